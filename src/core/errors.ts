@@ -1,0 +1,63 @@
+/**
+ * The one family of errors. Everything that can go wrong at a boundary is a `GavelError` whose `code`
+ * is a key of {@link ERRORS}; the HTTP layer turns it into `{error: {message, type, code, param}}`.
+ *
+ * A message says what was wrong, where, and what to do about it.
+ */
+export const ERRORS = {
+  invalid_request: { status: 400, type: 'invalid_request_error', retryable: false },
+  malformed_json: { status: 400, type: 'invalid_request_error', retryable: false },
+  bad_dataset_line: { status: 400, type: 'invalid_request_error', retryable: false },
+  unauthorized: { status: 401, type: 'authentication_error', retryable: false },
+  forbidden: { status: 403, type: 'permission_error', retryable: false },
+  not_found: { status: 404, type: 'not_found_error', retryable: false },
+  method_not_allowed: { status: 405, type: 'invalid_request_error', retryable: false },
+  conflict: { status: 409, type: 'conflict_error', retryable: false },
+  stale_fence: { status: 409, type: 'conflict_error', retryable: false },
+  too_large: { status: 413, type: 'invalid_request_error', retryable: false },
+  unsupported_media_type: { status: 415, type: 'invalid_request_error', retryable: false },
+  judge_labels_not_single_token: { status: 422, type: 'invalid_request_error', retryable: false },
+  unsupported_model: { status: 422, type: 'invalid_request_error', retryable: false },
+  corrupt_model: { status: 422, type: 'invalid_request_error', retryable: false },
+  prompt_too_long: { status: 422, type: 'invalid_request_error', retryable: false },
+  unavailable_here: { status: 422, type: 'invalid_request_error', retryable: false },
+  rate_limited: { status: 429, type: 'rate_limit_error', retryable: true },
+  diverged: { status: 500, type: 'training_error', retryable: false },
+  internal: { status: 500, type: 'api_error', retryable: true },
+  judge_unreachable: { status: 502, type: 'upstream_error', retryable: true },
+  model_download_failed: { status: 502, type: 'upstream_error', retryable: true },
+  storage_unavailable: { status: 503, type: 'api_error', retryable: true },
+  disk_full: { status: 507, type: 'api_error', retryable: true },
+} as const satisfies Record<string, { status: number; type: string; retryable: boolean }>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export class GavelError extends Error {
+  readonly code: ErrorCode
+  readonly param: string | null
+
+  /** @param param the field, file or row that was wrong, as the caller named it */
+  constructor(code: ErrorCode, message: string, options: { param?: string; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'GavelError'
+    this.code = code
+    this.param = options.param ?? null
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+
+  get type(): string {
+    return ERRORS[this.code].type
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable
+  }
+
+  /** The body every error response carries, in OpenAI's shape. */
+  toBody() {
+    return { error: { message: this.message, type: this.type, code: this.code, param: this.param } }
+  }
+}

@@ -1,0 +1,64 @@
+/** Every dependency on the outside world, as an interface. Adapters implement them; core only names them. */
+
+/** Wall-clock time in milliseconds since the epoch. */
+export interface Clock {
+  now(): number
+}
+
+/** Uniform numbers in [0, 1). Seeded wherever a result depends on them. */
+export interface Rng {
+  uniform(): number
+}
+
+/** Cryptographically strong bytes for ids and keys. */
+export interface Entropy {
+  bytes(count: number): Uint8Array
+}
+
+/** Wakes whoever waits for jobs. Only a doorbell: SQL holds the truth, a lost ring costs a poll interval. */
+export interface JobBell {
+  ring(): void
+  /** Resolves at the next ring or after `timeoutMs`, whichever comes first. */
+  wait(timeoutMs: number): Promise<void>
+}
+
+export interface BlobHead {
+  key: string
+  size: number
+}
+
+/** An object store: R2, S3 or a folder. Keys are `/`-separated, without a leading slash. */
+export interface BlobStore {
+  get(key: string): Promise<Uint8Array | null>
+  head(key: string): Promise<BlobHead | null>
+  /** With `ifAbsent`, writes only when nothing is stored under the key, and answers whether it did. */
+  put(key: string, body: Uint8Array, options?: { ifAbsent?: boolean; contentType?: string }): Promise<boolean>
+  delete(key: string): Promise<void>
+  /** All keys below a prefix, in lexical order. */
+  list(prefix: string): Promise<BlobHead[]>
+  /** A URL that lets its holder read (or write) one object without credentials, where the store has such. */
+  presign(key: string, method: 'GET' | 'PUT', expiresInSeconds: number): Promise<string | null>
+}
+
+/** One question to a judge model: messages in, the first token's distribution out. */
+export interface JudgeRequest {
+  messages: { role: 'system' | 'user' | 'assistant'; content: string }[]
+  /** The label texts whose probability mass is wanted, e.g. `["Yes", "No"]`. */
+  labels: readonly string[]
+}
+
+/** Log-probabilities (natural log) of candidate first tokens, as the provider reports them. */
+export interface FirstTokenLogprobs {
+  logprobs: { token: string; logprob: number }[]
+  /** Whether `logprobs` holds every variant of every label (local models), or only a provider's top k. */
+  complete: boolean
+  usage: { promptTokens: number; completionTokens: number }
+}
+
+/**
+ * A way to reach a judge model. Answers come in the order of the requests; one entry is either the
+ * distribution or the error that kept it from being had. The call as a whole never rejects for one item.
+ */
+export interface JudgeClient {
+  firstTokenLogprobs(requests: JudgeRequest[], signal?: AbortSignal): Promise<(FirstTokenLogprobs | Error)[]>
+}
