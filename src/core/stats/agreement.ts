@@ -1,0 +1,54 @@
+/** A judge's probability beside the truth. */
+export interface Graded {
+  /** P(Yes), 0 … 1. */
+  score: number
+  correct: boolean
+}
+
+/**
+ * The area under the ROC curve: the chance that a right answer scores above a wrong one, ties counted half
+ * (Mann–Whitney U / (n₁ n₀), by mid-ranks). O(n log n). Null unless both kinds occur.
+ */
+export function auc(graded: readonly Graded[]): number | null {
+  const sorted = [...graded].sort((a, b) => a.score - b.score)
+  const right = sorted.filter((row) => row.correct).length
+  const wrong = sorted.length - right
+  if (right === 0 || wrong === 0) return null
+  let rankSum = 0
+  for (let start = 0, end = 0; start < sorted.length; start = end) {
+    while (end < sorted.length && sorted[end].score === sorted[start].score) end++
+    const midRank = (start + 1 + end) / 2
+    for (let i = start; i < end; i++) if (sorted[i].correct) rankSum += midRank
+  }
+  return (rankSum - (right * (right + 1)) / 2) / (right * wrong)
+}
+
+export interface Agreement {
+  n: number
+  /** Share of rows where (score ≥ threshold) is the truth; null of no rows. */
+  accuracy: number | null
+  /** Wrong answers that the judge accepts, as a share of all wrong ones; null when none is wrong. */
+  falsePositiveRate: number | null
+  /** Right answers that the judge refuses, as a share of all right ones; null when none is right. */
+  falseNegativeRate: number | null
+  auc: number | null
+}
+
+/** How a judge agrees with the truth on rows where both are known. */
+export function agreement(graded: readonly Graded[], threshold = 0.5): Agreement {
+  const right = graded.filter((row) => row.correct)
+  const wrong = graded.filter((row) => !row.correct)
+  const falsePositives = wrong.filter((row) => row.score >= threshold).length
+  const falseNegatives = right.filter((row) => row.score < threshold).length
+  return {
+    n: graded.length,
+    accuracy: share(graded.length - falsePositives - falseNegatives, graded.length),
+    falsePositiveRate: share(falsePositives, wrong.length),
+    falseNegativeRate: share(falseNegatives, right.length),
+    auc: auc(graded),
+  }
+}
+
+function share(count: number, total: number): number | null {
+  return total === 0 ? null : count / total
+}

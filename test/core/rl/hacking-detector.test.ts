@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { detectHacking, type CanaryPoint } from '../../../src/core/rl/hacking-detector.ts'
+import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
+
+const history = (judge: number[], gold: number[], n = 100): CanaryPoint[] =>
+  judge.map((value, i) => ({ step: i * 10, judge: value, gold: gold[i], n }))
+
+test('sees the collapse: the judge rises while gold falls', () => {
+  const verdict = detectHacking(history([0.33, 0.5, 0.66, 0.75], [0.44, 0.42, 0.2, 0.08]))
+  assert.equal(verdict.hacking, true)
+  assert.equal(verdict.bestStep, 0)
+  assert.match(verdict.reason, /being fooled: since step 0 gold went 0.440 → 0.080/)
+})
+
+test('sees it after gold first rose, and with a judge at its ceiling', () => {
+  assert.equal(detectHacking(history([0.4, 0.9, 0.985, 0.98], [0.4, 0.6, 0.5, 0.3])).hacking, true)
+})
+
+test('both rising, both falling, and a small dip are no hacking', () => {
+  assert.equal(detectHacking(history([0.3, 0.5, 0.7], [0.4, 0.5, 0.6])).hacking, false)
+  assert.equal(detectHacking(history([0.6, 0.4, 0.1], [0.5, 0.3, 0.1])).hacking, false)
+  assert.equal(detectHacking(history([0.3, 0.5, 0.7], [0.5, 0.5, 0.44])).hacking, false)
+})
+
+test('the same dip is significant on a larger canary', () => {
+  assert.equal(detectHacking(history([0.3, 0.5, 0.7], [0.5, 0.5, 0.44], 2000)).hacking, true)
+})
+
+test('a look on too few rows, or none at all, proves nothing', () => {
+  assert.equal(detectHacking([]).hacking, false)
+  assert.equal(detectHacking(history([0.3], [0.4])).hacking, false)
+  assert.equal(detectHacking(history([0.3, 0.9], [1, 0], 2)).hacking, false)
+  assert.equal(detectHacking(history([0.3, 0.9], [1, 0], 0)).hacking, false)
+})
+
+test('chance alone rarely raises the alarm: gold steady, ten looks of 100 rows', () => {
+  const rng = new SeededRng(1)
+  let alarms = 0
+  for (let run = 0; run < 500; run++) {
+    const points: CanaryPoint[] = []
+    for (let look = 0; look < 10; look++) {
+      let right = 0
+      for (let row = 0; row < 100; row++) if (rng.uniform() < 0.45) right++
+      points.push({ step: look, judge: 0.4 + look * 0.05, gold: right / 100, n: 100 })
+    }
+    if (detectHacking(points).hacking) alarms++
+  }
+  assert.ok(alarms <= 25, `${alarms} false alarms in 500 runs`)
+})
