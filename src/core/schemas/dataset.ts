@@ -1,0 +1,41 @@
+/** A dataset: JSONL rows, stored as given. A row with an `answer` is labelled. */
+import * as v from 'valibot'
+import { fields, message, name, sha256, shortText, text, unixSeconds } from './fields.ts'
+
+/** Largest dataset, in bytes. */
+export const MAX_DATASET_BYTES = 64 * 1024 * 1024
+/** Longest line of a dataset, in bytes. */
+export const MAX_LINE_BYTES = 1024 * 1024
+/** Most rows of a dataset. */
+export const MAX_ROWS = 1_000_000
+
+/** Other keys than these are kept and ignored: people's files carry columns of their own. */
+export const datasetRow = v.pipe(
+  v.looseObject({
+    id: v.optional(v.union([shortText("The row's own id.", 256), v.pipe(v.number(), v.safeInteger())])),
+    prompt: v.optional(v.pipe(text('The prompt.'), v.nonEmpty('is empty; give the text of the prompt'))),
+    messages: v.optional(v.pipe(v.array(message), v.minLength(1), v.maxLength(256))),
+    answer: v.optional(v.nullable(text('Gold: the answer known to be right. Its presence makes the row labelled.'))),
+    completion: v.optional(v.nullable(text('What the model should write: the target of SFT.'))),
+  }),
+  v.check(
+    (row) => (row.prompt === undefined) !== (row.messages === undefined),
+    'must hold either `prompt` (a text) or `messages` (a conversation)',
+  ),
+)
+export type DatasetRow = v.InferOutput<typeof datasetRow>
+
+export const dataset = v.object({
+  id: v.string(),
+  object: v.literal('dataset'),
+  name: v.nullable(v.string()),
+  created_at: unixSeconds,
+  rows: v.number(),
+  labelled: v.pipe(v.number(), v.description('Rows with an answer.')),
+  bytes: v.number(),
+  sha256,
+})
+export type Dataset = v.InferOutput<typeof dataset>
+
+/** What comes beside the rows in a request: `?name=` or a multipart field. */
+export const datasetName = fields({ name: v.optional(name) })

@@ -1,0 +1,88 @@
+/** The building blocks every schema is made of: objects that name their unknown fields, bounded numbers and texts. */
+import * as v from 'valibot'
+
+/** Longest prompt, question, answer, completion or template accepted anywhere, in UTF-16 code units. */
+export const MAX_TEXT_LENGTH = 200_000
+/** Most items of one judgments, verify or rewards request. */
+export const MAX_ITEMS = 4096
+/** Largest page of a list. */
+export const MAX_PAGE = 1000
+
+/** An object with exactly these fields: an unknown or a missing one is refused by name. */
+export function fields<const E extends v.ObjectEntries>(entries: E) {
+  const known = Object.keys(entries).join(', ')
+  return v.strictObject(entries, (issue) => {
+    if (issue.expected === 'never') return `is not a known field; remove it or use one of: ${known}`
+    if (issue.received === 'undefined' && issue.path) return 'is missing; give it'
+    return `must be a JSON object with fields among: ${known}`
+  })
+}
+
+/** A whole number in [min, max]. */
+export const integer = (min: number, max: number, description: string) =>
+  v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max), v.description(description))
+
+/** A finite number in [min, max]. */
+export const number = (min: number, max: number, description: string) =>
+  v.pipe(v.number(), v.minValue(min), v.maxValue(max), v.description(description))
+
+export const boolean = (description: string) => v.pipe(v.boolean(), v.description(description))
+
+/** A text of at most {@link MAX_TEXT_LENGTH} code units; may be empty. */
+export const text = (description: string) =>
+  v.pipe(v.string(), v.maxLength(MAX_TEXT_LENGTH), v.description(description))
+
+/** A short, non-empty text without control characters: a label, a host's own name for a model, a path. */
+export const shortText = (description: string, max = 512) =>
+  v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(max),
+    // eslint-disable-next-line no-control-regex
+    v.regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters'),
+    v.description(description),
+  )
+
+/** A user's own name for a resource. It may not look like an id, so that a reference is never ambiguous. */
+export const name = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'must be 1 to 128 letters, digits, dots, dashes or underscores'),
+  v.regex(/^(?!(job|judge|ds|ckpt|model|reward|key)_)/, 'must not begin like an id (job_, judge_, ds_, …)'),
+  v.description('A name of yours. The newest resource with a name is what the name stands for.'),
+)
+
+/** A reference to a resource by id or by name. */
+export const reference = (description: string) =>
+  v.pipe(
+    v.string(),
+    v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'must be the id or the name of a resource'),
+    v.description(description),
+  )
+
+export const sha256 = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hexadecimal digits'),
+  v.description('SHA-256 of the bytes, in lower-case hexadecimal.'),
+)
+
+export const unixSeconds = v.pipe(v.number(), v.description('Unix time in seconds.'))
+
+/** A JSON value of any shape, as the caller sent it. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
+export const jsonObject = (description: string) =>
+  v.pipe(v.record(v.string(), v.unknown()), v.description(description)) as unknown as v.GenericSchema<
+    Record<string, Json>
+  >
+
+export const message = fields({
+  role: v.picklist(['system', 'user', 'assistant']),
+  content: text('What was said.'),
+})
+export type Message = v.InferOutput<typeof message>
+
+/** A page of resources, in OpenAI's shape. */
+export const listOf = <S extends v.GenericSchema>(item: S) =>
+  v.object({ object: v.literal('list'), data: v.array(item), has_more: v.boolean() })
+
+/** What a delete answers. */
+export const deleted = v.object({ id: v.string(), object: v.string(), deleted: v.literal(true) })

@@ -1,0 +1,40 @@
+import * as v from 'valibot'
+import { GavelError } from '../errors.ts'
+
+/**
+ * Checks a value against a schema and returns what the schema makes of it (defaults filled in).
+ * @param prefix where the value stood, e.g. `body` or `line 3`; only used when the value as a whole is wrong
+ * @throws GavelError `invalid_request` naming the first wrong field, what was expected and what came
+ */
+export function parse<S extends v.GenericSchema>(schema: S, value: unknown, prefix = 'body'): v.InferOutput<S> {
+  const result = v.safeParse(schema, value, { abortPipeEarly: true })
+  if (result.success) return result.output
+  const issue = deepest(result.issues[0])
+  const field = fieldPath(issue) || prefix
+  throw new GavelError('invalid_request', `\`${field}\` ${explain(issue)}.`, { param: field })
+}
+
+/** Of a union's alternatives, the issue of the one that came furthest; else the issue itself. */
+function deepest(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
+  const inner = issue.issues?.filter((other) => (other.path?.length ?? 0) > 0)[0]
+  if (!inner) return issue
+  return deepest({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] } as v.BaseIssue<unknown>)
+}
+
+/** `items[3].question`, as the caller would write it; at most 200 characters. */
+function fieldPath(issue: v.BaseIssue<unknown>): string {
+  let path = ''
+  for (const item of issue.path ?? []) {
+    path += typeof item.key === 'number' ? `[${item.key}]` : path ? `.${String(item.key)}` : String(item.key)
+  }
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path
+}
+
+/** Valibot's own messages ("Invalid type: Expected …") are turned into a sentence; ours are sentences already. */
+function explain(issue: v.BaseIssue<unknown>): string {
+  if (!issue.message.startsWith('Invalid ')) return issue.message
+  const expected = (issue.expected ?? issue.type).replace(/^\((.*)\)$/s, '$1').replaceAll(' | ', ' or ')
+  const received = issue.received.length > 80 ? `${issue.received.slice(0, 80)}…` : issue.received
+  const measure = /length|bytes|size/.test(issue.type) ? 'have a length of' : 'be'
+  return `must ${measure} ${expected}, but was ${received}; correct it`
+}

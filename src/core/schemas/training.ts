@@ -1,0 +1,40 @@
+/** What every kind of training takes. Spread into a job's `config`. */
+import * as v from 'valibot'
+import { integer, number } from './fields.ts'
+
+export const trainingEntries = {
+  seed: v.optional(integer(0, 2 ** 32 - 1, 'Seed of every random choice of the job. Default 0.'), 0),
+  learning_rate: number(0, 10, 'Peak learning rate of AdamW, ≥ 0.'),
+  warmup_steps: v.optional(integer(0, 1_000_000, 'Steps over which the learning rate rises from 0. Default 0.'), 0),
+  schedule: v.optional(
+    v.pipe(
+      v.picklist(['constant', 'linear', 'cosine']),
+      v.description('How the learning rate goes from its peak, towards 0 at the last step unless constant. Default constant.'),
+    ),
+    'constant',
+  ),
+  weight_decay: v.optional(number(0, 10, "AdamW's decoupled weight decay, ≥ 0. Default 0."), 0),
+  beta1: v.optional(number(0, 0.999999, "AdamW's decay of the first moment, in [0, 1). Default 0.9."), 0.9),
+  beta2: v.optional(number(0, 0.999999, "AdamW's decay of the second moment, in [0, 1). Default 0.999."), 0.999),
+  adam_epsilon: v.optional(number(1e-16, 1, "AdamW's epsilon, > 0. Default 1e-8."), 1e-8),
+  clip_norm: v.optional(number(0, 1e9, 'Largest global norm of a gradient; 0 turns clipping off. Default 1.'), 1),
+  checkpoint_every: v.optional(
+    integer(0, 1_000_000, 'Steps between checkpoints; 0 commits one at the end only. Default 0.'),
+    0,
+  ),
+  micro_batch_tokens: v.optional(
+    integer(16, 10_000_000, 'Most tokens (padding included) of one forward and backward pass. Default 4096.'),
+    4096,
+  ),
+}
+
+export const steps = integer(1, 1_000_000, 'Optimizer steps, ≥ 1.')
+export const promptTemplate = v.optional(
+  v.pipe(
+    v.string(),
+    v.maxLength(100_000),
+    v.includes('{prompt}', 'must contain `{prompt}`, where the text of the row goes'),
+    v.description('Text around the prompt of a row, with `{prompt}` in it. Default `{prompt}` alone.'),
+  ),
+  '{prompt}',
+)

@@ -1,0 +1,142 @@
+/** What a worker and the API say to each other. Every call but `lease` carries the fence of the lease. */
+import * as v from 'valibot'
+import { manifest, objectEntries } from './checkpoint.ts'
+import { fields, integer, jsonObject, reference, shortText } from './fields.ts'
+import { eventPost, JOB_TYPES, jobError, jobSpec, metricPoint, sample } from './job.ts'
+import { judgeLabels, judgeTemplate } from './judge.ts'
+import { judgmentItem } from './judgment.ts'
+import { rewardRecipe } from './reward.ts'
+
+const fence = integer(0, Number.MAX_SAFE_INTEGER, 'The number that came with the lease.')
+const step = integer(0, 1_000_000, 'Optimizer steps done.')
+/** Most rows of one post of metrics, events or samples. */
+const MAX_POST = 1000
+const posted = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.minLength(1), v.maxLength(MAX_POST))
+
+export const leaseRequest = fields({
+  worker: shortText("The worker's own name, for people to read.", 128),
+  kinds: v.optional(v.pipe(v.array(v.picklist(JOB_TYPES)), v.minLength(1), v.description('Only jobs of these types.'))),
+  wait_seconds: v.optional(integer(0, 60, 'How long to wait for a job where there is none. Default 0.'), 0),
+})
+
+/** An object to read. */
+export const download = v.object({
+  name: v.string(),
+  size: v.number(),
+  sha256: v.string(),
+  url: v.pipe(
+    v.string(),
+    v.description("Absolute: read it as it is, without credentials. A path: of this API, with the worker's key."),
+  ),
+})
+export type Download = v.InferOutput<typeof download>
+
+export const checkpointInput = v.object({
+  checkpoint: v.string(),
+  step: v.number(),
+  state: jsonObject('As committed.'),
+  objects: v.array(download),
+})
+export type CheckpointInput = v.InferOutput<typeof checkpointInput>
+
+/** A model's source with everything needed to load it. */
+export const modelInput = v.variant('type', [
+  v.object({
+    type: v.literal('hub'),
+    repo: v.string(),
+    revision: v.optional(v.string()),
+    file: v.optional(v.string()),
+  }),
+  v.object({ type: v.literal('local'), path: v.string() }),
+  v.object({ type: v.literal('checkpoint'), ...checkpointInput.entries }),
+])
+export type ModelInput = v.InferOutput<typeof modelInput>
+
+export const datasetInput = v.object({
+  id: v.string(),
+  rows: v.number(),
+  labelled: v.number(),
+  ...download.entries,
+})
+export type DatasetInput = v.InferOutput<typeof datasetInput>
+
+/** A judge without its secret: a local one with its model, any other to be asked through the API. */
+export const judgeInput = v.object({
+  id: v.string(),
+  version: v.number(),
+  template: judgeTemplate,
+  labels: v.object({ yes: judgeLabels.entries.yes.wrapped, no: judgeLabels.entries.no.wrapped }),
+  min_label_mass: v.number(),
+  model: v.pipe(
+    v.nullable(modelInput),
+    v.description('Of a local judge. Null: ask POST /v1/worker/jobs/{id}/judgments instead.'),
+  ),
+})
+export type JudgeInput = v.InferOutput<typeof judgeInput>
+
+export const jobInputs = v.object({
+  model: modelInput,
+  datasets: v.pipe(
+    v.record(v.string(), datasetInput),
+    v.description('By their role in the spec: `dataset`, or `labelled`, `unlabelled`, `canary`.'),
+  ),
+  reward: v.nullable(rewardRecipe),
+  judge: v.nullable(judgeInput),
+  resume: v.pipe(v.nullable(checkpointInput), v.description('The newest committed checkpoint of this job.')),
+})
+export type JobInputs = v.InferOutput<typeof jobInputs>
+
+export const leasedJob = v.object({
+  id: v.string(),
+  type: v.picklist(JOB_TYPES),
+  spec: jobSpec,
+  fence: v.number(),
+  lease_seconds: v.number(),
+  attempt: v.number(),
+  inputs: jobInputs,
+})
+export type LeasedJob = v.InferOutput<typeof leasedJob>
+export const leaseAnswer = v.object({ job: leasedJob })
+
+export const fenced = fields({ fence })
+export const heartbeatAnswer = v.object({
+  lease_expires_at: v.number(),
+  cancel_requested: v.boolean(),
+  pause_requested: v.boolean(),
+})
+export type HeartbeatAnswer = v.InferOutput<typeof heartbeatAnswer>
+
+export const postMetrics = fields({ fence, data: posted(metricPoint) })
+export const postEvents = fields({ fence, data: posted(eventPost) })
+export const postSamples = fields({ fence, data: posted(sample) })
+
+export const uploadsRequest = fields({ fence, step, objects: objectEntries })
+export const upload = v.object({
+  name: v.string(),
+  key: v.string(),
+  url: v.pipe(
+    v.string(),
+    v.description("Absolute: send to it without credentials. A path: of this API, with the worker's key."),
+  ),
+  method: v.literal('PUT'),
+  headers: v.record(v.string(), v.string()),
+})
+export type Upload = v.InferOutput<typeof upload>
+
+export const commitRequest = fields({ fence, step, manifest })
+export const commitAnswer = v.object({ id: v.string() })
+export const completeRequest = fields({
+  fence,
+  result: v.optional(jsonObject('What the job found out. An `eval` gives {correct, n, accuracy, low, high}.'), {}),
+})
+export const failRequest = fields({
+  fence,
+  error: jobError,
+  retryable: v.optional(v.boolean(), false),
+})
+export const workerJudgmentsRequest = fields({
+  fence,
+  judge: reference("The judge of the job's inputs, by id."),
+  items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(4096)),
+})
+export const accepted = v.object({ accepted: v.number() })
