@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { after, before, describe, test } from 'node:test'
+
+/** Makes the launcher believe that it runs on Node 20. */
+const PRETEND_NODE_20 =
+  'data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.19.0"}})'
+
+/** A stand-in for the CLI: prints what it was given, then does what its first argument says. */
+const CLI = `
+process.on('SIGTERM', () => process.exit(7))
+process.on('SIGINT', () => process.exit(8))
+console.log(JSON.stringify({ node: process.versions.node, args: process.argv.slice(2) }))
+if (process.argv[2] === 'exit') process.exit(Number(process.argv[3]))
+if (process.argv[2] === 'die') process.kill(process.pid, 'SIGKILL')
+if (process.argv[2] === 'cat') process.stdin.pipe(process.stdout)
+if (process.argv[2] === 'wait') setInterval(() => {}, 1000)
+`
+
+const home = mkdtempSync(path.join(tmpdir(), 'gavel-launcher-'))
+after(() => rmSync(home, { recursive: true }))
+
+function write(file: string, text: string): void {
+  mkdirSync(path.dirname(path.join(home, file)), { recursive: true })
+  writeFileSync(path.join(home, file), text)
+}
+
+const bundled = path.join(home, `node_modules/node-linux-${process.arch}/bin/node`)
+write('package.json', '{"type":"module"}')
+write('dist/cli/main.js', CLI)
+write('bin/gavel.js', '')
+copyFileSync(new URL('../../bin/gavel.js', import.meta.url), path.join(home, 'bin/gavel.js'))
+
+function start(args: string[], nodeOptions: string[] = ['--import', PRETEND_NODE_20]) {
+  const child = spawn(process.execPath, [...nodeOptions, path.join(home, 'bin/gavel.js'), ...args])
+  const result = { stdout: '', stderr: '' }
+  child.stdout.on('data', (chunk) => (result.stdout += chunk))
+  child.stderr.on('data', (chunk) => (result.stderr += chunk))
+  const ended = once(child, 'close').then(([code, signal]) => ({ ...result, code, signal }))
+  return { child, ended, started: once(child.stdout, 'data') }
+}
+
+test('a Node that is new enough runs the CLI itself', async () => {
+  const { code, stdout } = await start(['exit', '3'], []).ended
+  assert.deepEqual(JSON.parse(stdout), { node: process.versions.node, args: ['exit', '3'] })
+  assert.equal(code, 3)
+})
+
+test('an old Node without a bundled one says what to do', async () => {
+  const { code, stdout, stderr } = await start(['exit', '0']).ended
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^gavel: this is Node 20\.19\.0, too old to run it\. Install Node 22\.18 or newer.*\n$/)
+})
+
+describe(
+  'an old Node with a bundled one',
+  { skip: process.platform !== 'linux' && 'the bundle of Linux is tried' },
+  () => {
+    before(() => {
+    mkdirSync(path.dirname(bundled), { recursive: true })
+    symlinkSync(process.execPath, bundled)
+  })
+
+  test('passes arguments and exit code through', async () => {
+      write(bundled, '')
+      rmSync(path.join(home, bundled))
+      symlinkSync(process.execPath, path.join(home, bundled))
+      const { code, stdout } = await start(['exit', '5', '--json', 'a b']).ended
+      assert.deepEqual(JSON.parse(stdout), { node: process.versions.node, args: ['exit', '5', '--json', 'a b'] })
+      assert.equal(code, 5)
+    })
+
+    test('passes standard input through', async () => {
+      const { child, ended } = start(['cat'])
+      child.stdin.end('a line\n')
+      assert.match((await ended).stdout, /\na line\n$/)
+    })
+
+    for (const [signal, expected] of [
+      ['SIGTERM', 7],
+      ['SIGINT', 8],
+    ] as const) {
+      test(`passes ${signal} on and waits for the CLI to end`, async () => {
+        const { child, ended, started } = start(['wait'])
+        await started
+        child.kill(signal)
+        assert.equal((await ended).code, expected)
+      })
+    }
+
+    test('a CLI that was killed is reported as shells do', async () => {
+      assert.equal((await start(['die']).ended).code, 128 + 9)
+    })
+  },
+)
