@@ -62,11 +62,11 @@ describe(
   { skip: process.platform !== 'linux' && 'the bundle of Linux is tried' },
   () => {
     before(() => {
-    mkdirSync(path.dirname(bundled), { recursive: true })
-    symlinkSync(process.execPath, bundled)
-  })
+      mkdirSync(path.dirname(bundled), { recursive: true })
+      symlinkSync(process.execPath, bundled)
+    })
 
-  test('passes arguments and exit code through', async () => {
+    test('passes arguments and exit code through', async () => {
       write(bundled, '')
       rmSync(path.join(home, bundled))
       symlinkSync(process.execPath, path.join(home, bundled))
