@@ -1,4 +1,5 @@
 /** Every dependency on the outside world, as an interface. Adapters implement them; core only names them. */
+export type { Database } from './database.ts'
 
 /** Wall-clock time in milliseconds since the epoch. */
 export interface Clock {
@@ -27,12 +28,25 @@ export interface BlobHead {
   size: number
 }
 
-/** An object store: R2, S3 or a folder. Keys are `/`-separated, without a leading slash. */
+/** An object's bytes as they come, for what is too large to hold. */
+export interface BlobStream {
+  size: number
+  body: ReadableStream<Uint8Array>
+}
+
+/**
+ * An object store: R2, S3 or a folder. Keys are `/`-separated, without a leading slash.
+ * @throws GavelError `storage_unavailable` where the store cannot be reached, `disk_full` where it has no room
+ */
 export interface BlobStore {
   get(key: string): Promise<Uint8Array | null>
+  stream(key: string): Promise<BlobStream | null>
   head(key: string): Promise<BlobHead | null>
-  /** With `ifAbsent`, writes only when nothing is stored under the key, and answers whether it did. */
-  put(key: string, body: Uint8Array, options?: { ifAbsent?: boolean; contentType?: string }): Promise<boolean>
+  /**
+   * Writes an object whole or not at all. A stream must hold exactly `size` bytes, else nothing is stored.
+   * With `ifAbsent`, writes only when nothing is stored under the key, and answers whether it did.
+   */
+  put(key: string, body: Uint8Array | BlobStream, options?: { ifAbsent?: boolean; contentType?: string }): Promise<boolean>
   delete(key: string): Promise<void>
   /** All keys below a prefix, in lexical order. */
   list(prefix: string): Promise<BlobHead[]>

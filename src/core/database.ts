@@ -1,0 +1,203 @@
+/** What SQL remembers: one interface per table. `src/adapters/database/` implements it for D1 and for node:sqlite. */
+import type { Manifest } from './schemas/checkpoint.ts'
+import type { EventPost, Job, JobError, JobEvent, JobSpec, JobState, MetricPoint, Sample } from './schemas/job.ts'
+import type { Json } from './schemas/fields.ts'
+import type { Judge } from './schemas/judge.ts'
+import type { Scope } from './schemas/key.ts'
+import type { ModelSource } from './schemas/model.ts'
+import type { RewardRecipe } from './schemas/reward.ts'
+
+/** A page of rows: those after a cursor, at most `limit`, and whether more follow. */
+export interface Page {
+  after?: string | undefined
+  limit: number
+}
+export interface Paged<Row> {
+  rows: Row[]
+  more: boolean
+}
+
+/** A user's resource as stored. `body` is what its schema says beyond the columns. Times are in ms. */
+export interface ResourceRow<Body> {
+  id: string
+  tenant: string
+  name: string | null
+  /** 1 for the first of a name; grows with each new one. */
+  version: number
+  body: Body
+  /** Ciphertext of the resource's secret. */
+  secret: string | null
+  createdAt: number
+}
+
+export interface ResourceTable<Body> {
+  /** Stores a row and gives it the next version of its name. */
+  insert(row: Omit<ResourceRow<Body>, 'version'>): Promise<ResourceRow<Body>>
+  /** By id, or else the newest of the name. Another tenant's is not found. */
+  find(tenant: string, idOrName: string): Promise<ResourceRow<Body> | null>
+  /** Newest first. @throws GavelError `invalid_request` when `after` is no id of this tenant's */
+  list(tenant: string, page: Page): Promise<Paged<ResourceRow<Body>>>
+  /** Whether there was one to remove. */
+  remove(tenant: string, id: string, now: number): Promise<boolean>
+}
+
+export interface KeyBody {
+  scopes: Scope[]
+}
+export interface KeyTable extends Omit<ResourceTable<KeyBody>, 'insert'> {
+  insert(row: Omit<ResourceRow<KeyBody>, 'version'>, sha256: string): Promise<ResourceRow<KeyBody>>
+  findByHash(sha256: string): Promise<ResourceRow<KeyBody> | null>
+}
+
+export interface JobRow {
+  id: string
+  tenant: string
+  name: string | null
+  type: JobSpec['type']
+  state: JobState
+  spec: JobSpec
+  result: Job['result']
+  error: JobError | null
+  /** How often a worker has begun it. */
+  attempt: number
+  /** Begun since it last got on (committed a checkpoint, was released, was resumed). */
+  tries: number
+  /** Grows with each claim; whoever holds an older one has lost the job. */
+  fence: number
+  worker: string | null
+  leaseExpiresAt: number
+  /** Not to be claimed before. */
+  notBefore: number
+  cancelRequested: boolean
+  pauseRequested: boolean
+  createdAt: number
+  startedAt: number | null
+  finishedAt: number | null
+  /** Grows with each change but heartbeats: what compare-and-swap compares. */
+  revision: number
+}
+export type JobPatch = Partial<
+  Pick<
+    JobRow,
+    | 'state'
+    | 'result'
+    | 'error'
+    | 'tries'
+    | 'worker'
+    | 'leaseExpiresAt'
+    | 'notBefore'
+    | 'cancelRequested'
+    | 'pauseRequested'
+    | 'finishedAt'
+  >
+>
+
+export interface Claim {
+  worker: string
+  kinds: readonly JobSpec['type'][]
+  /** Only this tenant's jobs; null for everyone's. */
+  tenant: string | null
+  now: number
+  leaseMs: number
+  maxTries: number
+}
+
+/** What a worker's post must match to be taken. */
+export interface Lease {
+  job: string
+  fence: number
+}
+
+export interface JobTable {
+  /**
+   * Stores a queued job; with an idempotency key, answers the job that was stored first under it.
+   * @returns the stored row and the hash of the request that made it
+   */
+  insert(
+    row: Pick<JobRow, 'id' | 'tenant' | 'name' | 'type' | 'spec' | 'createdAt'>,
+    idempotency: { key: string; requestSha256: string } | null,
+  ): Promise<{ row: JobRow; requestSha256: string | null }>
+  find(tenant: string, id: string): Promise<JobRow | null>
+  /** Of any tenant. */
+  get(id: string): Promise<JobRow | null>
+  list(tenant: string, page: Page & { state?: JobState | undefined; type?: JobSpec['type'] | undefined }): Promise<Paged<JobRow>>
+  /** Takes the oldest job that is ready (queued, or its lease ran out) in one statement. */
+  claim(claim: Claim): Promise<JobRow | null>
+  /** Prolongs a running job's lease. Null when the lease is lost. */
+  heartbeat(lease: Lease, leaseExpiresAt: number): Promise<JobRow | null>
+  /** Changes a job unless someone has since `before` was read; answers whether it did. */
+  swap(before: JobRow, patch: JobPatch, now: number): Promise<boolean>
+  /** Running jobs whose lease ran out before `now`. */
+  expired(now: number): Promise<JobRow[]>
+  /** Ids of unfinished jobs whose spec names the resource. */
+  activeWith(tenant: string, resourceId: string): Promise<string[]>
+  remove(tenant: string, id: string, now: number): Promise<boolean>
+
+  /** The posts of a worker. Each is one statement that takes all rows or, when the lease is lost, none: false. */
+  postMetrics(lease: Lease, points: MetricPoint[]): Promise<boolean>
+  postSamples(lease: Lease, samples: Sample[]): Promise<boolean>
+  postEvents(lease: Lease, events: EventPost[], now: number): Promise<boolean>
+  /** Forgets metrics and samples of steps beyond the one a worker goes on from. */
+  supersede(lease: Lease, afterStep: number): Promise<void>
+
+  /** In order of steps; the cursor is a step. */
+  metrics(job: string, page: Page): Promise<Paged<MetricPoint>>
+  lastStep(jobs: string[]): Promise<Map<string, number>>
+  /** In order of (step, split, index); the cursor is the row's `id`. */
+  samples(job: string, page: Page & { step?: number | undefined }): Promise<Paged<Sample & { id: string }>>
+  /** In order of time; the cursor is an event's `id`. */
+  events(job: string, page: Page): Promise<Paged<JobEvent>>
+}
+
+export interface CheckpointRow {
+  id: string
+  tenant: string
+  job: string
+  step: number
+  /** Where its objects lie: `<prefix>/<name>`. */
+  prefix: string
+  manifest: Manifest
+  createdAt: number
+}
+
+export interface CheckpointTable {
+  /** Stores a row where the lease holds and (job, step) is new; answers the row of that (job, step), or null. */
+  insert(row: CheckpointRow, lease: Lease): Promise<CheckpointRow | null>
+  find(tenant: string, id: string): Promise<CheckpointRow | null>
+  newest(job: string): Promise<CheckpointRow | null>
+  /** Newest first. */
+  list(tenant: string, job: string, page: Page): Promise<Paged<CheckpointRow>>
+  remove(tenant: string, id: string): Promise<boolean>
+}
+
+/** Remembered answers, by content hash. */
+export interface JudgmentTable {
+  getMany(keys: string[]): Promise<Map<string, Json>>
+  putMany(entries: { key: string; value: Json }[], now: number): Promise<void>
+}
+
+export type JudgeBody = Omit<Judge, 'id' | 'object' | 'name' | 'version' | 'created_at'>
+export interface ModelBody {
+  source: ModelSource
+}
+export interface DatasetBody {
+  rows: number
+  labelled: number
+  bytes: number
+  sha256: string
+  /** Key of the JSONL in the blob store. */
+  blob: string
+}
+
+export interface Database {
+  keys: KeyTable
+  judges: ResourceTable<JudgeBody>
+  recipes: ResourceTable<RewardRecipe>
+  datasets: ResourceTable<DatasetBody>
+  models: ResourceTable<ModelBody>
+  jobs: JobTable
+  checkpoints: CheckpointTable
+  judgments: JudgmentTable
+  /** Resolves when the database answers. */
+  ping(): Promise<void>
+}
