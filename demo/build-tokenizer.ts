@@ -36,30 +36,40 @@ function corpusText(rng: Rng): string {
  */
 export function learnMerges(words: ReadonlyMap<string, number>, count: number): Pair[] {
   const entries = [...words].map(([word, times]) => ({ parts: [...word], times }))
+  const counts = new Map<string, number>()
+  for (const { parts, times } of entries) countPairs(counts, parts, times)
+
   const merges: Pair[] = []
   while (merges.length < count) {
-    const best = mostFrequentPair(entries)
+    const best = mostFrequent(counts)
     if (!best) break
     merges.push(best)
-    for (const entry of entries) entry.parts = applyMerge(entry.parts, best)
+    for (const entry of entries) {
+      const merged = applyMerge(entry.parts, best)
+      if (merged.length === entry.parts.length) continue
+      countPairs(counts, entry.parts, -entry.times)
+      countPairs(counts, merged, entry.times)
+      entry.parts = merged
+    }
   }
   return merges
 }
 
-function mostFrequentPair(entries: readonly { parts: readonly string[]; times: number }[]): Pair | null {
-  const counts = new Map<string, number>()
-  for (const { parts, times } of entries) {
-    for (let i = 1; i < parts.length; i++) {
-      const pair = `${parts[i - 1]} ${parts[i]}` // no part holds a space: byte-level text writes it as Ġ
-      counts.set(pair, (counts.get(pair) ?? 0) + times)
-    }
+/** Adds a word's neighbouring parts to the counts, as `left right`: byte-level text has no spaces of its own. */
+function countPairs(counts: Map<string, number>, parts: readonly string[], times: number): void {
+  for (let i = 1; i < parts.length; i++) {
+    const pair = `${parts[i - 1]} ${parts[i]}`
+    counts.set(pair, (counts.get(pair) ?? 0) + times)
   }
-  let best: string | null = null
+}
+
+function mostFrequent(counts: ReadonlyMap<string, number>): Pair | null {
+  let best = ''
   let most = 0
   for (const [pair, times] of counts) {
-    if (times > most || (times === most && best !== null && pair < best)) [best, most] = [pair, times]
+    if (times > most || (times === most && pair < best)) [best, most] = [pair, times]
   }
-  return best === null ? null : (best.split(' ') as Pair)
+  return most > 0 ? (best.split(' ') as Pair) : null
 }
 
 function applyMerge(parts: readonly string[], [left, right]: Pair): string[] {
@@ -129,13 +139,13 @@ export function tokenizerConfig() {
   }
 }
 
-/** Trains the whole tokenizer, on `corpusSize` texts drawn from a seed. */
-export function trainTokenizer(seed: number, corpusSize: number) {
+/** Trains the whole tokenizer: the contents of tokenizer.json. */
+export function trainTokenizer() {
   const splitter = new Tokenizer(tokenizerJson([]), tokenizerConfig()).pre_tokenizer
   if (!splitter) throw new Error('the tokenizer library did not build the pre-tokenizer that tokenizer.json describes')
-  const rng = new SeededRng(seed, 'tokenizer')
+  const rng = new SeededRng(SEED, 'tokenizer')
   const words = new Map<string, number>()
-  for (let i = 0; i < corpusSize; i++) {
+  for (let i = 0; i < CORPUS_SIZE; i++) {
     for (const word of splitter.pre_tokenize(corpusText(rng))) words.set(word, (words.get(word) ?? 0) + 1)
   }
   const merges = learnMerges(words, VOCABULARY_SIZE - SPECIAL_TOKENS.length - byteAlphabet().length)
@@ -143,7 +153,7 @@ export function trainTokenizer(seed: number, corpusSize: number) {
 }
 
 function build(): void {
-  const json = trainTokenizer(SEED, CORPUS_SIZE)
+  const json = trainTokenizer()
   const entries = Object.keys(json.model.vocab)
   const missing = WHOLE_TOKENS.filter((token) => !entries.includes(token))
   if (entries.length !== VOCABULARY_SIZE || missing.length > 0) {
