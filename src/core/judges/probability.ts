@@ -1,0 +1,66 @@
+import type { FirstTokenLogprobs } from '../ports.ts'
+import type { JudgeLabels } from '../schemas/judge.ts'
+import { carriesLabel } from './labels.ts'
+
+/**
+ * What a judge said of one item. The three kinds never collapse into a number:
+ * `scored`: P(Yes) in [0, 1] and the label mass it rests on; `abstained`: the judge answered something else than its
+ * labels; `failed`: no usable answer was had.
+ */
+export type Judgment =
+  | { outcome: 'scored'; probability: number; labelMass: number }
+  | { outcome: 'abstained'; labelMass: number; reason: string }
+  | { outcome: 'failed'; reason: string }
+
+/** Providers round; a log-probability or a total this far above its bound is still taken as the bound. */
+const ROUNDING = 1e-3
+
+/**
+ * P(Yes) from the first token's distribution: the probabilities of all token variants of each label are summed,
+ * p = yes / (yes + no) and labelMass = yes + no, computed in log space. A token listed twice with the same
+ * log-probability (the sampled one usually is) counts once.
+ *
+ * @param minLabelMass fraction in [0, 1] below which the judge has not answered: no score, rather than a score of 0
+ */
+export function probabilityOfYes(
+  logprobs: FirstTokenLogprobs['logprobs'],
+  labels: JudgeLabels,
+  minLabelMass = 0.5,
+): Judgment {
+  if (logprobs.length === 0) {
+    const reason =
+      'the provider returned no log-probabilities for the first token; use a model and provider that support ' +
+      '`logprobs` with `top_logprobs`, or a local judge'
+    return { outcome: 'failed', reason }
+  }
+  const broken = logprobs.find(({ logprob }) => typeof logprob !== 'number' || !(logprob <= ROUNDING))
+  if (broken) {
+    const reason = `garbage from the provider: token ${JSON.stringify(broken.token)} has log-probability ${broken.logprob}`
+    return { outcome: 'failed', reason }
+  }
+  const distinct = [...new Map(logprobs.map((entry) => [`${entry.logprob}\n${entry.token}`, entry])).values()]
+  const logMassOf = (label: string) =>
+    logSumExp(distinct.filter(({ token }) => carriesLabel(token, label)).map(({ logprob }) => Math.min(0, logprob)))
+  const yes = logMassOf(labels.yes)
+  const no = logMassOf(labels.no)
+  const labelMass = Math.exp(logSumExp([yes, no]))
+  if (labelMass > 1 + ROUNDING) {
+    const reason = `garbage from the provider: the labels' probabilities sum to ${labelMass.toPrecision(4)}`
+    return { outcome: 'failed', reason }
+  }
+  if (labelMass < minLabelMass || labelMass === 0) {
+    const likeliest = distinct.reduce((best, entry) => (entry.logprob > best.logprob ? entry : best)).token
+    const reason =
+      `the judge did not answer ${labels.yes} or ${labels.no}: label mass ${labelMass.toPrecision(3)} is below ` +
+      `${minLabelMass}, its likeliest first token is ${JSON.stringify(likeliest.slice(0, 64))}`
+    return { outcome: 'abstained', labelMass, reason }
+  }
+  return { outcome: 'scored', probability: 1 / (1 + Math.exp(no - yes)), labelMass: Math.min(1, labelMass) }
+}
+
+/** ln Σ exp(xᵢ), without overflow or underflow; −∞ of nothing. */
+function logSumExp(values: number[]): number {
+  const top = Math.max(...values)
+  if (top === -Infinity) return -Infinity
+  return top + Math.log(values.reduce((sum, value) => sum + Math.exp(value - top), 0))
+}

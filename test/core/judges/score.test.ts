@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { cacheKey, scoreItems, type CachedJudgment, type JudgmentCache } from '../../../src/core/judges/score.ts'
+import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
+
+const judge = {
+  id: 'judge_1',
+  template: { user: '{question}\n{answer}\n' },
+  labels: { yes: 'Yes', no: 'No' },
+  min_label_mass: 0.5,
+}
+
+const memoryCache = () => {
+  const entries = new Map<string, CachedJudgment>()
+  const cache: JudgmentCache = {
+    getMany: async (keys) => new Map(keys.flatMap((key) => (entries.has(key) ? [[key, entries.get(key)!]] : []))),
+    putMany: async (fresh) => fresh.forEach((value, key) => entries.set(key, value)),
+  }
+  return { cache, entries }
+}
+
+/** Answers by what the prompt says, and remembers what it was asked. */
+const scriptedClient = () => {
+  const asked: JudgeRequest[][] = []
+  const answer = ({ messages }: JudgeRequest): FirstTokenLogprobs | Error => {
+    const text = messages[0].content
+    if (text.includes('broken')) return new Error('502 from the provider')
+    const tokens = text.includes('odd')
+      ? ([['Well', 0.9]] as const)
+      : ([
+          ['Yes', 0.8],
+          ['No', 0.2],
+        ] as const)
+    const logprobs = tokens.map(([token, p]) => ({ token, logprob: Math.log(p) }))
+    return { logprobs, complete: false, usage: { promptTokens: 10, completionTokens: 1 } }
+  }
+  const client: JudgeClient = {
+    firstTokenLogprobs: async (requests) => {
+      asked.push(requests)
+      return requests.map(answer)
+    },
+  }
+  return { client, asked }
+}
+
+const item = (answer: string) => ({ question: 'q', answer })
+
+test('answers in order, asks equal prompts once, and three outcomes stay apart', async () => {
+  const { client, asked } = scriptedClient()
+  const { cache, entries } = memoryCache()
+  const scored = await scoreItems([item('good'), item('odd'), item('broken'), item('good')], judge, client, cache)
+  assert.deepEqual(
+    scored.map(({ outcome }) => outcome),
+    ['scored', 'abstained', 'failed', 'scored'],
+  )
+  assert.equal(asked[0].length, 3)
+  assert.deepEqual(asked[0][0].labels, ['Yes', 'No'])
+  assert.equal(scored[2].outcome === 'failed' && scored[2].reason, '502 from the provider')
+  assert.deepEqual(
+    scored.map(({ usage }) => usage.promptTokens),
+    [10, 10, 0, 0],
+  )
+  assert.equal(entries.size, 1)
+})
+
+test('a second time only what was not scored is asked again', async () => {
+  const { client, asked } = scriptedClient()
+  const { cache } = memoryCache()
+  const items = [item('good'), item('odd'), item('broken')]
+  const first = await scoreItems(items, judge, client, cache)
+  const second = await scoreItems(items, judge, client, cache)
+  assert.deepEqual(
+    asked.map((requests) => requests.length),
+    [3, 2],
+  )
+  assert.deepEqual(
+    second.map(({ cached }) => cached),
+    [true, false, false],
+  )
+  if (first[0].outcome !== 'scored' || second[0].outcome !== 'scored') assert.fail()
+  assert.equal(second[0].probability, first[0].probability)
+  assert.equal(second[0].usage.promptTokens, 0)
+})
+
+test('another version of the judge shares nothing', async () => {
+  const { client, asked } = scriptedClient()
+  const { cache } = memoryCache()
+  await scoreItems([item('good')], judge, client, cache)
+  await scoreItems([item('good')], { ...judge, id: 'judge_2' }, client, cache)
+  assert.equal(asked.length, 2)
+})
+
+test('a client that rejects or answers short fails the items, not the call', async () => {
+  const { cache } = memoryCache()
+  const rejects: JudgeClient = { firstTokenLogprobs: async () => Promise.reject(new Error('no route to host')) }
+  const short: JudgeClient = { firstTokenLogprobs: async () => [] }
+  const [rejected] = await scoreItems([item('a')], judge, rejects, cache)
+  assert.deepEqual([rejected.outcome, rejected.outcome === 'failed' && rejected.reason], ['failed', 'no route to host'])
+  assert.equal((await scoreItems([item('a')], judge, short, cache))[0].outcome, 'failed')
+})
+
+test('an abort is the caller’s own, not a failed item', async () => {
+  const { cache } = memoryCache()
+  const client: JudgeClient = { firstTokenLogprobs: async () => Promise.reject(new Error('aborted')) }
+  await assert.rejects(scoreItems([item('a')], judge, client, cache, AbortSignal.abort(new Error('stop'))), /stop/)
+})
+
+test('no items, no call', async () => {
+  const { client, asked } = scriptedClient()
+  assert.deepEqual(await scoreItems([], judge, client, memoryCache().cache), [])
+  assert.equal(asked.length, 0)
+})
+
+test('the cache key is the SHA-256 of version and prompt, and cannot be shifted between fields', async () => {
+  const message = (role: 'user' | 'system', content: string) => ({ role, content })
+  // printf '["judge_1",[["user","hi"]]]' | sha256sum
+  const expected = 'cad5a9fa7cfde00c89345a201f8610ac509bc6479a12d12acd729aaf1a607a0d'
+  assert.equal(await cacheKey('judge_1', [message('user', 'hi')]), expected)
+  const others = await Promise.all([
+    cacheKey('judge_1', [message('system', 'hi')]),
+    cacheKey('judge_1', [message('user', 'h'), message('user', 'i')]),
+    cacheKey('judge_', [message('user', '1hi')]),
+  ])
+  assert.equal(new Set([expected, ...others]).size, 4)
+})
