@@ -109,7 +109,10 @@ export const HELDOUT_NAMES: Record<Gender, readonly string[]> = {
   she: words('Agnes Brenda Cora Doris Flora Heidi Monica Sylvia'),
 }
 
-/** Made-up names are two or three of these, so that no model learns that a name is one of forty. */
+/**
+ * Training problems have made-up names of two or three of these now and then, so that no model learns that a name is
+ * one of forty. No held-out name can come out of them.
+ */
 export const SYLLABLES: readonly string[] = words(
   'ba be bi da de do fa fi fo ga ge gu ha he hi ja jo ka ki ko la le lu ma mi mu na ne nu pa pe pi ra re ro sa si su ta to tu vi zo',
 )

@@ -245,7 +245,5 @@ const PRONOUNS = {
 
 function madeUpName(rng: Rng): string {
   const syllables = Array.from({ length: pick(rng, [2, 2, 3]) }, () => pick(rng, fragments.SYLLABLES)).join('')
-  const name = syllables[0].toUpperCase() + syllables.slice(1)
-  const known = [...fragments.HELDOUT_NAMES.he, ...fragments.HELDOUT_NAMES.she].includes(name)
-  return known ? madeUpName(rng) : name
+  return syllables[0].toUpperCase() + syllables.slice(1)
 }

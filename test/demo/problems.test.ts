@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { CLOSINGS, EVENTS, HELDOUT_NAMES, NAMES, OPENINGS } from '../../demo/problem-fragments.ts'
+import {
+  CLOSINGS,
+  DISTRACTORS,
+  EVENTS,
+  HELDOUT_NAMES,
+  NAMES,
+  OPENINGS,
+  SYLLABLES,
+} from '../../demo/problem-fragments.ts'
 import { problems } from '../../demo/problems.ts'
 import { readProblem } from './read-problem.ts'
 
@@ -79,13 +87,22 @@ describe('held-out problems', () => {
     const names = (question: string) => question.match(/\b[A-Z][a-z]+\b/g) ?? []
     const inTraining = new Set(training.flatMap((problem) => names(problem.question)))
     const inHeldout = new Set(heldout.flatMap((problem) => names(problem.question)))
-    for (const name of reserved) {
-      assert.ok(inHeldout.has(name), name)
-      assert.ok(!inTraining.has(name), name)
-    }
-    for (const name of [...NAMES.he, ...NAMES.she]) {
-      assert.ok(inTraining.has(name), name)
-      assert.ok(!inHeldout.has(name), name)
-    }
+    for (const name of reserved) assert.ok(inHeldout.has(name) && !inTraining.has(name), name)
+    for (const name of [...NAMES.he, ...NAMES.she]) assert.ok(inTraining.has(name), name)
+
+    const texts = [...OPENINGS, ...EVENTS, ...CLOSINGS].map((fragment) => fragment.text)
+    const ordinary = names([...texts, ...DISTRACTORS].join(' '))
+    assert.deepEqual(
+      [...inHeldout].filter((word) => ![...ordinary, ...reserved, 'He', 'She'].includes(word)),
+      [],
+    )
+  })
+
+  it('have names that no made-up name can be', () => {
+    const madeUp = new RegExp(`^(${SYLLABLES.join('|')}){2,3}$`, 'i')
+    assert.deepEqual(
+      [...HELDOUT_NAMES.he, ...HELDOUT_NAMES.she].filter((name) => madeUp.test(name)),
+      [],
+    )
   })
 })
