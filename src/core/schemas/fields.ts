@@ -38,7 +38,6 @@ export const shortText = (description: string, max = 512) =>
     v.string(),
     v.minLength(1),
     v.maxLength(max),
-    // eslint-disable-next-line no-control-regex
     v.regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters'),
     v.description(description),
   )
