@@ -126,8 +126,8 @@ const NO_CLOCK_OR_CHANCE = [
   },
 ]
 
-const pureMessage = 'This room is pure: what comes from outside comes in as a port.'
-const restrictGlobals = (...names) => ['error', ...names.map((name) => ({ name, message: pureMessage }))]
+const restrictGlobals = (message, names) => ['error', ...names.map((name) => ({ name, message }))]
+const PURE = 'This room is pure: what comes from outside comes in as a port.'
 const OUTSIDE = ['process', 'console', 'fetch', 'performance', 'setTimeout', 'setInterval', 'require', 'globalThis']
 
 /** ESLint configuration objects; none needs type information. */
@@ -143,15 +143,26 @@ export const boundaries = [
     rules: { 'no-restricted-syntax': ['error', ...NO_ENVIRONMENT] },
   },
   {
+    files: ['src/routes/**', 'src/adapters/**'],
+    ignores: ['src/adapters/node/**'],
+    rules: {
+      'no-restricted-globals': restrictGlobals('This also runs where there is no Node.', [
+        'process',
+        'Buffer',
+        'require',
+      ]),
+    },
+  },
+  {
     files: ['src/core/**', 'src/gpu-worker/graph/**', 'src/gpu-worker/losses/**'],
     rules: {
       'no-restricted-syntax': ['error', ...NO_ENVIRONMENT, ...NO_CLOCK_OR_CHANCE],
-      'no-restricted-globals': restrictGlobals(...OUTSIDE),
+      'no-restricted-globals': restrictGlobals(PURE, OUTSIDE),
     },
   },
   {
     // Core also runs where there is no Node.
     files: ['src/core/**'],
-    rules: { 'no-restricted-globals': restrictGlobals(...OUTSIDE, 'Buffer') },
+    rules: { 'no-restricted-globals': restrictGlobals(PURE, [...OUTSIDE, 'Buffer']) },
   },
 ]
