@@ -1,7 +1,7 @@
 /** What SQL remembers: one interface per table. `src/adapters/database/` implements it for D1 and for node:sqlite. */
+import type { JudgmentCache } from './judges/score.ts'
 import type { Manifest } from './schemas/checkpoint.ts'
 import type { EventPost, Job, JobError, JobEvent, JobSpec, JobState, MetricPoint, Sample } from './schemas/job.ts'
-import type { Json } from './schemas/fields.ts'
 import type { Judge } from './schemas/judge.ts'
 import type { Scope } from './schemas/key.ts'
 import type { ModelSource } from './schemas/model.ts'
@@ -170,12 +170,6 @@ export interface CheckpointTable {
   remove(tenant: string, id: string): Promise<boolean>
 }
 
-/** Remembered answers, by content hash. */
-export interface JudgmentTable {
-  getMany(keys: string[]): Promise<Map<string, Json>>
-  putMany(entries: { key: string; value: Json }[], now: number): Promise<void>
-}
-
 export type JudgeBody = Omit<Judge, 'id' | 'object' | 'name' | 'version' | 'created_at'>
 export interface ModelBody {
   source: ModelSource
@@ -197,7 +191,8 @@ export interface Database {
   models: ResourceTable<ModelBody>
   jobs: JobTable
   checkpoints: CheckpointTable
-  judgments: JudgmentTable
+  /** Judgments by content hash: replays cost nothing. */
+  judgments: JudgmentCache
   /** Resolves when the database answers. */
   ping(): Promise<void>
 }

@@ -1,0 +1,129 @@
+/** The tables, for D1 and node:sqlite alike. `npx drizzle-kit generate` turns a change here into a migration. */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { DatasetBody, JobRow, JudgeBody, KeyBody, ModelBody } from '../../core/database.ts'
+import type { CachedJudgment } from '../../core/judges/score.ts'
+import type { Manifest } from '../../core/schemas/checkpoint.ts'
+import type { EventPost, Sample } from '../../core/schemas/job.ts'
+import type { RewardRecipe } from '../../core/schemas/reward.ts'
+
+/** `seq` is the order of creation, and with that the order of lists. All times are Unix milliseconds. */
+const resource = <Body>() => ({
+  seq: integer().primaryKey({ autoIncrement: true }),
+  id: text().notNull().unique(),
+  tenant: text().notNull(),
+  name: text(),
+  version: integer().notNull(),
+  body: text({ mode: 'json' }).$type<Body>().notNull(),
+  secret: text(),
+  createdAt: integer('created_at').notNull(),
+  deletedAt: integer('deleted_at'),
+})
+
+export const keys = sqliteTable('keys', { ...resource<KeyBody>(), sha256: text().notNull().unique() }, (t) => [
+  index('keys_by_tenant').on(t.tenant, t.seq),
+])
+export const judges = sqliteTable('judges', resource<JudgeBody>(), (t) => [
+  index('judges_by_name').on(t.tenant, t.name, t.version),
+])
+export const recipes = sqliteTable('recipes', resource<RewardRecipe>(), (t) => [
+  index('recipes_by_name').on(t.tenant, t.name, t.version),
+])
+export const datasets = sqliteTable('datasets', resource<DatasetBody>(), (t) => [
+  index('datasets_by_name').on(t.tenant, t.name, t.version),
+])
+export const models = sqliteTable('models', resource<ModelBody>(), (t) => [
+  index('models_by_name').on(t.tenant, t.name, t.version),
+])
+
+export const jobs = sqliteTable(
+  'jobs',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    id: text().notNull().unique(),
+    tenant: text().notNull(),
+    name: text(),
+    type: text().$type<JobRow['type']>().notNull(),
+    state: text().$type<JobRow['state']>().notNull().default('queued'),
+    spec: text({ mode: 'json' }).$type<JobRow['spec']>().notNull(),
+    result: text({ mode: 'json' }).$type<JobRow['result']>(),
+    error: text({ mode: 'json' }).$type<JobRow['error']>(),
+    attempt: integer().notNull().default(0),
+    tries: integer().notNull().default(0),
+    fence: integer().notNull().default(0),
+    worker: text(),
+    leaseExpiresAt: integer('lease_expires_at').notNull().default(0),
+    notBefore: integer('not_before').notNull().default(0),
+    cancelRequested: integer('cancel_requested', { mode: 'boolean' }).notNull().default(false),
+    pauseRequested: integer('pause_requested', { mode: 'boolean' }).notNull().default(false),
+    createdAt: integer('created_at').notNull(),
+    startedAt: integer('started_at'),
+    finishedAt: integer('finished_at'),
+    updatedAt: integer('updated_at').notNull(),
+    revision: integer().notNull().default(0),
+    idempotencyKey: text('idempotency_key'),
+    requestSha256: text('request_sha256'),
+    deletedAt: integer('deleted_at'),
+  },
+  (t) => [
+    index('jobs_by_tenant').on(t.tenant, t.seq),
+    index('jobs_by_state').on(t.state, t.seq),
+    uniqueIndex('jobs_by_idempotency_key').on(t.tenant, t.idempotencyKey),
+  ],
+)
+
+export const jobEvents = sqliteTable(
+  'job_events',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    job: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    level: text().$type<EventPost['level']>().notNull(),
+    message: text().notNull(),
+    data: text({ mode: 'json' }).$type<EventPost['data']>(),
+  },
+  (t) => [index('job_events_by_job').on(t.job, t.seq)],
+)
+
+export const jobMetrics = sqliteTable(
+  'job_metrics',
+  {
+    job: text().notNull(),
+    step: integer().notNull(),
+    values: text({ mode: 'json' }).$type<Record<string, number>>().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.job, t.step] })],
+)
+
+export const jobSamples = sqliteTable(
+  'job_samples',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    job: text().notNull(),
+    step: integer().notNull(),
+    split: text().notNull(),
+    index: integer().notNull(),
+    body: text({ mode: 'json' }).$type<Sample>().notNull(),
+  },
+  (t) => [uniqueIndex('job_samples_by_place').on(t.job, t.step, t.split, t.index)],
+)
+
+export const checkpoints = sqliteTable(
+  'checkpoints',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    id: text().notNull().unique(),
+    tenant: text().notNull(),
+    job: text().notNull(),
+    step: integer().notNull(),
+    prefix: text().notNull(),
+    manifest: text({ mode: 'json' }).$type<Manifest>().notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (t) => [uniqueIndex('checkpoints_by_step').on(t.job, t.step)],
+)
+
+export const judgments = sqliteTable('judgments', {
+  key: text().primaryKey(),
+  value: text({ mode: 'json' }).$type<CachedJudgment>().notNull(),
+  createdAt: integer('created_at').notNull(),
+})
