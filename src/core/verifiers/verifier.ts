@@ -1,0 +1,14 @@
+import type { Verdict } from '../schemas/verify.ts'
+
+/**
+ * A deterministic check of what a model wrote against gold. Pure, and linear in the length of its input however
+ * hostile that is.
+ */
+export interface Verifier {
+  /** The answer that a text states, in canonical form; null when it states none. Needs no gold. */
+  extract(text: string): string | null
+  /** @throws GavelError invalid_request (param `gold`) when nothing could ever be compared with this gold */
+  checkGold(gold: string): void
+  /** @throws GavelError invalid_request (param `gold`) as {@link checkGold}: a bad gold is the dataset's error, not a 0 */
+  verify(row: { text: string; gold: string }): Verdict
+}
