@@ -1,0 +1,339 @@
+/**
+ * `npm run parity -- DIR…`: holds the engine against folders of expected numbers (config.json, weights,
+ * expected.json, as test/fixtures/parity has them). Prints one line a quantity; exits 1 when any misses.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { makeBatch, type Row } from '../src/gpu-worker/engines/batch.ts'
+import { Trainer, type OptimizerSettings } from '../src/gpu-worker/engines/trainer.ts'
+import { logitsGraph, logprobGraph } from '../src/gpu-worker/engines/training-graph.ts'
+import { weightTensors, type Weights } from '../src/gpu-worker/engines/weights.ts'
+import { loadFolder, type LoadedModel } from '../src/gpu-worker/models/load.ts'
+import { Generator } from '../src/gpu-worker/rollout/generator.ts'
+import { Session } from '../src/gpu-worker/runtime/session.ts'
+import { float32, float32Scalar } from '../src/gpu-worker/runtime/tensors.ts'
+
+export interface Check {
+  quantity: string
+  /** Largest deviation, in units of what is allowed: up to 1 is right. */
+  deviation: number
+  detail: string
+}
+
+interface Completion {
+  prompt_ids: number[]
+  completion_ids: number[]
+  logprobs: number[]
+  logprobs_temperature_0_7: number[]
+}
+
+interface Expected {
+  single: { input_ids: number[]; logits: number[][] }
+  batch: { sequences: number[][]; logits: number[][][] }
+  greedy: { prompts: number[][]; banned_ids: number[]; new_tokens: number; continuations: number[][] }
+  completions: Completion[]
+  sft: {
+    input_ids: number[][]
+    attention_mask: number[][]
+    labels: number[][]
+    loss: number
+    total_grad_norm: number
+    grads: Record<string, { l2: number; sum: number; absmax: number; first4: number[] }>
+  }
+  adamw: {
+    lr: number
+    betas: [number, number]
+    eps: number
+    weight_decay: number
+    clip_grad_norm: number
+    steps: number
+    losses_before_each_step_and_after_last: number[]
+    grad_norm_before_clip: number[]
+    final_param_l2: Record<string, number>
+  }
+  ppo_clip: {
+    clip: number
+    advantages: number[]
+    old_logprobs: number[][]
+    loss: number
+    total_grad_norm: number
+    grad_l2: Record<string, number>
+  }
+}
+
+const LOGIT = { absolute: 1e-4, relative: 0 }
+const LOSS = { absolute: 1e-5, relative: 0 }
+const NORM = { absolute: 1e-6, relative: 1e-3 }
+
+const NO_UPDATE: OptimizerSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
+
+/** Every quantity of a folder, for each config style and weights file in it. */
+export async function checkFolder(folder: string): Promise<Check[]> {
+  const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected
+  const files = readdirSync(folder)
+  const configs = files.filter((name) => /^config.*\.json$/.test(name)).sort()
+  const weights = files.filter((name) => name.endsWith('.safetensors')).sort()
+  const checks: Check[] = []
+  for (const configFile of configs) {
+    for (const weightsFile of weights) {
+      const load = () => loadFolder(folder, { configFile, weightsFile })
+      for (const check of await checkModel(load, expected)) {
+        checks.push({ ...check, quantity: `${basename(folder)} ${configFile} ${weightsFile} ${check.quantity}` })
+      }
+    }
+  }
+  return checks
+}
+
+async function checkModel(load: () => LoadedModel, expected: Expected): Promise<Check[]> {
+  const loaded = load()
+  return [
+    ...(await checkLogits(loaded, expected)),
+    await checkGreedy(loaded, expected),
+    ...(await checkLogprobs(loaded, expected)),
+    ...(await checkSft(loaded, expected)),
+    ...(await checkPolicyClip(loaded, expected)),
+    ...(await checkAdamw(load(), expected)),
+  ]
+}
+
+async function checkLogits({ model, weights }: LoadedModel, { single, batch }: Expected): Promise<Check[]> {
+  const session = await Session.create(logitsGraph(model, { maxTokens: model.contextLength }))
+  const logitsOf = async (sequences: number[][], padLeft: boolean) => {
+    const { ids, positions, mask } = makeBatch(
+      sequences.map((ids) => ({ ids, start: ids.length })),
+      { padLeft },
+    ).inputs
+    const [rows, width] = ids.dims as [number, number]
+    const V = model.vocabularySize
+    const out = new Float32Array(rows * width * V)
+    await session.run({ ...weightTensors(weights), ids, positions, mask }, { logits: float32(out, [rows * width, V]) })
+    return sequences.map((sequence, b) => {
+      const from = (b * width + (padLeft ? width - sequence.length : 0)) * V
+      return out.subarray(from, from + sequence.length * V)
+    })
+  }
+  const flat = (logits: number[][][]) => logits.flat(2)
+  const compare = async (quantity: string, sequences: number[][], logits: number[][][], padLeft: boolean) =>
+    close(
+      quantity,
+      (await logitsOf(sequences, padLeft)).flatMap((row) => [...row]),
+      flat(logits),
+      LOGIT,
+    )
+  const checks = [
+    await compare('logits', [single.input_ids], [single.logits], false),
+    await compare('logits, padded left', batch.sequences, batch.logits, true),
+    await compare('logits, padded right', batch.sequences, batch.logits, false),
+  ]
+  await session.release()
+  return checks
+}
+
+async function checkGreedy({ model, weights }: LoadedModel, { greedy }: Expected): Promise<Check> {
+  const generator = await Generator.create(model, weights, {
+    slots: greedy.prompts.length,
+    capacity: model.contextLength,
+  })
+  const completions = await generator.generate(
+    greedy.prompts.map((prompt) => ({ prompt, samples: 1 })),
+    { temperature: 0, maxNewTokens: greedy.new_tokens, stopIds: [], bannedIds: greedy.banned_ids, seed: 0 },
+  )
+  await generator.release()
+  const wrong = completions.flatMap(({ ids }, i) => ids.filter((id, t) => id !== greedy.continuations[i]![t]))
+  return { quantity: 'greedy ids', deviation: wrong.length ? Infinity : 0, detail: `${wrong.length} differ` }
+}
+
+async function checkLogprobs({ model, weights }: LoadedModel, { completions }: Expected): Promise<Check[]> {
+  const session = await Session.create(logprobGraph(model, { maxTokens: model.contextLength }))
+  const batch = makeBatch(completions.map(completionRow))
+  const at = async (temperature: number) => {
+    const out = new Float32Array(batch.tokens)
+    const inputs = { ...weightTensors(weights), ...batch.inputs, inverse_temperature: float32Scalar(1 / temperature) }
+    await session.run(inputs, { logprobs: float32(out, [batch.tokens]) })
+    return [...out]
+  }
+  const checks = [
+    close(
+      'log-probs',
+      await at(1),
+      completions.flatMap((c) => c.logprobs),
+      LOGIT,
+    ),
+    close(
+      'log-probs at temperature 0.7',
+      await at(0.7),
+      completions.flatMap((c) => c.logprobs_temperature_0_7),
+      LOGIT,
+    ),
+  ]
+  await session.release()
+  return checks
+}
+
+const completionRow = ({ prompt_ids, completion_ids }: Completion): Row => ({
+  ids: [...prompt_ids, ...completion_ids],
+  start: prompt_ids.length,
+})
+
+async function checkSft({ model, weights }: LoadedModel, { sft }: Expected): Promise<Check[]> {
+  const options = { loss: 'cross-entropy', optimizer: NO_UPDATE, maxTokens: model.contextLength } as const
+  const trainer = await Trainer.create(model, weights, options)
+  const batch = makeBatch(sftRows(sft))
+  const { loss } = await trainer.accumulate(batch, { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) })
+  const checks = [
+    close('SFT loss', [loss], [sft.loss], LOSS),
+    ...gradientChecks(
+      'SFT',
+      trainer.accumulated,
+      sft.total_grad_norm,
+      mapValues(sft.grads, (g) => g.l2),
+    ),
+    ...Object.entries(sft.grads).map(([name, { l2, sum, absmax, first4 }]) => {
+      const { data } = trainer.accumulated.get(name)!
+      const values = [
+        data.reduce((a, b) => a + b, 0),
+        data.reduce((a, b) => Math.max(a, Math.abs(b)), 0),
+        ...data.subarray(0, first4.length),
+      ]
+      const allowed = { absolute: NORM.absolute + NORM.relative * l2, relative: 0 }
+      return close(`SFT gradient sum, extreme and first entries of ${name}`, values, [sum, absmax, ...first4], allowed)
+    }),
+  ]
+  await trainer.release()
+  return checks
+}
+
+/** The rows of the padded SFT batch: what is masked out is padding, what is labelled is trained. */
+function sftRows({ input_ids, attention_mask, labels }: Expected['sft']): Row[] {
+  return input_ids.map((ids, b) => {
+    const real = ids.filter((_, t) => attention_mask[b]![t] === 1)
+    return { ids: real, start: labels[b]!.findIndex((label) => label !== -100) }
+  })
+}
+
+async function checkPolicyClip({ model, weights }: LoadedModel, { completions, ppo_clip }: Expected): Promise<Check[]> {
+  const options = { loss: 'policy-clip', optimizer: NO_UPDATE, maxTokens: model.contextLength } as const
+  const trainer = await Trainer.create(model, weights, options)
+  const batch = makeBatch(completions.map(completionRow))
+  const { loss } = await trainer.accumulate(batch, {
+    weights: new Float32Array(batch.tokens).fill(1 / batch.tokens),
+    perToken: {
+      old: Float32Array.from(ppo_clip.old_logprobs.flat()),
+      advantage: Float32Array.from(completions.flatMap((c, i) => c.completion_ids.map(() => ppo_clip.advantages[i]!))),
+      reference: new Float32Array(batch.tokens),
+    },
+    settings: { clip: ppo_clip.clip, kl: 0 },
+  })
+  const checks = [
+    close('clipped loss', [loss], [ppo_clip.loss], LOSS),
+    ...gradientChecks('clipped loss', trainer.accumulated, ppo_clip.total_grad_norm, ppo_clip.grad_l2),
+  ]
+  await trainer.release()
+  return checks
+}
+
+async function checkAdamw({ model, weights }: LoadedModel, { sft, adamw }: Expected): Promise<Check[]> {
+  const [beta1, beta2] = adamw.betas
+  const optimizer = {
+    beta1,
+    beta2,
+    epsilon: adamw.eps,
+    weightDecay: adamw.weight_decay,
+    clipNorm: adamw.clip_grad_norm,
+  }
+  const trainer = await Trainer.create(model, weights, {
+    loss: 'cross-entropy',
+    optimizer,
+    maxTokens: model.contextLength,
+  })
+  const batch = makeBatch(sftRows(sft))
+  const lossInputs = { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) }
+  const losses: number[] = []
+  const norms: number[] = []
+  for (let step = 0; step < adamw.steps; step++) {
+    losses.push((await trainer.accumulate(batch, lossInputs)).loss)
+    norms.push((await trainer.step(adamw.lr)).gradientNorm)
+  }
+  losses.push((await trainer.accumulate(batch, lossInputs)).loss)
+  await trainer.release()
+  const final = Object.entries(adamw.final_param_l2)
+  return [
+    close('AdamW losses', losses, adamw.losses_before_each_step_and_after_last, LOSS),
+    close('AdamW gradient norms', norms, adamw.grad_norm_before_clip, NORM),
+    close(
+      'AdamW final parameter norms',
+      final.map(([name]) => norm(weights.get(name)!.data)),
+      final.map(([, l2]) => l2),
+      NORM,
+    ),
+  ]
+}
+
+function gradientChecks(what: string, gradients: Weights, total: number, expected: Record<string, number>): Check[] {
+  const names = Object.keys(expected)
+  const missing = [...gradients.keys()].filter((name) => !(name in expected))
+  const norms = names.map((name) => norm(gradients.get(name)?.data ?? new Float32Array([NaN])))
+  return [
+    close(`${what} total gradient norm`, [Math.hypot(...norms)], [total], NORM),
+    ...names.map((name, i) => close(`${what} gradient norm of ${name}`, [norms[i]!], [expected[name]!], NORM)),
+    ...missing.map((name) => ({
+      quantity: `${what} gradient of ${name}`,
+      deviation: Infinity,
+      detail: 'not expected',
+    })),
+  ]
+}
+
+const norm = (data: Float32Array): number => Math.sqrt(data.reduce((sum, x) => sum + x * x, 0))
+
+function close(
+  quantity: string,
+  values: number[],
+  expected: number[],
+  allowed: { absolute: number; relative: number },
+): Check {
+  if (values.length !== expected.length) {
+    return { quantity, deviation: Infinity, detail: `${values.length} values where ${expected.length} are expected` }
+  }
+  const gaps = values.map((value, i) => Math.abs(value - expected[i]!))
+  const deviations = gaps.map((gap, i) => gap / (allowed.absolute + allowed.relative * Math.abs(expected[i]!)))
+  // A NaN is a miss, and Math.max keeps it from hiding behind a number.
+  const deviation = deviations.some(Number.isNaN) ? Infinity : deviations.reduce((a, b) => Math.max(a, b), 0)
+  const largest = gaps.reduce((a, b) => Math.max(a, b), 0)
+  return { quantity, deviation, detail: `largest difference ${largest.toExponential(2)}` }
+}
+
+function mapValues<T, U>(record: Record<string, T>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
+}
+
+if (import.meta.main) {
+  const folders = process.argv.slice(2)
+  if (!folders.length) {
+    console.error('usage: npm run parity -- DIR…   (each with config.json, model.safetensors and expected.json)')
+    process.exit(1)
+  }
+  let missed = 0
+  for (const folder of folders) {
+    if (!existsSync(join(folder, 'expected.json'))) {
+      console.log(`MISS  ${folder}: no expected.json there`)
+      missed++
+      continue
+    }
+    try {
+      for (const { quantity, deviation, detail } of await checkFolder(folder)) {
+        const right = deviation <= 1
+        if (!right) missed++
+        console.log(
+          `${right ? 'ok  ' : 'MISS'}  ${quantity}: ${detail} (${(100 * deviation).toPrecision(2)} % of what is allowed)`,
+        )
+      }
+    } catch (error) {
+      missed++
+      console.log(`MISS  ${folder}: ${(error as Error).message}`)
+    }
+  }
+  console.log(missed ? `${missed} missed` : 'all within tolerance')
+  process.exitCode = missed ? 1 : 0
+}

@@ -1,0 +1,83 @@
+import { gradients } from '../graph/autodiff.ts'
+import { Graph } from '../graph/graph.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { LOSSES, type LossName } from '../losses/index.ts'
+import { tokenLogprobs } from '../losses/token-logprobs.ts'
+import type { Model } from '../models/model.ts'
+import { TrainingLayers, type TrainingLayersOptions } from './training-layers.ts'
+
+/** Prefix of the inputs and outputs that hold the gradient summed so far. */
+export const GRADIENT = 'gradient:'
+
+/**
+ * Log-probabilities of chosen tokens. Inputs: parameters, `ids`, `positions`, `mask`, `predict` ([M]: flat
+ * indices into [B·T] of the positions that predict), `targets` ([M]), `inverse_temperature`. Output: `logprobs` [M].
+ */
+export function logprobGraph(model: Model, options: TrainingLayersOptions): Graph {
+  const g = new Graph()
+  g.output('logprobs', chosenLogprobs(g, model, new TrainingLayers(g, model, options)))
+  return g
+}
+
+/** Logits of every position. Inputs: parameters, `ids`, `positions`, `mask`. Output: `logits` [N,V]. */
+export function logitsGraph(model: Model, options: TrainingLayersOptions): Graph {
+  const g = new Graph()
+  const layers = new TrainingLayers(g, model, options)
+  g.output('logits', g.matmul(model.hidden(layers), layers.parameter(model.head), { transB: true }))
+  return g
+}
+
+/**
+ * Loss and gradients of one micro-batch. On top of `logprobGraph`: `weights` ([M]), what the loss asks for,
+ * and `gradient:NAME` in and out, to which each parameter's gradient is added. Outputs also `loss`
+ * (Σ weight·loss) and `logprobs`.
+ */
+export function gradientGraph(model: Model, loss: LossName, options: TrainingLayersOptions): Graph {
+  const g = new Graph()
+  const layers = new TrainingLayers(g, model, options)
+  const logprobs = chosenLogprobs(g, model, layers)
+  const perToken = LOSSES[loss]({
+    g,
+    logprobs,
+    perToken: (name) => g.input(name, 'float32', ['M']),
+    setting: (name) => g.input(name, 'float32', []),
+  })
+  const total = g.sumAll(g.mul(perToken, g.input('weights', 'float32', ['M'])))
+  g.output('loss', total)
+  g.output('logprobs', logprobs)
+  const parameters = [...layers.parameters]
+  const initial = new Map(parameters.map(([name, p]) => [p, g.input(GRADIENT + name, 'float32', p.shape)]))
+  const results = gradients(
+    g,
+    total,
+    parameters.map(([, p]) => p),
+    initial,
+  )
+  parameters.forEach(([name], i) => g.output(GRADIENT + name, results[i]!))
+  return g
+}
+
+function chosenLogprobs(g: Graph, model: Model, layers: TrainingLayers): Tensor {
+  const predict = g.input('predict', 'int64', ['M'])
+  g.nameDimension('M', () => g.sizeOf(predict, 0))
+  const targets = g.input('targets', 'int64', ['M'])
+  const hidden = model.hidden(layers) // [N,H]
+  // Only positions that predict a trained token meet the vocabulary.
+  const chosen = gatherDistinct(g, hidden, predict) // [M,H]
+  return tokenLogprobs(g, chosen, layers.parameter(model.head), targets, g.input('inverse_temperature', 'float32', []))
+}
+
+/** Rows of x by indices that do not repeat, so that the gradient is a plain scatter. */
+function gatherDistinct(g: Graph, x: Tensor, indices: Tensor): Tensor {
+  return g.composite(
+    [x],
+    () => g.gather(x, indices),
+    (gradients, dy) => {
+      gradients.add(x, () => {
+        const size = g.op('Shape', [x], { shape: [2] })
+        const base = g.op('ConstantOfShape', [size], { shape: x.shape })
+        return g.op('ScatterND', [base, g.reshape(indices, [indices.shape[0]!, 1]), dy])
+      })
+    },
+  )
+}

@@ -1,0 +1,12 @@
+import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
+
+/** Parameters by name, in one array each; shared by every session of a model, so that an update reaches all. */
+export type Weights = ReadonlyMap<string, { data: Float32Array; shape: readonly number[] }>
+
+export function weightTensors(weights: Weights, prefix = ''): Record<string, RuntimeTensor> {
+  return Object.fromEntries([...weights].map(([name, { data, shape }]) => [prefix + name, float32(data, shape)]))
+}
+
+export function zerosLike(weights: Weights): Weights {
+  return new Map([...weights].map(([name, { data, shape }]) => [name, { data: new Float32Array(data.length), shape }]))
+}

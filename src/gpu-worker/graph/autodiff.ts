@@ -1,0 +1,99 @@
+import type { Graph, TapeEntry } from './graph.ts'
+import type { GradientTerm } from './ops.ts'
+import type { Tensor } from './tensor.ts'
+
+/** Gradients gathered so far, by tensor; only for tensors on a path from what is being differentiated. */
+export class Accumulator {
+  private readonly g: Graph
+  private readonly gradients: Map<Tensor, Tensor>
+  private readonly wanted: Set<Tensor>
+
+  constructor(g: Graph, wanted: Iterable<Tensor>, initial: Iterable<readonly [Tensor, Tensor]> = []) {
+    this.g = g
+    this.wanted = new Set(wanted)
+    this.gradients = new Map(initial)
+  }
+
+  get(x: Tensor): Tensor | null {
+    return this.gradients.get(x) ?? null
+  }
+
+  wants(x: Tensor): boolean {
+    return this.wanted.has(x)
+  }
+
+  /** Starts (or replaces) the gradient of x. */
+  set(x: Tensor, gradient: Tensor): void {
+    this.gradients.set(x, gradient)
+  }
+
+  add(x: Tensor, term: GradientTerm): void {
+    if (!term || !this.wanted.has(x)) return
+    const soFar = this.get(x)
+    if (typeof term !== 'function') this.gradients.set(x, term.into(soFar))
+    else this.gradients.set(x, soFar ? this.g.add(soFar, term()) : term())
+  }
+
+  /** Plays a tape backwards. Everything that depends on a wanted tensor becomes wanted itself. */
+  play(tape: readonly TapeEntry[]): void {
+    for (const { inputs, outputs } of tape) {
+      if (inputs.some((x) => x && this.wanted.has(x))) outputs.forEach((y) => this.wanted.add(y))
+    }
+    for (const entry of tape.toReversed()) {
+      if (!entry.inputs.some((x) => x && this.wanted.has(x))) continue
+      if (entry.outputs.some((y) => this.gradients.has(y))) this.g.untaped(() => entry.backward(this))
+    }
+  }
+}
+
+/**
+ * d(loss)/d(x) for each x in `wrt`, by reverse mode over everything taped so far. `initial` holds tensors
+ * to add each gradient to (gradient accumulation). Throws where the loss does not depend on an x.
+ */
+export function gradients(
+  g: Graph,
+  loss: Tensor,
+  wrt: readonly Tensor[],
+  initial: ReadonlyMap<Tensor, Tensor> = new Map(),
+): Tensor[] {
+  const accumulator = new Accumulator(g, wrt, initial)
+  accumulator.set(loss, g.scalar(1))
+  accumulator.play(g.currentTape)
+  return wrt.map((x, i) => {
+    const gradient = accumulator.get(x)
+    if (!gradient || gradient === initial.get(x)) throw new Error(`the loss does not depend on tensor ${i}`)
+    return gradient
+  })
+}
+
+/**
+ * Activation checkpointing: y = body(x), keeping only x for the backward pass, which emits the body again.
+ * The copy of x waits for dy (it adds 0·dy), so that the second pass runs only when its gradient is due.
+ * `parameters` are the other tensors that `body` reads and that may take gradients.
+ */
+export function checkpoint(g: Graph, x: Tensor, parameters: readonly Tensor[], body: (x: Tensor) => Tensor): Tensor {
+  return g.composite(
+    [x, ...parameters],
+    () => body(x),
+    (outer, dy) => {
+      const again = after(g, x, dy)
+      const { result: y, tape } = g.taped(() => body(again))
+      const inner = new Accumulator(
+        g,
+        [again, ...parameters.filter((p) => outer.wants(p))],
+        parameters.flatMap((p) => (outer.get(p) ? [[p, outer.get(p)!] as const] : [])),
+      )
+      inner.set(y, dy)
+      inner.play(tape)
+      for (const p of parameters) if (outer.wants(p) && inner.get(p)) outer.set(p, inner.get(p)!)
+      outer.add(x, () => inner.get(again)!)
+    },
+  )
+}
+
+/** x, but not before `signal` exists. */
+function after(g: Graph, x: Tensor, signal: Tensor): Tensor {
+  const flat = g.reshape(signal, ['elements'])
+  const one = g.op('Slice', [flat, g.ints([0]), g.ints([1])], { shape: [1] })
+  return g.add(x, g.mul(one, g.scalar(0)))
+}

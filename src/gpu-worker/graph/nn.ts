@@ -1,0 +1,67 @@
+import type { Graph } from './graph.ts'
+import type { Dim, Tensor } from './tensor.ts'
+
+/** x·Wᵀ (+ b) with W as checkpoints keep it. x [N,in], weight [out,in], bias [out] → [N,out] */
+export function linear(g: Graph, x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const product = g.matmul(x, weight, { transB: true })
+  return bias ? g.add(product, bias) : product
+}
+
+/** Root-mean-square norm over the last axis (arXiv 1910.07467). */
+export const rmsNorm = (g: Graph, x: Tensor, weight: Tensor, epsilon: number): Tensor =>
+  g.op('SimplifiedLayerNormalization', [x, weight], { attributes: normAttributes(epsilon) })
+
+export const layerNorm = (g: Graph, x: Tensor, weight: Tensor, bias: Tensor | null, epsilon: number): Tensor =>
+  g.op('LayerNormalization', bias ? [x, weight, bias] : [x, weight], { attributes: normAttributes(epsilon) })
+
+const normAttributes = (epsilon: number) => ({ axis: -1, epsilon: { float: epsilon }, stash_type: 1 })
+
+export const ACTIVATIONS = {
+  relu: (g: Graph, x: Tensor) => g.op('Relu', [x]),
+  /** x·Φ(x), exact. */
+  gelu: (g: Graph, x: Tensor) => g.op('Gelu', [x]),
+  /** The tanh approximation: ½x(1 + tanh(√(2/π)(x + 0.044715x³))). */
+  gelu_new: (g: Graph, x: Tensor) => {
+    const cubic = g.add(x, g.mul(g.mul(g.mul(x, x), x), g.scalar(0.044715)))
+    const gate = g.add(g.op('Tanh', [g.mul(cubic, g.scalar(Math.sqrt(2 / Math.PI)))]), g.scalar(1))
+    return g.mul(g.mul(x, gate), g.scalar(0.5))
+  },
+  silu: (g: Graph, x: Tensor) => g.op('QuickGelu', [x], { attributes: { alpha: { float: 1 } } }),
+}
+
+export type Activation = keyof typeof ACTIVATIONS
+
+/**
+ * softmax(α·q·kᵀ + bias)·v, with the gradient of FlashAttention (arXiv 2205.14135): the row sums of dO∘O
+ * stand in for those of dP∘P.
+ *
+ * @param q [B,K,G·T,D] queries, those that share a key/value head together
+ * @param k,v [B,K,T,D]
+ * @param bias broadcast against scores of shape [B,K,G,T,T]
+ * @param scores names of that shape's sizes
+ */
+export function attention(
+  g: Graph,
+  { q, k, v, bias, alpha, scores }: Record<'q' | 'k' | 'v' | 'bias', Tensor> & { alpha: number; scores: Dim[] },
+): Tensor {
+  let probabilities: Tensor | undefined
+  let out: Tensor | undefined
+  return g.composite(
+    [q, k, v],
+    () => {
+      const raw = g.matmul(q, k, { transB: true, alpha }) // [B,K,G·T,T]
+      const masked = g.add(g.reshape(raw, scores), bias) // [B,K,G,T,T]
+      probabilities = g.reshape(g.op('Softmax', [masked], { attributes: { axis: -1 } }), raw.shape)
+      out = g.matmul(probabilities, v)
+      return out
+    },
+    (gradients, dO) => {
+      const dP = g.matmul(dO, v, { transB: true })
+      const rowSums = g.sum(g.mul(dO, out!), [3]) // [B,K,G·T,1]
+      const dS = g.mul(g.sub(dP, rowSums), probabilities!)
+      gradients.add(q, () => g.matmul(dS, k, { alpha }))
+      gradients.add(k, () => g.matmul(dS, q, { transA: true, alpha }))
+      gradients.add(v, () => g.matmul(probabilities!, dO, { transA: true }))
+    },
+  )
+}

@@ -1,0 +1,357 @@
+import type { Graph } from './graph.ts'
+import { broadcastShape, type Attribute, type Dim, type ElementType, type Tensor } from './tensor.ts'
+
+/**
+ * One input's share of a gradient: either a function that yields it, or one that adds it into what other
+ * uses of the same tensor have contributed so far (for ops that can accumulate for less than an Add costs).
+ */
+export type GradientTerm = (() => Tensor) | { into: (accumulated: Tensor | null) => Tensor } | null
+
+export interface GradientContext {
+  g: Graph
+  x: Tensor[]
+  y: Tensor[]
+  /** Gradients of the outputs; an output that nothing depends on has none. */
+  dy: Tensor[]
+  attributes: Readonly<Record<string, Attribute>>
+}
+
+export const NOT_DIFFERENTIABLE = 'not differentiable'
+
+export interface OpCall {
+  inputs: readonly (Tensor | null)[]
+  attributes: Readonly<Record<string, Attribute>>
+  /** The output's shape, for ops whose shape comes from an input's values (Reshape, Expand, Slice, …). */
+  shape?: readonly Dim[] | undefined
+}
+
+export interface OpDef {
+  domain?: 'com.microsoft'
+  /** Shape and type of every output. */
+  infer: (call: OpCall) => { shape: readonly Dim[]; type: ElementType }[]
+  /** One term an input, in order; `null` where an input takes no gradient (indices, shapes). */
+  grad: ((context: GradientContext) => GradientTerm[]) | typeof NOT_DIFFERENTIABLE
+}
+
+/** The operators there are. `OPS` has an entry for each, or it does not compile. */
+export type OpName =
+  | 'Add'
+  | 'Sub'
+  | 'Mul'
+  | 'Div'
+  | 'Min'
+  | 'Max'
+  | 'Neg'
+  | 'Exp'
+  | 'Log'
+  | 'Sqrt'
+  | 'Sigmoid'
+  | 'Tanh'
+  | 'Relu'
+  | 'Erf'
+  | 'Gelu'
+  | 'QuickGelu'
+  | 'Where'
+  | 'Sign'
+  | 'IsNaN'
+  | 'LessOrEqual'
+  | 'Less'
+  | 'Equal'
+  | 'And'
+  | 'Cast'
+  | 'Identity'
+  | 'Gemm'
+  | 'FusedMatMul'
+  | 'Reshape'
+  | 'Expand'
+  | 'Transpose'
+  | 'Slice'
+  | 'Pad'
+  | 'Concat'
+  | 'Squeeze'
+  | 'Unsqueeze'
+  | 'Shape'
+  | 'Range'
+  | 'ConstantOfShape'
+  | 'ReduceSum'
+  | 'ReduceMean'
+  | 'ReduceMax'
+  | 'ReduceSumSquare'
+  | 'Sum'
+  | 'CumSum'
+  | 'ArgMax'
+  | 'Softmax'
+  | 'LogSoftmax'
+  | 'LayerNormalization'
+  | 'SimplifiedLayerNormalization'
+  | 'RotaryEmbedding'
+  | 'GroupQueryAttention'
+  | 'Gather'
+  | 'GatherElements'
+  | 'GatherND'
+  | 'ScatterElements'
+  | 'ScatterND'
+  | 'SequenceConstruct'
+
+const first = ({ inputs }: OpCall): Tensor => inputs[0]!
+const sameAsFirst: OpDef['infer'] = (call) => [{ shape: first(call).shape, type: first(call).type }]
+const broadcast: OpDef['infer'] = ({ inputs }) => [
+  { shape: inputs.map((t) => t!.shape).reduce<readonly Dim[]>(broadcastShape, []), type: inputs.at(-1)!.type },
+]
+const comparison: OpDef['infer'] = (call) => [{ shape: broadcast(call)[0]!.shape, type: 'bool' }]
+/** The caller states the shape; the type is that of the first input unless named. */
+const stated =
+  (type?: ElementType): OpDef['infer'] =>
+  (call) => {
+    if (!call.shape) throw new Error('this op needs its output shape stated')
+    return [{ shape: call.shape, type: type ?? first(call).type }]
+  }
+
+const matmul: OpDef['infer'] = ({ inputs: [a, b], attributes: { transA, transB } }) => {
+  const [rows, inner] = transA ? [a!.shape.at(-1)!, a!.shape.at(-2)!] : [a!.shape.at(-2)!, a!.shape.at(-1)!]
+  const [innerB, columns] = transB ? [b!.shape.at(-1)!, b!.shape.at(-2)!] : [b!.shape.at(-2)!, b!.shape.at(-1)!]
+  if (inner !== innerB) throw new Error(`cannot multiply [${a!.shape}] by [${b!.shape}]: ${inner} is not ${innerB}`)
+  return [{ shape: [...a!.shape.slice(0, -2), rows, columns], type: a!.type }]
+}
+
+/** y = α·op(a)·op(b): each operand's gradient is again one product, with its own pair of transposes. */
+const matmulGrad = ({ g, x: [a, b], dy: [dy], attributes }: GradientContext): GradientTerm[] => {
+  const tA = Boolean(attributes.transA)
+  const tB = Boolean(attributes.transB)
+  const alpha = (attributes.alpha as { float: number }).float
+  const terms: [Tensor, Tensor, boolean, boolean][] = [
+    tA ? [b!, dy!, tB, true] : [dy!, b!, false, !tB],
+    tB ? [dy!, a!, true, tA] : [a!, dy!, !tA, false],
+  ]
+  return terms.map(([p, q, transA, transB]) => ({
+    into: (accumulated) => g.matmulInto(accumulated, p, q, { transA, transB, alpha }),
+  }))
+}
+
+const elementwise = (grad: (c: GradientContext) => Tensor): OpDef => ({
+  infer: sameAsFirst,
+  grad: (c) => [() => grad(c)],
+})
+
+const binary = (grad: (c: GradientContext) => [() => Tensor, () => Tensor]): OpDef => ({
+  infer: broadcast,
+  grad: (c) => grad(c).map((term, i) => () => c.g.sumTo(term(), c.x[i]!.shape)),
+})
+
+/** Layer norm statistics: the saved inverse deviation (and mean) make the gradient cheap. */
+const normStatistics = (shape: readonly Dim[]): Dim[] => [...shape.slice(0, -1), 1]
+
+/**
+ * Every operator the engine may emit: its ONNX domain, its shape rule and its gradient.
+ * An op without a gradient says so; leaving the field out does not compile.
+ */
+export const OPS: Record<OpName, OpDef> = {
+  // elementwise
+  Add: binary(({ dy: [dy] }) => [() => dy!, () => dy!]),
+  Sub: binary(({ g, dy: [dy] }) => [() => dy!, () => g.neg(dy!)]),
+  Mul: binary(({ g, x: [a, b], dy: [dy] }) => [() => g.mul(dy!, b!), () => g.mul(dy!, a!)]),
+  Div: binary(({ g, x: [, b], y: [y], dy: [dy] }) => [() => g.div(dy!, b!), () => g.neg(g.div(g.mul(dy!, y!), b!))]),
+  Min: binary(({ g, x: [a, b], dy: [dy] }) => [
+    () => g.where(g.lessOrEqual(a!, b!), dy!, g.scalar(0)),
+    () => g.where(g.lessOrEqual(a!, b!), g.scalar(0), dy!),
+  ]),
+  Max: binary(({ g, x: [a, b], dy: [dy] }) => [
+    () => g.where(g.lessOrEqual(b!, a!), dy!, g.scalar(0)),
+    () => g.where(g.lessOrEqual(b!, a!), g.scalar(0), dy!),
+  ]),
+  Neg: elementwise(({ g, dy: [dy] }) => g.neg(dy!)),
+  Exp: elementwise(({ g, y: [y], dy: [dy] }) => g.mul(dy!, y!)),
+  Log: elementwise(({ g, x: [x], dy: [dy] }) => g.div(dy!, x!)),
+  Sqrt: elementwise(({ g, y: [y], dy: [dy] }) => g.div(g.mul(dy!, g.scalar(0.5)), y!)),
+  Sigmoid: elementwise(({ g, y: [y], dy: [dy] }) => g.mul(dy!, g.mul(y!, g.sub(g.scalar(1), y!)))),
+  Tanh: elementwise(({ g, y: [y], dy: [dy] }) => g.mul(dy!, g.sub(g.scalar(1), g.mul(y!, y!)))),
+  Relu: elementwise(({ g, y: [y], dy: [dy] }) => g.mul(dy!, g.op('Sign', [y!]))),
+  Erf: elementwise(({ g, x: [x], dy: [dy] }) =>
+    g.mul(dy!, g.mul(g.scalar(2 / Math.sqrt(Math.PI)), g.exp(g.neg(g.mul(x!, x!))))),
+  ),
+  /** x·Φ(x), the exact form; d/dx = Φ(x) + x·φ(x). */
+  Gelu: {
+    domain: 'com.microsoft',
+    ...elementwise(({ g, x: [x], dy: [dy] }) => {
+      const cdf = g.mul(g.add(g.op('Erf', [g.mul(x!, g.scalar(Math.SQRT1_2))]), g.scalar(1)), g.scalar(0.5))
+      const pdf = g.mul(g.exp(g.mul(g.mul(x!, x!), g.scalar(-0.5))), g.scalar(1 / Math.sqrt(2 * Math.PI)))
+      return g.mul(dy!, g.add(cdf, g.mul(x!, pdf)))
+    }),
+  },
+  /** x·σ(αx), used with α = 1 as SiLU; d/dx = s + α·y·(1 − s) with s = σ(αx). */
+  QuickGelu: {
+    domain: 'com.microsoft',
+    ...elementwise(({ g, x: [x], y: [y], dy: [dy], attributes }) => {
+      const alpha = g.scalar((attributes.alpha as { float: number }).float)
+      const s = g.op('Sigmoid', [g.mul(x!, alpha)])
+      return g.mul(dy!, g.add(s, g.mul(g.mul(y!, alpha), g.sub(g.scalar(1), s))))
+    }),
+  },
+  Where: {
+    infer: ({ inputs: [condition, a, b] }) => [
+      { shape: broadcastShape(condition!.shape, broadcastShape(a!.shape, b!.shape)), type: a!.type },
+    ],
+    grad: ({ g, x: [condition, a, b], dy: [dy] }) => [
+      null,
+      () => g.sumTo(g.where(condition!, dy!, g.scalar(0)), a!.shape),
+      () => g.sumTo(g.where(condition!, g.scalar(0), dy!), b!.shape),
+    ],
+  },
+  Sign: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
+  IsNaN: { infer: comparison, grad: NOT_DIFFERENTIABLE },
+  LessOrEqual: { infer: comparison, grad: NOT_DIFFERENTIABLE },
+  Less: { infer: comparison, grad: NOT_DIFFERENTIABLE },
+  Equal: { infer: comparison, grad: NOT_DIFFERENTIABLE },
+  And: { infer: comparison, grad: NOT_DIFFERENTIABLE },
+  Cast: {
+    infer: ({ inputs: [x], attributes: { to } }) => [
+      { shape: x!.shape, type: ({ 1: 'float32', 6: 'int32', 7: 'int64', 9: 'bool' } as const)[to as 1 | 6 | 7 | 9] },
+    ],
+    grad: NOT_DIFFERENTIABLE,
+  },
+  Identity: elementwise(({ dy: [dy] }) => dy!),
+
+  // products
+  /** [M,K]·[K,N] (+ C): the only product whose operands ONNX Runtime packs in both orders. */
+  Gemm: {
+    infer: matmul,
+    grad: (c) => [...matmulGrad(c), ...(c.x[2] ? [() => c.g.sumTo(c.dy[0]!, c.x[2]!.shape)] : [])],
+  },
+  FusedMatMul: { domain: 'com.microsoft', infer: matmul, grad: matmulGrad },
+
+  // shape
+  Reshape: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
+  Expand: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.sumTo(dy!, x!.shape), null] },
+  Transpose: {
+    infer: (call) => [
+      { shape: (call.attributes.perm as number[]).map((p) => first(call).shape[p]!), type: first(call).type },
+    ],
+    grad: ({ g, dy: [dy], attributes }) => {
+      const perm = attributes.perm as number[]
+      return [
+        () =>
+          g.transpose(
+            dy!,
+            perm.map((_, i) => perm.indexOf(i)),
+          ),
+      ]
+    },
+  },
+  Slice: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  Pad: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  Concat: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  Squeeze: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
+  Unsqueeze: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
+  Shape: { infer: stated('int64'), grad: NOT_DIFFERENTIABLE },
+  Range: { infer: stated('int64'), grad: NOT_DIFFERENTIABLE },
+  ConstantOfShape: { infer: stated('float32'), grad: NOT_DIFFERENTIABLE },
+
+  // reductions
+  /** Summed axes stay, as ones. */
+  ReduceSum: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.expand(dy!, x!.shape), null] },
+  ReduceMean: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  ReduceMax: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  ReduceSumSquare: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  Sum: { infer: broadcast, grad: NOT_DIFFERENTIABLE },
+  CumSum: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
+  ArgMax: { infer: stated('int64'), grad: NOT_DIFFERENTIABLE },
+
+  // normalisation and attention
+  /** Over the last axis: dx = y∘(dy − Σ dy∘y). */
+  Softmax: {
+    infer: sameAsFirst,
+    grad: ({ g, y: [y], dy: [dy] }) => [
+      () => {
+        const weighted = g.mul(dy!, y!)
+        return g.sub(weighted, g.mul(y!, g.sum(weighted, [y!.shape.length - 1])))
+      },
+    ],
+  },
+  /** Over the last axis: dx = dy − exp(y)·Σdy. */
+  LogSoftmax: {
+    infer: sameAsFirst,
+    grad: ({ g, y: [y], dy: [dy] }) => [() => g.sub(dy!, g.mul(g.exp(y!), g.sum(dy!, [y!.shape.length - 1])))],
+  },
+  /** Outputs y, mean, 1/deviation. With n = (x−μ)·s and d = dy∘w: dx = (d − mean(d) − n·mean(d∘n))·s. */
+  LayerNormalization: {
+    infer: (call) => {
+      const { shape, type } = first(call)
+      return [
+        { shape, type },
+        { shape: normStatistics(shape), type },
+        { shape: normStatistics(shape), type },
+      ]
+    },
+    grad: ({ g, x: [x, weight, bias], y: [, mean, inverse], dy: [dy] }) => {
+      const n = () => g.mul(g.sub(x!, mean!), inverse!)
+      return [
+        () => {
+          const normal = n()
+          const d = g.mul(dy!, weight!)
+          return g.mul(g.sub(g.sub(d, g.meanLast(d)), g.mul(normal, g.meanLast(g.mul(d, normal)))), inverse!)
+        },
+        () => g.sumTo(g.mul(dy!, n()), weight!.shape),
+        bias ? () => g.sumTo(dy!, bias.shape) : null,
+      ]
+    },
+  },
+  /** RMS norm. Outputs y, 1/rms. With n = x·s and d = dy∘w: dx = (d − n·mean(d∘n))·s. */
+  SimplifiedLayerNormalization: {
+    infer: (call) => {
+      const { shape, type } = first(call)
+      return [
+        { shape, type },
+        { shape: normStatistics(shape), type },
+      ]
+    },
+    grad: ({ g, x: [x, weight], y: [, inverse], dy: [dy] }) => {
+      const n = g.mul(x!, inverse!)
+      return [
+        () => {
+          const d = g.mul(dy!, weight!)
+          return g.mul(g.sub(d, g.mul(n, g.meanLast(g.mul(d, n)))), inverse!)
+        },
+        () => g.sumTo(g.mul(dy!, n), weight!.shape),
+      ]
+    },
+  },
+  /** Rotation by position; its gradient is the rotation by the opposite angle. Inputs x, positions, cos, sin, −sin. */
+  RotaryEmbedding: {
+    domain: 'com.microsoft',
+    infer: sameAsFirst,
+    grad: ({ g, x: [, positions, cos, sin], dy: [dy] }) => [
+      () => g.op('RotaryEmbedding', [dy!, positions!, cos!, g.neg(sin!)]),
+      null,
+      null,
+      null,
+    ],
+  },
+  /** Attention of new queries over a key/value cache that it extends in place. Generation only. */
+  GroupQueryAttention: {
+    domain: 'com.microsoft',
+    infer: ({ inputs: [q, , , pastK, pastV] }) => [
+      { shape: q!.shape, type: q!.type },
+      { shape: pastK!.shape, type: pastK!.type },
+      { shape: pastV!.shape, type: pastV!.type },
+    ],
+    grad: NOT_DIFFERENTIABLE,
+  },
+
+  // indexing
+  /** Rows of x: the gradient adds each row's share back (an index may repeat). */
+  Gather: {
+    infer: ({ inputs: [x, indices] }) => [{ shape: [...indices!.shape, ...x!.shape.slice(1)], type: x!.type }],
+    grad: ({ g, x: [x, indices], dy: [dy] }) => [
+      { into: (accumulated) => g.addRows(accumulated ?? g.zeros(x!.shape), indices!, dy!) },
+      null,
+    ],
+  },
+  GatherElements: {
+    infer: ({ inputs: [x, indices] }) => [{ shape: indices!.shape, type: x!.type }],
+    grad: NOT_DIFFERENTIABLE,
+  },
+  GatherND: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  ScatterElements: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
+  ScatterND: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
+  SequenceConstruct: { infer: () => [{ shape: [], type: 'float32' }], grad: NOT_DIFFERENTIABLE },
+}

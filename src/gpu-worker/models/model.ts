@@ -1,0 +1,50 @@
+import type { Graph } from '../graph/graph.ts'
+import type { RotarySpec } from '../graph/rotary.ts'
+import type { Tensor } from '../graph/tensor.ts'
+
+/**
+ * What a model is written in terms of. Training and generation each bring their own: the one with gradients
+ * over whole sequences, the other over a key/value cache. Activations are [N, width], N = rows × positions.
+ */
+export interface Layers {
+  g: Graph
+  parameter(name: string): Tensor
+  /** The rows `ids` of an embedding table. → [N, width] */
+  embed(name: string, ids?: Tensor): Tensor
+  /** Position of every token within its own text, from 0; [B,T] int64. */
+  positions: Tensor
+  /** x·Wᵀ (+ b) by the parameters `${name}.weight` and, where the model has one, `${name}.bias`. */
+  linear(x: Tensor, name: string): Tensor
+  /** Rotates pairs of [N, heads·headSize] by position. */
+  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor
+  /** Causal attention. q [N, heads·headSize], k and v [N, kvHeads·headSize] → [N, heads·headSize] */
+  attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor
+  /** One layer of the stack; training may choose to compute it again instead of keeping its insides. */
+  block(x: Tensor, parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor
+}
+
+export interface AttentionShape {
+  heads: number
+  kvHeads: number
+  headSize: number
+  /** Factor on q·k, usually 1/√headSize. */
+  scale: number
+  /** How many positions back a token sees, itself included; unlimited when absent. */
+  window?: number
+}
+
+/** An architecture with its sizes filled in: everything the engine needs to know of a model. */
+export interface Model {
+  /** Name → shape of every parameter, named as in the safetensors file. */
+  parameters: ReadonlyMap<string, readonly number[]>
+  vocabularySize: number
+  /** Longest text the model was made for, in tokens. */
+  contextLength: number
+  layers: number
+  kvHeads: number
+  headSize: number
+  /** The parameter [V,H] whose product with the last hidden state gives the logits. */
+  head: string
+  /** Token ids [B,T] (held by the layers) → final hidden states [N,H], as the head takes them. */
+  hidden(nn: Layers): Tensor
+}

@@ -1,0 +1,124 @@
+import type { Graph } from '../graph/graph.ts'
+import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import type { AttentionShape, Layers, Model } from '../models/model.ts'
+
+/** The cache's head size: what ONNX Runtime's kernel takes is a multiple of 16, the rest stays zero. */
+export const paddedHeadSize = (headSize: number): number => Math.ceil(headSize / 16) * 16
+
+/** Names of the cache's inputs and outputs, a pair a layer. */
+export const cacheNames = (model: Model): string[] =>
+  Array.from({ length: model.layers }, (_, i) => [`cache_k:${i}`, `cache_v:${i}`]).flat()
+
+/**
+ * Layers over new tokens and a key/value cache. Inputs: parameters, `ids` and `positions` ([B,S] int64),
+ * `last` ([B] int32: index of each row's last token), `total` (int32 scalar: longest row, new tokens
+ * included), and the cache, [B, kvHeads, capacity, paddedHeadSize] each, which the outputs extend in place.
+ */
+export class DecodeLayers implements Layers {
+  readonly g: Graph
+  readonly positions: Tensor
+  readonly parameters: ReadonlyMap<string, Tensor>
+  private readonly ids: Tensor
+  private readonly last: Tensor
+  private readonly total: Tensor
+  private readonly cache: Tensor[]
+  private readonly capacity: number
+  private layer = 0
+
+  constructor(g: Graph, model: Model, capacity: number) {
+    this.g = g
+    this.capacity = capacity
+    this.parameters = new Map([...model.parameters].map(([name, shape]) => [name, g.input(name, 'float32', shape)]))
+    this.ids = g.input('ids', 'int64', ['B', 'S'])
+    this.positions = g.input('positions', 'int64', ['B', 'S'])
+    this.last = g.input('last', 'int32', ['B'])
+    this.total = g.input('total', 'int32', [])
+    const cacheShape = ['B', model.kvHeads, capacity, paddedHeadSize(model.headSize)]
+    this.cache = cacheNames(model).map((name) => g.input(name, 'float32', cacheShape))
+    g.nameDimension('B', () => g.sizeOf(this.ids, 0))
+    g.nameDimension('S', () => g.sizeOf(this.ids, 1))
+  }
+
+  parameter(name: string): Tensor {
+    return this.parameters.get(name)!
+  }
+
+  embed(name: string, ids = this.ids): Tensor {
+    const table = this.parameter(name)
+    return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
+  }
+
+  linear(x: Tensor, name: string): Tensor {
+    const product = this.product(x, this.parameter(`${name}.weight`))
+    const bias = this.parameters.get(`${name}.bias`)
+    return bias ? this.g.add(product, bias) : product
+  }
+
+  /** x·Wᵀ as (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there. */
+  product(x: Tensor, weight: Tensor): Tensor {
+    return this.g.transpose(this.g.matmul(weight, x, { transB: true }), [1, 0])
+  }
+
+  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {
+    const width = x.shape[1]!
+    const { cos, sin } = this.rotary(headSize, spec)
+    const rows = this.g.reshape(x, ['B', 'S', width])
+    return this.g.reshape(this.g.op('RotaryEmbedding', [rows, this.positions, cos, sin]), ['N', width])
+  }
+
+  private readonly rotaryCache = new Map<string, { cos: Tensor; sin: Tensor }>()
+  private rotary(headSize: number, spec: RotarySpec) {
+    const key = `${headSize}${JSON.stringify(spec)}`
+    const known = this.rotaryCache.get(key)
+    if (known) return known
+    const { cos, sin } = rotaryTables(spec, headSize, this.capacity)
+    const shape = [this.capacity, headSize / 2]
+    const tables = { cos: this.g.constant(cos, shape), sin: this.g.constant(sin, shape) }
+    this.rotaryCache.set(key, tables)
+    return tables
+  }
+
+  attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {
+    const { g } = this
+    const i = 2 * this.layer++
+    const padded = paddedHeadSize(headSize)
+    const rows = (x: Tensor, count: number) => g.reshape(widen(g, x, count, headSize), ['B', 'S', count * padded])
+    const [out, newK, newV] = g.call(
+      'GroupQueryAttention',
+      [rows(q, heads), rows(k, kvHeads), rows(v, kvHeads), this.cache[i]!, this.cache[i + 1]!, this.last, this.total],
+      {
+        attributes: {
+          num_heads: heads,
+          kv_num_heads: kvHeads,
+          scale: { float: scale },
+          ...(window ? { local_window_size: window } : {}),
+        },
+      },
+    )
+    const layer = i / 2
+    g.output(`cache_k:${layer}`, newK!)
+    g.output(`cache_v:${layer}`, newV!)
+    return narrow(g, out!, heads, headSize) // [N, heads·headSize]
+  }
+
+  block(x: Tensor, _parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor {
+    return body(x)
+  }
+}
+
+/** [N, heads·D] → heads of the padded size, zeros at the end of each. */
+function widen(g: Graph, x: Tensor, heads: number, headSize: number): Tensor {
+  const padded = paddedHeadSize(headSize)
+  if (padded === headSize) return x
+  const pads = g.ints([0, 0, 0, 0, 0, padded - headSize])
+  return g.op('Pad', [g.reshape(x, ['N', heads, headSize]), pads], { shape: ['N', heads, padded] })
+}
+
+function narrow(g: Graph, x: Tensor, heads: number, headSize: number): Tensor {
+  const padded = paddedHeadSize(headSize)
+  if (padded === headSize) return g.reshape(x, ['N', heads * headSize])
+  const split = g.reshape(x, ['N', heads, padded])
+  const kept = g.op('Slice', [split, g.ints([0]), g.ints([headSize]), g.ints([2])], { shape: ['N', heads, headSize] })
+  return g.reshape(kept, ['N', heads * headSize])
+}

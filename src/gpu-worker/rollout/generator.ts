@@ -1,0 +1,246 @@
+import { GavelError } from '../../core/errors.ts'
+import { SeededRng } from '../../core/rl/seeded-rng.ts'
+import { weightTensors, type Weights } from '../engines/weights.ts'
+import type { Model } from '../models/model.ts'
+import { Session, type SessionOptions } from '../runtime/session.ts'
+import { float32, float32Scalar, int32, int64, int64Buffer, type RuntimeTensor } from '../runtime/tensors.ts'
+import { decodeGraph } from './decode-graph.ts'
+import { KvCache } from './kv-cache.ts'
+
+export interface GenerateRequest {
+  prompt: readonly number[]
+  /** Completions wanted of this prompt; they share its prefill. */
+  samples: number
+}
+
+export interface GenerateOptions {
+  /** 0 is greedy. */
+  temperature: number
+  maxNewTokens: number
+  /** Ids after which a text is finished; the id itself is kept. */
+  stopIds: readonly number[]
+  /** Ids that are never drawn. */
+  bannedIds?: readonly number[]
+  /** Draws depend on the seed, the completion's place in the answer and the token's place in it. */
+  seed: number | string
+}
+
+export interface Completion {
+  ids: number[]
+  /** Log-probability of each id at the sampling temperature (at 1 when greedy). */
+  logprobs: number[]
+  /** `stop`: a stop id was drawn; `length`: the limit came first. */
+  finish: 'stop' | 'length'
+}
+
+export interface GeneratorOptions extends SessionOptions {
+  /** Completions under way at once. */
+  slots: number
+  /** Longest text, prompt included, in tokens. */
+  capacity: number
+}
+
+/** Prompt tokens of one prefill run, padding included; bounds its memory. */
+const PREFILL_TOKENS = 4096
+/** New prompts are let in once this share of the slots is free: prefilling one at a time would cost more. */
+const REFILL_SHARE = 0.25
+
+interface Waiting {
+  prompt: readonly number[]
+  /** Places, in the answer, of the completions still to be started. */
+  completions: number[]
+}
+
+/** A text in a slot. Its last token has been drawn but is not in the cache yet. */
+interface Active {
+  completion: number
+  length: number
+  last: number
+}
+
+/**
+ * Samples completions over a key/value cache. Finished texts leave the batch and waiting ones take their
+ * place; a prompt's completions share its prefill. Weights are read at each run, so they may be trained in
+ * between.
+ */
+export class Generator {
+  private readonly session: Session
+  private readonly options: GeneratorOptions
+  private readonly vocabularySize: number
+  private readonly cache: KvCache
+  private readonly weights: Record<string, RuntimeTensor>
+
+  private constructor(model: Model, weights: Weights, session: Session, options: GeneratorOptions) {
+    this.vocabularySize = model.vocabularySize
+    this.session = session
+    this.options = options
+    this.weights = weightTensors(weights)
+    this.cache = new KvCache(model, options.slots, options.capacity)
+  }
+
+  static async create(model: Model, weights: Weights, options: GeneratorOptions): Promise<Generator> {
+    const graph = decodeGraph(model, { capacity: options.capacity, sample: true })
+    return new Generator(model, weights, await Session.create(graph, options), options)
+  }
+
+  /**
+   * Completions of every request, those of one request together, in order.
+   * Throws `prompt_too_long` where a prompt leaves no room for `maxNewTokens`.
+   */
+  async generate(requests: readonly GenerateRequest[], options: GenerateOptions): Promise<Completion[]> {
+    this.checkLengths(requests, options)
+    const completions: Completion[] = []
+    const waiting: Waiting[] = requests.map(({ prompt, samples }) => {
+      const first = completions.length
+      for (let i = 0; i < samples; i++) completions.push({ ids: [], logprobs: [], finish: 'length' })
+      return { prompt, completions: Array.from({ length: samples }, (_, i) => first + i) }
+    })
+    // Longest first, so that prompts prefilled together are of like length.
+    waiting.sort((a, b) => b.prompt.length - a.prompt.length || a.completions[0]! - b.completions[0]!)
+    const draws = completions.map((_, i) => new SeededRng(options.seed, 'completion', i))
+    const sampling = this.samplingInputs(options)
+    const active: Active[] = []
+
+    const draw = async (rows: RowInputs, drawn: readonly Active[], slots: readonly [number, number]) => {
+      const count = drawn.length
+      const uniform = Float32Array.from(drawn, ({ completion }) => draws[completion]!.uniform())
+      const next = new BigInt64Array(count)
+      const logprob = new Float32Array(count)
+      const cache = this.cache.tensors(...slots)
+      await this.session.run(
+        { ...this.weights, ...sampling, ...rows, ...cache, uniform: float32(uniform, [count, 1]) },
+        { next: int64Buffer(next, [count, 1]), logprob: float32(logprob, [count, 1]), ...cache },
+      )
+      drawn.forEach((text, i) => {
+        text.last = Number(next[i])
+        text.length += 1
+        completions[text.completion]!.ids.push(text.last)
+        completions[text.completion]!.logprobs.push(logprob[i]!)
+      })
+    }
+
+    while (waiting.length || active.length) {
+      const free = this.options.slots - active.length
+      if (waiting.length && (active.length === 0 || free >= this.options.slots * REFILL_SHARE)) {
+        const first = active.length
+        const prompts = takePrompts(waiting, free)
+        const started = prompts.flatMap(({ prompt, completions }) =>
+          completions.map((completion) => ({ completion, length: prompt.length, last: 0 })),
+        )
+        await draw(prefillRows(prompts), started, [first, first + prompts.length])
+        this.spreadPrompts(prompts, first)
+        active.push(...started)
+      } else {
+        await draw(decodeRows(active), active, [0, active.length])
+      }
+      this.retire(active, completions, options)
+    }
+    return completions
+  }
+
+  /** Copies each prompt's cache from the row it was prefilled in to the slots of its completions, last first. */
+  private spreadPrompts(prompts: readonly Waiting[], first: number): void {
+    const sources = prompts.flatMap(({ prompt, completions }, row) => completions.map(() => ({ row, prompt })))
+    for (let i = sources.length - 1; i >= 0; i--) {
+      const { row, prompt } = sources[i]!
+      this.cache.copy(first + row, first + i, prompt.length)
+    }
+  }
+
+  /** Takes finished texts out; the last text moves into each gap, so that slots in use stay together. */
+  private retire(active: Active[], completions: readonly Completion[], options: GenerateOptions): void {
+    for (let slot = active.length - 1; slot >= 0; slot--) {
+      const text = active[slot]!
+      const completion = completions[text.completion]!
+      const stopped = options.stopIds.includes(text.last)
+      if (!stopped && completion.ids.length < options.maxNewTokens) continue
+      completion.finish = stopped ? 'stop' : 'length'
+      const moved = active.pop()!
+      if (slot === active.length) continue
+      this.cache.copy(active.length, slot, moved.length - 1)
+      active[slot] = moved
+    }
+  }
+
+  private samplingInputs({ temperature, bannedIds = [] }: GenerateOptions): Record<string, RuntimeTensor> {
+    const bias = new Float32Array(this.vocabularySize)
+    for (const id of bannedIds) bias[id] = -Infinity
+    return {
+      bias: float32(bias, [this.vocabularySize]),
+      inverse_temperature: float32Scalar(temperature === 0 ? 0 : 1 / temperature),
+    }
+  }
+
+  private checkLengths(requests: readonly GenerateRequest[], { maxNewTokens }: GenerateOptions): void {
+    requests.forEach(({ prompt }, i) => {
+      if (prompt.length === 0) throw new GavelError('invalid_request', `prompt ${i} has no tokens; give it some text`)
+      if (prompt.length + maxNewTokens <= this.options.capacity) return
+      throw new GavelError(
+        'prompt_too_long',
+        `prompt ${i} has ${prompt.length} tokens, which with ${maxNewTokens} new ones is more than the ${this.options.capacity} there is room for; shorten it or lower max_new_tokens`,
+      )
+    })
+  }
+
+  async release(): Promise<void> {
+    await this.session.release()
+  }
+}
+
+type RowInputs = Record<'ids' | 'positions' | 'last' | 'total' | 'read', RuntimeTensor>
+
+/** Takes as many waiting prompts as the free slots and the prefill's size allow; a group may be split. */
+function takePrompts(waiting: Waiting[], free: number): Waiting[] {
+  const taken: Waiting[] = []
+  const width = waiting[0]!.prompt.length
+  let room = free
+  while (waiting.length && room > 0 && (taken.length === 0 || width * (taken.length + 1) <= PREFILL_TOKENS)) {
+    const next = waiting[0]!
+    const completions = next.completions.splice(0, room)
+    taken.push({ prompt: next.prompt, completions })
+    room -= completions.length
+    if (next.completions.length === 0) waiting.shift()
+  }
+  return taken
+}
+
+/** Whole prompts, padded on the right; each completion reads its prompt's last position. */
+function prefillRows(prompts: readonly Waiting[]): RowInputs {
+  const rows = prompts.length
+  const width = Math.max(...prompts.map((p) => p.prompt.length))
+  const ids = new Int32Array(rows * width)
+  prompts.forEach(({ prompt }, row) => ids.set(prompt, row * width))
+  const read = prompts.flatMap(({ prompt, completions }, row) => completions.map(() => row * width + prompt.length - 1))
+  return {
+    ids: int64(ids, [rows, width]),
+    positions: int64(
+      ids.map((_, i) => i % width),
+      [rows, width],
+    ),
+    last: int32(
+      prompts.map((p) => p.prompt.length - 1),
+      [rows],
+    ),
+    total: int32([width], []),
+    read: int64(read, [read.length]),
+  }
+}
+
+/** One new token a text: the one drawn last. */
+function decodeRows(active: readonly Active[]): RowInputs {
+  const rows = active.length
+  const places = active.map((text) => text.length - 1)
+  return {
+    ids: int64(
+      active.map((text) => text.last),
+      [rows, 1],
+    ),
+    positions: int64(places, [rows, 1]),
+    last: int32(places, [rows]),
+    total: int32([Math.max(...places) + 1], []),
+    read: int64(
+      active.map((_, i) => i),
+      [rows],
+    ),
+  }
+}
