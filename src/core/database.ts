@@ -177,6 +177,7 @@ export interface ModelBody {
 export interface DatasetBody {
   rows: number
   labelled: number
+  completions: number
   bytes: number
   sha256: string
   /** Key of the JSONL in the blob store. */

@@ -32,6 +32,7 @@ export const dataset = v.object({
   created_at: unixSeconds,
   rows: v.number(),
   labelled: v.pipe(v.number(), v.description('Rows with an answer.')),
+  completions: v.pipe(v.number(), v.description('Rows with a completion.')),
   bytes: v.number(),
   sha256,
 })

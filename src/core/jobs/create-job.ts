@@ -1,0 +1,109 @@
+import type { DatasetBody, JobRow, ResourceRow } from '../database.ts'
+import { GavelError } from '../errors.ts'
+import { findResource } from '../find-resource.ts'
+import { newId } from '../ids.ts'
+import { sha256Hex } from '../keys.ts'
+import { findCheckpoint } from '../checkpoints.ts'
+import type { JobSpec } from '../schemas/job.ts'
+import type { RewardRecipe } from '../schemas/reward.ts'
+import type { Services } from '../services.ts'
+
+/**
+ * Queues a job. Names in the spec become ids, so that what is created later under a name changes nothing.
+ * @param idempotencyKey the same key with the same spec answers the job that was made first
+ * @throws GavelError `invalid_request` naming the field that refers to nothing or to data of the wrong kind;
+ *   `conflict` when the idempotency key was used for another request
+ */
+export async function createJob(
+  services: Services,
+  tenant: string,
+  given: JobSpec,
+  idempotencyKey: string | null,
+): Promise<JobRow> {
+  const { database, clock, entropy, bell } = services
+  const requestSha256 = await sha256Hex(JSON.stringify(given))
+  const spec = await resolveSpec(services, tenant, given)
+  const row = {
+    id: newId('job', entropy),
+    tenant,
+    name: given.name ?? null,
+    type: given.type,
+    spec,
+    createdAt: clock.now(),
+  }
+  const idempotency = idempotencyKey === null ? null : { key: idempotencyKey, requestSha256 }
+  const stored = await database.jobs.insert(row, idempotency)
+  if (idempotency && stored.requestSha256 !== requestSha256) {
+    const message = 'This Idempotency-Key was used for another job. Use a new key for a new job, or send the same body.'
+    throw new GavelError('conflict', message, { param: 'Idempotency-Key' })
+  }
+  bell.ring()
+  return stored.row
+}
+
+const RESOLVERS: { [T in JobSpec['type']]: (resolve: Resolver, spec: Extract<JobSpec, { type: T }>) => Promise<JobSpec> } = {
+  async sft(resolve, spec) {
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
+    return { ...spec, model: await resolve.model(spec.model), dataset }
+  },
+
+  async grpo(resolve, spec) {
+    const reward = await resolve.reward(spec.reward)
+    const { labelled, unlabelled, canary } = spec.data
+    if (labelled === undefined && reward.mu === 0) {
+      const message = '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
+      throw new GavelError('invalid_request', message, { param: 'data.labelled' })
+    }
+    const data = {
+      ...(labelled !== undefined && { labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled') }),
+      ...(unlabelled !== undefined && { unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows') }),
+      ...(canary !== undefined && { canary: await resolve.dataset(canary, 'data.canary', 'labelled') }),
+    }
+    return { ...spec, model: await resolve.model(spec.model), data, reward }
+  },
+
+  async eval(resolve, spec) {
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled')
+    const judge = spec.judge === undefined ? {} : { judge: await resolve.judge(spec.judge, 'judge') }
+    return { ...spec, model: await resolve.model(spec.model), dataset, ...judge }
+  },
+}
+
+function resolveSpec(services: Services, tenant: string, spec: JobSpec): Promise<JobSpec> {
+  const resolve = RESOLVERS[spec.type] as (resolve: Resolver, spec: JobSpec) => Promise<JobSpec>
+  return resolve(resolver(services, tenant), spec)
+}
+
+/** What a row must have for a use of a dataset, and how one says so. */
+const NEEDS = { rows: null, labelled: 'an `answer`', completions: 'a `completion`' } as const
+
+type Resolver = ReturnType<typeof resolver>
+function resolver({ database }: Services, tenant: string) {
+  return {
+    async model(reference: string): Promise<string> {
+      if (reference.startsWith('ckpt_')) return (await findCheckpoint(database, tenant, reference, 'model', 'invalid_request')).id
+      return (await findResource(database, 'models', tenant, reference, 'model', 'invalid_request')).id
+    },
+
+    async judge(reference: string, param: string): Promise<string> {
+      return (await findResource(database, 'judges', tenant, reference, param, 'invalid_request')).id
+    },
+
+    async dataset(reference: string, param: string, need: keyof typeof NEEDS): Promise<string> {
+      const row: ResourceRow<DatasetBody> = await findResource(database, 'datasets', tenant, reference, param, 'invalid_request')
+      const lacking = row.body.rows - row.body[need]
+      if (lacking === 0) return row.id
+      const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no ${NEEDS[need]?.slice(2)}, and every row needs one here.`
+      throw new GavelError('invalid_request', message, { param })
+    },
+
+    async reward(given: string | RewardRecipe): Promise<RewardRecipe> {
+      const recipe =
+        typeof given === 'string'
+          ? (await findResource(database, 'recipes', tenant, given, 'reward', 'invalid_request')).body
+          : given
+      if (recipe.judge === undefined) return recipe
+      return { ...recipe, judge: await this.judge(recipe.judge, 'reward.judge') }
+    },
+  }
+}
