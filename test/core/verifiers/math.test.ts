@@ -33,7 +33,7 @@ test('finds the answer that is stated last', () => {
     ['So 8 + 9 = 17 apples, out of 20 = 17.', '17'],
     ['It costs 5 dollars. That is all', '5'],
     ['It is -5 degrees', '-5'],
-    ['10-5', '5'],
+    ['they have 10-5', '5'],
     ['no number here', null],
     ['', null],
     ['...', null],

@@ -39,7 +39,10 @@ export function extractAnswer(text: string): MathValue | null {
 
 /** The value of a sentence that begins with the answer. A bare word that more lines follow is a heading, and none. */
 function stated(text: string, from: number): MathValue | null {
-  const said = text.slice(from, from + STATED_CHARS).trim()
+  const said = text
+    .slice(from, from + STATED_CHARS)
+    .replace(/^[\s*_]+/, '')
+    .trimEnd()
   const line = said.split('\n', 1)[0]
   const sentence = line.split(/[.!?](?:\s|$)|<\|/, 1)[0]
   const value = valueOf(sentence, 'first')
@@ -83,7 +86,7 @@ function unmarked(text: string): MathValue | null {
  * an amount of money before others, then the first or the last.
  */
 function valueOf(phrase: string, which: 'first' | 'last'): MathValue | null {
-  const withoutAside = phrase.replace(/(?<=\d\s?)\([^()]{0,100}\)\s*$/, '')
+  const withoutAside = phrase.replace(/\s\((?=\p{Ll}{2})[^()]{0,100}\)\s*$/u, '')
   const whole = parseValue(withoutAside)
   if (whole && (which === 'first' || whole.kind === 'number')) return whole
   const text = cleanMath(phrase)
