@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { GavelError } from '../../../src/core/errors.ts'
+import type { Judgment } from '../../../src/core/judges/probability.ts'
+import type { JudgeItem } from '../../../src/core/judges/template.ts'
+import { overlapOf, rewardRows } from '../../../src/core/rewards/reward-rows.ts'
+import { validityGate } from '../../../src/core/rewards/validity-gate.ts'
+import type { RewardItem, RewardRecipe } from '../../../src/core/schemas/reward.ts'
+
+const hybrid: RewardRecipe = {
+  lambda: 0.5, mu: 0.5, rho: 0, verifier: 'math', judge: 'judge_1', normalise: 'row', gate: true,
+} // prettier-ignore
+const row = (completion: string, answer?: string, finish_reason: 'stop' | 'length' = 'stop'): RewardItem => ({
+  prompt: `q ${completion}`,
+  completion,
+  finish_reason,
+  ...(answer === undefined ? {} : { answer }),
+})
+
+/** A judge that gives 0.8 to all, unless the answer asks for less. */
+const judging = () => {
+  const asked: JudgeItem[] = []
+  const judge = async (items: JudgeItem[]): Promise<Judgment[]> => {
+    asked.push(...items)
+    return items.map(({ answer }) => {
+      if (answer.includes('odd')) return { outcome: 'abstained', labelMass: 0.1, reason: 'low label mass' }
+      if (answer.includes('broken')) return { outcome: 'failed', reason: '502' }
+      return { outcome: 'scored', probability: 0.8, labelMass: 1 }
+    })
+  }
+  return { judge, asked }
+}
+const rewardsOf = async (recipe: RewardRecipe, items: RewardItem[]) =>
+  (await rewardRows(recipe, items, judging().judge)).rewards
+const near = (actual: number | null, expected: number) => assert.ok(Math.abs(actual! - expected) < 1e-12, `${actual}`)
+
+test('labelled rows use both terms, unlabelled ones the judge, on one scale', async () => {
+  const [right, wrong, unlabelled] = await rewardsOf(hybrid, [row('#### 4', '4'), row('#### 5', '4'), row('#### 5')])
+  near(right.reward, 0.9)
+  near(wrong.reward, 0.45)
+  near(unlabelled.reward, 0.8)
+  assert.deepEqual(right.terms, { verifier: 1, judge: 0.8, gate: 'passed' })
+  assert.deepEqual(unlabelled.terms, { judge: 0.8, gate: 'passed' })
+})
+
+test('without normalisation the weights are taken as given', async () => {
+  const recipe = { ...hybrid, lambda: 0.8, mu: 0.2, normalise: 'none' as const }
+  const [labelled, unlabelled] = await rewardsOf(recipe, [row('#### 4', '4'), row('#### 4')])
+  near(labelled.reward, 0.96)
+  near(unlabelled.reward, 0.16)
+  const [whole] = await rewardsOf({ ...recipe, lambda: 3, normalise: 'row' }, [row('#### 4', '4')])
+  near(whole.reward, (3 + 0.16) / 3.2)
+})
+
+test('gated rows score 0 and cost no judge call', async () => {
+  const { judge, asked } = judging()
+  const items = [row('  '), row(':', '4'), row('no number', '4'), row('#### 4', '4', 'length'), row('#### 4', '4')]
+  const { rewards } = await rewardRows(hybrid, items, judge)
+  assert.deepEqual(rewards.map(({ outcome, reward }) => [outcome, reward]).slice(0, 4), Array(4).fill(['scored', 0]))
+  assert.ok(rewards.slice(0, 4).every(({ reason }) => reason === 'gated'))
+  assert.deepEqual(
+    rewards.map(({ terms }) => terms.gate),
+    ['empty', 'trivial', 'no_answer', 'truncated', 'passed'],
+  )
+  assert.deepEqual(asked, [{ question: 'q #### 4', answer: '#### 4' }])
+})
+
+test('without a gate everything is judged', async () => {
+  const { judge, asked } = judging()
+  const { rewards } = await rewardRows({ ...hybrid, gate: false }, [row(':'), row('x', undefined, 'length')], judge)
+  assert.equal(asked.length, 2)
+  assert.deepEqual(
+    rewards.map(({ reward }) => reward),
+    [0.8, 0.8],
+  )
+  assert.deepEqual(rewards[0].terms, { judge: 0.8 })
+})
+
+test('no judge score, no reward: an abstention or failure is never a number, labelled or not', async () => {
+  const rewards = await rewardsOf(hybrid, [row('odd #### 4'), row('odd #### 4', '4'), row('broken #### 4', '4')])
+  assert.deepEqual(rewards.map(({ outcome, reward }) => [outcome, reward]), [
+    ['abstained', null], ['abstained', null], ['failed', null],
+  ]) // prettier-ignore
+  assert.deepEqual(rewards[2].terms, { verifier: 1, gate: 'passed' })
+  assert.equal(rewards[2].reason, '502')
+})
+
+test('verifier only: no judge is asked, and unlabelled rows abstain', async () => {
+  const { judge, asked } = judging()
+  const recipe: RewardRecipe = { lambda: 1, mu: 0, rho: 0, verifier: 'math', normalise: 'row', gate: false }
+  const { rewards } = await rewardRows(recipe, [row('#### 5', '4'), row('#### 5')], judge)
+  near(rewards[0].reward, 0.1)
+  assert.equal(rewards[1].outcome, 'abstained')
+  assert.match(rewards[1].reason!, /no gold answer and mu is 0/)
+  assert.equal(asked.length, 0)
+})
+
+test('λ = 0: labels do not move the reward, but the overlap is still known', async () => {
+  const recipe = { ...hybrid, lambda: 0, mu: 1 }
+  const items = [row('#### 4', '4'), row('#### 5', '4'), row('#### 6'), row('odd #### 4', '4')]
+  const { rewards, rows, judgments } = await rewardRows(recipe, items, judging().judge)
+  assert.deepEqual(
+    rewards.map(({ reward }) => reward),
+    [0.8, 0.8, 0.8, null],
+  )
+  assert.deepEqual(
+    rewards.map(({ terms }) => terms.verifier),
+    [1, 0.1, undefined, 1],
+  )
+  assert.deepEqual(overlapOf(rows, judgments), [
+    { score: 0.8, correct: true },
+    { score: 0.8, correct: false },
+  ])
+})
+
+test('a judge that answers short fails the row', async () => {
+  const { rewards } = await rewardRows(hybrid, [row('#### 4')], async () => [])
+  assert.deepEqual([rewards[0].outcome, rewards[0].reward], ['failed', null])
+})
+
+test('a gold that cannot be compared names its row', async () => {
+  const bad = (error: unknown) =>
+    error instanceof GavelError && error.param === 'items[1].answer' && error.status === 400
+  await assert.rejects(rewardsOf(hybrid, [row('#### 4', '4'), row('#### 4', 'as many as John')]), bad)
+})
+
+test('the gate knows master keys in any dress, and lets short real answers pass', () => {
+  const gate = (completion: string) => validityGate({ completion, finish_reason: 'stop' }, null)
+  const keys = [
+    "Let's solve this problem step by step.",
+    'SOLUTION',
+    ' Thought process: ',
+    '**Answer:**',
+    '解',
+    '…',
+    '? !',
+    'Решение',
+  ]
+  for (const key of keys) assert.equal(gate(key), 'trivial', key)
+  for (const real of ['4', 'Yes', 'no', 'True', 'yes, because 2+2=4', '#### -1', 'x'])
+    assert.equal(gate(real), null, real)
+})
