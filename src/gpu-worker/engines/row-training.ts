@@ -1,0 +1,65 @@
+import { makeBatch, splitByTokens, type Row } from './batch.ts'
+import type { Trainer } from './trainer.ts'
+
+/** A row with what its loss needs. */
+export interface TrainingRow extends Row {
+  /** Weight of each of its trained tokens in the loss. */
+  weight: number
+  /** Numbers a trained token, by name; one number stands for all of the row's. */
+  perToken?: Record<string, ArrayLike<number> | number>
+}
+
+export interface RowTrainingOptions {
+  /** Padded tokens of one micro-batch. */
+  microBatchTokens: number
+  settings?: Record<string, number>
+  temperature?: number
+}
+
+/**
+ * Adds up the gradient of Σ weight·loss over all rows, micro-batch by micro-batch, rows of like length
+ * together. Answers the loss and, row by row, each trained token's log-probability.
+ */
+export async function accumulateRows(
+  trainer: Trainer,
+  rows: readonly TrainingRow[],
+  { microBatchTokens, settings = {}, temperature = 1 }: RowTrainingOptions,
+): Promise<{ loss: number; logprobs: Float32Array[] }> {
+  const logprobs: Float32Array[] = rows.map(() => new Float32Array())
+  let loss = 0
+  const lengths = rows.map((row) => row.ids.length)
+  for (const part of splitByTokens(lengths, microBatchTokens)) {
+    const members = part.map((i) => rows[i]!)
+    const batch = makeBatch(members)
+    const result = await trainer.accumulate(batch, {
+      weights: perTrainedToken(members, (row) => row.weight),
+      perToken: Object.fromEntries(
+        Object.keys(members[0]!.perToken ?? {}).map((name) => [
+          name,
+          perTrainedToken(members, (row) => row.perToken![name]!),
+        ]),
+      ),
+      settings,
+      temperature,
+    })
+    loss += result.loss
+    let from = 0
+    for (const i of part) {
+      const count = trainedTokens(rows[i]!)
+      logprobs[i] = result.logprobs.slice(from, from + count)
+      from += count
+    }
+  }
+  return { loss, logprobs }
+}
+
+export const trainedTokens = (row: Row): number => row.ids.length - row.start
+
+function perTrainedToken(rows: readonly TrainingRow[], valueOf: (row: TrainingRow) => ArrayLike<number> | number) {
+  return Float32Array.from(
+    rows.flatMap((row) => {
+      const value = valueOf(row)
+      return typeof value === 'number' ? Array<number>(trainedTokens(row)).fill(value) : Array.from(value)
+    }),
+  )
+}

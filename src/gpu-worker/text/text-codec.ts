@@ -1,0 +1,101 @@
+import { Template } from '@huggingface/jinja'
+import { Tokenizer } from '@huggingface/tokenizers'
+import { GavelError } from '../../core/errors.ts'
+
+export interface ChatMessage {
+  role: 'system' | 'user' | 'assistant'
+  content: string
+}
+
+/** The two files that make a tokenizer, as parsed JSON: `tokenizer.json` and `tokenizer_config.json`. */
+export interface TokenizerFiles {
+  tokenizer: object
+  config: Record<string, unknown>
+}
+
+/** Text to token ids and back, and conversations to text, as one model has them. */
+export class TextCodec {
+  private readonly tokenizer: Tokenizer
+  private readonly config: Record<string, unknown>
+  private readonly template: Template | null
+  private readonly vocabulary: Map<string, number>
+
+  constructor({ tokenizer, config }: TokenizerFiles) {
+    this.config = { ...config, clean_up_tokenization_spaces: false }
+    this.tokenizer = new Tokenizer(tokenizer, this.config)
+    this.vocabulary = this.tokenizer.get_vocab()
+    this.template = typeof config.chat_template === 'string' ? new Template(config.chat_template) : null
+  }
+
+  /** Ids of a text as it stands: nothing is put before or after it. */
+  encode(text: string): number[] {
+    return text === '' ? [] : this.tokenizer.encode(text, { add_special_tokens: false }).ids
+  }
+
+  /** The text of some ids, without special tokens. */
+  decode(ids: readonly number[]): string {
+    return ids.length === 0 ? '' : this.tokenizer.decode([...ids], { skip_special_tokens: true })
+  }
+
+  /** The text of one token as a client of an API should see it, special tokens included. */
+  tokenText(id: number): string {
+    return this.tokenizer.decode([id], { skip_special_tokens: false })
+  }
+
+  /** The id of a token by its exact text, or undefined. */
+  idOf(token: string): number | undefined {
+    return this.vocabulary.get(token)
+  }
+
+  get size(): number {
+    return this.vocabulary.size
+  }
+
+  get hasChatTemplate(): boolean {
+    return this.template !== null
+  }
+
+  /**
+   * A conversation as the model was trained to see it, up to where the assistant is to answer. A model
+   * without a chat template gets the contents one after the other.
+   */
+  renderChat(messages: readonly ChatMessage[], { addGenerationPrompt = true } = {}): string {
+    if (!this.template) return messages.map((m) => m.content).join('\n')
+    try {
+      return this.template.render({
+        messages: messages.map((m) => ({ ...m })),
+        add_generation_prompt: addGenerationPrompt,
+        bos_token: this.specialText('bos_token'),
+        eos_token: this.specialText('eos_token'),
+        enable_thinking: false,
+      })
+    } catch (cause) {
+      throw new GavelError(
+        'invalid_request',
+        `the model's chat template refuses these messages: ${(cause as Error).message}`,
+        { cause },
+      )
+    }
+  }
+
+  /** Ids that end a text: the tokenizer's end token and the end of a chat turn. */
+  get stopIds(): number[] {
+    const names = [this.specialText('eos_token'), '<|im_end|>', '<|eot_id|>', '<end_of_turn>', '<|endoftext|>']
+    const ids = names.flatMap((name) => this.idOf(name) ?? [])
+    return [...new Set(ids)]
+  }
+
+  /** The id put after a finished completion in training. */
+  get endId(): number {
+    const id = this.idOf(this.specialText('eos_token'))
+    if (id === undefined)
+      throw new GavelError('corrupt_model', 'tokenizer_config.json names no eos_token that the vocabulary has')
+    return id
+  }
+
+  private specialText(name: string): string {
+    const token = this.config[name]
+    if (typeof token === 'string') return token
+    return (token as { content?: string } | null | undefined)?.content ?? ''
+  }
+}
