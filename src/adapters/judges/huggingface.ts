@@ -1,0 +1,36 @@
+import type { InferenceProviderOrPolicy } from '@huggingface/inference'
+import type { JudgeClient } from '../../core/ports.ts'
+import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+
+export interface HuggingFaceJudgeOptions extends ProviderOptions {
+  /** Hub id of the model. */
+  model: string
+  /** A dedicated Inference Endpoint (or any TGI); without one, `inferenceProvider` or the Hub's choice answers. */
+  endpointUrl: string | null
+  inferenceProvider: string | null
+}
+
+/** A judge on Hugging Face: an Inference Provider by name, the Hub's choice of one, or a dedicated endpoint. */
+export function huggingfaceJudgeClient(options: HuggingFaceJudgeOptions): JudgeClient {
+  const { model, endpointUrl, inferenceProvider, apiKey } = options
+  return providerJudgeClient(async ({ messages }, topLogprobs, fetch, signal) => {
+    // Loaded when first needed: it is as large as the rest of the API together.
+    const { chatCompletion } = await import('@huggingface/inference')
+    return chatCompletion(
+      {
+        model,
+        messages,
+        max_tokens: 1,
+        temperature: 0,
+        logprobs: true,
+        top_logprobs: topLogprobs,
+        ...(apiKey !== null && { accessToken: apiKey }),
+        // The endpoint is already chosen: naming a provider beside it is an error of the client.
+        ...(endpointUrl !== null
+          ? { endpointUrl }
+          : { provider: (inferenceProvider ?? 'auto') as InferenceProviderOrPolicy }),
+      },
+      { fetch, signal, retry_on_error: false },
+    )
+  }, options)
+}

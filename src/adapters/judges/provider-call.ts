@@ -1,0 +1,204 @@
+import { GavelError } from '../../core/errors.ts'
+import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, Rng } from '../../core/ports.ts'
+import { readFirstToken } from './first-token.ts'
+
+export interface ProviderOptions {
+  /** Of the provider; sent to it and nowhere else, and struck out of every message. */
+  apiKey: string | null
+  /** The longest wait for one call, in ms. */
+  timeoutMs: number
+  /** The most calls in flight at once. */
+  concurrency: number
+  fetch?: typeof globalThis.fetch
+  /** Spreads retries out in time. */
+  rng?: Rng
+  /** The first wait before a retry, in ms; it doubles with each. */
+  backoffMs?: number
+}
+
+/** Asks the provider one question over the given fetch, and gives its JSON answer as it came. */
+export type AskProvider = (
+  request: JudgeRequest,
+  topLogprobs: number,
+  fetch: typeof globalThis.fetch,
+  signal: AbortSignal,
+) => Promise<unknown>
+
+const RETRIES = 3
+const RETRYABLE_STATUS = new Set([408, 409, 429, 500, 502, 503, 504, 520, 522, 524, 529])
+/** A provider that asks for a longer wait than this is given up on; in ms. */
+const MAX_WAIT_MS = 60_000
+/** An answer of one token is small; what is larger than this many bytes is none. */
+const MAX_BODY_BYTES = 1 << 20
+/**
+ * How many alternatives to ask for, in turn, where a provider refuses the number. Fewer than 5 would leave too much
+ * unseen for P(Yes) to mean anything.
+ */
+const TOP_LOGPROBS = [20, 5]
+
+/** One failed call, before it is known whether another try is due. */
+class CallFailure extends Error {
+  readonly status: number | null
+  readonly retryable: boolean
+  readonly retryAfterMs: number | null
+
+  constructor(message: string, options: { status?: number; retryable: boolean; retryAfterMs?: number | null }) {
+    super(message)
+    this.status = options.status ?? null
+    this.retryable = options.retryable
+    this.retryAfterMs = options.retryAfterMs ?? null
+  }
+}
+
+/**
+ * A {@link JudgeClient} over an HTTP provider. Each item is asked on its own, at most `concurrency` at once, and tried
+ * again after 408, 409, 429, 5xx, a timeout or a broken connection. What cannot be had is that item's `GavelError`
+ * (`judge_unreachable`).
+ */
+export function providerJudgeClient(ask: AskProvider, options: ProviderOptions): JudgeClient {
+  const { timeoutMs, concurrency, apiKey } = options
+  const send = options.fetch ?? globalThis.fetch.bind(globalThis)
+  const rng = options.rng ?? { uniform: Math.random }
+  const backoffMs = options.backoffMs ?? 500
+  // What the provider takes is learnt once, for all later calls.
+  let level = 0
+
+  async function askOnce(request: JudgeRequest, signal?: AbortSignal): Promise<FirstTokenLogprobs> {
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const either = signal ? AbortSignal.any([signal, timeout]) : timeout
+    try {
+      return readFirstToken(await ask(request, TOP_LOGPROBS[level], checkedFetch(send, either), either))
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (timeout.aborted) throw new CallFailure(`it gave no answer within ${timeoutMs} ms`, { retryable: true })
+      throw error
+    }
+  }
+
+  async function askWithRetries(request: JudgeRequest, signal?: AbortSignal): Promise<FirstTokenLogprobs | Error> {
+    for (let retry = 0; ;) {
+      signal?.throwIfAborted()
+      const asked = level
+      try {
+        return await askOnce(request, signal)
+      } catch (error) {
+        signal?.throwIfAborted()
+        if (refusesTopLogprobs(error) && asked < TOP_LOGPROBS.length - 1) {
+          level = Math.max(level, asked + 1)
+          continue
+        }
+        const retryable = error instanceof CallFailure && error.retryable
+        const wait =
+          (error instanceof CallFailure ? error.retryAfterMs : null) ??
+          backoffMs * 2 ** retry * (0.5 + rng.uniform() / 2)
+        if (!retryable || retry === RETRIES || wait > MAX_WAIT_MS) return unreachable(error, retry + 1, apiKey)
+        await sleep(wait, signal)
+        retry++
+      }
+    }
+  }
+
+  return {
+    firstTokenLogprobs: (requests, signal) =>
+      mapLimited(requests, concurrency, (request) => askWithRetries(request, signal)),
+  }
+}
+
+/** A fetch that follows no redirect, reads a bounded body, and throws a {@link CallFailure} for all but success. */
+function checkedFetch(send: typeof globalThis.fetch, signal: AbortSignal): typeof globalThis.fetch {
+  return async (input, init) => {
+    let response: Response
+    let body: string
+    try {
+      response = await send(input, { ...init, signal, redirect: 'manual' })
+      body = await readText(response)
+    } catch (error) {
+      if (error instanceof GavelError || error instanceof CallFailure) throw error
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+      throw new CallFailure(`it cannot be reached: ${cause}`, { retryable: true })
+    }
+    const { status } = response
+    if (response.ok) return new Response(body, { status, headers: response.headers })
+    if (status < 400) throw new CallFailure('it redirects elsewhere; give the final URL', { status, retryable: false })
+    const retryable = RETRYABLE_STATUS.has(status) && response.headers.get('x-should-retry') !== 'false'
+    const hint = status === 401 || status === 403 ? ' (check the api_key of the judge)' : ''
+    const message = `it answered ${status}${hint}: ${errorText(body)}`
+    throw new CallFailure(message, { status, retryable, retryAfterMs: retryAfter(response.headers) })
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) throw new CallFailure('its answer is larger than 1 MiB', { retryable: false })
+    chunks.push(chunk)
+  }
+  return new Blob(chunks as BlobPart[]).text()
+}
+
+/** The message of an error body, in OpenAI's or a plainer shape, cut short. */
+function errorText(body: string): string {
+  let text = body
+  try {
+    const parsed = JSON.parse(body) as { error?: { message?: string } | string; message?: string; detail?: unknown }
+    const { error, message, detail } = parsed
+    const told = (typeof error === 'object' ? error?.message : error) ?? message ?? detail
+    if (told !== undefined) text = typeof told === 'string' ? told : JSON.stringify(told)
+  } catch {
+    // Not JSON: the text itself is the message.
+  }
+  return text.replace(/\s+/g, ' ').trim().slice(0, 300) || 'no message'
+}
+
+/** The wait that `retry-after-ms` or `Retry-After` (seconds or a date) asks for, in ms. */
+function retryAfter(headers: Headers): number | null {
+  const millis = Number(headers.get('retry-after-ms') ?? NaN)
+  if (millis >= 0) return millis
+  const header = headers.get('retry-after')
+  if (header === null) return null
+  const wait = /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now()
+  return Number.isNaN(wait) ? null : Math.max(0, wait)
+}
+
+function refusesTopLogprobs(error: unknown): boolean {
+  return (
+    error instanceof CallFailure && (error.status === 400 || error.status === 422) && /logprobs/i.test(error.message)
+  )
+}
+
+function unreachable(error: unknown, tries: number, apiKey: string | null): GavelError {
+  if (error instanceof GavelError) return error
+  const told = error instanceof Error ? error.message : String(error)
+  const message = `The judge's provider gave no judgment${tries > 1 ? ` in ${tries} tries` : ''}: ${told}`
+  return new GavelError('judge_unreachable', apiKey ? message.replaceAll(apiKey, '[api_key]') : message)
+}
+
+/** Applies an async function to all values, at most `limit` at once; results in order. */
+async function mapLimited<T, R>(values: readonly T[], limit: number, apply: (value: T) => Promise<R>): Promise<R[]> {
+  const results = new Array<R>(values.length)
+  let next = 0
+  const lane = async () => {
+    while (next < values.length) {
+      const i = next++
+      results[i] = await apply(values[i])
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(limit, values.length) }, lane))
+  return results
+}
+
+function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer)
+      reject(signal!.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', stop, { once: true })
+  })
+}

@@ -1,0 +1,44 @@
+import { GavelError } from '../../core/errors.ts'
+import type { JudgeClient } from '../../core/ports.ts'
+import type { Judge } from '../../core/schemas/judge.ts'
+import { huggingfaceJudgeClient } from './huggingface.ts'
+import { openaiJudgeClient } from './openai.ts'
+import type { ProviderOptions } from './provider-call.ts'
+
+type Provider<T extends Judge['provider']['type']> = Extract<Judge['provider'], { type: T }>
+
+const CLIENTS = {
+  openai: ({ base_url, model, api }, options) => openaiJudgeClient({ ...options, baseUrl: base_url, model, api }),
+  huggingface: ({ model, endpoint_url, inference_provider }, options) =>
+    huggingfaceJudgeClient({
+      ...options,
+      model,
+      endpointUrl: endpoint_url ?? null,
+      inferenceProvider: inference_provider ?? null,
+    }),
+  local: () => {
+    throw new GavelError(
+      'unavailable_here',
+      'A local judge runs only where the engine does: on a worker or a Node server with one. Use it there, or create ' +
+        'the judge with an openai or huggingface provider.',
+      { param: 'judge' },
+    )
+  },
+} satisfies { [T in Judge['provider']['type']]: (provider: Provider<T>, options: ProviderOptions) => JudgeClient }
+
+/**
+ * The client of a judge that is reached over HTTP.
+ *
+ * @param apiKey of its provider, null where it has none
+ * @param environment the fetch to use (an entry passes one that refuses private addresses) and the source of jitter
+ * @throws GavelError unavailable_here for a local judge
+ */
+export function remoteJudgeClient(
+  judge: Pick<Judge, 'provider' | 'timeout_ms' | 'concurrency'>,
+  apiKey: string | null,
+  environment: Pick<ProviderOptions, 'fetch' | 'rng' | 'backoffMs'> = {},
+): JudgeClient {
+  const options = { ...environment, apiKey, timeoutMs: judge.timeout_ms, concurrency: judge.concurrency }
+  const create = CLIENTS[judge.provider.type] as (provider: Judge['provider'], options: ProviderOptions) => JudgeClient
+  return create(judge.provider, options)
+}
