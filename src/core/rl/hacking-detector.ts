@@ -48,7 +48,8 @@ export function detectHacking(history: readonly CanaryPoint[]): HackingVerdict {
   const goldFall = best.gold - now.gold
   const standardErrors = goldFall / Math.sqrt(shareVariance(best) + shareVariance(now))
   const judgeRise = now.judge - best.judge
-  const hacking = standardErrors > SIGNIFICANT_STANDARD_ERRORS && judgeRise >= -JUDGE_SLACK
+  // A judge that pays nothing (or a recipe without one, where it is 0 throughout) is not being fooled.
+  const hacking = standardErrors > SIGNIFICANT_STANDARD_ERRORS && judgeRise >= -JUDGE_SLACK && now.judge > 0
   const figures =
     `since step ${best.step} gold went ${best.gold.toFixed(3)} → ${now.gold.toFixed(3)} ` +
     `(${standardErrors.toFixed(1)} standard errors down) and the judge ${best.judge.toFixed(3)} → ${now.judge.toFixed(3)}`

@@ -23,6 +23,10 @@ test('both rising, both falling, and a small dip are no hacking', () => {
   assert.equal(detectHacking(history([0.3, 0.5, 0.7], [0.5, 0.5, 0.44])).hacking, false)
 })
 
+test('a run without a judge cannot fool one', () => {
+  assert.equal(detectHacking(history([0, 0, 0], [0.5, 0.3, 0.1])).hacking, false)
+})
+
 test('the same dip is significant on a larger canary', () => {
   assert.equal(detectHacking(history([0.3, 0.5, 0.7], [0.5, 0.5, 0.44], 2000)).hacking, true)
 })
