@@ -1,7 +1,9 @@
 import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
+import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
+import { NUMBER_FORMATS } from './number-formats.ts'
 
 /** https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, then raw tensors. */
 interface Entry {
@@ -12,24 +14,6 @@ interface Entry {
 
 /** Longest header the format allows. */
 const MAX_HEADER = 100_000_000
-
-/** Readers by the format's dtype: raw little-endian bytes to single precision. */
-const DECODERS = {
-  F32: { size: 4, decode: (bytes: Buffer, out: Float32Array) => void bytes.copy(Buffer.from(out.buffer)) },
-  F16: { size: 2, decode: (bytes: Buffer, out: Float32Array) => out.set(halfToFloat(bytes)) },
-  BF16: {
-    size: 2,
-    decode: (bytes: Buffer, out: Float32Array) => {
-      const words = new Uint32Array(out.buffer)
-      for (let i = 0; i < words.length; i++) words[i] = bytes.readUInt16LE(2 * i) << 16
-    },
-  },
-}
-
-function halfToFloat(bytes: Buffer): Float16Array {
-  const aligned = new Uint8Array(bytes)
-  return new Float16Array(aligned.buffer)
-}
 
 export interface StoredTensor {
   shape: readonly number[]
@@ -46,7 +30,7 @@ export function readSafetensors(path: string, names?: ReadonlySet<string>): Map<
     const { header, start } = readHeader(file, path)
     const tensors = new Map<string, StoredTensor>()
     for (const [name, entry] of Object.entries(header)) {
-      if (name === '__metadata__' || (names && !names.has(name))) continue
+      if (names && !names.has(name)) continue
       tensors.set(name, readTensor(file, path, name, entry, start))
     }
     return tensors
@@ -63,33 +47,50 @@ function readHeader(file: number, path: string): { header: Record<string, Entry>
     throw corrupt(path, 'the header is longer than the file; it was probably cut short')
   const text = Buffer.alloc(length)
   readSync(file, text, 0, length, 8)
+  const header = parseHeader(text.toString('utf8'), path)
+  for (const [name, { data_offsets: offsets }] of Object.entries(header)) {
+    if (8 + length + offsets[1] > size)
+      throw corrupt(path, `tensor ${name} reaches past the end of the file; it was probably cut short`)
+  }
+  return { header, start: 8 + length }
+}
+
+const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const Header = v.record(
+  v.string(),
+  v.object({ dtype: v.string(), shape: v.array(Offset), data_offsets: v.tuple([Offset, Offset]) }),
+)
+
+function parseHeader(text: string, path: string): Record<string, Entry> {
   try {
-    return { header: JSON.parse(text.toString('utf8')) as Record<string, Entry>, start: 8 + length }
+    const { __metadata__: _, ...entries } = JSON.parse(text) as Record<string, unknown>
+    return v.parse(Header, entries)
   } catch (cause) {
-    throw corrupt(path, 'the header is not JSON; is this a safetensors file?', cause)
+    if (!v.isValiError(cause)) throw corrupt(path, 'the header is not JSON; is this a safetensors file?', cause)
+    throw corrupt(path, `the header is wrong at ${v.getDotPath(cause.issues[0])}: ${cause.message}`, cause)
   }
 }
 
 function readTensor(file: number, path: string, name: string, entry: Entry, start: number): StoredTensor {
-  const decoder = DECODERS[entry.dtype as keyof typeof DECODERS] as (typeof DECODERS)[keyof typeof DECODERS] | undefined
-  if (!decoder) {
+  const format = (NUMBER_FORMATS as Record<string, (typeof NUMBER_FORMATS)['F32'] | undefined>)[entry.dtype]
+  if (!format) {
     throw new GavelError(
       'unsupported_model',
-      `${basename(path)}: tensor ${name} has type ${entry.dtype}; known are ${Object.keys(DECODERS).join(', ')}`,
+      `${basename(path)}: tensor ${name} has type ${entry.dtype}; known are ${Object.keys(NUMBER_FORMATS).join(', ')}`,
     )
   }
   const count = elementCount(entry.shape)
   const [from, to] = entry.data_offsets
-  if (to - from !== count * decoder.size)
+  if (to - from !== count * format.size)
     throw corrupt(
       path,
-      `tensor ${name} has ${to - from} bytes, but its shape [${entry.shape}] needs ${count * decoder.size}`,
+      `tensor ${name} has ${to - from} bytes, but its shape [${entry.shape}] needs ${count * format.size}`,
     )
-  const bytes = Buffer.alloc(to - from)
+  const bytes = new Uint8Array(to - from)
   if (readSync(file, bytes, 0, bytes.length, start + from) !== bytes.length)
-    throw corrupt(path, `tensor ${name} reaches past the end of the file; it was probably cut short`)
+    throw corrupt(path, `tensor ${name} could not be read whole`)
   const data = new Float32Array(count)
-  decoder.decode(bytes, data)
+  format.decode(bytes, data)
   return { shape: entry.shape, data }
 }
 
@@ -109,7 +110,7 @@ export function writeSafetensors(
   const header: Record<string, Entry> = {}
   let offset = 0
   for (const [name, { shape, data }] of sorted) {
-    const end = offset + data.length * DECODERS[dtype].size
+    const end = offset + data.length * NUMBER_FORMATS[dtype].size
     header[name] = { dtype, shape: [...shape], data_offsets: [offset, end] }
     offset = end
   }

@@ -1,0 +1,111 @@
+import { GavelError } from '../../core/errors.ts'
+import type { GgufValue } from '../weights/gguf.ts'
+import type { TokenizerFiles } from './text-codec.ts'
+
+const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true }
+
+/** Cuts text by a pattern, then spells each piece in bytes. */
+const splitBy = (pattern: string) => ({
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
+    { ...BYTE_LEVEL, use_regex: false },
+  ],
+})
+
+const GPT2 = { ...BYTE_LEVEL, use_regex: true }
+
+/**
+ * How text is cut before merging, by `tokenizer.ggml.pre`: GGUF keeps only the name, so the settings are those of
+ * the models' own tokenizer.json.
+ */
+const PRE_TOKENIZERS: Readonly<Record<string, { pre_tokenizer: object; normalizer?: object; ignoreMerges?: boolean }>> =
+  {
+    default: { pre_tokenizer: GPT2 },
+    'gpt-2': { pre_tokenizer: GPT2 },
+    smollm: {
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, GPT2] },
+    },
+    'llama-bpe': {
+      pre_tokenizer: splitBy(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      ),
+      ignoreMerges: true,
+    },
+    qwen2: {
+      pre_tokenizer: splitBy(
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+      ),
+      normalizer: { type: 'NFC' },
+    },
+  }
+
+/** `tokenizer.ggml.token_type` of control tokens and of those a user added. */
+const CONTROL = 3
+const USER_DEFINED = 4
+
+/**
+ * `tokenizer.json` and `tokenizer_config.json` of a byte-level BPE tokenizer, out of a GGUF file's metadata.
+ * Throws `unsupported_model` for another kind, `corrupt_model` where tokens or merges are missing.
+ */
+export function ggufTokenizer(metadata: ReadonlyMap<string, GgufValue>, file: string): TokenizerFiles {
+  const kind = metadata.get('tokenizer.ggml.model')
+  const name = metadata.get('tokenizer.ggml.pre') ?? 'default'
+  const pre = typeof name === 'string' && Object.hasOwn(PRE_TOKENIZERS, name) ? PRE_TOKENIZERS[name] : undefined
+  if (kind !== 'gpt2' || !pre) {
+    throw new GavelError(
+      'unsupported_model',
+      `${file}: its tokenizer is ${JSON.stringify(kind)} with pre-tokenizer ${JSON.stringify(name)}; known is "gpt2" ` +
+        `with ${Object.keys(PRE_TOKENIZERS).join(', ')}. Use the model's safetensors with its tokenizer.json.`,
+    )
+  }
+  const tokens = strings(metadata, 'tokenizer.ggml.tokens', file)
+  const types = (metadata.get('tokenizer.ggml.token_type') ?? []) as GgufValue[]
+  const added = tokens.flatMap((content, id) => {
+    if (types[id] !== CONTROL && types[id] !== USER_DEFINED) return []
+    const special = types[id] === CONTROL
+    return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }
+  })
+  const tokenizer = {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: added,
+    normalizer: pre.normalizer ?? null,
+    pre_tokenizer: pre.pre_tokenizer,
+    post_processor: null,
+    decoder: GPT2,
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: pre.ignoreMerges ?? false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges: strings(metadata, 'tokenizer.ggml.merges', file),
+    },
+  }
+  const special = (key: string) => tokens[metadata.get(`tokenizer.ggml.${key}_token_id`) as number] ?? null
+  return {
+    tokenizer,
+    config: {
+      tokenizer_class: 'PreTrainedTokenizerFast',
+      clean_up_tokenization_spaces: false,
+      model_max_length: metadata.get(`${String(metadata.get('general.architecture'))}.context_length`) ?? null,
+      bos_token: special('bos'),
+      eos_token: special('eos'),
+      unk_token: special('unknown'),
+      pad_token: special('padding'),
+      chat_template: metadata.get('tokenizer.chat_template') ?? null,
+    },
+  }
+}
+
+function strings(metadata: ReadonlyMap<string, GgufValue>, key: string, file: string): string[] {
+  const value = metadata.get(key)
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value
+  throw new GavelError('corrupt_model', `${file}: ${key} is missing or not a list of texts`, { param: key })
+}
