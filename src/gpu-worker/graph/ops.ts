@@ -53,7 +53,6 @@ export type OpName =
   | 'QuickGelu'
   | 'Where'
   | 'Sign'
-  | 'IsNaN'
   | 'LessOrEqual'
   | 'Less'
   | 'Equal'
@@ -75,7 +74,6 @@ export type OpName =
   | 'ConstantOfShape'
   | 'ReduceSum'
   | 'ReduceMean'
-  | 'ReduceMax'
   | 'ReduceSumSquare'
   | 'Sum'
   | 'CumSum'
@@ -91,7 +89,6 @@ export type OpName =
   | 'GatherND'
   | 'ScatterElements'
   | 'ScatterND'
-  | 'SequenceConstruct'
 
 const first = ({ inputs }: OpCall): Tensor => inputs[0]!
 const sameAsFirst: OpDef['infer'] = (call) => [{ shape: first(call).shape, type: first(call).type }]
@@ -198,7 +195,6 @@ export const OPS: Record<OpName, OpDef> = {
     ],
   },
   Sign: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
-  IsNaN: { infer: comparison, grad: NOT_DIFFERENTIABLE },
   LessOrEqual: { infer: comparison, grad: NOT_DIFFERENTIABLE },
   Less: { infer: comparison, grad: NOT_DIFFERENTIABLE },
   Equal: { infer: comparison, grad: NOT_DIFFERENTIABLE },
@@ -250,7 +246,6 @@ export const OPS: Record<OpName, OpDef> = {
   /** Summed axes stay, as ones. */
   ReduceSum: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.expand(dy!, x!.shape), null] },
   ReduceMean: { infer: stated(), grad: NOT_DIFFERENTIABLE },
-  ReduceMax: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   ReduceSumSquare: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   Sum: { infer: broadcast, grad: NOT_DIFFERENTIABLE },
   CumSum: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
@@ -353,5 +348,4 @@ export const OPS: Record<OpName, OpDef> = {
   GatherND: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   ScatterElements: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
   ScatterND: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
-  SequenceConstruct: { infer: () => [{ shape: [], type: 'float32' }], grad: NOT_DIFFERENTIABLE },
 }
