@@ -39,7 +39,15 @@ export async function commitCheckpoint(
   const written = await blobs.put(key, text, { ifAbsent: true, contentType: 'application/json' })
   if (!written && !sameBytes(await blobs.get(key), text)) throw otherManifest(job, step)
 
-  const row = { id: newId('ckpt', entropy), tenant: job.tenant, job: job.id, step, prefix, manifest, createdAt: clock.now() }
+  const row = {
+    id: newId('ckpt', entropy),
+    tenant: job.tenant,
+    job: job.id,
+    step,
+    prefix,
+    manifest,
+    createdAt: clock.now(),
+  }
   const stored = await database.checkpoints.insert(row, { job: job.id, fence })
   if (!stored) throw staleFence(job.id)
   if (stored.prefix !== prefix) throw otherManifest(job, step)
@@ -60,8 +68,13 @@ export async function findCheckpoint(
 }
 
 const otherManifest = (job: JobRow, step: number) =>
-  new GavelError('conflict', `Step ${step} of ${job.id} was committed before with other objects. Commit a later step.`, {
-    param: 'step',
-  })
+  new GavelError(
+    'conflict',
+    `Step ${step} of ${job.id} was committed before with other objects. Commit a later step.`,
+    {
+      param: 'step',
+    },
+  )
 
-const sameBytes = (a: Uint8Array | null, b: Uint8Array) => a !== null && a.length === b.length && a.every((byte, i) => byte === b[i])
+const sameBytes = (a: Uint8Array | null, b: Uint8Array) =>
+  a !== null && a.length === b.length && a.every((byte, i) => byte === b[i])

@@ -120,7 +120,10 @@ export interface JobTable {
   find(tenant: string, id: string): Promise<JobRow | null>
   /** Of any tenant. */
   get(id: string): Promise<JobRow | null>
-  list(tenant: string, page: Page & { state?: JobState | undefined; type?: JobSpec['type'] | undefined }): Promise<Paged<JobRow>>
+  list(
+    tenant: string,
+    page: Page & { state?: JobState | undefined; type?: JobSpec['type'] | undefined },
+  ): Promise<Paged<JobRow>>
   /** Takes the oldest job that is ready (queued, or its lease ran out) in one statement. */
   claim(claim: Claim): Promise<JobRow | null>
   /** Prolongs a running job's lease. Null when the lease is lost. */

@@ -11,7 +11,9 @@ const WORDS = {
 } as const
 type Kind = keyof typeof WORDS
 
-type BodyOf<K extends Kind> = Database[K] extends { find(t: string, i: string): Promise<ResourceRow<infer B> | null> } ? B : never
+type BodyOf<K extends Kind> = Database[K] extends { find(t: string, i: string): Promise<ResourceRow<infer B> | null> }
+  ? B
+  : never
 
 /**
  * A tenant's resource by id or by name (the newest of the name).

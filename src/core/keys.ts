@@ -50,7 +50,11 @@ export function secretBox(passphrase: string | null, entropy: Entropy): SecretBo
   return {
     async seal(secret, owner) {
       const nonce = entropy.bytes(12)
-      const sealed = await crypto.subtle.encrypt(parameters(nonce, owner), await cryptoKey(), new TextEncoder().encode(secret))
+      const sealed = await crypto.subtle.encrypt(
+        parameters(nonce, owner),
+        await cryptoKey(),
+        new TextEncoder().encode(secret),
+      )
       return `v1.${toBase64(nonce)}.${toBase64(new Uint8Array(sealed))}`
     },
     async open(sealed, owner) {
@@ -68,4 +72,5 @@ export function secretBox(passphrase: string | null, entropy: Entropy): SecretBo
 }
 
 const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0)) as Uint8Array<ArrayBuffer>
+const fromBase64 = (text: string) =>
+  Uint8Array.from(atob(text), (char) => char.charCodeAt(0)) as Uint8Array<ArrayBuffer>

@@ -46,7 +46,11 @@ export interface BlobStore {
    * Writes an object whole or not at all. A stream must hold exactly `size` bytes, else nothing is stored.
    * With `ifAbsent`, writes only when nothing is stored under the key, and answers whether it did.
    */
-  put(key: string, body: Uint8Array | BlobStream, options?: { ifAbsent?: boolean; contentType?: string }): Promise<boolean>
+  put(
+    key: string,
+    body: Uint8Array | BlobStream,
+    options?: { ifAbsent?: boolean; contentType?: string },
+  ): Promise<boolean>
   delete(key: string): Promise<void>
   /** All keys below a prefix, in lexical order. */
   list(prefix: string): Promise<BlobHead[]>

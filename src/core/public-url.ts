@@ -16,7 +16,9 @@ export function checkPublicUrl(text: string, param: string, allowPrivate: boolea
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '')
   const local = host === 'localhost' || /\.(localhost|local|internal|home\.arpa)$/.test(host) || !/[.:]/.test(host)
   if (local || !isPublicAddress(host)) {
-    throw refuse('names a loopback or private address; give a public one, or ask the operator for GAVEL_ALLOW_PRIVATE_URLS=1')
+    throw refuse(
+      'names a loopback or private address; give a public one, or ask the operator for GAVEL_ALLOW_PRIVATE_URLS=1',
+    )
   }
   return url
 }

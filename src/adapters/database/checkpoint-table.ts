@@ -13,12 +13,22 @@ export function checkpointTable(db: DrizzleD1Database): CheckpointTable {
         INSERT INTO checkpoints (id, tenant, job, step, prefix, manifest, created_at)
         SELECT ${row.id}, ${row.tenant}, ${row.job}, ${row.step}, ${row.prefix}, ${JSON.stringify(row.manifest)}, ${row.createdAt}
         WHERE ${leaseHolds(lease)} ON CONFLICT (job, step) DO NOTHING`)
-      const [stored] = await db.select().from(t).where(and(eq(t.job, row.job), eq(t.step, row.step)))
+      const [stored] = await db
+        .select()
+        .from(t)
+        .where(and(eq(t.job, row.job), eq(t.step, row.step)))
       return stored ?? null
     },
 
     async find(tenant, id) {
-      return (await db.select().from(t).where(and(eq(t.tenant, tenant), eq(t.id, id))))[0] ?? null
+      return (
+        (
+          await db
+            .select()
+            .from(t)
+            .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+        )[0] ?? null
+      )
     },
 
     async newest(job) {
@@ -37,7 +47,14 @@ export function checkpointTable(db: DrizzleD1Database): CheckpointTable {
     },
 
     async remove(tenant, id) {
-      return (await db.delete(t).where(and(eq(t.tenant, tenant), eq(t.id, id))).returning({ id: t.id })).length > 0
+      return (
+        (
+          await db
+            .delete(t)
+            .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+            .returning({ id: t.id })
+        ).length > 0
+      )
     },
   }
 }

@@ -1,6 +1,14 @@
 import { eq, sql } from 'drizzle-orm'
 import { drizzle, type AnyD1Database, type DrizzleD1Database } from 'drizzle-orm/d1'
-import type { Database, DatasetBody, JudgeBody, KeyBody, KeyTable, ModelBody, ResourceRow } from '../../core/database.ts'
+import type {
+  Database,
+  DatasetBody,
+  JudgeBody,
+  KeyBody,
+  KeyTable,
+  ModelBody,
+  ResourceRow,
+} from '../../core/database.ts'
 import type { JudgmentCache } from '../../core/judges/score.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
@@ -34,7 +42,12 @@ function keyTable(db: DrizzleD1Database): KeyTable {
     list,
     remove,
     async insert(row, sha256) {
-      return (await db.insert(tables.keys).values({ ...row, version: 1, sha256 }).returning())[0]
+      return (
+        await db
+          .insert(tables.keys)
+          .values({ ...row, version: 1, sha256 })
+          .returning()
+      )[0]
     },
     async findByHash(sha256): Promise<ResourceRow<KeyBody> | null> {
       const [row] = await db.select().from(tables.keys).where(eq(tables.keys.sha256, sha256))

@@ -26,7 +26,8 @@ export function jobTable(db: DrizzleD1Database): JobTable {
         requestSha256: idempotency?.requestSha256 ?? null,
       }
       const [created] = await db.insert(jobs).values(values).onConflictDoNothing().returning()
-      const first = created ?? (await one(and(eq(jobs.tenant, row.tenant), eq(jobs.idempotencyKey, values.idempotencyKey!))))
+      const first =
+        created ?? (await one(and(eq(jobs.tenant, row.tenant), eq(jobs.idempotencyKey, values.idempotencyKey!))))
       return { row: first, requestSha256: first.requestSha256 }
     },
 
@@ -188,7 +189,10 @@ export function jobTable(db: DrizzleD1Database): JobTable {
         .where(and(eq(t.job, job), step === undefined ? undefined : eq(t.step, step), beyond))
         .orderBy(asc(t.step), asc(t.split), asc(t.index))
         .limit(limit + 1)
-      return paged(rows.map(({ seq, body }): Sample & { id: string } => ({ id: String(seq), ...body })), limit)
+      return paged(
+        rows.map(({ seq, body }): Sample & { id: string } => ({ id: String(seq), ...body })),
+        limit,
+      )
     },
 
     async events(job, { after, limit }) {

@@ -61,9 +61,16 @@ export async function seqOf(
   id: string,
 ): Promise<number> {
   const t = table as typeof judges
-  const [row] = await db.select({ seq: t.seq }).from(t).where(and(eq(t.tenant, tenant), eq(t.id, id)))
+  const [row] = await db
+    .select({ seq: t.seq })
+    .from(t)
+    .where(and(eq(t.tenant, tenant), eq(t.id, id)))
   if (row) return row.seq
-  throw new GavelError('invalid_request', '`after` is no id of this list; give the last id of the page before, or leave it out.', {
-    param: 'after',
-  })
+  throw new GavelError(
+    'invalid_request',
+    '`after` is no id of this list; give the last id of the page before, or leave it out.',
+    {
+      param: 'after',
+    },
+  )
 }

@@ -78,7 +78,11 @@ export class SqliteD1Statement {
   }
 
   bind(...params: Value[]): SqliteD1Statement {
-    return new SqliteD1Statement(this.#db, this.#sql, params.map((p) => (typeof p === 'boolean' ? Number(p) : p)))
+    return new SqliteD1Statement(
+      this.#db,
+      this.#sql,
+      params.map((p) => (typeof p === 'boolean' ? Number(p) : p)),
+    )
   }
 
   /** Synchronous; what `run`, `all` and `batch` are made of. */
@@ -125,10 +129,14 @@ function translated<T>(work: () => T): T {
   } catch (error) {
     const code = Number((error as { errcode?: unknown }).errcode) & 0xff
     if (code === SQLITE_FULL) {
-      throw new GavelError('disk_full', 'The disk of the database is full; make room and send the request again.', { cause: error })
+      throw new GavelError('disk_full', 'The disk of the database is full; make room and send the request again.', {
+        cause: error,
+      })
     }
     if (code === SQLITE_BUSY || code === SQLITE_IOERR || code === SQLITE_CANTOPEN) {
-      throw new GavelError('storage_unavailable', 'The database cannot be used right now; send the request again.', { cause: error })
+      throw new GavelError('storage_unavailable', 'The database cannot be used right now; send the request again.', {
+        cause: error,
+      })
     }
     throw error
   }

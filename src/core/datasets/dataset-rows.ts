@@ -20,7 +20,8 @@ export function checkDataset(bytes: Uint8Array): { rows: number; labelled: numbe
     if (typeof row.answer === 'string') count.labelled++
     if (typeof row.completion === 'string') count.completions++
   }
-  if (count.rows === 0) throw new GavelError('invalid_request', 'The dataset has no rows; send JSONL, one JSON object a line.')
+  if (count.rows === 0)
+    throw new GavelError('invalid_request', 'The dataset has no rows; send JSONL, one JSON object a line.')
   return count
 }
 
@@ -32,7 +33,9 @@ export function* datasetRows(bytes: Uint8Array): Generator<{ line: number; row: 
     const newline = bytes.indexOf(NEWLINE, start)
     const end = newline === -1 ? bytes.length : newline
     if (end - start > MAX_LINE_BYTES) {
-      throw new GavelError('too_large', `Line ${line} is longer than ${MAX_LINE_BYTES} bytes; shorten it.`, { param: `line ${line}` })
+      throw new GavelError('too_large', `Line ${line} is longer than ${MAX_LINE_BYTES} bytes; shorten it.`, {
+        param: `line ${line}`,
+      })
     }
     const row = parseLine(bytes.subarray(start, end), line, decoder)
     if (row) yield { line, row }
@@ -42,7 +45,11 @@ export function* datasetRows(bytes: Uint8Array): Generator<{ line: number; row: 
 
 function parseLine(bytes: Uint8Array, line: number, decoder: TextDecoder): DatasetRow | null {
   const bad = (why: string, param = `line ${line}`) =>
-    new GavelError('bad_dataset_line', `Line ${line}: ${why} Nothing was stored; mend the line and send the file again.`, { param })
+    new GavelError(
+      'bad_dataset_line',
+      `Line ${line}: ${why} Nothing was stored; mend the line and send the file again.`,
+      { param },
+    )
   let text: string
   try {
     text = decoder.decode(bytes)

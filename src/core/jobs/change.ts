@@ -50,9 +50,13 @@ export function checkFence(job: JobRow, fence: number): void {
 }
 
 export const staleFence = (job: string) =>
-  new GavelError('stale_fence', `The lease of ${job} is no longer yours: it ended or another worker has it. Drop the work and lease anew.`, {
-    param: 'fence',
-  })
+  new GavelError(
+    'stale_fence',
+    `The lease of ${job} is no longer yours: it ended or another worker has it. Drop the work and lease anew.`,
+    {
+      param: 'fence',
+    },
+  )
 
 export const jobNotFound = (id: string) =>
   new GavelError('not_found', `There is no job ${id.slice(0, 100)}. List yours with GET /v1/jobs.`, { param: 'id' })

@@ -41,7 +41,9 @@ export async function createJob(
   return stored.row
 }
 
-const RESOLVERS: { [T in JobSpec['type']]: (resolve: Resolver, spec: Extract<JobSpec, { type: T }>) => Promise<JobSpec> } = {
+const RESOLVERS: {
+  [T in JobSpec['type']]: (resolve: Resolver, spec: Extract<JobSpec, { type: T }>) => Promise<JobSpec>
+} = {
   async sft(resolve, spec) {
     const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
     return { ...spec, model: await resolve.model(spec.model), dataset }
@@ -51,7 +53,8 @@ const RESOLVERS: { [T in JobSpec['type']]: (resolve: Resolver, spec: Extract<Job
     const reward = await resolve.reward(spec.reward)
     const { labelled, unlabelled, canary } = spec.data
     if (labelled === undefined && reward.mu === 0) {
-      const message = '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
+      const message =
+        '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
       throw new GavelError('invalid_request', message, { param: 'data.labelled' })
     }
     const data = {
@@ -81,7 +84,8 @@ type Resolver = ReturnType<typeof resolver>
 function resolver({ database }: Services, tenant: string) {
   return {
     async model(reference: string): Promise<string> {
-      if (reference.startsWith('ckpt_')) return (await findCheckpoint(database, tenant, reference, 'model', 'invalid_request')).id
+      if (reference.startsWith('ckpt_'))
+        return (await findCheckpoint(database, tenant, reference, 'model', 'invalid_request')).id
       return (await findResource(database, 'models', tenant, reference, 'model', 'invalid_request')).id
     },
 
@@ -90,7 +94,14 @@ function resolver({ database }: Services, tenant: string) {
     },
 
     async dataset(reference: string, param: string, need: keyof typeof NEEDS): Promise<string> {
-      const row: ResourceRow<DatasetBody> = await findResource(database, 'datasets', tenant, reference, param, 'invalid_request')
+      const row: ResourceRow<DatasetBody> = await findResource(
+        database,
+        'datasets',
+        tenant,
+        reference,
+        param,
+        'invalid_request',
+      )
       const lacking = row.body.rows - row.body[need]
       if (lacking === 0) return row.id
       const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no ${NEEDS[need]?.slice(2)}, and every row needs one here.`

@@ -1,4 +1,4 @@
-import type { CheckpointRow, DatasetBody, JobRow, ResourceRow } from '../database.ts'
+import type { CheckpointRow, JobRow } from '../database.ts'
 import { findCheckpoint } from '../checkpoints.ts'
 import { findResource } from '../find-resource.ts'
 import type { ModelSource } from '../schemas/model.ts'
@@ -9,14 +9,9 @@ import type { Services } from '../services.ts'
 /** Turns the key of an object into the URL a worker reads it by. */
 export type UrlOf = (key: string) => Promise<string>
 
-/**
- * Everything a worker needs to run a job, resolved: sources, data, reward, and the checkpoint to go on from.
- * @throws GavelError `not_found` when something the job refers to has been deleted
- */
-export async function jobInputs({ database }: Pick<Services, 'database'>, job: JobRow, urlOf: UrlOf): Promise<JobInputs> {
-  const { spec, tenant } = job
-
-  const checkpointInput = async (row: CheckpointRow): Promise<CheckpointInput> => ({
+/** The parts of a job's inputs, each from the id that a spec names it by. */
+function inputsOf({ database }: Pick<Services, 'database'>, tenant: string, urlOf: UrlOf) {
+  const checkpoint = async (row: CheckpointRow): Promise<CheckpointInput> => ({
     checkpoint: row.id,
     step: row.step,
     state: row.manifest.state,
@@ -25,44 +20,65 @@ export async function jobInputs({ database }: Pick<Services, 'database'>, job: J
     ),
   })
 
-  const sourceInput = async (source: ModelSource): Promise<ModelInput> =>
-    source.type === 'checkpoint'
-      ? { type: 'checkpoint', ...(await checkpointInput(await findCheckpoint(database, tenant, source.checkpoint, 'model'))) }
-      : source
+  const source = async (given: ModelSource): Promise<ModelInput> =>
+    given.type === 'checkpoint'
+      ? { type: 'checkpoint', ...(await checkpoint(await findCheckpoint(database, tenant, given.checkpoint, 'model'))) }
+      : given
 
-  const modelInput = async (id: string): Promise<ModelInput> =>
+  const model = async (id: string): Promise<ModelInput> =>
     id.startsWith('ckpt_')
-      ? sourceInput({ type: 'checkpoint', checkpoint: id })
-      : sourceInput((await findResource(database, 'models', tenant, id, 'model')).body.source)
+      ? source({ type: 'checkpoint', checkpoint: id })
+      : source((await findResource(database, 'models', tenant, id, 'model')).body.source)
 
-  const datasetInput = async (id: string): Promise<DatasetInput> => {
-    const { body }: ResourceRow<DatasetBody> = await findResource(database, 'datasets', tenant, id, 'dataset')
+  const dataset = async (id: string): Promise<DatasetInput> => {
+    const { body } = await findResource(database, 'datasets', tenant, id, 'dataset')
     const { rows, labelled, bytes, sha256, blob } = body
     return { id, rows, labelled, name: `${id}.jsonl`, size: bytes, sha256, url: await urlOf(blob) }
   }
 
-  const judgeInput = async (id: string | undefined): Promise<JudgeInput | null> => {
-    if (id === undefined) return null
+  const judge = async (id: string): Promise<JudgeInput> => {
     const { version, body } = await findResource(database, 'judges', tenant, id, 'judge')
     const { template, labels, min_label_mass, provider } = body
-    const model = provider.type === 'local' ? await modelInput(provider.model) : null
-    return { id, version, template, labels, min_label_mass, model }
+    return {
+      id,
+      version,
+      template,
+      labels,
+      min_label_mass,
+      model: provider.type === 'local' ? await model(provider.model) : null,
+    }
   }
 
+  return { checkpoint, model, dataset, judge }
+}
+
+/**
+ * Everything a worker needs to run a job, resolved: sources, data, reward, and the checkpoint to go on from.
+ * @throws GavelError `not_found` when something the job refers to has been deleted
+ */
+export async function jobInputs(services: Pick<Services, 'database'>, job: JobRow, urlOf: UrlOf): Promise<JobInputs> {
+  const inputs = inputsOf(services, job.tenant, urlOf)
+  const { spec } = job
   // Creating the job has put the recipe itself in place of a reference to it.
   const reward = spec.type === 'grpo' ? (spec.reward as RewardRecipe) : null
-  const datasetIds = spec.type === 'grpo' ? spec.data : { dataset: spec.dataset }
+  const judge = spec.type === 'eval' ? spec.judge : reward?.judge
   const datasets: JobInputs['datasets'] = {}
-  for (const [role, id] of Object.entries(datasetIds)) datasets[role] = await datasetInput(id)
-  const newest = await database.checkpoints.newest(job.id)
+  for (const [role, id] of Object.entries(spec.type === 'grpo' ? spec.data : { dataset: spec.dataset })) {
+    datasets[role] = await inputs.dataset(id)
+  }
+  const newest = await services.database.checkpoints.newest(job.id)
   return {
-    model: await modelInput(spec.model),
+    model: await inputs.model(spec.model),
     datasets,
     reward,
-    judge: await judgeInput(spec.type === 'eval' ? spec.judge : reward?.judge),
-    resume: newest && (await checkpointInput(newest)),
+    judge: judge === undefined ? null : await inputs.judge(judge),
+    resume: newest && (await inputs.checkpoint(newest)),
   }
 }
+
+/** A judge as a worker gets it, with the blob key of each object as its URL: for a model run by the API's own process. */
+export const judgeInput = (services: Pick<Services, 'database'>, tenant: string, id: string): Promise<JudgeInput> =>
+  inputsOf(services, tenant, async (key) => key).judge(id)
 
 /** The keys of all objects that a job's inputs hold: what its worker may read. */
 export async function inputKeys(services: Pick<Services, 'database'>, job: JobRow): Promise<Set<string>> {

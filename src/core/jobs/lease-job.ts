@@ -19,7 +19,13 @@ const POLL_MS = 2_000
  */
 export async function leaseJob(
   services: Services,
-  request: { worker: string; kinds: readonly JobType[]; tenant: string | null; waitSeconds: number; signal: AbortSignal },
+  request: {
+    worker: string
+    kinds: readonly JobType[]
+    tenant: string | null
+    waitSeconds: number
+    signal: AbortSignal
+  },
 ): Promise<LeasedJob | null> {
   const { database, clock, bell } = services
   const deadline = clock.now() + request.waitSeconds * 1000
@@ -27,7 +33,14 @@ export async function leaseJob(
     await sweepJobs(services)
     const now = clock.now()
     const { worker, kinds, tenant } = request
-    const job = await database.jobs.claim({ worker, kinds, tenant, now, leaseMs: LEASE_SECONDS * 1000, maxTries: MAX_TRIES })
+    const job = await database.jobs.claim({
+      worker,
+      kinds,
+      tenant,
+      now,
+      leaseMs: LEASE_SECONDS * 1000,
+      maxTries: MAX_TRIES,
+    })
     const leased = job && (await describe(services, job))
     if (leased) return leased
     if (job) continue
@@ -49,7 +62,10 @@ async function describe(services: Services, job: JobRow): Promise<LeasedJob | nu
   } catch (error) {
     if (!(error instanceof GavelError)) throw error
     const change = fail({ code: error.code, message: error.message }, error.retryable)
-    await changeJob(services, id, () => database.jobs.get(id), change, { fence, settled: ['failed', 'queued', 'cancelled'] })
+    await changeJob(services, id, () => database.jobs.get(id), change, {
+      fence,
+      settled: ['failed', 'queued', 'cancelled'],
+    })
     return null
   }
 }

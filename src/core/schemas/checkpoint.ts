@@ -25,7 +25,10 @@ export const objectEntries = v.pipe(v.array(objectEntry), v.minLength(1), v.maxL
 
 export const manifest = fields({
   objects: objectEntries,
-  state: v.optional(jsonObject('What a worker needs beside the files to go on exactly: cursors, generators, counters.'), {}),
+  state: v.optional(
+    jsonObject('What a worker needs beside the files to go on exactly: cursors, generators, counters.'),
+    {},
+  ),
 })
 export type Manifest = v.InferOutput<typeof manifest>
 

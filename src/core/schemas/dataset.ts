@@ -1,6 +1,6 @@
 /** A dataset: JSONL rows, stored as given. A row with an `answer` is labelled. */
 import * as v from 'valibot'
-import { fields, message, name, sha256, shortText, text, unixSeconds } from './fields.ts'
+import { fields, message, name, sha256, shortText, text, unixSeconds, version } from './fields.ts'
 
 /** Largest dataset, in bytes. */
 export const MAX_DATASET_BYTES = 64 * 1024 * 1024
@@ -29,6 +29,7 @@ export const dataset = v.object({
   id: v.string(),
   object: v.literal('dataset'),
   name: v.nullable(v.string()),
+  version,
   created_at: unixSeconds,
   rows: v.number(),
   labelled: v.pipe(v.number(), v.description('Rows with an answer.')),

@@ -64,6 +64,7 @@ export const sha256 = v.pipe(
   v.description('SHA-256 of the bytes, in lower-case hexadecimal.'),
 )
 
+export const version = v.pipe(v.number(), v.description('1 for the first of a name; grows with each new one.'))
 export const unixSeconds = v.pipe(v.number(), v.description('Unix time in seconds.'))
 
 /** A JSON value of any shape, as the caller sent it. */

@@ -28,7 +28,11 @@ export const grpoSpec = fields({
     prompts_per_step: integer(1, 65_536, 'Prompts of one step, ≥ 1.'),
     group_size: integer(2, 4096, 'Completions of each prompt, ≥ 2.'),
     labelled_share: v.optional(
-      number(0, 1, "Share of a step's prompts that are labelled, a fraction. Default 0.5; all or none where only one dataset is given."),
+      number(
+        0,
+        1,
+        "Share of a step's prompts that are labelled, a fraction. Default 0.5; all or none where only one dataset is given.",
+      ),
       0.5,
     ),
     max_prompt_tokens: integer(1, 1_000_000, 'Longest prompt in tokens; a longer one is an error.'),
@@ -36,12 +40,18 @@ export const grpoSpec = fields({
     temperature: v.optional(number(0.01, 10, 'Sampling temperature, > 0. Default 1.'), 1),
     epochs: v.optional(integer(1, 64, 'Passes over the rollouts of a step. Default 1.'), 1),
     clip_epsilon: v.optional(number(0, 10, 'Half-width of the clipped probability ratio. Default 0.2.'), 0.2),
-    kl_coefficient: v.optional(number(0, 100, 'Weight of the KL (k3) to the first model; 0 leaves it out. Default 0.'), 0),
+    kl_coefficient: v.optional(
+      number(0, 100, 'Weight of the KL (k3) to the first model; 0 leaves it out. Default 0.'),
+      0,
+    ),
     advantage_epsilon: v.optional(
       number(0, 1, "Added to a group's standard deviation before dividing by it. Default 1e-4."),
       1e-4,
     ),
-    canary_every: v.optional(integer(0, 1_000_000, 'Steps between canary evaluations; 0 turns them off. Default 10.'), 10),
+    canary_every: v.optional(
+      integer(0, 1_000_000, 'Steps between canary evaluations; 0 turns them off. Default 10.'),
+      10,
+    ),
     on_hacking: v.optional(
       v.pipe(
         v.picklist(['warn', 'stop']),

@@ -45,7 +45,10 @@ export const metricPoint = fields({
   step,
   values: v.pipe(
     v.record(
-      v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'is not a metric name (letters, digits, . _ / -)')),
+      v.pipe(
+        v.string(),
+        v.regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$/, 'is not a metric name (letters, digits, . _ / -)'),
+      ),
       v.number(),
     ),
     v.maxEntries(256),

@@ -1,6 +1,6 @@
 /** A judge: a named, immutable way to get P(Yes). Creating one under an existing name makes the next version. */
 import * as v from 'valibot'
-import { fields, integer, name, number, reference, shortText, text, unixSeconds } from './fields.ts'
+import { fields, integer, name, number, reference, shortText, text, unixSeconds, version } from './fields.ts'
 
 const url = (description: string) => v.pipe(v.string(), v.maxLength(2048), v.url(), v.description(description))
 const apiKey = v.pipe(
@@ -57,10 +57,17 @@ export const createJudge = fields({
   template: v.optional(judgeTemplate, 'answer-correctness'),
   labels: v.optional(judgeLabels, {}),
   min_label_mass: v.optional(
-    number(0, 1, 'Least P(yes label) + P(no label), a fraction, below which the judge counts as abstaining. Default 0.5.'),
+    number(
+      0,
+      1,
+      'Least P(yes label) + P(no label), a fraction, below which the judge counts as abstaining. Default 0.5.',
+    ),
     0.5,
   ),
-  timeout_ms: v.optional(integer(100, 600_000, 'Longest wait for one call of the provider, in ms. Default 30000.'), 30_000),
+  timeout_ms: v.optional(
+    integer(100, 600_000, 'Longest wait for one call of the provider, in ms. Default 30000.'),
+    30_000,
+  ),
   concurrency: v.optional(integer(1, 256, 'Most calls in flight at once. Default 8.'), 8),
 })
 export type CreateJudge = v.InferOutput<typeof createJudge>
@@ -70,7 +77,7 @@ export const judge = v.object({
   id: v.string(),
   object: v.literal('judge'),
   name: v.nullable(v.string()),
-  version: v.pipe(v.number(), v.description('1 for the first judge of a name; grows with each new one.')),
+  version,
   created_at: unixSeconds,
   provider: v.variant('type', [
     v.object({ ...v.omit(openaiProvider, ['api_key']).entries, has_api_key: v.boolean() }),

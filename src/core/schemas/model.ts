@@ -1,6 +1,6 @@
 /** A model: a name for weights that a worker can load. */
 import * as v from 'valibot'
-import { fields, name, reference, shortText, unixSeconds } from './fields.ts'
+import { fields, name, reference, shortText, unixSeconds, version } from './fields.ts'
 
 export const hubSource = fields({
   type: v.literal('hub'),
@@ -37,6 +37,7 @@ export const model = v.object({
   id: v.string(),
   object: v.literal('model'),
   name: v.string(),
+  version,
   created_at: unixSeconds,
   source: modelSource,
 })

@@ -1,6 +1,6 @@
 /** A reward recipe r = λ·V + μ·J + ρ·R, and its use on rows. */
 import * as v from 'valibot'
-import { boolean, fields, MAX_ITEMS, name, number, reference, text, unixSeconds } from './fields.ts'
+import { boolean, fields, MAX_ITEMS, name, number, reference, text, unixSeconds, version } from './fields.ts'
 import { verifierName } from './verify.ts'
 
 const recipeEntries = {
@@ -27,14 +27,19 @@ const weightsAreMet = <T extends { lambda: number; mu: number; verifier?: string
   v.rawCheck<T>(({ dataset, addIssue }) => {
     if (!dataset.typed) return
     const { lambda, mu, verifier, judge } = dataset.value
-    const at = (key: 'lambda' | 'verifier' | 'judge') => [
-      { type: 'object' as const, origin: 'value' as const, input: dataset.value, key, value: dataset.value[key] },
-    ] as never
-    if (lambda + mu === 0) addIssue({ message: 'and mu are both 0: weigh the verifier or the judge above 0', path: at('lambda') })
+    const at = (key: 'lambda' | 'verifier' | 'judge') =>
+      [
+        { type: 'object' as const, origin: 'value' as const, input: dataset.value, key, value: dataset.value[key] },
+      ] as never
+    if (lambda + mu === 0)
+      addIssue({ message: 'and mu are both 0: weigh the verifier or the judge above 0', path: at('lambda') })
     else if (mu > 0 && judge === undefined)
       addIssue({ message: 'is missing: mu > 0 weighs a judge; name one, or set mu to 0', path: at('judge') })
     else if (lambda > 0 && verifier === undefined)
-      addIssue({ message: 'is missing: lambda > 0 weighs a verifier; name one, or set lambda to 0', path: at('verifier') })
+      addIssue({
+        message: 'is missing: lambda > 0 weighs a verifier; name one, or set lambda to 0',
+        path: at('verifier'),
+      })
   })
 
 export const rewardRecipe = v.pipe(fields(recipeEntries), weightsAreMet())
@@ -47,6 +52,7 @@ export const recipe = v.object({
   id: v.string(),
   object: v.literal('reward'),
   name: v.nullable(v.string()),
+  version,
   created_at: unixSeconds,
   ...recipeEntries,
 })
@@ -71,3 +77,22 @@ export const rewardsRequest = fields({
   items: v.pipe(v.array(rewardItem), v.minLength(1), v.maxLength(MAX_ITEMS)),
 })
 export type RewardsRequest = v.InferOutput<typeof rewardsRequest>
+
+/** What became of a row. Only `scored` carries a number. */
+export const rowReward = v.object({
+  outcome: v.picklist(['scored', 'abstained', 'failed']),
+  reward: v.nullable(v.number()),
+  terms: v.object({
+    verifier: v.optional(
+      v.pipe(v.number(), v.description('1 correct, 0.1 a well-formed number but wrong, 0 no answer.')),
+    ),
+    judge: v.optional(v.pipe(v.number(), v.description('P(Yes) in [0, 1].'))),
+    gate: v.optional(v.picklist(['passed', 'empty', 'trivial', 'truncated', 'no_answer'])),
+  }),
+  reason: v.optional(v.string()),
+})
+export const rewardsAnswer = v.object({
+  object: v.literal('list'),
+  data: v.array(rowReward),
+  has_more: v.literal(false),
+})

@@ -9,7 +9,9 @@ export const trainingEntries = {
   schedule: v.optional(
     v.pipe(
       v.picklist(['constant', 'linear', 'cosine']),
-      v.description('How the learning rate goes from its peak, towards 0 at the last step unless constant. Default constant.'),
+      v.description(
+        'How the learning rate goes from its peak, towards 0 at the last step unless constant. Default constant.',
+      ),
     ),
     'constant',
   ),

@@ -7,7 +7,7 @@ import { judgeLabels, judgeTemplate } from './judge.ts'
 import { judgmentItem } from './judgment.ts'
 import { rewardRecipe } from './reward.ts'
 
-const fence = integer(0, Number.MAX_SAFE_INTEGER, 'The number that came with the lease.')
+export const fence = integer(0, Number.MAX_SAFE_INTEGER, 'The number that came with the lease.')
 const step = integer(0, 1_000_000, 'Optimizer steps done.')
 /** Most rows of one post of metrics, events or samples. */
 const MAX_POST = 1000

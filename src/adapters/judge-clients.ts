@@ -1,0 +1,34 @@
+import { GavelError } from '../core/errors.ts'
+import type { JudgeClient } from '../core/ports.ts'
+import type { Judge } from '../core/schemas/judge.ts'
+import type { JudgeInput } from '../core/schemas/worker.ts'
+import { remoteJudgeClient } from './judges/remote-judge-client.ts'
+
+/** Most clients kept: one per judge, with its count of calls in flight. */
+const MAX_CLIENTS = 256
+
+/**
+ * The clients of judges, one for each, so that a judge's limit of calls in flight holds across requests.
+ * @param local makes the client of a local model, where this process runs models
+ */
+export function judgeClients(options: {
+  fetch: typeof fetch
+  local?: ((judge: JudgeInput) => JudgeClient) | undefined
+}): (judge: Judge, secret: string | null, local: JudgeInput | null) => JudgeClient {
+  const clients = new Map<string, JudgeClient>()
+  const create = (judge: Judge, secret: string | null, local: JudgeInput | null) => {
+    if (judge.provider.type !== 'local') return remoteJudgeClient(judge, secret, { fetch: options.fetch })
+    if (local && options.local) return options.local(local)
+    const message =
+      'This server runs no models, so it cannot ask a local judge. Use the judge in a job, whose worker runs it; or start the server with `gavel dev`.'
+    throw new GavelError('unavailable_here', message, { param: 'judge' })
+  }
+  return (judge, secret, local) => {
+    const known = clients.get(judge.id)
+    if (known) return known
+    if (clients.size >= MAX_CLIENTS) clients.clear()
+    const client = create(judge, secret, local)
+    clients.set(judge.id, client)
+    return client
+  }
+}

@@ -1,0 +1,106 @@
+import { Hono, type Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { GavelError } from '../core/errors.ts'
+import { newId } from '../core/ids.ts'
+import { parse } from '../core/schemas/parse.ts'
+import { authenticate } from './authenticate.ts'
+import { checkpointRoutes } from './checkpoints.ts'
+import { datasetRoutes } from './datasets.ts'
+import type { Deps } from './deps.ts'
+import { describedRoutes } from './describe.ts'
+import { healthRoutes } from './health.ts'
+import { jobRoutes } from './jobs.ts'
+import { judgeRoutes } from './judges.ts'
+import { judgmentRoutes } from './judgments.ts'
+import { keyRoutes } from './keys.ts'
+import { modelRoutes } from './models.ts'
+import { readJson } from './read-body.ts'
+import { readQuery } from './read-query.ts'
+import { recipeRoutes } from './recipes.ts'
+import { rewardRoutes } from './rewards.ts'
+import { MAX_JSON_BYTES, type Caller, type Route } from './route.ts'
+import { verifyRoutes } from './verify.ts'
+import { workerRoutes } from './worker.ts'
+
+/** Every route, in the order of the documentation. */
+export const ROUTES: readonly Route[] = describedRoutes([
+  ...judgmentRoutes,
+  ...verifyRoutes,
+  ...rewardRoutes,
+  ...judgeRoutes,
+  ...recipeRoutes,
+  ...datasetRoutes,
+  ...modelRoutes,
+  ...jobRoutes,
+  ...checkpointRoutes,
+  ...keyRoutes,
+  ...workerRoutes,
+  ...healthRoutes,
+])
+
+type Variables = { requestId: string }
+type App = Hono<{ Variables: Variables }>
+
+/** The API, the same wherever it runs. */
+export function createApp(deps: Deps): App {
+  const app: App = new Hono()
+
+  app.use(async (c, next) => {
+    const given = c.req.header('x-request-id')
+    c.set('requestId', given && /^[\w-]{1,128}$/.test(given) ? given : newId('req', deps.entropy))
+    await next()
+    c.header('x-request-id', c.get('requestId'))
+  })
+
+  for (const route of ROUTES) app.on(route.method, route.path, (c) => serve(deps, route, c))
+  refuseOtherMethods(app)
+
+  app.notFound((c) => {
+    const message = `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}. GET /docs lists what there is.`
+    return c.json(new GavelError('not_found', message).toBody(), 404)
+  })
+  app.onError((error, c) => {
+    const known = asGavelError(error)
+    if (known.code === 'internal') deps.logError(error, c.get('requestId'))
+    if (known.status === 409) c.header('x-should-retry', 'false')
+    if (known.status === 401) c.header('www-authenticate', 'Bearer')
+    c.header('x-request-id', c.get('requestId'))
+    return c.json(known.toBody(), known.status as 500)
+  })
+  return app
+}
+
+const NO_CALLER: Caller = { tenant: '', scopes: [] }
+
+async function serve(deps: Deps, route: Route, c: Context<{ Variables: Variables }>): Promise<Response> {
+  const request = c.req.raw
+  const caller = route.scope === null ? NO_CALLER : await authenticate(deps, request, route.scope)
+  const query = readQuery(request.url, route.query)
+  const body = route.body && parse(route.body, await readJson(request, route.maxBytes ?? MAX_JSON_BYTES))
+  const answer = await route.handler({ deps, caller, params: c.req.param(), query, body, request })
+  return answer instanceof Response ? answer : c.json(answer as object)
+}
+
+/** 405 with `Allow` for a path that exists with other methods (TRACE too). */
+function refuseOtherMethods(app: App): void {
+  for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path)) {
+    const methods = routes.map((route) => route.method)
+    const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')
+    app.all(path, (c) => {
+      const message = `${c.req.path.slice(0, 200)} does not take ${c.req.method}; use ${allow}.`
+      return c.json(new GavelError('method_not_allowed', message).toBody(), 405, { Allow: allow })
+    })
+  }
+}
+
+function asGavelError(error: Error): GavelError {
+  if (error instanceof GavelError) return error
+  if (error instanceof HTTPException && error.status < 500) return new GavelError('invalid_request', error.message)
+  return new GavelError(
+    'internal',
+    'Something went wrong on our side. Send the request again; if it stays, report its x-request-id.',
+    {
+      cause: error,
+    },
+  )
+}

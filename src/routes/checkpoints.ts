@@ -1,0 +1,71 @@
+import type { CheckpointRow } from '../core/database.ts'
+import { findCheckpoint } from '../core/checkpoints.ts'
+import { GavelError } from '../core/errors.ts'
+import { checkpoint } from '../core/schemas/checkpoint.ts'
+import { deleted } from '../core/schemas/fields.ts'
+import { seconds } from './lists.ts'
+import { refuseWhileUsed } from './remove-resource.ts'
+import { route } from './route.ts'
+import { serveObject } from './serve-object.ts'
+
+export const showCheckpoint = (row: CheckpointRow) => ({
+  id: row.id,
+  object: 'checkpoint',
+  job: row.job,
+  step: row.step,
+  created_at: seconds(row.createdAt),
+  bytes: row.manifest.objects.reduce((sum, object) => sum + object.size, 0),
+  files: row.manifest.objects.map((object) => ({ ...object, url: `/v1/checkpoints/${row.id}/files/${object.name}` })),
+})
+
+export const checkpointRoutes = [
+  route({
+    method: 'GET',
+    path: '/v1/checkpoints/:id',
+    operationId: 'getCheckpoint',
+    tag: 'Checkpoints',
+    summary: 'Get a checkpoint',
+    scope: 'train',
+    response: checkpoint,
+    handler: async ({ deps, caller, params }) =>
+      showCheckpoint(await findCheckpoint(deps.database, caller.tenant, params.id)),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/checkpoints/:id/files/:name',
+    operationId: 'getCheckpointFile',
+    tag: 'Checkpoints',
+    summary: 'Download a file of a checkpoint',
+    description: '`manifest.json` is one of them: it lists the others with size and SHA-256.',
+    scope: 'train',
+    response: { mediaType: 'application/octet-stream', description: 'The file.' },
+    otherResponses: { '302': 'Where the object store has URLs of its own: the place to read it from.' },
+    async handler({ deps, caller, params }) {
+      const row = await findCheckpoint(deps.database, caller.tenant, params.id)
+      const names = [...row.manifest.objects.map((object) => object.name), 'manifest.json']
+      if (!names.includes(params.name)) {
+        throw new GavelError('not_found', `\`name\`: ${row.id} has no such file; it has ${names.join(', ')}.`, {
+          param: 'name',
+        })
+      }
+      return serveObject(deps.blobs, `${row.prefix}/${params.name}`, params.name, 'application/octet-stream')
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/checkpoints/:id',
+    operationId: 'deleteCheckpoint',
+    tag: 'Checkpoints',
+    summary: 'Delete a checkpoint and its files',
+    scope: 'train',
+    response: deleted,
+    async handler({ deps, caller, params }) {
+      const row = await findCheckpoint(deps.database, caller.tenant, params.id)
+      await refuseWhileUsed(deps, caller.tenant, row.id)
+      await deps.database.checkpoints.remove(caller.tenant, row.id)
+      await deps.blobs.delete(`${row.prefix}/manifest.json`)
+      for (const object of row.manifest.objects) await deps.blobs.delete(`${row.prefix}/${object.name}`)
+      return { id: row.id, object: 'checkpoint', deleted: true }
+    },
+  }),
+]

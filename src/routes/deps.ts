@@ -1,0 +1,23 @@
+import type { SecretBox } from '../core/keys.ts'
+import type { JudgeClient } from '../core/ports.ts'
+import type { Judge } from '../core/schemas/judge.ts'
+import type { JudgeInput } from '../core/schemas/worker.ts'
+import type { Services } from '../core/services.ts'
+
+/** Everything the API needs from where it runs. */
+export interface Deps extends Services {
+  secrets: SecretBox
+  /** SHA-256 of the operator's bootstrap admin key; null when there is none. */
+  adminKeySha256: string | null
+  /** Whether users may name loopback and private addresses. */
+  allowPrivateUrls: boolean
+  /**
+   * How to ask a judge.
+   * @param secret of its provider, decrypted
+   * @param local where its provider is `local`: as a worker gets it, but each object's `url` is its blob key
+   * @throws GavelError `unavailable_here` where this process cannot
+   */
+  judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null): JudgeClient
+  /** Told of every failure that is our own. Never of request bodies. */
+  logError(error: unknown, requestId: string): void
+}

@@ -1,0 +1,216 @@
+import * as v from 'valibot'
+import type { JobRow } from '../core/database.ts'
+import { GavelError } from '../core/errors.ts'
+import { changeJob, jobNotFound } from '../core/jobs/change.ts'
+import { createJob } from '../core/jobs/create-job.ts'
+import { cancel, isTerminal, pause, resume, type Change } from '../core/jobs/transitions.ts'
+import { checkpoint } from '../core/schemas/checkpoint.ts'
+import { deleted, integer, listOf } from '../core/schemas/fields.ts'
+import { job, JOB_STATES, JOB_TYPES, jobEvent, jobSpec, metricPoint, sample } from '../core/schemas/job.ts'
+import { showCheckpoint } from './checkpoints.ts'
+import type { Deps } from './deps.ts'
+import { streamEvents } from './event-stream.ts'
+import { page, pageQuery, seconds } from './lists.ts'
+import { route } from './route.ts'
+
+const showJob = (row: JobRow, step: number | undefined) => ({
+  id: row.id,
+  object: 'job',
+  type: row.type,
+  name: row.name,
+  state: row.state,
+  created_at: seconds(row.createdAt),
+  started_at: row.startedAt && seconds(row.startedAt),
+  finished_at: row.finishedAt && seconds(row.finishedAt),
+  spec: row.spec,
+  result: row.result,
+  error: row.error,
+  attempt: row.attempt,
+  step: step ?? null,
+  cancel_requested: row.cancelRequested,
+  pause_requested: row.pauseRequested,
+})
+
+const showOne = async ({ database }: Deps, row: JobRow) =>
+  showJob(row, (await database.jobs.lastStep([row.id])).get(row.id))
+
+/** @throws GavelError `not_found` */
+async function findJob({ database }: Deps, tenant: string, id: string): Promise<JobRow> {
+  const row = id.length <= 128 ? await database.jobs.find(tenant, id) : null
+  if (!row) throw jobNotFound(id)
+  return row
+}
+
+/** A route that changes a job's state and answers the job. */
+const changeRoute = (word: 'cancel' | 'pause' | 'resume', summary: string, change: Change) =>
+  route({
+    method: 'POST',
+    path: `/v1/jobs/:id/${word}`,
+    operationId: `${word}Job`,
+    tag: 'Jobs',
+    summary,
+    scope: 'train',
+    response: job,
+    async handler({ deps, caller, params: { id } }) {
+      return showOne(deps, await changeJob(deps, id, () => findJob(deps, caller.tenant, id), change))
+    },
+  })
+
+export const jobRoutes = [
+  route({
+    method: 'POST',
+    path: '/v1/jobs',
+    operationId: 'createJob',
+    tag: 'Jobs',
+    summary: 'Start a job',
+    description: 'With an `Idempotency-Key` header the same request again answers the job that was made first.',
+    scope: 'train',
+    body: jobSpec,
+    example: {
+      type: 'grpo',
+      model: 'student',
+      data: { labelled: 'word-problems', unlabelled: 'more-problems', canary: 'held-back' },
+      reward: { lambda: 1, mu: 1, verifier: 'math', judge: 'maths' },
+      config: {
+        steps: 100,
+        prompts_per_step: 16,
+        group_size: 8,
+        learning_rate: 1e-5,
+        max_prompt_tokens: 256,
+        max_new_tokens: 128,
+      },
+    },
+    response: job,
+    async handler({ deps, caller, body, request }) {
+      const key = request.headers.get('idempotency-key')
+      if (key !== null && !/^[\u0021-\u007e]{1,255}$/.test(key)) {
+        const message = 'Idempotency-Key must be 1 to 255 visible ASCII characters.'
+        throw new GavelError('invalid_request', message, { param: 'Idempotency-Key' })
+      }
+      return showOne(deps, await createJob(deps, caller.tenant, body, key))
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs',
+    operationId: 'listJobs',
+    tag: 'Jobs',
+    summary: 'List jobs, newest first',
+    scope: 'train',
+    query: pageQuery({ state: v.optional(v.picklist(JOB_STATES)), type: v.optional(v.picklist(JOB_TYPES)) }),
+    response: listOf(job),
+    async handler({ deps, caller, query }) {
+      const { rows, more } = await deps.database.jobs.list(caller.tenant, query)
+      const steps = await deps.database.jobs.lastStep(rows.map((row) => row.id))
+      return { object: 'list', data: rows.map((row) => showJob(row, steps.get(row.id))), has_more: more }
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:id',
+    operationId: 'getJob',
+    tag: 'Jobs',
+    summary: 'Get a job',
+    scope: 'train',
+    response: job,
+    handler: async ({ deps, caller, params }) => showOne(deps, await findJob(deps, caller.tenant, params.id)),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/jobs/:id',
+    operationId: 'deleteJob',
+    tag: 'Jobs',
+    summary: 'Delete a finished job; its checkpoints stay',
+    scope: 'train',
+    response: deleted,
+    async handler({ deps, caller, params }) {
+      const row = await findJob(deps, caller.tenant, params.id)
+      if (!isTerminal(row.state)) {
+        throw new GavelError(
+          'conflict',
+          `Job ${row.id} is ${row.state}. Cancel it and wait for it to end, then delete it.`,
+          { param: 'id' },
+        )
+      }
+      await deps.database.jobs.remove(caller.tenant, row.id, deps.clock.now())
+      return { id: row.id, object: 'job', deleted: true }
+    },
+  }),
+  changeRoute('cancel', 'Cancel a job; a running one ends at its next heartbeat', cancel),
+  changeRoute('pause', 'Pause a job; a running one first commits a checkpoint', pause),
+  changeRoute('resume', 'Resume a paused or failed job from its last checkpoint', resume),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:id/events',
+    operationId: 'listJobEvents',
+    tag: 'Jobs',
+    summary: 'What happened to a job, oldest first',
+    description:
+      'With `Accept: text/event-stream` the events come as they happen, until the job has ended and the stream closes ' +
+      'with `data: [DONE]`. `Last-Event-ID` goes on after an event.',
+    scope: 'train',
+    query: pageQuery({}, 100),
+    response: listOf(jobEvent),
+    async handler({ deps, caller, params, query, request }) {
+      const row = await findJob(deps, caller.tenant, params.id)
+      if (request.headers.get('accept')?.includes('text/event-stream')) {
+        return streamEvents(deps, row.id, request.headers.get('last-event-id') ?? query.after, request.signal)
+      }
+      return page(
+        query,
+        (p) => deps.database.jobs.events(row.id, p),
+        (event) => event,
+      )
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:id/metrics',
+    operationId: 'listJobMetrics',
+    tag: 'Jobs',
+    summary: 'The numbers of each step, in order',
+    scope: 'train',
+    query: pageQuery({}, 1000),
+    response: listOf(v.object({ id: v.string(), ...metricPoint.entries })),
+    async handler({ deps, caller, params, query }) {
+      const { id } = await findJob(deps, caller.tenant, params.id)
+      return page(
+        query,
+        (p) => deps.database.jobs.metrics(id, p),
+        (point) => ({ id: String(point.step), ...point }),
+      )
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:id/samples',
+    operationId: 'listJobSamples',
+    tag: 'Jobs',
+    summary: 'Rollouts that the worker kept for people to read',
+    scope: 'train',
+    query: pageQuery({ step: v.optional(integer(0, 1_000_000, 'Only those of this step.')) }),
+    response: listOf(v.object({ id: v.string(), ...sample.entries })),
+    async handler({ deps, caller, params, query }) {
+      const { id } = await findJob(deps, caller.tenant, params.id)
+      return page(
+        query,
+        (p) => deps.database.jobs.samples(id, { ...p, step: query.step }),
+        (row) => row,
+      )
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:id/checkpoints',
+    operationId: 'listJobCheckpoints',
+    tag: 'Jobs',
+    summary: "A job's checkpoints, newest first",
+    scope: 'train',
+    query: pageQuery(),
+    response: listOf(checkpoint),
+    async handler({ deps, caller, params, query }) {
+      const { id } = await findJob(deps, caller.tenant, params.id)
+      return page(query, (p) => deps.database.checkpoints.list(caller.tenant, id, p), showCheckpoint)
+    },
+  }),
+]

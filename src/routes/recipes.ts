@@ -1,0 +1,77 @@
+import type { ResourceRow } from '../core/database.ts'
+import { findResource } from '../core/find-resource.ts'
+import { newId } from '../core/ids.ts'
+import { deleted, listOf } from '../core/schemas/fields.ts'
+import { createRecipe, recipe, type RewardRecipe } from '../core/schemas/reward.ts'
+import { common, page, pageQuery } from './lists.ts'
+import { removeResource } from './remove-resource.ts'
+import { route } from './route.ts'
+
+const show = (row: ResourceRow<RewardRecipe>) => ({ ...common(row, 'reward'), version: row.version, ...row.body })
+
+export const recipeRoutes = [
+  route({
+    method: 'POST',
+    path: '/v1/recipes',
+    operationId: 'createRecipe',
+    tag: 'Rewards',
+    summary: 'Create a reward recipe',
+    description:
+      'For use by id or name in POST /v1/rewards and in jobs. Its judge is fixed to the version there is now.',
+    scope: 'judge',
+    body: createRecipe,
+    example: { name: 'semi-supervised', lambda: 1, mu: 1, verifier: 'math', judge: 'maths' },
+    response: recipe,
+    async handler({ deps, caller, body: { name, ...given } }) {
+      const { tenant } = caller
+      const judge =
+        given.judge === undefined
+          ? {}
+          : { judge: (await findResource(deps.database, 'judges', tenant, given.judge, 'judge', 'invalid_request')).id }
+      const row = {
+        id: newId('reward', deps.entropy),
+        tenant,
+        name: name ?? null,
+        body: { ...given, ...judge },
+        secret: null,
+        createdAt: deps.clock.now(),
+      }
+      return show(await deps.database.recipes.insert(row))
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/recipes',
+    operationId: 'listRecipes',
+    tag: 'Rewards',
+    summary: 'List reward recipes, newest first',
+    scope: 'judge',
+    query: pageQuery(),
+    response: listOf(recipe),
+    handler: ({ deps, caller, query }) => page(query, (p) => deps.database.recipes.list(caller.tenant, p), show),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/recipes/:id',
+    operationId: 'getRecipe',
+    tag: 'Rewards',
+    summary: 'Get a reward recipe by id, or the newest of a name',
+    scope: 'judge',
+    response: recipe,
+    handler: async ({ deps, caller, params }) =>
+      show(await findResource(deps.database, 'recipes', caller.tenant, params.id, 'id')),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/recipes/:id',
+    operationId: 'deleteRecipe',
+    tag: 'Rewards',
+    summary: 'Delete a reward recipe',
+    scope: 'judge',
+    response: deleted,
+    async handler({ deps, caller, params }) {
+      const { id } = await removeResource(deps, 'recipes', caller.tenant, params.id)
+      return { id, object: 'reward', deleted: true }
+    },
+  }),
+]

@@ -1,0 +1,39 @@
+import { findResource } from '../core/find-resource.ts'
+import { rewardRows } from '../core/rewards/reward-rows.ts'
+import { rewardsAnswer, rewardsRequest } from '../core/schemas/reward.ts'
+import { askJudge } from './ask-judge.ts'
+import { MAX_BATCH_BYTES, route } from './route.ts'
+
+export const rewardRoutes = [
+  route({
+    method: 'POST',
+    path: '/v1/rewards',
+    operationId: 'createRewards',
+    tag: 'Scoring',
+    summary: 'Reward completions by a recipe',
+    description:
+      'r = λ·verifier + μ·judge over the terms that apply to the row: the verifier where it has an `answer`, the judge ' +
+      'on any. Rows whose outcome is not `scored` have no reward: null, never a number.',
+    scope: 'judge',
+    body: rewardsRequest,
+    maxBytes: MAX_BATCH_BYTES,
+    example: {
+      reward: { lambda: 1, verifier: 'math' },
+      items: [{ prompt: 'What is 2 + 3?', completion: 'It is 5.', answer: '5' }],
+    },
+    response: rewardsAnswer,
+    async handler({ deps, caller: { tenant }, body, request }) {
+      const recipe =
+        typeof body.reward === 'string'
+          ? (await findResource(deps.database, 'recipes', tenant, body.reward, 'reward', 'invalid_request')).body
+          : body.reward
+      // The recipe's own check: without a judge, mu is 0 and no row needs one.
+      const { rewards } = await rewardRows(
+        recipe,
+        body.items,
+        async (items) => (await askJudge(deps, tenant, recipe.judge!, 'reward.judge', items, request.signal)).scored,
+      )
+      return { object: 'list', data: rewards, has_more: false }
+    },
+  }),
+]

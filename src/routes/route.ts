@@ -1,0 +1,73 @@
+/** A route: schema, description and handler in one place. `app.ts` serves it, `openapi.ts` describes it. */
+import type * as v from 'valibot'
+import type { Scope } from '../core/schemas/key.ts'
+import type { Deps } from './deps.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** Who asks. */
+export interface Caller {
+  tenant: string
+  scopes: readonly Scope[]
+}
+
+type Out<S> = S extends v.GenericSchema ? v.InferOutput<S> : undefined
+
+export interface RouteContext<Query = undefined, Body = undefined> {
+  deps: Deps
+  caller: Caller
+  /** Parts of the path, decoded. */
+  params: Record<string, string>
+  query: Query
+  body: Body
+  /** The request itself, for bodies that are no JSON, headers and the signal. */
+  request: Request
+}
+
+interface Description {
+  method: Method
+  /** In Hono's form: `/v1/jobs/:id`. */
+  path: string
+  operationId: string
+  tag: string
+  summary: string
+  description?: string
+  /** What the key must be allowed; null for everyone without a key. */
+  scope: Scope | null
+  /** Most bytes of a JSON body. Default {@link MAX_JSON_BYTES}. */
+  maxBytes?: number
+  /** A body that is no JSON, by media type. The handler reads it. */
+  rawBody?: { mediaTypes: string[]; schema: Record<string, unknown> }
+  /** A request to show, for people to copy. */
+  example?: unknown
+  /** What comes back, as a schema, or as a media type where it is no JSON. */
+  response: v.GenericSchema | { mediaType: string; description: string }
+  /** Answers beside the one above, by status. */
+  otherResponses?: Record<string, string>
+}
+
+/** Most bytes of a JSON body. Well below what one value of the database may hold (2 MB on D1). */
+export const MAX_JSON_BYTES = 1024 * 1024
+/** The same for the routes that take up to 4,096 texts. */
+export const MAX_BATCH_BYTES = 16 * 1024 * 1024
+
+export interface Route extends Description {
+  query: v.GenericSchema | undefined
+  body: v.GenericSchema | undefined
+  /** Gives the JSON to answer, or a response of its own. */
+  handler(context: RouteContext<unknown, unknown>): Promise<unknown>
+}
+
+/** Types a handler by the schemas of its route. */
+export function route<
+  const Q extends v.GenericSchema | undefined = undefined,
+  const B extends v.GenericSchema | undefined = undefined,
+>(
+  description: Description & {
+    query?: Q
+    body?: B
+    handler(context: RouteContext<Out<Q>, Out<B>>): Promise<unknown>
+  },
+): Route {
+  return { query: undefined, body: undefined, ...description } as unknown as Route
+}

@@ -1,0 +1,313 @@
+import * as v from 'valibot'
+import { checkpointPrefix, commitCheckpoint } from '../core/checkpoints.ts'
+import type { JobRow } from '../core/database.ts'
+import { GavelError } from '../core/errors.ts'
+import { changeJob, checkFence, jobNotFound, staleFence } from '../core/jobs/change.ts'
+import { inputKeys } from '../core/jobs/job-inputs.ts'
+import { leaseJob } from '../core/jobs/lease-job.ts'
+import { complete, fail, LEASE_SECONDS, release } from '../core/jobs/transitions.ts'
+import { MAX_OBJECT_BYTES, objectEntry } from '../core/schemas/checkpoint.ts'
+import { fields, integer } from '../core/schemas/fields.ts'
+import { job, JOB_TYPES } from '../core/schemas/job.ts'
+import { judgmentsAnswer } from '../core/schemas/judgment.ts'
+import { OPERATOR_TENANT } from '../core/schemas/key.ts'
+import { parse } from '../core/schemas/parse.ts'
+import * as schemas from '../core/schemas/worker.ts'
+import { askJudge, showJudgment } from './ask-judge.ts'
+import type { Deps } from './deps.ts'
+import { toJudgeItem } from './judgments.ts'
+import { seconds } from './lists.ts'
+import { MAX_BATCH_BYTES, route, type Caller } from './route.ts'
+import { streamObject } from './serve-object.ts'
+
+const UPLOAD_SECONDS = 6 * 3600
+const common = { tag: 'Worker', scope: 'worker' } as const
+
+/** The operator's workers serve everyone; a tenant's own serve the tenant. */
+const tenantOf = (caller: Caller) => (caller.tenant === OPERATOR_TENANT ? null : caller.tenant)
+
+/** @throws GavelError `not_found` when the job is none of this worker's business */
+async function jobOf(deps: Deps, caller: Caller, id: string): Promise<JobRow> {
+  const row = id.length <= 128 ? await deps.database.jobs.get(id) : null
+  const tenant = tenantOf(caller)
+  if (!row || (tenant !== null && row.tenant !== tenant)) throw jobNotFound(id)
+  return row
+}
+
+/** The job, where this fence holds it. @throws GavelError `not_found`, `stale_fence` */
+async function leasedJob(deps: Deps, caller: Caller, id: string, fence: number): Promise<JobRow> {
+  const row = await jobOf(deps, caller, id)
+  checkFence(row, fence)
+  return row
+}
+
+const uploadPlace = fields({
+  fence: schemas.fence,
+  step: integer(0, 1_000_000, 'Optimizer steps done.'),
+  name: objectEntry.entries.name,
+})
+
+const jobState = v.object({ id: v.string(), state: job.entries.state })
+const showState = ({ id, state }: JobRow) => ({ id, state })
+
+export const workerRoutes = [
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/lease',
+    operationId: 'leaseJob',
+    summary: 'Take the oldest job that is ready',
+    description:
+      'With everything needed to run it. Beat every third of `lease_seconds`, or the job goes to another worker.',
+    body: schemas.leaseRequest,
+    example: { worker: 'gpu-1', wait_seconds: 20 },
+    response: schemas.leaseAnswer,
+    otherResponses: { '204': 'There is none.' },
+    async handler({ deps, caller, body: { worker, kinds = JOB_TYPES, wait_seconds: waitSeconds }, request }) {
+      const leased = await leaseJob(deps, {
+        worker,
+        kinds,
+        waitSeconds,
+        tenant: tenantOf(caller),
+        signal: request.signal,
+      })
+      return leased ? { job: leased } : new Response(null, { status: 204 })
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/heartbeat',
+    operationId: 'heartbeat',
+    summary: 'Keep a lease, and hear whether to stop',
+    body: schemas.fenced,
+    response: schemas.heartbeatAnswer,
+    async handler({ deps, caller, params: { id }, body: { fence } }) {
+      await leasedJob(deps, caller, id, fence)
+      const row = await deps.database.jobs.heartbeat({ job: id, fence }, deps.clock.now() + LEASE_SECONDS * 1000)
+      if (!row) throw staleFence(id)
+      return {
+        lease_expires_at: seconds(row.leaseExpiresAt),
+        cancel_requested: row.cancelRequested,
+        pause_requested: row.pauseRequested,
+      }
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/metrics',
+    operationId: 'postMetrics',
+    summary: 'Report the numbers of steps',
+    body: schemas.postMetrics,
+    example: { fence: 1, data: [{ step: 1, values: { loss: 2.31, reward: 0.4 } }] },
+    response: schemas.accepted,
+    async handler({ deps, caller, params: { id }, body: { fence, data } }) {
+      await leasedJob(deps, caller, id, fence)
+      if (!(await deps.database.jobs.postMetrics({ job: id, fence }, data))) throw staleFence(id)
+      return { accepted: data.length }
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/events',
+    operationId: 'postEvents',
+    summary: 'Report what happened',
+    body: schemas.postEvents,
+    response: schemas.accepted,
+    async handler({ deps, caller, params: { id }, body: { fence, data } }) {
+      await leasedJob(deps, caller, id, fence)
+      if (!(await deps.database.jobs.postEvents({ job: id, fence }, data, deps.clock.now()))) throw staleFence(id)
+      deps.bell.ring()
+      return { accepted: data.length }
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/samples',
+    operationId: 'postSamples',
+    summary: 'Keep rollouts for people to read',
+    body: schemas.postSamples,
+    response: schemas.accepted,
+    async handler({ deps, caller, params: { id }, body: { fence, data } }) {
+      await leasedJob(deps, caller, id, fence)
+      if (!(await deps.database.jobs.postSamples({ job: id, fence }, data))) throw staleFence(id)
+      return { accepted: data.length }
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/uploads',
+    operationId: 'requestUploads',
+    summary: "Ask where to put a checkpoint's files",
+    body: schemas.uploadsRequest,
+    response: v.object({ data: v.array(schemas.upload) }),
+    async handler({ deps, caller, params: { id }, body: { fence, step, objects } }) {
+      const prefix = checkpointPrefix(await leasedJob(deps, caller, id, fence), step, fence)
+      const upload = async ({ name }: { name: string }) => {
+        const key = `${prefix}/${name}`
+        const url = await deps.blobs.presign(key, 'PUT', UPLOAD_SECONDS)
+        return {
+          name,
+          key,
+          url: url ?? `/v1/worker/jobs/${id}/uploads/${fence}/${step}/${name}`,
+          method: 'PUT',
+          headers: {},
+        }
+      }
+      return { data: await Promise.all(objects.map(upload)) }
+    },
+  }),
+  route({
+    ...common,
+    method: 'PUT',
+    path: '/v1/worker/jobs/:id/uploads/:fence/:step/:name',
+    operationId: 'putUpload',
+    summary: 'Put a file where the object store has no URLs of its own',
+    rawBody: { mediaTypes: ['application/octet-stream'], schema: { type: 'string', format: 'binary' } },
+    response: v.object({ size: v.number() }),
+    async handler({ deps, caller, params: { id, ...path }, request }) {
+      const place = { fence: Number(path.fence), step: Number(path.step), name: path.name }
+      const { fence, step, name } = parse(uploadPlace, place, 'path')
+      const row = await leasedJob(deps, caller, id, fence)
+      const header = request.headers.get('content-length') ?? ''
+      if (!/^\d{1,15}$/.test(header)) {
+        throw new GavelError('invalid_request', 'Content-Length is missing; send the size of the file.', {
+          param: 'Content-Length',
+        })
+      }
+      const size = Number(header)
+      if (size > MAX_OBJECT_BYTES) {
+        throw new GavelError('too_large', `The file is larger than ${MAX_OBJECT_BYTES} bytes; split it.`, {
+          param: 'body',
+        })
+      }
+      const key = `${checkpointPrefix(row, step, fence)}/${name}`
+      await deps.blobs.put(key, request.body ? { size, body: request.body } : new Uint8Array())
+      return { size }
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/checkpoints',
+    operationId: 'commitCheckpoint',
+    summary: 'Make the uploaded files of a step a checkpoint',
+    description:
+      'The API checks that each file is there in its size, and writes the manifest last. The same commit again is harmless.',
+    body: schemas.commitRequest,
+    response: schemas.commitAnswer,
+    async handler({ deps, caller, params: { id }, body: { fence, step, manifest } }) {
+      const row = await leasedJob(deps, caller, id, fence)
+      const checkpoint = await commitCheckpoint(deps, row, fence, step, manifest)
+      await changeJob(
+        deps,
+        id,
+        () => jobOf(deps, caller, id),
+        (now) => (now.tries === 0 ? null : { tries: 0 }),
+      )
+      return { id: checkpoint.id }
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/complete',
+    operationId: 'completeJob',
+    summary: 'Report that a job is done',
+    body: schemas.completeRequest,
+    example: { fence: 1, result: { correct: 61, n: 100, accuracy: 0.61, low: 0.512, high: 0.7 } },
+    response: jobState,
+    async handler({ deps, caller, params: { id }, body: { fence, result } }) {
+      const find = () => jobOf(deps, caller, id)
+      return showState(await changeJob(deps, id, find, complete(result), { fence, settled: ['succeeded'] }))
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/fail',
+    operationId: 'failJob',
+    summary: 'Report that a job cannot go on',
+    description:
+      'A retryable failure puts it back, after a wait, until it has been tried five times without a checkpoint.',
+    body: schemas.failRequest,
+    example: {
+      fence: 1,
+      error: { code: 'judge_unreachable', message: 'The judge did not answer for 60 s.' },
+      retryable: true,
+    },
+    response: jobState,
+    async handler({ deps, caller, params: { id }, body: { fence, error, retryable } }) {
+      const settled = ['failed', 'queued', 'paused', 'cancelled'] as const
+      const find = () => jobOf(deps, caller, id)
+      return showState(await changeJob(deps, id, find, fail(error, retryable), { fence, settled }))
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/release',
+    operationId: 'releaseJob',
+    summary: 'Give a job back: told to pause or cancel, or shutting down',
+    body: schemas.fenced,
+    response: jobState,
+    async handler({ deps, caller, params: { id }, body: { fence } }) {
+      const find = () => jobOf(deps, caller, id)
+      return showState(await changeJob(deps, id, find, release, { fence, settled: ['queued', 'paused', 'cancelled'] }))
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/judgments',
+    operationId: 'judgeForJob',
+    summary: "Have the job's judge score answers",
+    description:
+      "The API asks the provider: a worker never sees its secret. Only the judge of the job's inputs may be named.",
+    body: schemas.workerJudgmentsRequest,
+    maxBytes: MAX_BATCH_BYTES,
+    response: judgmentsAnswer,
+    async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request }) {
+      const row = await leasedJob(deps, caller, id, fence)
+      if (judge !== judgeOf(row)) {
+        throw new GavelError(
+          'invalid_request',
+          "`judge` is not the judge of this job; name the id in the lease's inputs.",
+          { param: 'judge' },
+        )
+      }
+      const asked = await askJudge(deps, row.tenant, judge, 'judge', items.map(toJudgeItem), request.signal)
+      return { object: 'list', data: asked.scored.map(showJudgment), has_more: false, judge: asked.judge }
+    },
+  }),
+  route({
+    ...common,
+    method: 'GET',
+    path: '/v1/worker/jobs/:id/objects/:key{.+}',
+    operationId: 'getJobObject',
+    summary: "Read an object of the job's inputs where the object store has no URLs of its own",
+    query: fields({ fence: schemas.fence }),
+    response: { mediaType: 'application/octet-stream', description: 'The object.' },
+    async handler({ deps, caller, params: { id, key }, query: { fence } }) {
+      const row = await leasedJob(deps, caller, id, fence)
+      if (!(await inputKeys(deps, row)).has(key)) {
+        throw new GavelError(
+          'not_found',
+          `\`key\`: this job's inputs have no such object. Use the URLs of its lease.`,
+          { param: 'key' },
+        )
+      }
+      return streamObject(deps.blobs, key, key.slice(key.lastIndexOf('/') + 1), 'application/octet-stream')
+    },
+  }),
+]
+
+/** Creating the job has put ids in place of names. */
+function judgeOf({ spec }: JobRow): string | undefined {
+  if (spec.type === 'eval') return spec.judge
+  return spec.type === 'grpo' && typeof spec.reward === 'object' ? spec.reward.judge : undefined
+}

@@ -1,0 +1,147 @@
+/** The API as one Node process: SQLite, and a folder or a bucket for objects. */
+import { serve } from '@hono/node-server'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createDatabase } from './adapters/database/create-database.ts'
+import { judgeClients } from './adapters/judge-clients.ts'
+import { folderBlobStore } from './adapters/node/folder-blob-store.ts'
+import { guardedFetch } from './adapters/node/guarded-fetch.ts'
+import { migrate } from './adapters/node/migrate.ts'
+import { processBell } from './adapters/node/process-bell.ts'
+import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
+import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
+import { sweepJobs } from './core/jobs/change.ts'
+import { secretBox, sha256Hex } from './core/keys.ts'
+import type { BlobStore, JudgeClient } from './core/ports.ts'
+import type { JudgeInput } from './core/schemas/worker.ts'
+import { createApp } from './routes/app.ts'
+import type { Deps } from './routes/deps.ts'
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
+/** How often jobs are looked through whose workers fell silent, in ms. */
+const SWEEP_MS = 15_000
+
+export interface ServerOptions {
+  /** Where the database lies, and the objects unless `s3` is given. Created when absent. */
+  dataDir: string
+  host?: string
+  /** 0 takes a free one. */
+  port?: number
+  /** The operator's bootstrap admin key. */
+  adminKey: string | null
+  /** What providers' secrets are encrypted with; without one they are refused. */
+  secretKey: string | null
+  allowPrivateUrls?: boolean
+  s3?: S3Options | null
+  /** Makes the client of a local judge, where this process runs models. Objects are read by their key (`url`). */
+  localJudge?: (judge: JudgeInput, blobs: BlobStore) => JudgeClient
+}
+
+export interface RunningServer {
+  url: string
+  close(): Promise<void>
+}
+
+/** Opens the database (bringing it up to date), and listens. @throws when the port is taken or the folder unusable */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  mkdirSync(options.dataDir, { recursive: true })
+  const sqlite = new SqliteD1(join(options.dataDir, 'gavel.sqlite'))
+  await migrate(sqlite, MIGRATIONS)
+  const deps = await createDeps(options, sqlite)
+  const { host: hostname = '127.0.0.1', port = 0 } = options
+
+  const app = createApp(deps)
+  const server = await new Promise<ReturnType<typeof serve>>((resolve, reject) => {
+    const listening = serve({ fetch: app.fetch, hostname, port, overrideGlobalObjects: false }, () =>
+      resolve(listening),
+    )
+    listening.once('error', reject)
+  })
+  const sweep = setInterval(() => {
+    sweepJobs(deps).catch((error: unknown) => deps.logError(error, 'sweep'))
+  }, SWEEP_MS)
+
+  const address = server.address() as AddressInfo
+  const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return {
+    url: `http://${shownHost === '0.0.0.0' ? '127.0.0.1' : shownHost}:${address.port}`,
+    async close() {
+      clearInterval(sweep)
+      await new Promise((resolve) => {
+        server.close(resolve)
+        if ('closeAllConnections' in server) server.closeAllConnections()
+      })
+      sqlite.close()
+    },
+  }
+}
+
+async function createDeps(options: ServerOptions, sqlite: SqliteD1): Promise<Deps> {
+  const { adminKey, secretKey, allowPrivateUrls = false, s3, localJudge } = options
+  const clock = { now: () => Date.now() }
+  const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
+  const blobs = s3 ? s3BlobStore(s3) : folderBlobStore(join(options.dataDir, 'objects'))
+  return {
+    database: createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock),
+    blobs,
+    clock,
+    entropy,
+    bell: processBell(),
+    secrets: secretBox(secretKey, entropy),
+    adminKeySha256: adminKey === null ? null : await sha256Hex(adminKey),
+    allowPrivateUrls,
+    judgeClient: judgeClients({
+      fetch: guardedFetch(allowPrivateUrls),
+      local: localJudge && ((judge) => localJudge(judge, blobs)),
+    }),
+    logError: (error, requestId) => console.error(`[${requestId}]`, error),
+  }
+}
+
+type Env = Record<string, string | undefined>
+
+/** @throws Error naming the variable that is missing or wrong */
+export function optionsFromEnv(env: Env): ServerOptions {
+  const port = env.GAVEL_PORT ?? '8080'
+  if (!/^\d{1,5}$/.test(port)) throw new Error(`GAVEL_PORT must be a port number, but is ${JSON.stringify(port)}.`)
+  const secretKey = env.GAVEL_SECRET_KEY || null
+  if (secretKey !== null && secretKey.length < 32) throw new Error('GAVEL_SECRET_KEY must have at least 32 characters.')
+  return {
+    dataDir: env.GAVEL_DATA ?? '.gavel',
+    host: env.GAVEL_HOST ?? '127.0.0.1',
+    port: Number(port),
+    adminKey: env.GAVEL_API_KEY || null,
+    secretKey,
+    allowPrivateUrls: env.GAVEL_ALLOW_PRIVATE_URLS === '1',
+    s3: s3FromEnv(env),
+  }
+}
+
+/** The bucket, where GAVEL_S3_BUCKET names one. */
+export function s3FromEnv(env: Env): S3Options | null {
+  const bucket = env.GAVEL_S3_BUCKET
+  if (!bucket) return null
+  const need = (name: string) => {
+    const value = env[name]
+    if (!value) throw new Error(`GAVEL_S3_BUCKET is set, so ${name} is needed too.`)
+    return value
+  }
+  return {
+    bucket,
+    endpoint: env.GAVEL_S3_ENDPOINT,
+    region: env.GAVEL_S3_REGION ?? 'us-east-1',
+    accessKeyId: need('GAVEL_S3_ACCESS_KEY_ID'),
+    secretAccessKey: need('GAVEL_S3_SECRET_ACCESS_KEY'),
+  }
+}
+
+if (import.meta.main) {
+  const server = await startServer(optionsFromEnv(process.env))
+  console.log(`Gavel listens on ${server.url}`)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void server.close().then(() => process.exit(0)))
+  }
+}
