@@ -67,8 +67,13 @@ const NORM = { absolute: 1e-6, relative: 1e-3 }
 
 const NO_UPDATE: OptimizerSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
 
+export interface CheckOptions {
+  /** Train with layers recomputed in the backward pass. */
+  recompute?: boolean
+}
+
 /** Every quantity of a folder, for each config style and weights file in it. */
-export async function checkFolder(folder: string): Promise<Check[]> {
+export async function checkFolder(folder: string, options: CheckOptions = {}): Promise<Check[]> {
   const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected
   const files = readdirSync(folder)
   const configs = files.filter((name) => /^config.*\.json$/.test(name)).sort()
@@ -77,7 +82,7 @@ export async function checkFolder(folder: string): Promise<Check[]> {
   for (const configFile of configs) {
     for (const weightsFile of weights) {
       const load = () => loadFolder(folder, { configFile, weightsFile })
-      for (const check of await checkModel(load, expected)) {
+      for (const check of await checkModel(load, expected, options)) {
         checks.push({ ...check, quantity: `${basename(folder)} ${configFile} ${weightsFile} ${check.quantity}` })
       }
     }
@@ -85,15 +90,15 @@ export async function checkFolder(folder: string): Promise<Check[]> {
   return checks
 }
 
-async function checkModel(load: () => LoadedModel, expected: Expected): Promise<Check[]> {
+async function checkModel(load: () => LoadedModel, expected: Expected, options: CheckOptions): Promise<Check[]> {
   const loaded = load()
   return [
     ...(await checkLogits(loaded, expected)),
     await checkGreedy(loaded, expected),
     ...(await checkLogprobs(loaded, expected)),
-    ...(await checkSft(loaded, expected)),
-    ...(await checkPolicyClip(loaded, expected)),
-    ...(await checkAdamw(load(), expected)),
+    ...(await checkSft(loaded, expected, options)),
+    ...(await checkPolicyClip(loaded, expected, options)),
+    ...(await checkAdamw(load(), expected, options)),
   ]
 }
 
@@ -176,8 +181,12 @@ const completionRow = ({ prompt_ids, completion_ids }: Completion): Row => ({
   start: prompt_ids.length,
 })
 
-async function checkSft({ model, weights }: LoadedModel, { sft }: Expected): Promise<Check[]> {
-  const options = { loss: 'cross-entropy', optimizer: NO_UPDATE, maxTokens: model.contextLength } as const
+async function checkSft(
+  { model, weights }: LoadedModel,
+  { sft }: Expected,
+  { recompute }: CheckOptions,
+): Promise<Check[]> {
+  const options = { loss: 'cross-entropy', optimizer: NO_UPDATE, maxTokens: model.contextLength, recompute } as const
   const trainer = await Trainer.create(model, weights, options)
   const batch = makeBatch(sftRows(sft))
   const { loss } = await trainer.accumulate(batch, { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) })
@@ -212,8 +221,12 @@ function sftRows({ input_ids, attention_mask, labels }: Expected['sft']): Row[] 
   })
 }
 
-async function checkPolicyClip({ model, weights }: LoadedModel, { completions, ppo_clip }: Expected): Promise<Check[]> {
-  const options = { loss: 'policy-clip', optimizer: NO_UPDATE, maxTokens: model.contextLength } as const
+async function checkPolicyClip(
+  { model, weights }: LoadedModel,
+  { completions, ppo_clip }: Expected,
+  { recompute }: CheckOptions,
+): Promise<Check[]> {
+  const options = { loss: 'policy-clip', optimizer: NO_UPDATE, maxTokens: model.contextLength, recompute } as const
   const trainer = await Trainer.create(model, weights, options)
   const batch = makeBatch(completions.map(completionRow))
   const { loss } = await trainer.accumulate(batch, {
@@ -233,7 +246,11 @@ async function checkPolicyClip({ model, weights }: LoadedModel, { completions, p
   return checks
 }
 
-async function checkAdamw({ model, weights }: LoadedModel, { sft, adamw }: Expected): Promise<Check[]> {
+async function checkAdamw(
+  { model, weights }: LoadedModel,
+  { sft, adamw }: Expected,
+  { recompute }: CheckOptions,
+): Promise<Check[]> {
   const [beta1, beta2] = adamw.betas
   const optimizer = {
     beta1,
@@ -246,6 +263,7 @@ async function checkAdamw({ model, weights }: LoadedModel, { sft, adamw }: Expec
     loss: 'cross-entropy',
     optimizer,
     maxTokens: model.contextLength,
+    recompute,
   })
   const batch = makeBatch(sftRows(sft))
   const lossInputs = { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) }

@@ -37,7 +37,8 @@ export class Session {
       // The graph is emitted as it should run; the optimiser costs seconds and undoes the packing of decode.
       graphOptimizationLevel: 'disabled',
       enableMemPattern: false,
-      logSeverityLevel: 3,
+      // Errors are thrown; printing them as well would tell them twice.
+      logSeverityLevel: 4,
       ...(threads ? { intraOpNumThreads: threads } : {}),
     })
     return new Session(session, withSequence)
