@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { registerDev } from './dev.ts'
+import { registerWorker } from './worker.ts'
 
 const packageJson = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   description: string
@@ -7,5 +9,7 @@ const packageJson = JSON.parse(readFileSync(new URL('../../package.json', import
 }
 
 const program = new Command('gavel').description(packageJson.description).version(packageJson.version)
+registerDev(program)
+registerWorker(program)
 
 await program.parseAsync()

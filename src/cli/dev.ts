@@ -1,0 +1,91 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Command } from 'commander'
+import { localJudgeHost } from '../gpu-worker/local-judge.ts'
+import { s3FromEnv, startServer } from '../server.ts'
+
+const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
+const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
+const RESTART_MS = 2000
+
+interface DevOptions {
+  port: string
+  host: string
+  data: string
+  models: string[]
+  threads?: string
+}
+
+/** `gavel dev`: API, database, object store and a worker, in one process tree. */
+export function registerDev(program: Command): void {
+  program
+    .command('dev')
+    .description('run everything on this machine: API, SQLite, a folder as object store, a worker')
+    .option('--port N', 'port of the API; 0 takes a free one', '8787')
+    .option('--host HOST', 'address to listen on', '127.0.0.1')
+    .option('--data DIR', 'where database and objects are kept', '.gavel')
+    .option('--models DIR...', 'folders from which jobs may name models by path', [process.cwd(), PACKAGE])
+    .option('--threads N', 'threads of the engine; all cores by default')
+    .action(dev)
+}
+
+async function dev(options: DevOptions): Promise<void> {
+  const { env } = process
+  const adminKey = env.GAVEL_API_KEY || `gvl_${randomBytes(32).toString('hex')}`
+  const threads = options.threads ? { GAVEL_THREADS: options.threads } : {}
+  const engine = {
+    threads: options.threads ? Number(options.threads) : undefined,
+    modelRoots: options.models,
+    hub: { endpoint: env.HF_ENDPOINT, token: env.HF_TOKEN },
+  }
+  const server = await startServer({
+    dataDir: options.data,
+    host: options.host,
+    port: Number(options.port),
+    adminKey,
+    secretKey: env.GAVEL_SECRET_KEY ?? null,
+    // Everything is this user's own, so judges on this machine are the ordinary case.
+    allowPrivateUrls: true,
+    s3: s3FromEnv(env),
+    localJudge: (judge, blobs) => localJudgeHost(judge, blobs, engine),
+  })
+
+  let worker: ChildProcess
+  let closing = false
+  const startWorker = () => {
+    worker = fork(WORKER, {
+      env: {
+        ...env,
+        ...threads,
+        GAVEL_URL: server.url,
+        GAVEL_API_KEY: adminKey,
+        GAVEL_WORKER_NAME: 'dev',
+        GAVEL_MODEL_ROOTS: options.models.join(delimiter),
+        GAVEL_WORKSPACE: join(options.data, 'workspace'),
+      },
+    })
+    worker.once('exit', (code, signal) => {
+      if (closing) return
+      console.error(`the worker ended (${signal ?? `status ${code}`}); starting another`)
+      setTimeout(startWorker, RESTART_MS)
+    })
+  }
+  startWorker()
+
+  console.log(`Gavel is ready on ${server.url}`)
+  if (!env.GAVEL_API_KEY) console.log(`API key (admin): ${adminKey}`)
+  console.log(`API description: ${server.url}/docs`)
+
+  const close = async () => {
+    if (closing) return
+    closing = true
+    const ended = new Promise((resolve) => worker.once('exit', resolve))
+    worker.kill('SIGTERM')
+    await ended
+    await server.close()
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void close())
+}

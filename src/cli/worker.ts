@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+
+/** `gavel worker`: takes jobs from an API and runs them. */
+export function registerWorker(program: Command): void {
+  program
+    .command('worker')
+    .description('run training jobs of an API, one at a time')
+    .option('--url URL', 'the API (GAVEL_URL)')
+    .option('--api-key KEY', 'a key of scope worker (GAVEL_API_KEY)')
+    .option('--name NAME', 'what the worker is called (GAVEL_WORKER_NAME)')
+    .option('--threads N', 'threads of the engine; all cores by default (GAVEL_THREADS)')
+    .option('--models DIR...', 'folders from which jobs may name models by path (GAVEL_MODEL_ROOTS)')
+    .option('--workspace DIR', 'where checkpoints on their way are kept (GAVEL_WORKSPACE)')
+    .action(async (options: Record<string, string | string[] | undefined>) => {
+      const { delimiter } = await import('node:path')
+      const { url, apiKey, name, threads, workspace, models } = options
+      const given = {
+        GAVEL_URL: url,
+        GAVEL_API_KEY: apiKey,
+        GAVEL_WORKER_NAME: name,
+        GAVEL_THREADS: threads,
+        GAVEL_WORKSPACE: workspace,
+        GAVEL_MODEL_ROOTS: (models as string[] | undefined)?.join(delimiter),
+      }
+      for (const [variable, value] of Object.entries(given)) if (value !== undefined) process.env[variable] = String(value)
+      await import('../gpu-worker/main.ts')
+    })
+}

@@ -1,0 +1,47 @@
+/**
+ * Entry of a worker. Environment: GAVEL_URL and GAVEL_API_KEY (a key of scope `worker`) say where jobs come
+ * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
+ * which jobs may name models), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
+ */
+import { mkdirSync } from 'node:fs'
+import { hostname, homedir, tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { runWorker } from './worker/run-loop.ts'
+import { WorkerApi } from './worker/worker-api.ts'
+import { claimWorkspace } from './worker/workspace.ts'
+
+const { env } = process
+const url = env.GAVEL_URL
+const key = env.GAVEL_API_KEY
+if (!url || !key) {
+  console.error('Set GAVEL_URL (the API, e.g. https://gavel.example.com) and GAVEL_API_KEY (a key of scope worker).')
+  process.exit(2)
+}
+const threads = env.GAVEL_THREADS ? Number(env.GAVEL_THREADS) : undefined
+if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
+  console.error(`GAVEL_THREADS is ${JSON.stringify(env.GAVEL_THREADS)}; give a whole number above 0, or leave it out.`)
+  process.exit(2)
+}
+
+const stopping = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+// Under a parent (gavel dev), the worker ends with it.
+process.on('disconnect', () => stopping.abort())
+
+const parent = env.GAVEL_WORKSPACE ?? join(tmpdir(), 'gavel-worker')
+mkdirSync(parent, { recursive: true })
+await runWorker({
+  api: new WorkerApi({ url, key }),
+  name: env.GAVEL_WORKER_NAME ?? `${hostname()}-${process.pid}`,
+  workspace: claimWorkspace(parent, process.pid),
+  signal: stopping.signal,
+  log: (line) => console.error(line),
+  threads,
+  modelRoots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
+  hub: {
+    endpoint: env.HF_ENDPOINT,
+    token: env.HF_TOKEN,
+    cacheFolder: join(env.HF_HOME ?? join(homedir(), '.cache', 'huggingface'), 'hub'),
+  },
+})
+process.exit(0)

@@ -1,0 +1,44 @@
+import type { Judgment } from '../../core/judges/probability.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
+import type { LeasedJob } from '../../core/schemas/worker.ts'
+import type { Resume, RunState } from '../algorithms/run-context.ts'
+
+/** Settings of a worker that its job processes need. */
+export interface EngineOptions {
+  threads?: number | undefined
+  /** Folders from which jobs may name a model by path. */
+  modelRoots: string[]
+  /** Of the Hugging Face hub. */
+  hub: { endpoint?: string | undefined; token?: string | undefined; cacheFolder?: string | undefined }
+}
+
+/** A job with everything fetched that lies in the API's store. */
+export interface JobOrder {
+  job: LeasedJob
+  options: EngineOptions
+  /** Role → file. */
+  datasets: Record<string, string>
+  /** Folders of models that are checkpoints. */
+  modelFolder: string | null
+  judgeFolder: string | null
+  resume: Resume | null
+  /** A folder of this job's own, for checkpoints on their way. */
+  workspace: string
+}
+
+export type ToJob =
+  | { type: 'start'; order: JobOrder }
+  | { type: 'stop' }
+  | { type: 'committed' }
+  | { type: 'judged'; request: number; judgments: Judgment[] }
+
+export type FromJob =
+  | { type: 'metrics'; point: MetricPoint }
+  | { type: 'event'; event: EventPost }
+  | { type: 'samples'; samples: Sample[] }
+  | { type: 'checkpoint'; step: number; state: RunState; folder: string }
+  | { type: 'judge'; request: number; items: JudgeItem[] }
+  | { type: 'done'; result: Record<string, unknown> }
+  | { type: 'stopped' }
+  | { type: 'failed'; error: JobError; retryable: boolean }

@@ -1,0 +1,142 @@
+import { GavelError } from '../../core/errors.ts'
+import type { Judgment } from '../../core/judges/probability.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import type { Manifest } from '../../core/schemas/checkpoint.ts'
+import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
+import type { Download, HeartbeatAnswer, LeasedJob, Upload } from '../../core/schemas/worker.ts'
+
+/** The worker was told that its lease is over: drop the work. */
+export class LeaseLost extends Error {}
+
+const TRIES = 6
+const FIRST_PAUSE_MS = 500
+
+export interface WorkerApiOptions {
+  url: string
+  key: string
+  fetch?: typeof fetch
+  /** Waits; a test may not want to. */
+  sleep?: (ms: number) => Promise<void>
+}
+
+/** The API as a worker sees it. Calls are repeated where the network or the server fails and a repeat is safe. */
+export class WorkerApi {
+  private readonly options: Required<WorkerApiOptions>
+
+  constructor(options: WorkerApiOptions) {
+    this.options = { fetch, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), ...options }
+  }
+
+  /** The next job, or null where there is none within `waitSeconds`. */
+  async lease(worker: string, waitSeconds: number, signal: AbortSignal): Promise<LeasedJob | null> {
+    const response = await this.request('/v1/worker/lease', { worker, wait_seconds: waitSeconds }, signal)
+    return response.status === 204 ? null : ((await response.json()) as { job: LeasedJob }).job
+  }
+
+  /** Everything one lease allows; each call carries its fence. */
+  job({ id, fence }: { id: string; fence: number }) {
+    const post = async <T>(what: string, body: object): Promise<T> => {
+      const response = await this.request(`/v1/worker/jobs/${id}/${what}`, { fence, ...body })
+      return (response.status === 204 ? undefined : await response.json()) as T
+    }
+    return {
+      heartbeat: () => post<HeartbeatAnswer>('heartbeat', {}),
+      metrics: (data: MetricPoint[]) => post<void>('metrics', { data }),
+      events: (data: EventPost[]) => post<void>('events', { data }),
+      samples: (data: Sample[]) => post<void>('samples', { data }),
+      uploads: async (step: number, objects: Manifest['objects']) =>
+        (await post<{ data: Upload[] }>('uploads', { step, objects })).data,
+      commit: (step: number, manifest: Manifest) => post<{ id: string }>('checkpoints', { step, manifest }),
+      complete: (result: Record<string, unknown>) => post<void>('complete', { result }),
+      fail: (error: JobError, retryable: boolean) => post<void>('fail', { error, retryable }),
+      release: () => post<void>('release', {}),
+      judge: async (judge: string, items: JudgeItem[]) =>
+        (await post<{ data: JudgmentAnswer[] }>('judgments', { judge, items })).data.map(toJudgment),
+    }
+  }
+
+  /** Bytes of an object, from a presigned URL or from the API itself. */
+  download({ url }: Download): Promise<Response> {
+    return this.retrying(() => this.options.fetch(this.absolute(url), { headers: this.keyFor(url) }))
+  }
+
+  /** Sends an object; `body` is called again for each try. */
+  async upload({ url, method, headers }: Upload, body: () => Promise<Blob>): Promise<void> {
+    await this.retrying(async () =>
+      this.options.fetch(this.absolute(url), {
+        method,
+        headers: { ...headers, ...this.keyFor(url) },
+        body: await body(),
+      }),
+    )
+  }
+
+  /** An absolute URL is presigned and takes no key; a path is the API's own. */
+  private keyFor(url: string): Record<string, string> {
+    return url.startsWith('/') ? { authorization: `Bearer ${this.options.key}` } : {}
+  }
+
+  private absolute(url: string): string {
+    return new URL(url, this.options.url).href
+  }
+
+  private request(path: string, body: object, signal?: AbortSignal): Promise<Response> {
+    return this.retrying(
+      () =>
+        this.options.fetch(this.absolute(path), {
+          method: 'POST',
+          headers: { authorization: `Bearer ${this.options.key}`, 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+          signal: signal ?? null,
+        }),
+      signal,
+    )
+  }
+
+  private async retrying(send: () => Promise<Response>, signal?: AbortSignal): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await send().catch((error: unknown) => error as Error)
+      signal?.throwIfAborted()
+      if (outcome instanceof Response && outcome.ok) return outcome
+      const failure = outcome instanceof Response ? await refusal(outcome) : unreachable(outcome, this.options.url)
+      if (!(failure instanceof GavelError && failure.retryable) || attempt === TRIES) throw failure
+      await this.options.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
+    }
+  }
+}
+
+interface JudgmentAnswer {
+  outcome: Judgment['outcome']
+  probability: number | null
+  label_mass: number | null
+  reason?: string
+}
+
+const OUTCOMES: { [O in Judgment['outcome']]: (answer: JudgmentAnswer) => Extract<Judgment, { outcome: O }> } = {
+  scored: (a) => ({ outcome: 'scored', probability: a.probability!, labelMass: a.label_mass! }),
+  abstained: (a) => ({ outcome: 'abstained', labelMass: a.label_mass ?? 0, reason: a.reason ?? 'no reason given' }),
+  failed: (a) => ({ outcome: 'failed', reason: a.reason ?? 'no reason given' }),
+}
+const toJudgment = (answer: JudgmentAnswer): Judgment => OUTCOMES[answer.outcome](answer)
+
+async function refusal(response: Response): Promise<Error> {
+  const text = await response.text()
+  const { error } = parseError(text)
+  if (error?.code === 'stale_fence') return new LeaseLost(error.message)
+  const message = `${response.status} from ${new URL(response.url).pathname}: ${error?.message ?? text.slice(0, 300)}`
+  if (response.status === 429 || response.status >= 500) return new GavelError('storage_unavailable', message)
+  return new GavelError('invalid_request', message)
+}
+
+function parseError(text: string): { error?: { code?: string; message: string } } {
+  try {
+    return JSON.parse(text) as { error?: { code?: string; message: string } }
+  } catch {
+    return {}
+  }
+}
+
+const unreachable = (error: Error, url: string) => {
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  return new GavelError('storage_unavailable', `${url} cannot be reached: ${error.message}${cause}`, { cause: error })
+}
