@@ -2,7 +2,7 @@ import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { Paged, ResourceRow, ResourceTable } from '../../core/database.ts'
 import { GavelError } from '../../core/errors.ts'
-import type { datasets, judges, keys, models, recipes } from './tables.ts'
+import type { checkpoints, datasets, jobs, judges, keys, models, recipes } from './tables.ts'
 
 type Table = typeof judges | typeof recipes | typeof datasets | typeof models | typeof keys
 
@@ -56,7 +56,7 @@ export function paged<Row>(rows: Row[], limit: number): Paged<Row> {
 /** Where a cursor stands in the order of creation. Deleted rows still count: a page may end on one. */
 export async function seqOf(
   db: DrizzleD1Database,
-  table: Table | typeof import('./tables.ts').jobs | typeof import('./tables.ts').checkpoints,
+  table: Table | typeof jobs | typeof checkpoints,
   tenant: string,
   id: string,
 ): Promise<number> {

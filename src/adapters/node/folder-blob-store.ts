@@ -44,7 +44,7 @@ export function folderBlobStore(root: string): BlobStore {
   }
 
   return {
-    get: (key) => translated(async () => await readFile(pathOf(key)).then(plain).catch(missing)),
+    get: (key) => translated(async () => readFile(pathOf(key)).then(plain).catch(missing)),
 
     async stream(key) {
       const head = await this.head(key)
@@ -100,7 +100,6 @@ export function folderBlobStore(root: string): BlobStore {
 /** @throws GavelError `invalid_request` for a key that could lead out of the folder */
 function checkedKey(key: string): string {
   const parts = key.split('/')
-  // eslint-disable-next-line no-control-regex
   const bad = parts.some((part) => part === '' || part === '.' || part === '..' || /[\\\u0000-\u001f]/.test(part))
   if (bad || parts[0] === UNFINISHED) {
     throw new GavelError('invalid_request', `${JSON.stringify(key.slice(0, 200))} is no key of an object.`, {

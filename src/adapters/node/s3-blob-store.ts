@@ -37,7 +37,7 @@ export function s3BlobStore({ endpoint, region, bucket, accessKeyId, secretAcces
   return {
     async get(key) {
       const object = await orNull(() => client.send(new GetObjectCommand(at(key))))
-      return object ? await translated(() => object.Body!.transformToByteArray()) : null
+      return object && translated(() => object.Body!.transformToByteArray())
     },
 
     async stream(key) {
@@ -53,15 +53,18 @@ export function s3BlobStore({ endpoint, region, bucket, accessKeyId, secretAcces
 
     async put(key, body, { ifAbsent = false, contentType } = {}) {
       const bytes = body instanceof Uint8Array
+      const stream = bytes ? null : Readable.fromWeb(body.body as NodeReadableStream)
       const command = new PutObjectCommand({
         ...at(key),
-        Body: bytes ? body : Readable.fromWeb(body.body as NodeReadableStream),
+        Body: stream ?? (body as Uint8Array),
         ContentLength: bytes ? body.length : body.size,
         ...(contentType !== undefined && { ContentType: contentType }),
         ...(ifAbsent && { IfNoneMatch: '*' }),
       })
       try {
-        await translated(() => client.send(command))
+        await translated(() =>
+          stream ? whileWhole(stream, (abortSignal) => client.send(command, { abortSignal })) : client.send(command),
+        )
         return true
       } catch (error) {
         const status = ((error as Error).cause as S3ServiceException | undefined)?.$metadata?.httpStatusCode
@@ -93,6 +96,18 @@ export function s3BlobStore({ endpoint, region, bucket, accessKeyId, secretAcces
       return getSignedUrl(client, command, { expiresIn })
     },
   }
+}
+
+/** Ends a sending at once when what it sends breaks off: the client by itself would wait for the rest. */
+async function whileWhole<T>(stream: Readable, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController()
+  const broken = new Promise<never>((_, reject) => {
+    stream.once('error', (error) => {
+      abort.abort()
+      reject(error)
+    })
+  })
+  return Promise.race([send(abort.signal), broken])
 }
 
 async function orNull<T>(send: () => Promise<T>): Promise<T | null> {
