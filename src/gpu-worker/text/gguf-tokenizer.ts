@@ -4,13 +4,17 @@ import type { TokenizerFiles } from './text-codec.ts'
 
 const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true }
 
+const isolated = (pattern: string) => ({
+  type: 'Split',
+  pattern: { Regex: pattern },
+  behavior: 'Isolated',
+  invert: false,
+})
+
 /** Cuts text by a pattern, then spells each piece in bytes. */
 const splitBy = (pattern: string) => ({
   type: 'Sequence',
-  pretokenizers: [
-    { type: 'Split', pattern: { Regex: pattern }, behavior: 'Isolated', invert: false },
-    { ...BYTE_LEVEL, use_regex: false },
-  ],
+  pretokenizers: [isolated(pattern), { ...BYTE_LEVEL, use_regex: false }],
 })
 
 const GPT2 = { ...BYTE_LEVEL, use_regex: true }
@@ -24,7 +28,8 @@ const PRE_TOKENIZERS: Readonly<Record<string, { pre_tokenizer: object; normalize
     default: { pre_tokenizer: GPT2 },
     'gpt-2': { pre_tokenizer: GPT2 },
     smollm: {
-      pre_tokenizer: { type: 'Sequence', pretokenizers: [{ type: 'Digits', individual_digits: true }, GPT2] },
+      // Every digit by itself. The library's own `Digits` knows only ASCII ones.
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [isolated('\\p{N}'), GPT2] },
     },
     'llama-bpe': {
       pre_tokenizer: splitBy(

@@ -51,6 +51,11 @@ export class TextCodec {
     return this.vocabulary.size
   }
 
+  /** The largest id that a text can be encoded to. */
+  get largestId(): number {
+    return [...this.vocabulary.values()].reduce((a, b) => Math.max(a, b), -1)
+  }
+
   get hasChatTemplate(): boolean {
     return this.template !== null
   }

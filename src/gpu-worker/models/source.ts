@@ -1,0 +1,104 @@
+import { existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { join, resolve, sep } from 'node:path'
+import { GavelError } from '../../core/errors.ts'
+import type { ModelSource } from '../../core/schemas/model.ts'
+import { TextCodec, type TokenizerFiles } from '../text/text-codec.ts'
+import { readTokenizerFiles } from '../text/tokenizer-files.ts'
+import { downloadModel, type HubOptions } from '../weights/hub.ts'
+import { writeSafetensors, type StoredType } from '../weights/safetensors.ts'
+import { loadGguf } from './load-gguf.ts'
+import { loadFolder, type LoadedModel } from './load.ts'
+
+/** A model, its tokenizer, and where they came from. */
+export interface ModelFolder extends LoadedModel {
+  tokenizer: TokenizerFiles
+  codec: TextCodec
+  /** For messages: the path or hub id. */
+  describe: string
+}
+
+export interface SourceOptions {
+  /** Folders that local models may lie in; the operator's choice. */
+  roots: readonly string[]
+  hub: HubOptions
+}
+
+/**
+ * Opens a model from the hub or from this machine. Throws `model_download_failed`, `unavailable_here` for a local
+ * path outside the operator's roots, `not_found`, `corrupt_model` and `unsupported_model`.
+ */
+export async function openModel(
+  source: Exclude<ModelSource, { type: 'checkpoint' }>,
+  options: SourceOptions,
+): Promise<ModelFolder> {
+  if (source.type === 'local') return openPath(allowedPath(source.path, options.roots))
+  const opened = openPath(await downloadModel(source, options.hub))
+  return { ...opened, describe: `hf:${source.repo}${source.file ? `/${source.file}` : ''}` }
+}
+
+/** A GGUF file, or a folder. */
+export function openPath(path: string): ModelFolder {
+  if (!existsSync(path)) throw new GavelError('not_found', `there is no model at ${path}; check the path`)
+  if (statSync(path).isDirectory()) return openFolder(path)
+  if (path.endsWith('.gguf')) return withCodec(loadGguf(path), path)
+  throw new GavelError('unsupported_model', `${path} is neither a folder nor a .gguf file`)
+}
+
+/** A folder with `config.json`, weights and tokenizer, as transformers or {@link saveFolder} writes it. */
+export function openFolder(folder: string): ModelFolder {
+  return withCodec({ ...loadFolder(folder), tokenizer: readTokenizerFiles(folder) }, folder)
+}
+
+function withCodec(loaded: LoadedModel & { tokenizer: TokenizerFiles }, describe: string): ModelFolder {
+  const codec = buildCodec(loaded.tokenizer, describe)
+  const { vocabularySize } = loaded.model
+  if (codec.largestId >= vocabularySize) {
+    throw new GavelError(
+      'corrupt_model',
+      `${describe}: the tokenizer has ids up to ${codec.largestId}, but the model knows ${vocabularySize} tokens; they do not belong together`,
+    )
+  }
+  return { ...loaded, codec, describe }
+}
+
+function buildCodec(tokenizer: TokenizerFiles, describe: string): TextCodec {
+  try {
+    return new TextCodec(tokenizer)
+  } catch (cause) {
+    throw new GavelError('corrupt_model', `${describe}: its tokenizer cannot be used: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+function allowedPath(path: string, roots: readonly string[]): string {
+  const inside = (real: string) => roots.some((root) => existsSync(root) && isInside(real, realpathSync(root)))
+  const wanted = resolve(path)
+  const real = existsSync(wanted) ? realpathSync(wanted) : wanted
+  if (inside(real)) return real
+  throw new GavelError(
+    'unavailable_here',
+    `local model ${path} is outside the folders that this worker's operator allows; start the worker with one that holds it`,
+    { param: 'path' },
+  )
+}
+
+const isInside = (path: string, root: string) =>
+  path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
+
+/** Names of PyTorch's types in `config.json`. */
+const TORCH_TYPES = { F32: 'float32', F16: 'float16' } satisfies Record<StoredType, string>
+
+/** Writes what {@link openFolder}, and transformers, load: config, weights and tokenizer. */
+export function saveFolder(
+  folder: string,
+  { config, weights, tokenizer, dtype }: Pick<ModelFolder, 'config' | 'weights' | 'tokenizer'> & { dtype: StoredType },
+): void {
+  const { dtype: _, ...rest } = config
+  const json = (name: string, value: object) => writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`)
+  mkdirSync(folder, { recursive: true })
+  json('config.json', { ...rest, torch_dtype: TORCH_TYPES[dtype] })
+  json('tokenizer.json', tokenizer.tokenizer)
+  json('tokenizer_config.json', tokenizer.config)
+  writeSafetensors(join(folder, 'model.safetensors'), weights, dtype)
+}

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto'
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { Transform, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
+import { downloadFile, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
+import { GavelError } from '../../core/errors.ts'
+import type { ModelSource } from '../../core/schemas/model.ts'
+import { shardNames } from './weight-files.ts'
+
+export type HubSource = Extract<ModelSource, { type: 'hub' }>
+
+export interface HubOptions {
+  /** The cache that Python's huggingface_hub uses too, by its rules `~/.cache/huggingface/hub`. */
+  cacheFolder: string
+  /** `HF_ENDPOINT`; by default the hub itself. */
+  endpoint?: string | undefined
+  /** `HF_TOKEN`, for gated and private models. */
+  token?: string | undefined
+  onProgress?: ((progress: DownloadProgress) => void) | undefined
+}
+
+export interface DownloadProgress {
+  file: string
+  /** Bytes so far and in all. */
+  done: number
+  total: number
+}
+
+/** What a model folder needs beside its weights; only the first has to be there. */
+const SMALL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']
+const WEIGHTS = 'model.safetensors'
+const INDEX = 'model.safetensors.index.json'
+const COMMIT = /^[0-9a-f]{40}$/
+
+/**
+ * The files of a hub model that the engine reads, from the cache or downloaded into it. Answers the folder that
+ * holds them, or with `file` the path of that one GGUF file.
+ * Without a network, what an earlier download left is used. Throws `model_download_failed`.
+ */
+export async function downloadModel(source: HubSource, options: HubOptions): Promise<string> {
+  const revision = source.revision ?? 'main'
+  const describe = `${source.repo} (revision ${revision})`
+  for (const [what, path] of Object.entries({ repo: source.repo, revision, file: source.file ?? 'x' })) {
+    if (path.split('/').every((part) => /^(?!\.+$)[\w.-]+$/.test(part))) continue
+    throw new GavelError('invalid_request', `${what} ${JSON.stringify(path)} is not a name the hub could have`, {
+      param: what,
+    })
+  }
+  const storage = join(options.cacheFolder, `models--${source.repo.replaceAll('/', '--')}`)
+  try {
+    return await fetchModel(source, revision, storage, options)
+  } catch (error) {
+    const cached = isOffline(error) ? cachedModel(source, revision, storage) : null
+    if (cached) return cached
+    throw error instanceof GavelError ? error : downloadFailed(describe, error, options)
+  }
+}
+
+async function fetchModel(source: HubSource, revision: string, storage: string, options: HubOptions): Promise<string> {
+  const access = {
+    ...(options.endpoint ? { hubUrl: options.endpoint.replace(/\/+$/, '') } : {}),
+    ...(options.token ? { accessToken: options.token } : {}),
+  }
+  const { sha } = await modelInfo({ name: source.repo, revision, additionalFields: ['sha'], ...access })
+  if (!COMMIT.test(sha)) throw new Error(`the hub names commit ${JSON.stringify(sha)}, which is none`)
+  const entries = new Map<string, ListFileEntry>()
+  for await (const entry of listFiles({ repo: source.repo, revision: sha, recursive: true, ...access }))
+    if (entry.type === 'file') entries.set(entry.path, entry)
+
+  const snapshot = join(storage, 'snapshots', sha)
+  const get = async (name: string) => {
+    const path = join(snapshot, name)
+    if (existsSync(path)) return path
+    const entry = entries.get(name)
+    if (!entry) throw new GavelError('model_download_failed', `${source.repo} has no file ${name} at ${revision}`)
+    const blob = await downloadFile({ repo: source.repo, path: name, revision: sha, ...access })
+    if (!blob) throw new Error(`${name} could not be had`)
+    await store(blob, entry, storage, path, options.onProgress)
+    return path
+  }
+
+  if (source.file) await get(source.file)
+  else {
+    const names = [...entries.keys()]
+    const whole = entries.has(WEIGHTS)
+    if (!whole && !entries.has(INDEX)) throw noSafetensors(source.repo, names)
+    for (const name of SMALL_FILES) if (entries.has(name)) await get(name)
+    for (const name of whole ? [WEIGHTS] : shardNames(await get(INDEX))) await get(name)
+  }
+  rememberCommit(storage, revision, sha)
+  return source.file ? join(snapshot, source.file) : snapshot
+}
+
+/** Puts a file's bytes under their hash and a link to them in the snapshot, whole or not at all. */
+async function store(
+  blob: Blob,
+  entry: ListFileEntry,
+  storage: string,
+  path: string,
+  onProgress: HubOptions['onProgress'],
+): Promise<void> {
+  const id = entry.lfs?.oid ?? entry.oid
+  if (!id || !/^[0-9a-f]{40,64}$/.test(id)) throw new Error(`the hub gives no hash for ${entry.path}`)
+  const target = join(storage, 'blobs', id)
+  mkdirSync(dirname(target), { recursive: true })
+  mkdirSync(dirname(path), { recursive: true })
+  if (!existsSync(target)) {
+    const partial = `${target}.${process.pid}.incomplete`
+    const hash = createHash('sha256')
+    let done = 0
+    const watch = new Transform({
+      transform(chunk: Buffer, _encoding, next) {
+        hash.update(chunk)
+        done += chunk.length
+        onProgress?.({ file: entry.path, done, total: entry.size })
+        next(null, chunk)
+      },
+    })
+    try {
+      await pipeline(Readable.fromWeb(blob.stream() as ReadableStream), watch, createWriteStream(partial))
+      // Git's own hash of a small file is of another kind; its size has to do.
+      const intact = done === entry.size && (!entry.lfs || hash.digest('hex') === entry.lfs.oid)
+      if (!intact) throw new Error(`${entry.path} arrived damaged or cut short`)
+      renameSync(partial, target)
+    } finally {
+      rmSync(partial, { force: true })
+    }
+  }
+  rmSync(path, { force: true })
+  symlinkSync(relative(dirname(path), target), path)
+}
+
+function rememberCommit(storage: string, revision: string, sha: string): void {
+  if (revision === sha) return
+  const ref = join(storage, 'refs', revision)
+  mkdirSync(dirname(ref), { recursive: true })
+  writeFileSync(ref, sha)
+}
+
+/** The snapshot that a revision last stood for, where it holds what is wanted. */
+function cachedModel(source: HubSource, revision: string, storage: string): string | null {
+  const ref = join(storage, 'refs', revision)
+  const sha = COMMIT.test(revision) ? revision : existsSync(ref) ? readFileSync(ref, 'utf8').trim() : ''
+  if (!COMMIT.test(sha)) return null
+  const snapshot = join(storage, 'snapshots', sha)
+  if (source.file) return existsSync(join(snapshot, source.file)) ? join(snapshot, source.file) : null
+  const complete = ['config.json', 'tokenizer.json'].every((name) => existsSync(join(snapshot, name)))
+  const weighed = existsSync(join(snapshot, WEIGHTS)) || existsSync(join(snapshot, INDEX))
+  return complete && weighed ? snapshot : null
+}
+
+/** The hub was not reached, or was out of order: nothing was said about the model. */
+const isOffline = (error: unknown) =>
+  error instanceof HubApiError
+    ? error.statusCode >= 500
+    : error instanceof TypeError && error.message === 'fetch failed'
+
+function noSafetensors(repo: string, names: readonly string[]): GavelError {
+  const gguf = names.filter((name) => name.endsWith('.gguf'))
+  const remedy = gguf.length
+    ? `name one of its GGUF files in \`file\`: ${gguf.join(', ')}`
+    : 'choose a model with safetensors, or convert it with transformers: save_pretrained(folder)'
+  return new GavelError('model_download_failed', `${repo} has no ${WEIGHTS}; ${remedy}`, { param: 'repo' })
+}
+
+function downloadFailed(describe: string, error: unknown, { endpoint = 'the hub', token }: HubOptions): GavelError {
+  const status = error instanceof HubApiError ? error.statusCode : 0
+  const remedy =
+    status === 401 || status === 403
+      ? token
+        ? 'the token (HF_TOKEN) has no access: accept the licence on the model page, or use a token that has'
+        : 'it is gated, private or does not exist: check the name, and give a token in HF_TOKEN'
+      : status === 404
+        ? 'no such model or revision: check the name'
+        : `check that ${endpoint} can be reached (HF_ENDPOINT), or download the model elsewhere and use its folder`
+  const reason = [error, (error as Error).cause].map((e) => (e instanceof Error ? e.message : '')).filter(Boolean)
+  return new GavelError(
+    'model_download_failed',
+    `${describe} could not be downloaded: ${remedy}. (${reason.join(': ')})`,
+    {
+      param: 'repo',
+      cause: error,
+    },
+  )
+}

@@ -1,0 +1,45 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
+import { readSafetensors, type StoredTensor } from './safetensors.ts'
+
+const Index = v.object({ weight_map: v.record(v.string(), v.pipe(v.string(), v.regex(/^[\w.-]+\.safetensors$/))) })
+
+/** The tensors `names` of a model folder, from `model.safetensors` or from the shards its index lists. */
+export function readWeightFiles(folder: string, names: ReadonlySet<string>): Map<string, StoredTensor> {
+  const whole = join(folder, 'model.safetensors')
+  if (existsSync(whole)) return readSafetensors(whole, names)
+  const index = join(folder, 'model.safetensors.index.json')
+  if (!existsSync(index)) {
+    throw new GavelError(
+      'corrupt_model',
+      `${folder} holds neither model.safetensors nor model.safetensors.index.json; other formats of weights are not read`,
+      { param: folder },
+    )
+  }
+  const tensors = new Map<string, StoredTensor>()
+  for (const shard of shardNames(index)) {
+    const path = join(folder, shard)
+    if (!existsSync(path)) {
+      throw new GavelError('corrupt_model', `${path} is missing, though ${basename(index)} lists it; fetch it again`, {
+        param: path,
+      })
+    }
+    for (const [name, tensor] of readSafetensors(path, names)) tensors.set(name, tensor)
+  }
+  return tensors
+}
+
+/** The files that an index of shards lists, in order of name. Throws `corrupt_model`. */
+export function shardNames(indexPath: string): string[] {
+  try {
+    const { weight_map } = v.parse(Index, JSON.parse(readFileSync(indexPath, 'utf8')))
+    return [...new Set(Object.values(weight_map))].sort()
+  } catch (cause) {
+    throw new GavelError('corrupt_model', `${indexPath} is not an index of shards: ${(cause as Error).message}`, {
+      param: indexPath,
+      cause,
+    })
+  }
+}
