@@ -47,7 +47,10 @@ export function blobStoreContract(
   test('streams in and out, also nothing and a megabyte', async () => {
     const store = await makeStore()
     const large = new Uint8Array(1 << 20).map((_, i) => i % 251)
-    await store.put('large', { size: large.length, body: streamOf(large.subarray(0, 100_000), large.subarray(100_000)) })
+    await store.put('large', {
+      size: large.length,
+      body: streamOf(large.subarray(0, 100_000), large.subarray(100_000)),
+    })
     await store.put('empty', new Uint8Array())
     const out = (await store.stream('large'))!
     assert.equal(out.size, large.length)

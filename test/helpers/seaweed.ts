@@ -14,7 +14,8 @@ export function weedBinary(): string | null {
   return found.find((path) => existsSync(path)) ?? null
 }
 
-export const NO_WEED = 'no S3 server: put `weed` (SeaweedFS) on PATH or set GAVEL_TEST_WEED; see scripts/install-weed.sh'
+export const NO_WEED =
+  'no S3 server: put `weed` (SeaweedFS) on PATH or set GAVEL_TEST_WEED; see scripts/install-weed.sh'
 
 /** A real S3 server on free ports, with credentials that it checks and one bucket. */
 export async function startSeaweed(binary: string): Promise<{ s3: S3Options; stop(): Promise<void> }> {
@@ -26,7 +27,9 @@ export async function startSeaweed(binary: string): Promise<{ s3: S3Options; sto
     secretAccessKey: 'a-secret-of-the-test',
   }
   const credentials = [{ accessKey: s3.accessKeyId, secretKey: s3.secretAccessKey }]
-  const config = { identities: [{ name: 'tester', credentials, actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] }] }
+  const config = {
+    identities: [{ name: 'tester', credentials, actions: ['Admin', 'Read', 'Write', 'List', 'Tagging'] }],
+  }
   writeFileSync(join(folder, 's3.json'), JSON.stringify(config))
 
   const [port, master, volume, filer] = await freePorts(4)

@@ -1,0 +1,255 @@
+/** What the database must do, on node:sqlite and on D1 alike. */
+import assert from 'node:assert/strict'
+import type { Claim, Database, JobRow } from '../../src/core/database.ts'
+import type { SftSpec } from '../../src/core/schemas/sft.ts'
+
+const spec = {
+  type: 'sft',
+  model: 'model_x',
+  dataset: 'ds_x',
+  prompt_template: '{prompt}',
+  config: {},
+} as unknown as SftSpec
+const ids = (rows: { id: string }[]) => rows.map((row) => row.id)
+
+/** @param open a database with all migrations applied, and no rows */
+export function databaseContract(
+  test: (name: string, run: () => Promise<void>) => unknown,
+  open: () => Promise<Database>,
+): void {
+  const jobIn = (database: Database, id: string, tenant = 't') =>
+    database.jobs.insert({ id, tenant, name: null, type: 'sft', spec, createdAt: 1000 }, null).then(({ row }) => row)
+  const claim = (database: Database, now: number, more: Partial<Claim> = {}) =>
+    database.jobs.claim({ worker: 'w', kinds: ['sft'], tenant: null, now, leaseMs: 100, maxTries: 3, ...more })
+  const resource = (id: string, name: string | null, tenant = 't') => ({
+    id,
+    tenant,
+    name,
+    body: { source: { type: 'local' as const, path: id } },
+    secret: null,
+    createdAt: 1,
+  })
+
+  test('resources: versions of a name, lookup by id and name, tenants apart', async () => {
+    const { models } = await open()
+    assert.equal((await models.insert(resource('model_1', 'm'))).version, 1)
+    assert.equal((await models.insert(resource('model_2', 'm'))).version, 2)
+    assert.equal((await models.insert(resource('model_3', 'm', 'other'))).version, 1)
+    assert.equal((await models.find('t', 'm'))!.id, 'model_2')
+    assert.equal((await models.find('t', 'model_1'))!.version, 1)
+    assert.equal(await models.find('t', 'model_3'), null)
+    assert.equal(await models.remove('t', 'model_3', 5), false)
+    assert.equal(await models.remove('t', 'model_2', 5), true)
+    assert.equal((await models.find('t', 'm'))!.id, 'model_1')
+    assert.equal((await models.insert(resource('model_4', 'm'))).version, 3, 'a deleted version is not given out again')
+  })
+
+  test('lists go newest first, page by page, and know a bad cursor', async () => {
+    const { models } = await open()
+    for (let i = 0; i < 5; i++) await models.insert(resource(`model_${i}`, `m${i}`))
+    const first = await models.list('t', { limit: 2 })
+    assert.deepEqual([ids(first.rows), first.more], [['model_4', 'model_3'], true])
+    await models.remove('t', 'model_3', 5)
+    const second = await models.list('t', { limit: 2, after: 'model_3' })
+    assert.deepEqual([ids(second.rows), second.more], [['model_2', 'model_1'], true])
+    const last = await models.list('t', { limit: 2, after: 'model_1' })
+    assert.deepEqual([ids(last.rows), last.more], [['model_0'], false])
+    await assert.rejects(models.list('other', { limit: 2, after: 'model_1' }), { code: 'invalid_request' })
+  })
+
+  test('keys are found by hash until they are revoked', async () => {
+    const { keys } = await open()
+    const row = {
+      id: 'key_1',
+      tenant: 't',
+      name: null,
+      body: { scopes: ['data' as const] },
+      secret: null,
+      createdAt: 1,
+    }
+    await keys.insert(row, 'hash')
+    assert.deepEqual((await keys.findByHash('hash'))!.body, { scopes: ['data'] })
+    assert.equal(await keys.findByHash('other'), null)
+    await keys.remove('t', 'key_1', 2)
+    assert.equal(await keys.findByHash('hash'), null)
+  })
+
+  test('a claim takes the oldest ready job, and each claim raises the fence', async () => {
+    const database = await open()
+    for (const id of ['job_a', 'job_b']) await jobIn(database, id)
+    const all = await Promise.all([claim(database, 10), claim(database, 10), claim(database, 10)])
+    assert.deepEqual(all.map((row) => row?.id).sort(), ['job_a', 'job_b', undefined])
+    assert.equal(await claim(database, 110), null, 'the lease still holds at its last millisecond')
+    const again = (await claim(database, 111))!
+    assert.deepEqual([again.id, again.fence, again.attempt, again.tries], ['job_a', 2, 2, 2])
+    assert.equal(await database.jobs.heartbeat({ job: 'job_a', fence: 1 }, 999), null)
+    assert.equal((await database.jobs.heartbeat({ job: 'job_a', fence: 2 }, 999))!.leaseExpiresAt, 999)
+  })
+
+  test('a claim leaves alone what is not for it', async () => {
+    const database = await open()
+    const job = await jobIn(database, 'job_a', 'other')
+    assert.equal(await claim(database, 10, { tenant: 't' }), null)
+    assert.equal(await claim(database, 10, { kinds: ['grpo'] }), null)
+    await database.jobs.swap(job, { notBefore: 50 }, 1)
+    assert.equal(await claim(database, 49), null)
+    for (let tries = 1; tries <= 3; tries++) assert.equal((await claim(database, tries * 1000))!.tries, tries)
+    assert.equal(await claim(database, 9000), null, 'tried often enough')
+    assert.deepEqual(ids(await database.jobs.expired(9000)), ['job_a'])
+  })
+
+  test('swap writes only on what was read', async () => {
+    const database = await open()
+    const job = await jobIn(database, 'job_a')
+    assert.equal(await database.jobs.swap(job, { state: 'paused' }, 5), true)
+    assert.equal(await database.jobs.swap(job, { state: 'cancelled' }, 6), false)
+    assert.equal((await database.jobs.find('t', 'job_a'))!.state, 'paused')
+    assert.equal(await database.jobs.find('other', 'job_a'), null)
+  })
+
+  test('every change of state leaves an event, numbered in order', async () => {
+    const database = await open()
+    const job = await jobIn(database, 'job_a')
+    await claim(database, 2000)
+    const running = (await database.jobs.get('job_a'))!
+    const error = { code: 'diverged', message: 'NaN' }
+    await database.jobs.swap(running, { state: 'failed', error }, 3000)
+    const { rows } = await database.jobs.events(job.id, { limit: 10 })
+    assert.deepEqual(
+      rows.map((event) => [event.message, event.level, event.created_at]),
+      [
+        ['job is queued', 'info', 1],
+        ['job is running', 'info', 2],
+        ['job is failed', 'error', 3],
+      ],
+    )
+    assert.deepEqual(rows[2].data, { state: 'failed', attempt: 1, worker: 'w', error })
+    const rest = await database.jobs.events(job.id, { limit: 1, after: rows[0].id })
+    assert.deepEqual([ids(rest.rows), rest.more], [[rows[1].id], true])
+  })
+
+  test('an idempotency key answers the job that was first, within a tenant', async () => {
+    const { jobs } = await open()
+    const row = (id: string, tenant: string) => ({ id, tenant, name: null, type: 'sft' as const, spec, createdAt: 1 })
+    const key = { key: 'k', requestSha256: 'a' }
+    assert.equal((await jobs.insert(row('job_1', 't'), key)).row.id, 'job_1')
+    assert.equal((await jobs.insert(row('job_2', 't'), key)).row.id, 'job_1')
+    assert.equal((await jobs.insert(row('job_3', 't'), { ...key, requestSha256: 'b' })).requestSha256, 'a')
+    assert.equal((await jobs.insert(row('job_4', 'other'), key)).row.id, 'job_4')
+  })
+
+  const leased = async (database: Database): Promise<JobRow> => {
+    await jobIn(database, 'job_a')
+    return (await claim(database, 10))!
+  }
+
+  test('metrics merge by step, samples replace, and a lost lease writes nothing', async () => {
+    const database = await open()
+    const { jobs } = database
+    const { id, fence } = await leased(database)
+    const lease = { job: id, fence }
+    assert.equal(
+      await jobs.postMetrics(lease, [
+        { step: 1, values: { a: 1, b: 0.1 } },
+        { step: 2, values: { a: 2 } },
+      ]),
+      true,
+    )
+    assert.equal(await jobs.postMetrics(lease, [{ step: 1, values: { a: -1.5e-7 } }]), true)
+    assert.deepEqual((await jobs.metrics(id, { limit: 10 })).rows, [
+      { step: 1, values: { a: -1.5e-7, b: 0.1 } },
+      { step: 2, values: { a: 2 } },
+    ])
+    const sample = {
+      step: 1,
+      split: 'train' as const,
+      index: 0,
+      prompt: 'p',
+      completion: 'c "quoted" \u0000 ü',
+      reward: null,
+    }
+    assert.equal(await jobs.postSamples(lease, [{ ...sample, completion: 'old' }]), true)
+    assert.equal(await jobs.postSamples(lease, [sample]), true)
+    const [{ id: _, ...stored }] = (await jobs.samples(id, { limit: 10 })).rows
+    assert.deepEqual(stored, sample)
+
+    const stale = { job: id, fence: fence - 1 }
+    assert.equal(await jobs.postMetrics(stale, [{ step: 9, values: { a: 1 } }]), false)
+    assert.equal(await jobs.postSamples(stale, [{ ...sample, step: 9 }]), false)
+    assert.equal(await jobs.postEvents(stale, [{ level: 'info', message: 'late' }], 1), false)
+    await jobs.supersede(stale, 0)
+    assert.equal((await jobs.metrics(id, { limit: 10 })).rows.length, 2)
+    await jobs.supersede(lease, 1)
+    assert.deepEqual(
+      (await jobs.metrics(id, { limit: 10 })).rows.map((point) => point.step),
+      [1],
+    )
+    assert.deepEqual(await jobs.lastStep([id, 'job_none']), new Map([[id, 1]]))
+  })
+
+  test('samples page in order of step, split and index', async () => {
+    const database = await open()
+    const { id, fence } = await leased(database)
+    const at = (step: number, index: number) => ({
+      step,
+      split: 'train' as const,
+      index,
+      prompt: '',
+      completion: `${step}/${index}`,
+    })
+    await database.jobs.postSamples({ job: id, fence }, [at(2, 0), at(1, 1), at(1, 0)])
+    const first = await database.jobs.samples(id, { limit: 2 })
+    assert.deepEqual(
+      first.rows.map((row) => row.completion),
+      ['1/0', '1/1'],
+    )
+    const rest = await database.jobs.samples(id, { limit: 2, after: first.rows[1].id })
+    assert.deepEqual([rest.rows.map((row) => row.completion), rest.more], [['2/0'], false])
+    assert.equal((await database.jobs.samples(id, { limit: 5, step: 1 })).rows.length, 2)
+  })
+
+  test('a checkpoint is stored once per step, by whoever holds the lease', async () => {
+    const database = await open()
+    const { id: job, fence } = await leased(database)
+    const row = (id: string, step: number) => ({
+      id,
+      tenant: 't',
+      job,
+      step,
+      prefix: `p/${step}/${fence}`,
+      manifest: { objects: [], state: { cursor: 3 } },
+      createdAt: 1,
+    })
+    const { checkpoints } = database
+    assert.equal(await checkpoints.insert(row('ckpt_0', 1), { job, fence: fence + 1 }), null)
+    assert.equal((await checkpoints.insert(row('ckpt_1', 1), { job, fence }))!.id, 'ckpt_1')
+    assert.equal((await checkpoints.insert(row('ckpt_2', 1), { job, fence }))!.id, 'ckpt_1')
+    await checkpoints.insert(row('ckpt_3', 7), { job, fence })
+    assert.deepEqual((await checkpoints.newest(job))!.manifest.state, { cursor: 3 })
+    assert.equal((await checkpoints.newest(job))!.id, 'ckpt_3')
+    assert.deepEqual(ids((await checkpoints.list('t', job, { limit: 1 })).rows), ['ckpt_3'])
+    assert.equal(await checkpoints.find('other', 'ckpt_1'), null)
+  })
+
+  test('active jobs are found by what their spec names', async () => {
+    const database = await open()
+    const job = await jobIn(database, 'job_a')
+    assert.deepEqual(await database.jobs.activeWith('t', 'ds_x'), ['job_a'])
+    assert.deepEqual(await database.jobs.activeWith('t', 'ds_'), [])
+    assert.deepEqual(await database.jobs.activeWith('other', 'ds_x'), [])
+    await database.jobs.swap(job, { state: 'cancelled' }, 1)
+    assert.deepEqual(await database.jobs.activeWith('t', 'ds_x'), [])
+  })
+
+  test('judgments are remembered, thousands at a time', async () => {
+    const { judgments } = await open()
+    const entries = new Map(
+      Array.from({ length: 4096 }, (_, i) => [`key-${i}`, { probability: i / 4096, labelMass: 1 }]),
+    )
+    await judgments.putMany(entries)
+    assert.deepEqual(await judgments.getMany([...entries.keys()]), entries)
+    assert.equal((await judgments.getMany(['other'])).size, 0)
+  })
+
+  test('answers a ping', async () => (await open()).ping())
+}

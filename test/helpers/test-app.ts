@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createDatabase } from '../../src/adapters/database/create-database.ts'
+import { folderBlobStore } from '../../src/adapters/node/folder-blob-store.ts'
+import { migrate } from '../../src/adapters/node/migrate.ts'
+import { processBell } from '../../src/adapters/node/process-bell.ts'
+import { SqliteD1 } from '../../src/adapters/node/sqlite-d1.ts'
+import { secretBox, sha256Hex } from '../../src/core/keys.ts'
+import { createApp } from '../../src/routes/app.ts'
+import type { Deps } from '../../src/routes/deps.ts'
+import { testApi, type TestApi } from './test-api.ts'
+
+const MIGRATIONS = join(import.meta.dirname, '../../migrations')
+
+/** A real database with all migrations, of Node. */
+export async function openDatabase(path: string, clock = { now: () => Date.now() }) {
+  const sqlite = new SqliteD1(path)
+  await migrate(sqlite, MIGRATIONS)
+  const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock)
+  return { database, sqlite, close: () => sqlite.close() }
+}
+
+export interface TestApp extends TestApi {
+  close(): void
+}
+
+/** The API as on Node, with a clock to turn. `changes` put other ports in. */
+export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
+  const folder = mkdtempSync(join(tmpdir(), 'gavel-app-'))
+  const clock = { time: Date.parse('2026-01-01T00:00:00Z'), now: () => clock.time }
+  const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
+  const { database, close } = await openDatabase(':memory:', clock)
+  const errors: unknown[] = []
+  const deps: Deps = {
+    database,
+    blobs: folderBlobStore(folder),
+    clock,
+    entropy,
+    bell: processBell(),
+    secrets: secretBox('a passphrase for the tests, quite long', entropy),
+    adminKeySha256: await sha256Hex('admin-key'),
+    allowPrivateUrls: false,
+    judgeClient: () => {
+      throw new Error('this test asks no judge')
+    },
+    logError: (error) => errors.push(error),
+    ...changes,
+  }
+  const app = createApp(deps)
+  const api = testApi(deps, async (request) => app.fetch(request), clock, errors)
+  return {
+    ...api,
+    close() {
+      close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
