@@ -32,7 +32,7 @@ export function decodeGraph(model: Model, { capacity, sample }: { capacity: numb
  * Inverse-CDF sampling from one uniform number a row: the running sum of the probabilities is searched block
  * by block, then inside the block. With inverse temperature 0, the most likely token.
  */
-function drawToken(g: Graph, logits: Tensor, vocabularySize: number): void {
+export function drawToken(g: Graph, logits: Tensor, vocabularySize: number): void {
   const R = 'R'
   const inverse = g.input('inverse_temperature', 'float32', [])
   const uniform = g.input('uniform', 'float32', [R, 1])
@@ -47,15 +47,14 @@ function drawToken(g: Graph, logits: Tensor, vocabularySize: number): void {
   const grid = g.reshape(whole, [R, blocks, BLOCK])
   const mass = g.reshape(g.sum(grid, [2]), [R, blocks])
   const running = g.op('CumSum', [mass, g.ints(1)]) // [R,blocks]
-  const end = g.op('Slice', [running, g.ints([blocks - 1]), g.ints([blocks]), g.ints([1])], { shape: [R, 1] })
-  const target = g.mul(uniform, end) // [R,1]
+  const target = g.mul(uniform, last(g, running)) // [R,1]
 
-  const block = countNotAbove(g, running, target, blocks)
+  const block = firstAbove(g, running, target)
   const at = (x: Tensor, i: Tensor) => g.op('GatherElements', [x, i], { attributes: { axis: 1 } })
   const before = g.sub(at(running, block), at(mass, block))
   const inside = g.op('GatherND', [grid, block], { attributes: { batch_dims: 1 }, shape: [R, BLOCK] })
-  const within = countNotAbove(g, g.op('CumSum', [inside, g.ints(1)]), g.sub(target, before), BLOCK)
-  const drawn = g.min(g.add(g.mul(block, g.ints([BLOCK])), within), g.ints([vocabularySize - 1]))
+  const within = firstAbove(g, g.op('CumSum', [inside, g.ints(1)]), g.sub(target, before))
+  const drawn = g.add(g.mul(block, g.ints([BLOCK])), within)
 
   const best = g.op('ArgMax', [logprobs], { attributes: { axis: 1, keepdims: 1 }, shape: [R, 1] })
   const next = g.where(greedy, best, drawn)
@@ -63,8 +62,18 @@ function drawToken(g: Graph, logits: Tensor, vocabularySize: number): void {
   g.output('logprob', at(logprobs, next))
 }
 
-/** How many entries of each ascending row are ≤ the row's target, at most size − 1. → [R,1] int64 */
-function countNotAbove(g: Graph, ascending: Tensor, target: Tensor, size: number): Tensor {
-  const below = g.cast(g.lessOrEqual(ascending, target), 'int64')
-  return g.min(g.sum(below, [1]), g.ints([size - 1]))
+/**
+ * Index, in each row of running sums, of the first that is above the row's target; where rounding leaves
+ * none, of the first that reaches the end. Either way the sum rises there: what has no mass is never drawn.
+ * → [R,1] int64
+ */
+function firstAbove(g: Graph, sums: Tensor, target: Tensor): Tensor {
+  const before = g.op('And', [g.lessOrEqual(sums, target), g.op('Less', [sums, last(g, sums)])])
+  return g.sum(g.cast(before, 'int64'), [1])
+}
+
+/** The last column. */
+function last(g: Graph, x: Tensor): Tensor {
+  const columns = x.shape[1] as number
+  return g.op('Slice', [x, g.ints([columns - 1]), g.ints([columns]), g.ints([1])], { shape: [x.shape[0]!, 1] })
 }
