@@ -11,10 +11,13 @@ const PAGE = 100
  * A job's events as server-sent events: `id` is the sequence number, `data` the event as JSON. Ends with
  * `data: [DONE]` when the job has ended.
  * @param after the last event that the reader has
+ * @throws GavelError `invalid_request` when `after` is no event's id
  */
-export function streamEvents(deps: Deps, job: string, after: string | undefined, signal: AbortSignal): Response {
+export async function streamEvents(deps: Deps, job: string, after: string | undefined, signal: AbortSignal): Promise<Response> {
   const { database, bell, clock } = deps
   const encoder = new TextEncoder()
+  // Once the stream has begun, a bad cursor could no longer be said.
+  await database.jobs.events(job, { after, limit: 1 })
 
   async function* messages(): AsyncGenerator<string, void, void> {
     let cursor = after

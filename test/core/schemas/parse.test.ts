@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type * as v from 'valibot'
+import { createJudge } from '../../../src/core/schemas/judge.ts'
+import { jobSpec } from '../../../src/core/schemas/job.ts'
+import { createModel } from '../../../src/core/schemas/model.ts'
+import { parse } from '../../../src/core/schemas/parse.ts'
+import { createRecipe, rewardRecipe, rewardsRequest } from '../../../src/core/schemas/reward.ts'
+
+const local = { type: 'local', model: 'm' }
+const sft = (config: object) => ({ type: 'sft', model: 'm', dataset: 'd', config })
+const config = { steps: 1, learning_rate: 0.1, batch_size: 1, max_tokens: 9 }
+
+describe('parse', () => {
+  test('names the field and the remedy', () => {
+    const cases: [v.GenericSchema, unknown, string, RegExp][] = [
+      [createJudge, {}, 'provider', /is missing; give it/],
+      [createJudge, 3, 'body', /must be a JSON object/],
+      [
+        createJudge,
+        { provider: { type: 'x' } },
+        'provider.type',
+        /must be "openai" or "huggingface" or "local", but was "x"/,
+      ],
+      [
+        createJudge,
+        { provider: local, foo: 1 },
+        'foo',
+        /is not a known field; remove it or use one of: name, provider/,
+      ],
+      [createJudge, { provider: local, template: { user: 3 } }, 'template.user', /must be string, but was 3/],
+      [createJudge, { provider: local, concurrency: 0.5 }, 'concurrency', /must be integer, but was 0.5/],
+      [rewardRecipe, { mu: 1, lambda: 0 }, 'judge', /mu > 0 weighs a judge/],
+      [rewardRecipe, { lambda: 0 }, 'lambda', /both 0/],
+      [createRecipe, { lambda: 1 }, 'verifier', /lambda > 0 weighs a verifier/],
+      [rewardsRequest, { reward: { lambda: 1, verifier: 'z' }, items: [] }, 'reward.verifier', /"math" or "exact"/],
+      [rewardsRequest, { reward: 'x', items: [] }, 'items', /have a length of >=1, but was 0/],
+      [jobSpec, { type: 'ppo' }, 'type', /"sft" or "grpo" or "eval"/],
+      [jobSpec, sft({ ...config, steps: 0 }), 'config.steps', /must be >=1, but was 0/],
+      [jobSpec, sft({ ...config, beta1: 1 }), 'config.beta1', /<=0.999999/],
+      [jobSpec, { ...sft(config), prompt_template: 'x' }, 'prompt_template', /\{prompt\}/],
+      [createModel, { name: 'job_x', source: { type: 'local', path: '/x' } }, 'name', /must not begin like an id/],
+      [createModel, { name: 'x', source: { type: 'hub', repo: 'a/b/c' } }, 'source.repo', /hub id/],
+      [createModel, { name: 'x', source: { type: 'local', path: 'a\u0000b' } }, 'source.path', /control characters/],
+    ]
+    for (const [schema, value, param, message] of cases) {
+      assert.throws(() => parse(schema, value), { code: 'invalid_request', param, message }, JSON.stringify(value))
+    }
+  })
+
+  test('fills in defaults, and keeps what was given', () => {
+    const parsed = parse(jobSpec, sft({ ...config, beta1: 0.5 })) as { config: Record<string, unknown> }
+    assert.deepEqual(
+      {
+        beta1: parsed.config.beta1,
+        beta2: parsed.config.beta2,
+        clip_norm: parsed.config.clip_norm,
+        schedule: parsed.config.schedule,
+      },
+      { beta1: 0.5, beta2: 0.999, clip_norm: 1, schedule: 'constant' },
+    )
+  })
+
+  test('a giant key is shown cut', () => {
+    assert.throws(
+      () => parse(createJudge, { ['x'.repeat(10_000)]: 1, provider: local }),
+      (error: Error) => error.message.length < 1000,
+    )
+  })
+})
