@@ -1,0 +1,28 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { initialWeights, TINY_CONFIG } from '../../demo/build/tiny-model.ts'
+import { saveFolder } from '../../src/gpu-worker/models/source.ts'
+
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../demo/models/${name}`, import.meta.url), 'utf8')) as Record<string, unknown>
+
+/** An empty folder that goes with the process. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gavel-test-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A fresh temporary folder with the demo's shape and tokenizer and random weights; changed as a test likes. */
+export function tinyModelFolder(change: Partial<Parameters<typeof saveFolder>[1]> = {}): string {
+  const folder = temporaryFolder()
+  saveFolder(folder, {
+    config: TINY_CONFIG,
+    weights: initialWeights(1),
+    tokenizer: { tokenizer: read('tokenizer.json'), config: read('tokenizer_config.json') },
+    dtype: 'F32',
+    ...change,
+  })
+  return folder
+}
