@@ -65,8 +65,12 @@ export const datasetRoutes = [
     scope: 'data',
     query: datasetName,
     rawBody: {
-      mediaTypes: ['application/jsonl'],
-      schema: { type: 'string', description: 'One JSON object a line.' },
+      'application/jsonl': { type: 'string', description: 'One JSON object a line.' },
+      'multipart/form-data': {
+        type: 'object',
+        required: ['file'],
+        properties: { file: { type: 'string', format: 'binary', description: 'The JSONL.' }, name: { type: 'string' } },
+      },
     },
     example: '{"prompt": "What is 2 + 3?", "answer": "5"}\n{"prompt": "What is 7 - 4?"}\n',
     response: dataset,

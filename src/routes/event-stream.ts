@@ -13,7 +13,12 @@ const PAGE = 100
  * @param after the last event that the reader has
  * @throws GavelError `invalid_request` when `after` is no event's id
  */
-export async function streamEvents(deps: Deps, job: string, after: string | undefined, signal: AbortSignal): Promise<Response> {
+export async function streamEvents(
+  deps: Deps,
+  job: string,
+  after: string | undefined,
+  signal: AbortSignal,
+): Promise<Response> {
   const { database, bell, clock } = deps
   const encoder = new TextEncoder()
   // Once the stream has begun, a bad cursor could no longer be said.

@@ -65,6 +65,7 @@ export const jobRoutes = [
     summary: 'Start a job',
     description: 'With an `Idempotency-Key` header the same request again answers the job that was made first.',
     scope: 'train',
+    headers: { 'Idempotency-Key': 'A text of your choice, 1 to 255 visible ASCII characters.' },
     body: jobSpec,
     example: {
       type: 'grpo',
@@ -149,6 +150,7 @@ export const jobRoutes = [
       'With `Accept: text/event-stream` the events come as they happen, until the job has ended and the stream closes ' +
       'with `data: [DONE]`. `Last-Event-ID` goes on after an event.',
     scope: 'train',
+    headers: { 'Last-Event-ID': 'For a stream: go on after this event.' },
     query: pageQuery({}, 100),
     response: listOf(jobEvent),
     async handler({ deps, caller, params, query, request }) {

@@ -60,7 +60,7 @@ export const judgeRoutes = [
     body: createJudge,
     example: {
       name: 'maths',
-      provider: { type: 'openai', base_url: 'https://api.example.org/v1', model: 'qwen3-8b', api_key: 'sk-…' },
+      provider: { type: 'openai', base_url: 'https://api.example.org/v1', model: 'qwen3-8b', api_key: 'sk-0123' },
       template: 'answer-correctness',
     },
     response: judge,

@@ -143,7 +143,7 @@ function operation(route: Route): Operation {
   const { operationId, summary, tag } = route
   const scope = route.scope === null ? null : `Needs a key with the scope \`${route.scope}\`.`
   const description = [route.description, scope].filter(Boolean).join('\n\n')
-  const parameters = [...pathParameters(route), ...queryParameters(route)]
+  const parameters = [...pathParameters(route), ...queryParameters(route), ...headerParameters(route)]
   const requestBody = requestBodyOf(route)
   return {
     operationId,
@@ -174,8 +174,9 @@ function answer({ response }: Route): object {
 function requestBodyOf({ body, rawBody, example, maxBytes }: Route): Operation['requestBody'] {
   const shown = example === undefined ? {} : { example }
   if (rawBody) {
-    const content = Object.fromEntries(rawBody.mediaTypes.map((type) => [type, { schema: rawBody.schema, ...shown }]))
-    return { required: true, content }
+    // The example is in the first form.
+    const forms = Object.entries(rawBody).map(([type, schema], i) => [type, { schema, ...(i === 0 && shown) }])
+    return { required: true, content: Object.fromEntries(forms) as Record<string, { schema: Schema }> }
   }
   if (!body) return undefined
   const limit = `At most ${(maxBytes ?? MAX_JSON_BYTES) / 2 ** 20} MiB.`
@@ -188,6 +189,14 @@ function requestBodyOf({ body, rawBody, example, maxBytes }: Route): Operation['
 
 const pathParameters = ({ path }: Route) =>
   [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+
+const headerParameters = ({ headers = {} }: Route) =>
+  Object.entries(headers).map(([name, description]) => ({
+    name,
+    in: 'header',
+    description,
+    schema: { type: 'string' },
+  }))
 
 function queryParameters({ query }: Route) {
   if (!query) return []

@@ -53,7 +53,7 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
 function decode(bytes: Uint8Array): unknown {
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
   } catch {
     throw new GavelError('malformed_json', 'The body is not valid UTF-8; encode it as UTF-8.', { param: 'body' })
   }

@@ -36,8 +36,10 @@ interface Description {
   scope: Scope | null
   /** Most bytes of a JSON body. Default {@link MAX_JSON_BYTES}. */
   maxBytes?: number
-  /** A body that is no JSON, by media type. The handler reads it. */
-  rawBody?: { mediaTypes: string[]; schema: Record<string, unknown> }
+  /** Bodies that are no JSON: media type to JSON schema. The handler reads them. */
+  rawBody?: Record<string, Record<string, unknown>>
+  /** Headers that the handler reads, and what they do. */
+  headers?: Record<string, string>
   /** A request to show, for people to copy. */
   example?: unknown
   /** What comes back, as a schema, or as a media type where it is no JSON. */

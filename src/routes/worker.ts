@@ -167,7 +167,7 @@ export const workerRoutes = [
     path: '/v1/worker/jobs/:id/uploads/:fence/:step/:name',
     operationId: 'putUpload',
     summary: 'Put a file where the object store has no URLs of its own',
-    rawBody: { mediaTypes: ['application/octet-stream'], schema: { type: 'string', format: 'binary' } },
+    rawBody: { 'application/octet-stream': { type: 'string', format: 'binary' } },
     response: v.object({ size: v.number() }),
     async handler({ deps, caller, params: { id, ...path }, request }) {
       const place = { fence: Number(path.fence), step: Number(path.step), name: path.name }

@@ -26,35 +26,38 @@ export async function studentAndData(api: TestApi): Promise<string> {
   return (await api.json('/v1/datasets?name=pairs', { body, headers })).id
 }
 
-/** Says Yes to answers with a 5 in them; refuses "nothing"; errs on "boom". Counts the items it was asked. */
-export function countingJudge(): { client: JudgeClient; asked: number; secrets: (string | null)[] } & Pick<
-  Deps,
-  'judgeClient'
-> {
-  const judge = {
-    asked: 0,
-    secrets: [] as (string | null)[],
-    client: {
-      async firstTokenLogprobs(requests) {
-        judge.asked += requests.length
-        return requests.map(({ messages }) => {
-          const text = messages.at(-1)!.content
-          if (text.includes('boom')) return new Error('the provider answered 500')
-          const [yes, no] = text.includes('nothing') ? [0.1, 0.1] : text.includes('5') ? [0.9, 0.1] : [0.2, 0.7]
-          const logprobs = [
-            { token: 'Yes', logprob: Math.log(yes) },
-            { token: ' No', logprob: Math.log(no) },
-          ]
-          return { logprobs, complete: false, usage: { promptTokens: 9, completionTokens: 1 } }
-        })
-      },
-    } as JudgeClient,
-    judgeClient: ((_judge, secret) => {
-      judge.secrets.push(secret)
-      return judge.client
-    }) as Deps['judgeClient'],
+export interface CountingJudge {
+  /** How many items it was asked. */
+  asked: number
+  /** The secrets it was made with. */
+  secrets: (string | null)[]
+  judgeClient: Deps['judgeClient']
+}
+
+/** Says Yes to answers with a 5 in them; answers something else to "nothing"; errs on "boom". */
+export function countingJudge(): CountingJudge {
+  const counts: Omit<CountingJudge, 'judgeClient'> = { asked: 0, secrets: [] }
+  const client: JudgeClient = {
+    async firstTokenLogprobs(requests) {
+      counts.asked += requests.length
+      return requests.map(({ messages }) => {
+        const text = messages.at(-1)!.content
+        if (text.includes('boom')) return new Error('the provider answered 500')
+        const [yes, no] = text.includes('nothing') ? [0.1, 0.1] : text.includes('5') ? [0.9, 0.1] : [0.2, 0.7]
+        const logprobs = [
+          { token: 'Yes', logprob: Math.log(yes) },
+          { token: ' No', logprob: Math.log(no) },
+        ]
+        return { logprobs, complete: false, usage: { promptTokens: 9, completionTokens: 1 } }
+      })
+    },
   }
-  return judge
+  return Object.assign(counts, {
+    judgeClient: (_judge: unknown, secret: string | null) => {
+      counts.secrets.push(secret)
+      return client
+    },
+  })
 }
 
 export function apiContract(

@@ -7,7 +7,7 @@ import { testApp, type TestApp } from '../helpers/test-app.ts'
 
 let api: TestApp
 before(async () => {
-  api = await testApp(countingJudge())
+  api = await testApp({ judgeClient: countingJudge().judgeClient })
   await studentAndData(api)
 })
 after(() => api.close())

@@ -135,7 +135,7 @@ async function readText(response: Response): Promise<string> {
     if (size > MAX_BODY_BYTES) throw new CallFailure('its answer is larger than 1 MiB', { retryable: false })
     chunks.push(chunk)
   }
-  return new Blob(chunks as BlobPart[]).text()
+  return new Blob(chunks as Uint8Array<ArrayBuffer>[]).text()
 }
 
 /** The message of an error body, in OpenAI's or a plainer shape, cut short. */

@@ -27,7 +27,7 @@ export function checkDataset(bytes: Uint8Array): { rows: number; labelled: numbe
 
 /** The rows of a JSONL file with their line numbers, each checked as it comes. Throws like {@link checkDataset}. */
 export function* datasetRows(bytes: Uint8Array): Generator<{ line: number; row: DatasetRow }> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
   let start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
   for (let line = 1; start < bytes.length; line++) {
     const newline = bytes.indexOf(NEWLINE, start)

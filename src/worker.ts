@@ -1,0 +1,62 @@
+/** The API on Cloudflare: D1 for rows, R2 for objects. */
+import { noBell } from './adapters/cloudflare/no-bell.ts'
+import { publicFetch } from './adapters/cloudflare/public-fetch.ts'
+import { r2BlobStore } from './adapters/cloudflare/r2-blob-store.ts'
+import { createDatabase } from './adapters/database/create-database.ts'
+import { judgeClients } from './adapters/judge-clients.ts'
+import { sweepJobs } from './core/jobs/change.ts'
+import { secretBox, sha256Hex } from './core/keys.ts'
+import { createApp } from './routes/app.ts'
+import type { Deps } from './routes/deps.ts'
+
+export interface Env {
+  DATABASE: D1Database
+  OBJECTS: R2Bucket
+  /** Secrets: the operator's admin key, and what providers' secrets are encrypted with. */
+  GAVEL_API_KEY?: string
+  GAVEL_SECRET_KEY?: string
+  /** For presigned URLs: `https://<account>.r2.cloudflarestorage.com/<bucket>` and an R2 API token. */
+  GAVEL_R2_URL?: string
+  GAVEL_R2_ACCESS_KEY_ID?: string
+  GAVEL_R2_SECRET_ACCESS_KEY?: string
+}
+
+export async function depsFrom(env: Env): Promise<Deps> {
+  const clock = { now: () => Date.now() }
+  const entropy = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) }
+  return {
+    database: createDatabase(env.DATABASE, clock),
+    blobs: r2BlobStore(env.OBJECTS, credentialsFrom(env)),
+    clock,
+    entropy,
+    bell: noBell,
+    secrets: secretBox(env.GAVEL_SECRET_KEY || null, entropy),
+    adminKeySha256: env.GAVEL_API_KEY ? await sha256Hex(env.GAVEL_API_KEY) : null,
+    allowPrivateUrls: false,
+    judgeClient: judgeClients({ fetch: publicFetch }),
+    logError: (error, requestId) => console.error(`[${requestId}]`, error),
+  }
+}
+
+/** All three or none. */
+function credentialsFrom({ GAVEL_R2_URL: url, GAVEL_R2_ACCESS_KEY_ID: id, GAVEL_R2_SECRET_ACCESS_KEY: secret }: Env) {
+  if (url && id && secret) return { url: url.replace(/\/+$/, ''), accessKeyId: id, secretAccessKey: secret }
+  if (url || id || secret) {
+    throw new Error('Set GAVEL_R2_URL, GAVEL_R2_ACCESS_KEY_ID and GAVEL_R2_SECRET_ACCESS_KEY, all three or none.')
+  }
+  return null
+}
+
+/** Made by the first request of an isolate: bindings do not change while it lives. */
+let app: Promise<ReturnType<typeof createApp>> | undefined
+
+export default {
+  async fetch(request, env, context) {
+    app ??= depsFrom(env).then(createApp)
+    return (await app).fetch(request, env, context)
+  },
+
+  async scheduled(_event, env) {
+    await sweepJobs(await depsFrom(env))
+  },
+} satisfies ExportedHandler<Env>

@@ -1,0 +1,5 @@
+import { describe, test } from 'vitest'
+import { apiContract } from '../contracts/api.ts'
+import { edgeApp } from './edge-app.ts'
+
+describe('API, in workerd', () => apiContract(test, edgeApp))

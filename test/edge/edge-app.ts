@@ -1,0 +1,37 @@
+import { applyD1Migrations, reset, type D1Migration } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { createDatabase } from '../../src/adapters/database/create-database.ts'
+import { r2BlobStore } from '../../src/adapters/cloudflare/r2-blob-store.ts'
+import { secretBox } from '../../src/core/keys.ts'
+import { createApp } from '../../src/routes/app.ts'
+import type { Deps } from '../../src/routes/deps.ts'
+import { depsFrom, type Env } from '../../src/worker.ts'
+import { testApi, type TestApi } from '../helpers/test-api.ts'
+
+export const bindings = env as unknown as Env & { MIGRATIONS: D1Migration[] }
+
+/** Empties D1 and R2: what tests leave behind stays otherwise. */
+export async function emptied(): Promise<typeof bindings> {
+  await reset()
+  await applyD1Migrations(bindings.DATABASE, bindings.MIGRATIONS)
+  return bindings
+}
+
+export const emptyDatabase = async () => createDatabase((await emptied()).DATABASE, { now: () => Date.now() })
+export const emptyBucket = async () => r2BlobStore((await emptied()).OBJECTS, null)
+
+/** The API with the Worker's own dependencies, and a clock to turn. */
+export async function edgeApp(changes: Partial<Deps> = {}): Promise<TestApi & { close(): void }> {
+  const clock = { time: Date.parse('2026-01-01T00:00:00Z'), now: () => clock.time }
+  const errors: unknown[] = []
+  const real = await depsFrom(await emptied())
+  const deps: Deps = {
+    ...real,
+    clock,
+    secrets: secretBox('a passphrase for the tests, quite long', real.entropy),
+    logError: (error) => errors.push(error),
+    ...changes,
+  }
+  const app = createApp(deps)
+  return { ...testApi(deps, async (request) => app.fetch(request), clock, errors), close() {} }
+}

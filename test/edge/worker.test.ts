@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test'
+import { beforeEach, describe, test } from 'vitest'
+import worker from '../../src/worker.ts'
+import { sftJob } from '../contracts/api.ts'
+import { bindings, emptied } from './edge-app.ts'
+
+const call = async (path: string, init?: RequestInit) => {
+  const context = createExecutionContext()
+  const headers = { authorization: 'Bearer admin-key', 'content-type': 'application/json', ...init?.headers }
+  const request = new Request(`https://gavel.test${path}`, { ...init, headers }) as Parameters<typeof worker.fetch>[0]
+  const response = await worker.fetch(request, bindings, context)
+  await waitOnExecutionContext(context)
+  return response
+}
+const post = async <T>(path: string, body: unknown, headers = {}) => {
+  const init = { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), headers }
+  return (await (await call(path, init)).json()) as T
+}
+
+describe('the Worker', () => {
+  beforeEach(async () => {
+    await emptied()
+  })
+
+  test('answers from its bindings', async () => {
+    assert.deepEqual(await (await call('/readyz')).json(), { status: 'ok' })
+    assert.equal((await call('/v1/jobs')).status, 200)
+    assert.equal((await call('/v1/jobs', { headers: { authorization: 'Bearer other' } })).status, 401)
+  })
+
+  test('without GAVEL_SECRET_KEY it refuses secrets, and a local judge is asked elsewhere', async () => {
+    const openai = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm', api_key: 'sk' }
+    type Failed = { error: { code: string } }
+    assert.equal((await post<Failed>('/v1/judges', { provider: openai })).error.code, 'unavailable_here')
+    await post('/v1/models', { name: 'm', source: { type: 'hub', repo: 'a/b' } })
+    await post('/v1/judges', { name: 'j', provider: { type: 'local', model: 'm' } })
+    const items = [{ question: 'q', answer: 'a' }]
+    assert.equal((await post<Failed>('/v1/judgments', { judge: 'j', items })).error.code, 'unavailable_here')
+  })
+
+  test('its clock settles jobs whose worker fell silent', async () => {
+    const rows = '{"prompt":"a","completion":"b"}'
+    const { id } = await post<{ id: string }>('/v1/datasets', rows, { 'content-type': 'application/jsonl' })
+    await post('/v1/models', { name: 'student', source: { type: 'hub', repo: 'a/b' } })
+    const job = await post<{ id: string }>('/v1/jobs', sftJob(id))
+    await post('/v1/worker/lease', { worker: 'w' })
+    await post(`/v1/jobs/${job.id}/cancel`, {})
+    await bindings.DATABASE.prepare('UPDATE jobs SET lease_expires_at = 1').run()
+    await worker.scheduled(createScheduledController({ scheduledTime: new Date() }), bindings)
+    assert.equal(((await (await call(`/v1/jobs/${job.id}`)).json()) as { state: string }).state, 'cancelled')
+  })
+})
