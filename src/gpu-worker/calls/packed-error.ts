@@ -1,4 +1,4 @@
-import { GavelError, type ErrorCode } from '../core/errors.ts'
+import { GavelError, type ErrorCode } from '../../core/errors.ts'
 
 /** An error on its way between processes, where classes do not survive. */
 export interface PackedError {

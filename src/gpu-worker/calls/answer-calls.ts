@@ -1,0 +1,49 @@
+import type { FromChild, Protocol, ToChild } from './messages.ts'
+import { packError } from './packed-error.ts'
+
+export interface CallContext<P extends Protocol> {
+  emit(part: P['part']): void
+  /** Aborted when nobody waits for the answer any more. */
+  signal: AbortSignal
+}
+
+export interface Answerer<P extends Protocol> {
+  ready: P['ready']
+  answer(request: P['request'], context: CallContext<P>): Promise<P['result']>
+}
+
+/** Makes this process one that CallProcess can start: opens what it is told to, answers calls, ends with its parent. */
+export function answerCalls<P extends Protocol>(open: (order: P['order']) => Promise<Answerer<P>>): void {
+  let answerer: Promise<Answerer<P>> | undefined
+  const running = new Map<number, AbortController>()
+  const send = (message: FromChild<P>) => {
+    if (process.connected) process.send!(message)
+  }
+
+  const answer = async (call: number, request: P['request']): Promise<void> => {
+    const abort = new AbortController()
+    running.set(call, abort)
+    try {
+      const { answer } = await answerer!
+      const emit = (part: P['part']) => send({ type: 'part', call, part })
+      send({ type: 'done', call, result: await answer(request, { emit, signal: abort.signal }) })
+    } catch (error) {
+      send({ type: 'failed', call, error: packError(error) })
+    } finally {
+      running.delete(call)
+    }
+  }
+
+  process.on('message', (message: ToChild<P>) => {
+    if (message.type === 'call') return void answer(message.call, message.request)
+    if (message.type === 'cancel') return running.get(message.call)?.abort()
+    answerer = open(message.order)
+    answerer.then(
+      ({ ready }) => send({ type: 'ready', ready }),
+      (error: unknown) => send({ type: 'refused', error: packError(error) }),
+    )
+  })
+  process.on('disconnect', () => process.exit(0))
+  // The parent decides what an interrupt means.
+  process.on('SIGINT', () => {})
+}
