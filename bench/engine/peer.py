@@ -1,0 +1,64 @@
+"""The peer's side of one measurement, in a process of its own: `python peer.py WORKLOAD` prints a measurement.
+
+PyTorch eager in fp32 with its fused AdamW; transformers' generate with its default (SDPA) attention and KV cache.
+"""
+import json
+import re
+import sys
+import time
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+workload = json.loads(sys.argv[1])
+rows, tokens, new_tokens = workload["rows"], workload["tokens"], workload["newTokens"]
+torch.set_num_threads(workload["threads"])
+torch.manual_seed(0)
+config = {key: value for key, value in workload["config"].items() if key != "model_type"}
+model = LlamaForCausalLM(LlamaConfig(**config))
+vocabulary = model.config.vocab_size
+ids = torch.randint(3, vocabulary, (rows, tokens))
+
+
+def train():
+    """A full step: gradient of the mean cross-entropy, clipping, AdamW."""
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
+
+    def step():
+        optimizer.zero_grad()
+        logits = model(input_ids=ids).logits[:, :-1]
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, vocabulary), ids[:, 1:].reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step
+
+
+def generate():
+    model.eval()
+    sampling = dict(do_sample=True, temperature=1.0, top_k=0, top_p=1.0, pad_token_id=0)
+
+    @torch.no_grad()
+    def run():
+        out = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=new_tokens,
+            min_new_tokens=new_tokens,
+            **sampling,
+        )
+        assert out.shape == (rows, tokens + new_tokens)
+
+    return run
+
+
+run = {"train": train, "generate": generate}[workload["kind"]]()
+run()
+start = time.perf_counter()
+for _ in range(workload["repeats"]):
+    run()
+seconds = (time.perf_counter() - start) / workload["repeats"]
+megabytes = int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1]) / 1000
+print(json.dumps({"seconds": seconds, "megabytes": megabytes}))
