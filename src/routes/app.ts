@@ -61,7 +61,8 @@ export function createApp(deps: Deps): App {
   })
   app.onError((error, c) => {
     const known = asGavelError(error)
-    if (known.code === 'internal') deps.logError(error, c.get('requestId'))
+    // Who hangs up in the middle of a body has made the failure, and hears no answer.
+    if (known.code === 'internal' && !c.req.raw.signal.aborted) deps.logError(error, c.get('requestId'))
     if (known.status === 409) c.header('x-should-retry', 'false')
     if (known.status === 401) c.header('www-authenticate', 'Bearer')
     c.header('x-request-id', c.get('requestId'))
