@@ -18,7 +18,7 @@ type Deleted = { id: string; object: string; deleted: true }
 type Query = Record<string, string | number | undefined>
 type Body = { json: unknown } | { bytes: Uint8Array<ArrayBuffer>; type: string }
 
-/** News of a job: something happened, or a step's numbers came in. */
+/** News of a job: something happened, or numbers of a step came in (each is told once). */
 export type JobNews = { event: JobEvent } | { metrics: MetricPoint }
 
 /** How often a job that is watched is asked for new metrics, in ms. */
@@ -149,14 +149,16 @@ export function createClient({ url, key }: ClientOptions) {
   async function* watch(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<JobNews, void, void> {
     const over = new AbortController()
     const events = streamEvents(id, { signal: signal ? AbortSignal.any([signal, over.signal]) : over.signal })
-    let step: string | undefined
+    let seen: MetricPoint | undefined
     let next = events.next()
     try {
       for (;;) {
         const turn = await Promise.race([next, sleep(METRICS_MS, null, { ref: false })])
-        for await (const point of newMetrics(id, step)) {
-          step = point.id
-          yield { metrics: { step: point.step, values: point.values } }
+        for await (const { step, values } of metricsFrom(id, seen?.step)) {
+          const known: Record<string, number> = step === seen?.step ? seen.values : {}
+          const news = Object.entries(values).filter(([name, value]) => known[name] !== value)
+          seen = { step, values }
+          if (news.length > 0) yield { metrics: { step, values: Object.fromEntries(news) } }
         }
         if (turn === null) continue
         if (turn.done) return
@@ -169,11 +171,13 @@ export function createClient({ url, key }: ClientOptions) {
     }
   }
 
-  /** None while the API is away: whether it comes back is for the stream of events to find out. */
-  async function* newMetrics(id: string, after: string | undefined) {
+  /** The metrics of a step, which may have got more since, and of those after it. None while the API is away. */
+  async function* metricsFrom(id: string, step = 0) {
     try {
+      const after = step > 0 ? String(step - 1) : undefined
       yield* list<MetricPoint & Row>(`${jobPath(id)}/metrics`, { after })
     } catch (error) {
+      // Whether it comes back is for the stream of events to find out.
       if (!(error instanceof ApiError && isPassing(error))) throw error
     }
   }
@@ -240,6 +244,13 @@ export function createClient({ url, key }: ClientOptions) {
         request('GET', `/v1/checkpoints/${encodeURIComponent(id)}/files/${encodeURIComponent(name)}`),
     },
   }
+}
+
+/** All rows of a list: `await all(api.datasets.list())`. */
+export async function all<T>(rows: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = []
+  for await (const row of rows) list.push(row)
+  return list
 }
 
 interface RequestOptions {

@@ -1,15 +1,27 @@
-import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+/** The command `gavel`. */
+import { API_COMMANDS } from './api-commands.ts'
 import { registerDev } from './dev.ts'
+import type { Io } from './io.ts'
+import { runProgram } from './run-program.ts'
 import { registerWorker } from './worker.ts'
 
-const packageJson = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  description: string
-  version: string
+const REGISTRATIONS = [registerDev, registerWorker, ...API_COMMANDS]
+
+const io: Io = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  env: process.env,
+  interrupted() {
+    const controller = new AbortController()
+    process.once('SIGINT', () => controller.abort())
+    return controller.signal
+  },
 }
 
-const program = new Command('gavel').description(packageJson.description).version(packageJson.version)
-registerDev(program)
-registerWorker(program)
+// A reader that has seen enough, such as `head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 
-await program.parseAsync()
+process.exitCode = await runProgram(process.argv.slice(2), REGISTRATIONS, io)

@@ -1,0 +1,166 @@
+import type { Command } from 'commander'
+import type { Judge } from '../core/schemas/judge.ts'
+import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
+import { apiCommand, connect, decimal, listCommand, wholeNumber, type ApiOptions } from './api-command.ts'
+import type { NewJudge } from './client.ts'
+import { CliError, EXIT, type Io } from './io.ts'
+import { excerpt, figure, print, printList, time, type Columns } from './output.ts'
+import { readJsonLines, readJsonObject } from './read-input.ts'
+
+/** Items of one request, when many are asked about: answers come as they are had, and no request takes very long. */
+const BATCH = 64
+
+const COLUMNS: Columns<Judge> = {
+  id: (j) => j.id,
+  name: (j) => j.name ?? '-',
+  version: (j) => j.version,
+  provider: (j) => j.provider.type,
+  model: (j) => j.provider.model,
+  template: (j) => (typeof j.template === 'string' ? j.template : 'its own'),
+  labels: (j) => `${j.labels.yes}/${j.labels.no}`,
+  created: (j) => time(j.created_at),
+}
+
+interface CreateOptions extends ApiOptions {
+  file?: string
+  name?: string
+  provider?: string
+  model?: string
+  baseUrl?: string
+  api?: string
+  endpointUrl?: string
+  inferenceProvider?: string
+  providerApiKey?: string
+  template?: string
+  yes?: string
+  no?: string
+  minLabelMass?: number
+  timeoutMs?: number
+  concurrency?: number
+}
+
+interface AskOptions extends ApiOptions {
+  judge: string
+  question?: string
+  answer?: string
+}
+
+/** `gavel judge`: named ways to get P(Yes), and asking them. */
+export function registerJudge(program: Command, io: Io): void {
+  const judge = program.command('judge').description('judges: named ways to get P(Yes), and asking them')
+
+  apiCommand(judge, 'create', 'create a judge; it never changes, a name that exists gets its next version')
+    .option('--file FILE', 'a JSON file with the body of POST /v1/judges; flags go on top of it')
+    .option('--name NAME', 'what to call it')
+    .option('--provider TYPE', 'openai (any compatible endpoint), huggingface, or local (our own engine)')
+    .option('--model MODEL', "the provider's name of the model; of a local judge, a model by id or name")
+    .option('--base-url URL', 'openai: the endpoint up to and with its version, https://host/v1')
+    .option('--api API', 'openai: chat or completions')
+    .option('--endpoint-url URL', 'huggingface: a dedicated Inference Endpoint')
+    .option('--inference-provider NAME', 'huggingface: the inference provider')
+    .option('--provider-api-key KEY', "the provider's secret (GAVEL_PROVIDER_API_KEY, which ps does not show)")
+    .option('--template NAME', 'a built-in template; a template of yours goes into --file')
+    .option('--yes LABEL', 'the first token that means correct')
+    .option('--no LABEL', 'the first token that means wrong')
+    .option('--min-label-mass P', 'least P(yes) + P(no), below which it abstains', decimal)
+    .option('--timeout-ms N', 'longest wait for one call', wholeNumber)
+    .option('--concurrency N', 'most calls at once', wholeNumber)
+    .action(async (options: CreateOptions) => {
+      const created = await connect(io, options).judges.create(bodyOf(options, io))
+      print(io, options, created, (j) => `${j.id}${j.name === null ? '' : ` ${j.name} (version ${j.version})`}`)
+    })
+
+  listCommand(judge, 'list', 'list judges, newest first').action(async (options: ApiOptions & { limit: number }) => {
+    await printList(io, options, connect(io, options).judges.list, COLUMNS)
+  })
+
+  apiCommand(judge, 'show <judge>', 'show a judge, by id or name').action(async (id: string, options: ApiOptions) => {
+    print(io, options, await connect(io, options).judges.get(id), (j) => JSON.stringify(j, null, 2))
+  })
+
+  apiCommand(judge, 'delete <judge>', 'delete a judge and its secret').action(
+    async (id: string, options: ApiOptions) => {
+      print(io, options, await connect(io, options).judges.delete(id), (d) => `${d.id} is deleted`)
+    },
+  )
+
+  apiCommand(judge, 'ask [file]', 'have a judge score one answer, or the items {question, answer} of a JSONL file')
+    .requiredOption('--judge JUDGE', 'the judge, by id or name')
+    .option('--question TEXT', 'what was asked')
+    .option('--answer TEXT', 'the answer to judge')
+    .action((file: string | undefined, options: AskOptions) => ask(io, file, options))
+}
+
+/** Only what was given: defaults and rules are the API's. */
+function bodyOf(options: CreateOptions, io: Io): NewJudge {
+  const body = options.file === undefined ? {} : readJsonObject(options.file)
+  const provider = {
+    ...(body.provider as object | undefined),
+    type: options.provider,
+    model: options.model,
+    base_url: options.baseUrl,
+    api: options.api,
+    endpoint_url: options.endpointUrl,
+    inference_provider: options.inferenceProvider,
+    api_key: options.providerApiKey ?? io.env.GAVEL_PROVIDER_API_KEY,
+  }
+  return {
+    ...body,
+    provider: withoutGaps(body.provider, provider),
+    ...withoutGaps(undefined, {
+      name: options.name,
+      template: options.template,
+      min_label_mass: options.minLabelMass,
+      timeout_ms: options.timeoutMs,
+      concurrency: options.concurrency,
+    }),
+    ...((options.yes ?? options.no) !== undefined && {
+      labels: withoutGaps(body.labels, { yes: options.yes, no: options.no }),
+    }),
+  } as NewJudge
+}
+
+/** `base`, and on top of it the entries that were given. */
+const withoutGaps = (base: unknown, entries: object) => ({
+  ...(base as object | undefined),
+  ...Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)),
+})
+
+async function ask(io: Io, file: string | undefined, options: AskOptions): Promise<void> {
+  const items = itemsOf(file, options)
+  const api = connect(io, options)
+  let failed = 0
+  for (let from = 0; from < items.length; from += BATCH) {
+    const batch = items.slice(from, from + BATCH)
+    for (const [index, judgment] of (await api.judge(options.judge, batch)).entries()) {
+      if (judgment.outcome === 'failed') failed++
+      print(io, options, judgment, () => describe(judgment, items.length > 1 ? batch[index] : undefined))
+    }
+  }
+  if (failed > 0) {
+    throw new CliError(
+      `${failed} of ${items.length} could not be judged; the reasons are above. Ask again: what is known is not asked twice.`,
+    )
+  }
+}
+
+function itemsOf(file: string | undefined, { question, answer }: AskOptions): JudgmentItem[] {
+  if (file !== undefined && question === undefined && answer === undefined) {
+    // Other keys are of the user's own; the API knows only these.
+    return readJsonLines(file, () => null).map(
+      ({ row: { question, answer, messages } }) =>
+        (messages === undefined ? { question, answer } : { messages }) as JudgmentItem,
+    )
+  }
+  if (file === undefined && question !== undefined && answer !== undefined) return [{ question, answer }]
+  throw new CliError('Give either --question and --answer, or a JSONL file with items {question, answer}.', EXIT.usage)
+}
+
+function describe(judgment: Judgment, item: JudgmentItem | undefined): string {
+  const said = item && excerpt(item.answer ?? item.messages!.at(-1)!.content)
+  const score =
+    judgment.outcome === 'scored'
+      ? `${judgment.reward.toFixed(4)}  label mass ${figure(judgment.label_mass)}${judgment.cached ? ', cached' : ''}`
+      : `${judgment.outcome}: ${judgment.reason}`
+  return said === undefined ? score : `${score}  ${said}`
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs'
+import { CliError, EXIT } from './io.ts'
+
+/** A file's bytes; `-` is standard input. @throws CliError when it cannot be read */
+export function readInput(path: string): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(readFileSync(path === '-' ? 0 : path))
+  } catch (error) {
+    throw new CliError(`${path} cannot be read (${(error as Error).message}). Check the path.`, EXIT.usage)
+  }
+}
+
+/** A file that holds one JSON object. @throws CliError when it cannot be read or holds something else */
+export function readJsonObject(path: string): Record<string, unknown> {
+  const text = new TextDecoder().decode(readInput(path))
+  try {
+    const value = JSON.parse(text) as unknown
+    if (isObject(value)) return value
+  } catch (error) {
+    throw new CliError(`${path} is not valid JSON (${(error as Error).message}). Mend it.`, EXIT.usage)
+  }
+  throw new CliError(`${path} must hold one JSON object, {…}.`, EXIT.usage)
+}
+
+export interface JsonLine {
+  /** From 1. */
+  line: number
+  row: Record<string, unknown>
+}
+
+/**
+ * The rows of a JSONL file; blank lines are let pass.
+ * @param check what is wrong with a row, or null
+ * @throws CliError naming every bad line (the first few in full)
+ */
+export function readJsonLines(path: string, check: (row: Record<string, unknown>) => string | null): JsonLine[] {
+  const rows: JsonLine[] = []
+  const wrong: string[] = []
+  for (const [index, text] of new TextDecoder().decode(readInput(path)).split('\n').entries()) {
+    if (text.trim() === '') continue
+    const line = index + 1
+    const row = parseLine(text)
+    const problem = typeof row === 'string' ? row : check(row)
+    if (problem !== null) wrong.push(`line ${line} ${problem}`)
+    else rows.push({ line, row: row as Record<string, unknown> })
+  }
+  if (wrong.length > 0) {
+    const more = wrong.length > SHOWN ? `; and ${wrong.length - SHOWN} more` : ''
+    throw new CliError(`${path}: ${wrong.slice(0, SHOWN).join('; ')}${more}. Mend them and run it again.`)
+  }
+  if (rows.length === 0) throw new CliError(`${path} has no rows. Give JSONL: one JSON object a line.`)
+  return rows
+}
+
+/** Most bad lines that are named. */
+const SHOWN = 10
+
+function parseLine(text: string): Record<string, unknown> | string {
+  try {
+    const value = JSON.parse(text) as unknown
+    return isObject(value) ? value : 'is not a JSON object'
+  } catch (error) {
+    return `is not valid JSON (${(error as Error).message.slice(0, 120)})`
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
