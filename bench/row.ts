@@ -1,8 +1,8 @@
-export interface BenchOptions {
-  /** Names of the rows wanted; all when absent. */
-  only: readonly string[] | undefined
-  /** Measurements of each side; the median counts. */
-  rounds: number
+/** What is measured together. */
+export interface BenchSuite {
+  rows: readonly string[]
+  /** Measures the rows named, one after the other: each side `rounds` times, of which the median counts. */
+  measure: (rows: readonly string[], rounds: number) => AsyncIterable<BenchRow>
 }
 
 /** One comparison. */

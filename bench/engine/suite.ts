@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { median, type BenchOptions, type BenchRow } from '../row.ts'
+import { median, type BenchRow, type BenchSuite } from '../row.ts'
 import { peerPython } from './peer-python.ts'
 import { WORKLOADS, type Measurement, type Workload, type WorkloadName } from './workload.ts'
 
@@ -39,13 +39,13 @@ const ROWS: Record<string, RowOf> = {
   'memory-135m': { workload: 'train-135m', unit: 'MB', figure: ({ megabytes }) => megabytes, better: 'lower' },
 }
 
+export const engineSuite: BenchSuite = { rows: Object.keys(ROWS), measure: measureRows }
+
 /** Trains and samples on both sides by turns, each measurement in a fresh process. */
-export async function* engineRows({ only, rounds }: BenchOptions): AsyncGenerator<BenchRow> {
-  const names = Object.keys(ROWS).filter((name) => only?.includes(name) ?? true)
-  if (names.length === 0) throw new Error(`no such row; known are ${Object.keys(ROWS).join(', ')}`)
+async function* measureRows(wanted: readonly string[], rounds: number): AsyncGenerator<BenchRow> {
   const python = peerPython()
   for (const name of Object.keys(WORKLOADS) as WorkloadName[]) {
-    const members = names.filter((row) => ROWS[row]!.workload === name)
+    const members = wanted.filter((row) => ROWS[row]!.workload === name)
     if (members.length === 0) continue
     const workload = WORKLOADS[name]
     const [ours, peer]: Measurement[][] = [[], []]
