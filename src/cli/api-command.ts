@@ -16,13 +16,13 @@ export const apiCommand = (parent: Command, nameAndArguments: string, descriptio
   parent
     .command(nameAndArguments)
     .description(description)
-    .option('--url URL', `the API (GAVEL_URL, else ${DEFAULT_URL})`)
-    .option('--api-key KEY', 'a key of the API (GAVEL_API_KEY)')
+    .option('--url <url>', `the API (GAVEL_URL, else ${DEFAULT_URL})`)
+    .option('--api-key <key>', 'a key of the API (GAVEL_API_KEY)')
     .option('--json', 'print JSON')
 
 /** An {@link apiCommand} that lists, newest first. */
 export const listCommand = (parent: Command, nameAndArguments: string, description: string): Command =>
-  apiCommand(parent, nameAndArguments, description).option('--limit N', 'how many at most', wholeNumber, 20)
+  apiCommand(parent, nameAndArguments, description).option('--limit <n>', 'how many at most', wholeNumber, 20)
 
 /** A client by the options and the environment. */
 export function connect(io: Io, options: ApiOptions): Client {

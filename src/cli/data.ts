@@ -29,7 +29,7 @@ export function registerData(program: Command, io: Io): void {
     .description('datasets: JSONL rows {id?, prompt | messages, answer?, completion?}')
 
   apiCommand(data, 'upload <file>', 'upload a JSONL file; a bad line is named, and nothing is stored then')
-    .option('--name NAME', 'what to call it; a name that exists gets its next version')
+    .option('--name <name>', 'what to call it; a name that exists gets its next version')
     .action(async (file: string, options: ApiOptions & { name?: string }) => {
       const created = await connect(io, options).datasets.create(readInput(file), { name: options.name })
       print(io, options, created, (d) => `${basename(file)} is ${describe(d)}`)
@@ -40,7 +40,7 @@ export function registerData(program: Command, io: Io): void {
   })
 
   apiCommand(data, 'show <dataset>', 'show a dataset, by id or name, and its first rows')
-    .option('--rows N', 'how many rows', wholeNumber, 5)
+    .option('--rows <n>', 'how many rows', wholeNumber, 5)
     .action(async (id: string, options: ApiOptions & { rows: number }) => {
       const { datasets } = connect(io, options)
       const dataset = await datasets.get(id)

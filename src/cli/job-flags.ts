@@ -5,63 +5,63 @@ import type { NewJob } from './client.ts'
 import { CliError, EXIT } from './io.ts'
 import { readJsonObject } from './read-input.ts'
 
-/** A flag for a field of a job: `[flag, where it goes in the job, what it is]`. In capitals: N and X are numbers. */
+/** A flag for a field of a job: `[flag, where it goes in the job, what it is]`. `<n>` and `<x>` are numbers. */
 type JobFlag = readonly [flag: string, path: string, description: string]
 
 const COMMON: JobFlag[] = [
-  ['--model MODEL', 'model', 'the model to start from: by id or name, or a checkpoint'],
-  ['--name NAME', 'name', 'what to call the job'],
-  ['--prompt-template TEXT', 'prompt_template', 'text around the prompt, with {prompt} in it'],
-  ['--seed N', 'config.seed', 'seed of every random choice'],
+  ['--model <model>', 'model', 'the model to start from: by id or name, or a checkpoint'],
+  ['--name <name>', 'name', 'what to call the job'],
+  ['--prompt-template <text>', 'prompt_template', 'text around the prompt, with {prompt} in it'],
+  ['--seed <n>', 'config.seed', 'seed of every random choice'],
 ]
 const TRAINING: JobFlag[] = [
-  ['--steps N', 'config.steps', 'optimizer steps'],
-  ['--learning-rate X', 'config.learning_rate', 'peak learning rate of AdamW'],
-  ['--warmup-steps N', 'config.warmup_steps', 'steps over which the learning rate rises from 0'],
-  ['--schedule NAME', 'config.schedule', 'of the learning rate: constant, linear or cosine'],
-  ['--checkpoint-every N', 'config.checkpoint_every', 'steps between checkpoints; 0: one at the end'],
+  ['--steps <n>', 'config.steps', 'optimizer steps'],
+  ['--learning-rate <x>', 'config.learning_rate', 'peak learning rate of AdamW'],
+  ['--warmup-steps <n>', 'config.warmup_steps', 'steps over which the learning rate rises from 0'],
+  ['--schedule <name>', 'config.schedule', 'of the learning rate: constant, linear or cosine'],
+  ['--checkpoint-every <n>', 'config.checkpoint_every', 'steps between checkpoints; 0: one at the end'],
 ]
 const SAMPLING: JobFlag[] = [
-  ['--max-prompt-tokens N', 'config.max_prompt_tokens', 'longest prompt in tokens'],
-  ['--max-new-tokens N', 'config.max_new_tokens', 'longest completion in tokens'],
-  ['--temperature X', 'config.temperature', 'of sampling'],
+  ['--max-prompt-tokens <n>', 'config.max_prompt_tokens', 'longest prompt in tokens'],
+  ['--max-new-tokens <n>', 'config.max_new_tokens', 'longest completion in tokens'],
+  ['--temperature <x>', 'config.temperature', 'of sampling'],
 ]
 
 /** The fields that are often given. Any other of `config` is given with --set, and everything with --file. */
 const JOB_FLAGS: Record<JobType, JobFlag[]> = {
   sft: [
     ...COMMON,
-    ['--dataset DATASET', 'dataset', 'dataset whose rows carry a completion'],
+    ['--dataset <dataset>', 'dataset', 'dataset whose rows carry a completion'],
     ...TRAINING,
-    ['--batch-size N', 'config.batch_size', 'rows of a step'],
-    ['--max-tokens N', 'config.max_tokens', 'longest row in tokens'],
+    ['--batch-size <n>', 'config.batch_size', 'rows of a step'],
+    ['--max-tokens <n>', 'config.max_tokens', 'longest row in tokens'],
   ],
   grpo: [
     ...COMMON,
-    ['--labelled DATASET', 'data.labelled', 'dataset whose rows have an answer'],
-    ['--unlabelled DATASET', 'data.unlabelled', 'dataset of prompts'],
-    ['--canary DATASET', 'data.canary', 'labelled dataset that is never trained on, watched for reward hacking'],
-    ['--reward RECIPE', 'reward', 'a recipe by id or name, instead of the next five'],
-    ['--lambda X', 'reward.lambda', 'weight of the verifier'],
-    ['--mu X', 'reward.mu', 'weight of the judge'],
-    ['--verifier NAME', 'reward.verifier', 'math, exact or contains'],
-    ['--judge JUDGE', 'reward.judge', 'the judge, by id or name'],
-    ['--normalise HOW', 'reward.normalise', 'row: by the weights that apply to the row; none'],
+    ['--labelled <dataset>', 'data.labelled', 'dataset whose rows have an answer'],
+    ['--unlabelled <dataset>', 'data.unlabelled', 'dataset of prompts'],
+    ['--canary <dataset>', 'data.canary', 'labelled dataset that is never trained on, watched for reward hacking'],
+    ['--reward <recipe>', 'reward', 'a recipe by id or name, instead of the next five'],
+    ['--lambda <x>', 'reward.lambda', 'weight of the verifier'],
+    ['--mu <x>', 'reward.mu', 'weight of the judge'],
+    ['--verifier <name>', 'reward.verifier', 'math, exact or contains'],
+    ['--judge <judge>', 'reward.judge', 'the judge, by id or name'],
+    ['--normalise <how>', 'reward.normalise', 'row: by the weights that apply to the row; none'],
     ...TRAINING,
-    ['--prompts-per-step N', 'config.prompts_per_step', 'prompts of a step'],
-    ['--group-size N', 'config.group_size', 'completions of each prompt'],
-    ['--labelled-share X', 'config.labelled_share', "share of a step's prompts that are labelled"],
+    ['--prompts-per-step <n>', 'config.prompts_per_step', 'prompts of a step'],
+    ['--group-size <n>', 'config.group_size', 'completions of each prompt'],
+    ['--labelled-share <x>', 'config.labelled_share', "share of a step's prompts that are labelled"],
     ...SAMPLING,
-    ['--canary-every N', 'config.canary_every', 'steps between looks at the canary; 0: none'],
-    ['--on-hacking WHAT', 'config.on_hacking', 'warn or stop'],
+    ['--canary-every <n>', 'config.canary_every', 'steps between looks at the canary; 0: none'],
+    ['--on-hacking <what>', 'config.on_hacking', 'warn or stop'],
   ],
   eval: [
     ...COMMON,
-    ['--dataset DATASET', 'dataset', 'dataset whose rows have an answer'],
-    ['--verifier NAME', 'verifier', 'math, exact or contains'],
-    ['--judge JUDGE', 'judge', 'a judge to ask about each answer as well'],
+    ['--dataset <dataset>', 'dataset', 'dataset whose rows have an answer'],
+    ['--verifier <name>', 'verifier', 'math, exact or contains'],
+    ['--judge <judge>', 'judge', 'a judge to ask about each answer as well'],
     ...SAMPLING,
-    ['--limit N', 'config.limit', 'only the first N rows'],
+    ['--limit <n>', 'config.limit', 'only the first N rows'],
   ],
 }
 
@@ -69,11 +69,11 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
 export function addJobFlags(command: Command, type: JobType): Command {
   for (const [flag, , description] of JOB_FLAGS[type]) {
     const option = new Option(flag, description)
-    command.addOption(/ [NX]$/.test(flag) ? option.argParser(decimal) : option)
+    command.addOption(/ <[nx]>$/.test(flag) ? option.argParser(decimal) : option)
   }
   return command
-    .option('--set FIELD=VALUE', 'any other field of config; may be given again', collectSetting, [])
-    .option('--file FILE', 'a JSON file with the job (the body of POST /v1/jobs); flags go on top of it')
+    .option('--set <field=value>', 'any other field of config; may be given again', collectSetting)
+    .option('--file <file>', 'a JSON file with the job (the body of POST /v1/jobs); flags go on top of it')
 }
 
 /**
@@ -92,9 +92,9 @@ export function jobFromFlags(type: JobType, options: Record<string, unknown>): N
   job.type = type
   for (const [flag, path] of JOB_FLAGS[type]) {
     const value = options[new Option(flag).attributeName()]
-    if (value !== undefined) put(job, path, value, flag)
+    if (value !== undefined) put(job, path, value, flag.replace(/ .*/, ''))
   }
-  for (const [field, value] of options.set as Setting[]) put(job, `config.${field}`, value, '--set')
+  for (const [field, value] of (options.set ?? []) as Setting[]) put(job, `config.${field}`, value, '--set')
   return job as NewJob
 }
 
@@ -118,7 +118,7 @@ function put(job: Record<string, unknown>, path: string, value: unknown, flag: s
 
 type Setting = readonly [field: string, value: unknown]
 
-function collectSetting(text: string, before: Setting[]): Setting[] {
+function collectSetting(text: string, before: Setting[] = []): Setting[] {
   const match = /^([a-z][a-z0-9_]*)=(.*)$/s.exec(text)
   if (!match) throw new InvalidArgumentError('It must be a field and its value, such as clip_epsilon=0.3.')
   const [, field, given] = match as unknown as [string, string, string]

@@ -33,8 +33,8 @@ export function registerJobs(program: Command, io: Io): void {
   const jobs = program.command('jobs').description('look at jobs and steer them')
 
   listCommand(jobs, 'list', 'list jobs, newest first')
-    .option('--state STATE', 'only those queued, running, paused, succeeded, failed or cancelled')
-    .option('--type TYPE', 'only those of type sft, grpo or eval')
+    .option('--state <state>', 'only those queued, running, paused, succeeded, failed or cancelled')
+    .option('--type <type>', 'only those of type sft, grpo or eval')
     .action(async ({ state, type, ...options }: Listing & { state?: JobState; type?: JobType }) => {
       const only = { ...(state && { state }), ...(type && { type }) }
       const api = connect(io, options)
@@ -63,8 +63,8 @@ export function registerJobs(program: Command, io: Io): void {
   )
 
   streamCommand('samples', 'what the model wrote; with --json one a line')
-    .option('--step N', 'only those of this step', decimal)
-    .option('--limit N', 'how many at most', wholeNumber, 20)
+    .option('--step <n>', 'only those of this step', decimal)
+    .option('--limit <n>', 'how many at most', wholeNumber, 20)
     .action(async (id: string, { step, limit, ...options }: Listing & { step?: number }) => {
       const query = { limit, ...(step !== undefined && { step }) }
       for await (const sample of connect(io, options).jobs.samples(id, query))
@@ -104,8 +104,8 @@ export function registerJobs(program: Command, io: Io): void {
   )
 
   apiCommand(jobs, 'download <job>', "fetch a job's newest checkpoint, or one by its id, and check every file")
-    .requiredOption('--out DIR', 'folder to put the files into')
-    .option('--step N', 'the checkpoint of this step', decimal)
+    .requiredOption('--out <dir>', 'folder to put the files into')
+    .option('--step <n>', 'the checkpoint of this step', decimal)
     .action(async (id: string, options: Downloading) => {
       const api = connect(io, options)
       const checkpoint = await findCheckpoint(api, id, options.step)

@@ -50,21 +50,21 @@ export function registerJudge(program: Command, io: Io): void {
   const judge = program.command('judge').description('judges: named ways to get P(Yes), and asking them')
 
   apiCommand(judge, 'create', 'create a judge; it never changes, a name that exists gets its next version')
-    .option('--file FILE', 'a JSON file with the body of POST /v1/judges; flags go on top of it')
-    .option('--name NAME', 'what to call it')
-    .option('--provider TYPE', 'openai (any compatible endpoint), huggingface, or local (our own engine)')
-    .option('--model MODEL', "the provider's name of the model; of a local judge, a model by id or name")
-    .option('--base-url URL', 'openai: the endpoint up to and with its version, https://host/v1')
-    .option('--api API', 'openai: chat or completions')
-    .option('--endpoint-url URL', 'huggingface: a dedicated Inference Endpoint')
-    .option('--inference-provider NAME', 'huggingface: the inference provider')
-    .option('--provider-api-key KEY', "the provider's secret (GAVEL_PROVIDER_API_KEY, which ps does not show)")
-    .option('--template NAME', 'a built-in template; a template of yours goes into --file')
-    .option('--yes LABEL', 'the first token that means correct')
-    .option('--no LABEL', 'the first token that means wrong')
-    .option('--min-label-mass P', 'least P(yes) + P(no), below which it abstains', decimal)
-    .option('--timeout-ms N', 'longest wait for one call', wholeNumber)
-    .option('--concurrency N', 'most calls at once', wholeNumber)
+    .option('--file <file>', 'a JSON file with the body of POST /v1/judges; flags go on top of it')
+    .option('--name <name>', 'what to call it')
+    .option('--provider <type>', 'openai (any compatible endpoint), huggingface, or local (our own engine)')
+    .option('--model <model>', "the provider's name of the model; of a local judge, a model by id or name")
+    .option('--base-url <url>', 'openai: the endpoint up to and with its version, https://host/v1')
+    .option('--api <api>', 'openai: chat or completions')
+    .option('--endpoint-url <url>', 'huggingface: a dedicated Inference Endpoint')
+    .option('--inference-provider <name>', 'huggingface: the inference provider')
+    .option('--provider-api-key <key>', "the provider's secret (GAVEL_PROVIDER_API_KEY, which ps does not show)")
+    .option('--template <name>', 'a built-in template; a template of yours goes into --file')
+    .option('--yes <label>', 'the first token that means correct')
+    .option('--no <label>', 'the first token that means wrong')
+    .option('--min-label-mass <p>', 'least P(yes) + P(no), below which it abstains', decimal)
+    .option('--timeout-ms <n>', 'longest wait for one call', wholeNumber)
+    .option('--concurrency <n>', 'most calls at once', wholeNumber)
     .action(async (options: CreateOptions) => {
       const created = await connect(io, options).judges.create(bodyOf(options, io))
       print(io, options, created, (j) => `${j.id}${j.name === null ? '' : ` ${j.name} (version ${j.version})`}`)
@@ -85,24 +85,25 @@ export function registerJudge(program: Command, io: Io): void {
   )
 
   apiCommand(judge, 'ask [file]', 'have a judge score one answer, or the items {question, answer} of a JSONL file')
-    .requiredOption('--judge JUDGE', 'the judge, by id or name')
-    .option('--question TEXT', 'what was asked')
-    .option('--answer TEXT', 'the answer to judge')
+    .requiredOption('--judge <judge>', 'the judge, by id or name')
+    .option('--question <text>', 'what was asked')
+    .option('--answer <text>', 'the answer to judge')
     .action((file: string | undefined, options: AskOptions) => ask(io, file, options))
 }
 
 /** Only what was given: defaults and rules are the API's. */
 function bodyOf(options: CreateOptions, io: Io): NewJudge {
   const body = options.file === undefined ? {} : readJsonObject(options.file)
+  const type = options.provider ?? (body.provider as { type?: unknown } | undefined)?.type
   const provider = {
-    ...(body.provider as object | undefined),
-    type: options.provider,
+    type,
     model: options.model,
     base_url: options.baseUrl,
     api: options.api,
     endpoint_url: options.endpointUrl,
     inference_provider: options.inferenceProvider,
-    api_key: options.providerApiKey ?? io.env.GAVEL_PROVIDER_API_KEY,
+    // A variable that is always set must not trouble judges that take no secret.
+    api_key: options.providerApiKey ?? (type === 'local' ? undefined : io.env.GAVEL_PROVIDER_API_KEY || undefined),
   }
   return {
     ...body,

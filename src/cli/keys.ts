@@ -23,9 +23,9 @@ export function registerKeys(program: Command, io: Io): void {
   const keys = program.command('keys').description('API keys (needs one of scope admin)')
 
   apiCommand(keys, 'create', 'make a key; its secret is shown this once')
-    .requiredOption('--scopes LIST', 'what it may do: judge, data, train, worker, admin; with commas between')
-    .option('--name NAME', 'what to call it')
-    .option('--tenant TENANT', "whose it is; only the operator's keys may name another tenant")
+    .requiredOption('--scopes <list>', 'what it may do: judge, data, train, worker, admin; with commas between')
+    .option('--name <name>', 'what to call it')
+    .option('--tenant <tenant>', "whose it is; only the operator's keys may name another tenant")
     .action(async ({ name, scopes, tenant, ...options }: CreateOptions) => {
       const created = await connect(io, options).keys.create({
         ...(name !== undefined && { name }),

@@ -34,12 +34,12 @@ export function registerModels(program: Command, io: Io): void {
   const models = program.command('models').description('models: names for weights that workers can load')
 
   apiCommand(models, 'create', 'give weights a name: of the Hub, on the worker, or of a checkpoint')
-    .requiredOption('--name NAME', 'what to call it; a name that exists gets its next version')
-    .option('--hub REPO', 'a model of the Hub, owner/name')
-    .option('--revision REV', 'with --hub: branch, tag or commit')
-    .option('--file FILE', 'with --hub: one file of the repository, for GGUF')
-    .option('--path PATH', "a folder or GGUF file on the worker's machine")
-    .option('--checkpoint ID', 'a checkpoint (ckpt_…)')
+    .requiredOption('--name <name>', 'what to call it; a name that exists gets its next version')
+    .option('--hub <repo>', 'a model of the Hub, owner/name')
+    .option('--revision <rev>', 'with --hub: branch, tag or commit')
+    .option('--file <file>', 'with --hub: one file of the repository, for GGUF')
+    .option('--path <path>', "a folder or GGUF file on the worker's machine")
+    .option('--checkpoint <id>', 'a checkpoint (ckpt_…)')
     .action(async (options: CreateOptions) => {
       const created = await connect(io, options).models.create({ name: options.name, source: sourceOf(options) })
       print(io, options, created, describe)

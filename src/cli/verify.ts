@@ -24,7 +24,7 @@ export function registerVerify(program: Command, io: Io): void {
     .description(
       'check answers against gold: JSONL rows {text, gold}; with `expected`, how often the verifier is right',
     )
-    .option('--verifier NAME', 'math, exact or contains', 'math')
+    .option('--verifier <name>', 'math, exact or contains', 'math')
     .option('--json', 'print JSON: a verdict a line, or the counts where rows carry `expected`')
     .action((file: string, options: VerifyOptions) => verify(io, file, options))
 }
