@@ -138,7 +138,7 @@ export function s3FromEnv(env: Env): S3Options | null {
   }
 }
 
-if (import.meta.main) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const server = await startServer(optionsFromEnv(process.env))
   console.log(`Gavel listens on ${server.url}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -32,22 +32,26 @@ export const mediaType = (request: Request) =>
 export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () =>
     new GavelError('too_large', `The body is larger than ${maxBytes} bytes; send less at once.`, { param: 'body' })
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
+  const length = request.headers.get('content-length') ?? ''
+  const declared = /^\d{1,15}$/.test(length) ? Number(length) : 0
+  if (declared > maxBytes) throw tooLarge()
   if (!request.body) return new Uint8Array()
-  const chunks: Uint8Array[] = []
+  // A right declaration, the ordinary case, means that the body is held once.
+  let bytes = new Uint8Array(declared || 65_536)
   let size = 0
   for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    if (size + chunk.length > maxBytes) throw tooLarge()
+    if (size + chunk.length > bytes.length) bytes = grown(bytes, Math.min(maxBytes, 2 * (size + chunk.length)))
+    bytes.set(chunk, size)
     size += chunk.length
-    if (size > maxBytes) throw tooLarge()
-    chunks.push(chunk)
   }
-  const bytes = new Uint8Array(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.length
-  }
-  return bytes
+  return bytes.subarray(0, size)
+}
+
+function grown(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(length)
+  larger.set(bytes)
+  return larger
 }
 
 function decode(bytes: Uint8Array): unknown {

@@ -207,7 +207,7 @@ export const workerRoutes = [
         deps,
         id,
         () => jobOf(deps, caller, id),
-        (now) => (now.tries === 0 ? null : { tries: 0 }),
+        (row) => (row.tries === 0 ? null : { tries: 0 }),
       )
       return { id: checkpoint.id }
     },

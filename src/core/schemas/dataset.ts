@@ -2,8 +2,8 @@
 import * as v from 'valibot'
 import { fields, message, name, sha256, shortText, text, unixSeconds, version } from './fields.ts'
 
-/** Largest dataset, in bytes. */
-export const MAX_DATASET_BYTES = 64 * 1024 * 1024
+/** Largest dataset, in bytes: what a Cloudflare Worker (128 MB) can hold as sent, decoded and hashed. */
+export const MAX_DATASET_BYTES = 32 * 1024 * 1024
 /** Longest line of a dataset, in bytes. */
 export const MAX_LINE_BYTES = 1024 * 1024
 /** Most rows of a dataset. */
