@@ -139,7 +139,9 @@ export function s3FromEnv(env: Env): S3Options | null {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const server = await startServer(optionsFromEnv(process.env))
+  const options = optionsFromEnv(process.env)
+  if (options.adminKey === null) console.warn('GAVEL_API_KEY is not set: only keys made before can be used.')
+  const server = await startServer(options)
   console.log(`Gavel listens on ${server.url}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void server.close().then(() => process.exit(0)))

@@ -12,7 +12,8 @@ export const checkpointPrefix = (job: JobRow, step: number, fence: number) =>
 
 /**
  * Makes the uploaded objects of a step a checkpoint: checks that each is there in its size, writes `manifest.json`
- * after them and only once, and records it. The same commit again answers the same checkpoint.
+ * after them and only once, and records it. The same commit again answers the same checkpoint, also by the next holder
+ * of the lease: a run that goes on exactly makes the same bytes.
  * @param job as checked to be under `fence`
  * @throws GavelError `invalid_request` naming the object that is missing or of another size; `conflict` when the step
  *   was committed with other objects; `stale_fence` when the lease was lost meanwhile
@@ -50,7 +51,7 @@ export async function commitCheckpoint(
   }
   const stored = await database.checkpoints.insert(row, { job: job.id, fence })
   if (!stored) throw staleFence(job.id)
-  if (stored.prefix !== prefix) throw otherManifest(job, step)
+  if (JSON.stringify(stored.manifest) !== JSON.stringify(manifest)) throw otherManifest(job, step)
   return stored
 }
 

@@ -64,7 +64,9 @@ export const checkpointRoutes = [
       await refuseWhileUsed(deps, caller.tenant, row.id)
       await deps.database.checkpoints.remove(caller.tenant, row.id)
       await deps.blobs.delete(`${row.prefix}/manifest.json`)
-      for (const object of row.manifest.objects) await deps.blobs.delete(`${row.prefix}/${object.name}`)
+      // With what other holders of the lease have sent of the same step.
+      const step = row.prefix.slice(0, row.prefix.lastIndexOf('/') + 1)
+      for (const { key } of await deps.blobs.list(step)) await deps.blobs.delete(key)
       return { id: row.id, object: 'checkpoint', deleted: true }
     },
   }),

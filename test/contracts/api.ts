@@ -400,6 +400,18 @@ export function apiContract(
     }
     await api.json(url, {}, 409)
 
+    const { data: again } = await post(api, id, 'uploads', { fence: 2, step: 2, objects })
+    for (const { name, url, key } of again) {
+      assert.match(key, /\/2\/2\//, 'another fence writes other keys')
+      const text = files[name as keyof typeof files]
+      await api.request(url, { method: 'PUT', body: text, headers: { 'content-length': String(text.length) } })
+    }
+    assert.deepEqual(
+      await post(api, id, 'checkpoints', { fence: 2, step: 2, manifest }),
+      commit,
+      'the same step, the same bytes',
+    )
+
     const beat = await post(api, id, 'heartbeat', { fence: 2 })
     assert.deepEqual(beat, {
       lease_expires_at: api.clock.time / 1000 + 60,
@@ -578,6 +590,8 @@ export function apiContract(
       ['/livez', 'POST', 405],
       ['/v1/nothing', 'GET', 404],
     ]
+    const head = await api.request('/livez', { method: 'HEAD' })
+    assert.deepEqual([head.status, await head.text()], [200, ''])
     for (const [path, method, status] of cases) {
       const response = await api.request(path, { method })
       assert.equal(response.status, status, path)

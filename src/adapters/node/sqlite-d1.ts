@@ -19,7 +19,8 @@ export class SqliteD1 {
   /** @param path a file (created when absent) or `:memory:` */
   constructor(path: string) {
     this.#db = new DatabaseSync(path)
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000')
+    // FULL: what was answered is on the disk, even when the power fails.
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000')
   }
 
   prepare(sql: string): SqliteD1Statement {
