@@ -4,8 +4,9 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { OptimizerSettings } from '../src/gpu-worker/engines/adamw.ts'
 import { makeBatch, type Row } from '../src/gpu-worker/engines/batch.ts'
-import { Trainer, type OptimizerSettings } from '../src/gpu-worker/engines/trainer.ts'
+import { Trainer } from '../src/gpu-worker/engines/trainer.ts'
 import { logitsGraph, logprobGraph } from '../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors, type Weights } from '../src/gpu-worker/engines/weights.ts'
 import { loadFolder, type LoadedModel } from '../src/gpu-worker/models/load.ts'

@@ -2,19 +2,10 @@ import type { LossName } from '../losses/index.ts'
 import type { Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar, type RuntimeTensor } from '../runtime/tensors.ts'
-import { adamwGraph, FIRST_MOMENT, SECOND_MOMENT } from './adamw-graph.ts'
+import { AdamW, type OptimizerSettings, type OptimizerState } from './adamw.ts'
 import type { Batch } from './batch.ts'
 import { GRADIENT, gradientGraph } from './training-graph.ts'
 import { weightTensors, zerosLike, type Weights } from './weights.ts'
-
-export interface OptimizerSettings {
-  beta1: number
-  beta2: number
-  epsilon: number
-  weightDecay: number
-  /** Gradients are scaled down to this norm, all parameters together. */
-  clipNorm: number
-}
 
 export interface TrainerOptions extends SessionOptions {
   loss: LossName
@@ -31,13 +22,6 @@ export interface LossInputs {
   temperature?: number
 }
 
-/** AdamW's memory: with the weights, all there is to a run's numbers. */
-export interface OptimizerState {
-  steps: number
-  firstMoment: Weights
-  secondMoment: Weights
-}
-
 /**
  * Trains a model's weights in place: `accumulate` adds up the gradient of micro-batches, `step` clips it,
  * updates the weights and starts over.
@@ -47,23 +31,16 @@ export class Trainer {
   readonly state: OptimizerState
   private readonly gradient: Weights
   private readonly gradientSession: Session
-  private readonly optimizerSession: Session
-  private readonly options: TrainerOptions
+  private readonly optimizer: AdamW
   private readonly gradientTensors: Record<string, RuntimeTensor>
-  private readonly updated: Record<string, RuntimeTensor>
 
-  private constructor(weights: Weights, state: OptimizerState, sessions: [Session, Session], options: TrainerOptions) {
+  private constructor(weights: Weights, state: OptimizerState, gradientSession: Session, optimizer: AdamW) {
     this.weights = weights
     this.state = state
-    this.options = options
-    ;[this.gradientSession, this.optimizerSession] = sessions
+    this.gradientSession = gradientSession
+    this.optimizer = optimizer
     this.gradient = zerosLike(weights)
     this.gradientTensors = weightTensors(this.gradient, GRADIENT)
-    this.updated = {
-      ...weightTensors(weights),
-      ...weightTensors(state.firstMoment, FIRST_MOMENT),
-      ...weightTensors(state.secondMoment, SECOND_MOMENT),
-    }
   }
 
   static async create(
@@ -73,9 +50,8 @@ export class Trainer {
     state?: OptimizerState,
   ): Promise<Trainer> {
     const gradientSession = await Session.create(gradientGraph(model, options.loss, options), options)
-    const optimizerSession = await Session.create(adamwGraph(model.parameters), options)
     const fresh = { steps: 0, firstMoment: zerosLike(weights), secondMoment: zerosLike(weights) }
-    return new Trainer(weights, state ?? fresh, [gradientSession, optimizerSession], options)
+    return new Trainer(weights, state ?? fresh, gradientSession, await AdamW.create(options.optimizer, options))
   }
 
   /** Adds the gradient of Σ weight·loss; answers that sum and each trained token's log-probability. */
@@ -108,32 +84,12 @@ export class Trainer {
 
   /** Clips, updates, and clears the gradient. Answers the gradient's norm before clipping. */
   async step(learningRate: number): Promise<{ gradientNorm: number }> {
-    const { beta1, beta2, epsilon, weightDecay, clipNorm } = this.options.optimizer
-    const t = ++this.state.steps
-    const norm = new Float32Array(1)
-    const scalars = {
-      learning_rate: learningRate,
-      beta1,
-      beta2,
-      epsilon,
-      weight_decay: weightDecay,
-      clip_norm: clipNorm,
-      correction1: 1 - beta1 ** t,
-      correction2: Math.sqrt(1 - beta2 ** t),
-    }
-    const inputs = { ...this.updated, ...this.gradientTensors, ...mapValues(scalars, float32Scalar) }
-    await this.optimizerSession.run(inputs, { gradient_norm: float32(norm, []), ...this.updated })
-    this.clearGradient()
-    return { gradientNorm: norm[0]! }
-  }
-
-  clearGradient(): void {
-    for (const { data } of this.gradient.values()) data.fill(0)
+    return { gradientNorm: await this.optimizer.step(this.weights, this.gradient, this.state, learningRate) }
   }
 
   async release(): Promise<void> {
     await this.gradientSession.release()
-    await this.optimizerSession.release()
+    await this.optimizer.release()
   }
 }
 
