@@ -3,9 +3,10 @@ import { API_COMMANDS } from './api-commands.ts'
 import { registerDev } from './dev.ts'
 import type { Io } from './io.ts'
 import { runProgram } from './run-program.ts'
+import { registerServe } from './serve.ts'
 import { registerWorker } from './worker.ts'
 
-const REGISTRATIONS = [registerDev, registerWorker, ...API_COMMANDS]
+const REGISTRATIONS = [registerDev, registerWorker, registerServe, ...API_COMMANDS]
 
 const io: Io = {
   out: (text) => void process.stdout.write(text),

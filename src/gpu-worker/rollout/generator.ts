@@ -3,9 +3,10 @@ import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import { weightTensors, type Weights } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
-import { float32, float32Scalar, int32, int64, int64Buffer, type RuntimeTensor } from '../runtime/tensors.ts'
+import { float32, float32Scalar, int64Buffer, type RuntimeTensor } from '../runtime/tensors.ts'
 import { decodeGraph } from './decode-graph.ts'
 import { KvCache } from './kv-cache.ts'
+import { decodeRows, prefillRows, type RowInputs } from './row-inputs.ts'
 
 export interface GenerateRequest {
   prompt: readonly number[]
@@ -187,8 +188,6 @@ export class Generator {
   }
 }
 
-type RowInputs = Record<'ids' | 'positions' | 'last' | 'total' | 'read', RuntimeTensor>
-
 /** Takes as many waiting prompts as the free slots and the prefill's size allow; a group may be split. */
 function takePrompts(waiting: Waiting[], free: number): Waiting[] {
   const taken: Waiting[] = []
@@ -202,45 +201,4 @@ function takePrompts(waiting: Waiting[], free: number): Waiting[] {
     if (next.completions.length === 0) waiting.shift()
   }
   return taken
-}
-
-/** Whole prompts, padded on the right; each completion reads its prompt's last position. */
-function prefillRows(prompts: readonly Waiting[]): RowInputs {
-  const rows = prompts.length
-  const width = Math.max(...prompts.map((p) => p.prompt.length))
-  const ids = new Int32Array(rows * width)
-  prompts.forEach(({ prompt }, row) => ids.set(prompt, row * width))
-  const read = prompts.flatMap(({ prompt, completions }, row) => completions.map(() => row * width + prompt.length - 1))
-  return {
-    ids: int64(ids, [rows, width]),
-    positions: int64(
-      ids.map((_, i) => i % width),
-      [rows, width],
-    ),
-    last: int32(
-      prompts.map((p) => p.prompt.length - 1),
-      [rows],
-    ),
-    total: int32([width], []),
-    read: int64(read, [read.length]),
-  }
-}
-
-/** One new token a text: the one drawn last. */
-function decodeRows(active: readonly Active[]): RowInputs {
-  const rows = active.length
-  const places = active.map((text) => text.length - 1)
-  return {
-    ids: int64(
-      active.map((text) => text.last),
-      [rows, 1],
-    ),
-    positions: int64(places, [rows, 1]),
-    last: int32(places, [rows]),
-    total: int32([Math.max(...places) + 1], []),
-    read: int64(
-      active.map((_, i) => i),
-      [rows],
-    ),
-  }
 }

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import { startModelServer } from '../gpu-worker/serve/start-model-server.ts'
+import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
+import { CliError, EXIT } from './io.ts'
+
+interface ServeOptions {
+  model: string
+  port: string
+  host: string
+  apiKey?: string
+  threads?: string
+  context?: string
+}
+
+/** `gavel serve`: one model behind OpenAI's API. */
+export function registerServe(program: Command): void {
+  program
+    .command('serve')
+    .description('serve one model with an OpenAI-compatible API')
+    .requiredOption(
+      '--model <model>',
+      'a folder, a .gguf file, or a hub id: owner/name or hf:owner/name[@revision][:file]',
+    )
+    .option('--port <n>', 'port to listen on; 0 takes a free one', '8000')
+    .option('--host <host>', 'address to listen on', '127.0.0.1')
+    .option('--api-key <key>', 'what clients must send as their API key; none by default')
+    .option('--threads <n>', 'threads of the engine; all cores by default')
+    .option('--context <n>', "longest text in tokens; by default the model's own, at most 8192")
+    .action(serve)
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const server = await startModelServer({
+    model: modelOf(options.model),
+    hub: hubFromEnv(process.env),
+    port: wholeNumber('--port', options.port, 0, 65535)!,
+    hostname: options.host,
+    apiKey: options.apiKey ?? null,
+    threads: wholeNumber('--threads', options.threads, 1, 1024),
+    context: wholeNumber('--context', options.context, 2, 2 ** 20),
+  })
+  console.log(`${server.model} is ready on ${server.url}/v1`)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void server.close().then(() => process.exit(0)))
+  }
+}
+
+/** `hf:` names the hub; else a path that exists, or what looks like a hub id. */
+function modelOf(text: string) {
+  const [, prefix, repo, revision, file] = /^(hf:)?([\w.-]+\/[\w.-]+)(?:@([\w./-]+))?(?::([\w./-]+))?$/.exec(text) ?? []
+  const isHub = repo !== undefined && (prefix || (!existsSync(text) && !/^\.|\.gguf$/.test(text)))
+  if (!isHub) return { type: 'path' as const, path: text }
+  return { type: 'hub' as const, repo, ...(revision && { revision }), ...(file && { file }) }
+}
+
+function wholeNumber(option: string, text: string | undefined, min: number, max: number): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= min && value <= max) return value
+  throw new CliError(`${option} is ${JSON.stringify(text)}; give a whole number from ${min} to ${max}`, EXIT.usage)
+}

@@ -1,0 +1,146 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { weightTensors, type Weights } from '../engines/weights.ts'
+import type { Model } from '../models/model.ts'
+import { decodeGraph } from '../rollout/decode-graph.ts'
+import { KvCache } from '../rollout/kv-cache.ts'
+import { decodeRows, prefillRows, type RowInputs } from '../rollout/row-inputs.ts'
+import { Session, type SessionOptions } from '../runtime/session.ts'
+import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
+
+/** Told the logits [V] of a text's next token; answers the token it goes on with, or null when it is finished. */
+export type ChooseToken = (logits: Float32Array) => number | null
+
+export interface BatchDecoderOptions extends SessionOptions {
+  /** Texts under way at once. */
+  slots: number
+  /** Longest text, prompt included, in tokens. */
+  capacity: number
+  /** Ids from here on are never chosen: the tokenizer has none. */
+  ids: number
+}
+
+/** Prompt tokens of one prefill run, padding included; bounds its memory. */
+const PREFILL_TOKENS = 2048
+
+interface Waiting {
+  prompt: readonly number[]
+  completions: readonly ChooseToken[]
+}
+
+interface Active {
+  choose: ChooseToken
+  length: number
+  last: number
+}
+
+/**
+ * Decodes texts of many callers together: a new text joins the batch at the next token, a finished one leaves it.
+ * Between two tokens the event loop gets its turn.
+ */
+export class BatchDecoder {
+  private readonly session: Session
+  private readonly inputs: Record<string, RuntimeTensor>
+  private readonly cache: KvCache
+  private readonly vocabularySize: number
+  private readonly slots: number
+  private readonly logits: Float32Array
+  private readonly waiting: Waiting[] = []
+  private readonly active: Active[] = []
+  private running = false
+
+  private constructor(model: Model, weights: Weights, session: Session, options: BatchDecoderOptions) {
+    this.session = session
+    this.slots = options.slots
+    this.vocabularySize = model.vocabularySize
+    this.cache = new KvCache(model, options.slots, options.capacity)
+    this.logits = new Float32Array(options.slots * model.vocabularySize)
+    const bias = new Float32Array(model.vocabularySize).fill(-Infinity, options.ids)
+    this.inputs = { ...weightTensors(weights), bias: float32(bias, [model.vocabularySize]) }
+  }
+
+  static async create(model: Model, weights: Weights, options: BatchDecoderOptions): Promise<BatchDecoder> {
+    const graph = decodeGraph(model, { capacity: options.capacity, sample: false })
+    return new BatchDecoder(model, weights, await Session.create(graph, options), options)
+  }
+
+  /** Goes on from a prompt in one or more ways, at most `slots`; the prompt is computed once. */
+  add(prompt: readonly number[], completions: readonly ChooseToken[]): void {
+    this.waiting.push({ prompt, completions })
+    if (!this.running) void this.run()
+  }
+
+  private async run(): Promise<void> {
+    this.running = true
+    while (this.waiting.length || this.active.length) {
+      // Callers may have gone in the meantime, and new ones come.
+      await nextTurn()
+      const prompts = this.takePrompts()
+      if (prompts.length) await this.start(prompts)
+      else await this.goOn()
+    }
+    this.running = false
+  }
+
+  private takePrompts(): Waiting[] {
+    const taken: Waiting[] = []
+    let [free, width] = [this.slots - this.active.length, 0]
+    for (const next of this.waiting) {
+      width = Math.max(width, next.prompt.length)
+      free -= next.completions.length
+      if (free < 0 || (taken.length > 0 && width * (taken.length + 1) > PREFILL_TOKENS)) break
+      taken.push(next)
+    }
+    this.waiting.splice(0, taken.length)
+    return taken
+  }
+
+  private async start(prompts: readonly Waiting[]): Promise<void> {
+    const first = this.active.length
+    const started = prompts.flatMap(({ prompt, completions }, row) =>
+      completions.map((choose) => ({ row, text: { choose, length: prompt.length, last: 0 } })),
+    )
+    await this.forward(prefillRows(prompts), started.length, [first, first + prompts.length])
+    // Each completion's slot gets its prompt's cache, the last first, so that none is overwritten too early.
+    for (let i = started.length - 1; i >= 0; i--) {
+      const { row, text } = started[i]!
+      this.cache.copy(first + row, first + i, text.length)
+    }
+    this.active.push(...started.map(({ text }) => text))
+    this.choose(first)
+  }
+
+  private async goOn(): Promise<void> {
+    await this.forward(decodeRows(this.active), this.active.length, [0, this.active.length])
+    this.choose(0)
+  }
+
+  private async forward(rows: RowInputs, count: number, slots: readonly [number, number]): Promise<void> {
+    const V = this.vocabularySize
+    const cache = this.cache.tensors(...slots)
+    const logits = float32(this.logits.subarray(0, count * V), [count, V])
+    await this.session.run({ ...this.inputs, ...rows, ...cache }, { logits, ...cache })
+  }
+
+  /** Lets the texts from slot `first` on choose their next tokens; the last text moves into a finished one's slot. */
+  private choose(first: number): void {
+    const V = this.vocabularySize
+    const chosen = this.active.slice(first).map(({ choose }, i) => choose(this.logits.subarray(i * V, (i + 1) * V)))
+    for (let slot = this.active.length - 1; slot >= first; slot--) {
+      const id = chosen[slot - first]!
+      const text = this.active[slot]!
+      if (id !== null) {
+        text.last = id
+        text.length += 1
+        continue
+      }
+      const moved = this.active.pop()!
+      if (slot === this.active.length) continue
+      this.cache.copy(this.active.length, slot, moved.length - 1)
+      this.active[slot] = moved
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.session.release()
+  }
+}

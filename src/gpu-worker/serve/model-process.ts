@@ -1,0 +1,26 @@
+/** The process behind `gavel serve`: holds the model and generates. */
+import type { ModelSource } from '../../core/schemas/model.ts'
+import { answerCalls } from '../calls/answer-calls.ts'
+import { openModel, openPath, type SourceOptions } from '../models/source.ts'
+import { ModelService, type GenerationPart, type GenerationRequest, type GenerationUsage } from './model-service.ts'
+import type { ModelServiceOptions } from './model-service.ts'
+
+/** From the hub, or any path of this machine: whoever starts the server is its operator. */
+export type ServedModel = Extract<ModelSource, { type: 'hub' }> | { type: 'path'; path: string }
+
+export interface ServeProtocol {
+  order: { model: ServedModel; hub: SourceOptions['hub']; options: ModelServiceOptions }
+  ready: { context: number; slots: number; chat: boolean }
+  request: GenerationRequest
+  part: GenerationPart
+  result: GenerationUsage
+}
+
+answerCalls<ServeProtocol>(async ({ model, hub, options }) => {
+  const folder = model.type === 'path' ? openPath(model.path) : await openModel(model, { roots: [], hub })
+  const service = await ModelService.create(folder, options)
+  return {
+    ready: { context: service.context, slots: service.slots, chat: folder.codec.hasChatTemplate },
+    answer: (request, context) => service.generate(request, context),
+  }
+})
