@@ -2,10 +2,11 @@
 import { writeFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
+import { apiSuite } from './api/suite.ts'
 import { engineSuite } from './engine/suite.ts'
 import type { BenchRow, BenchSuite } from './row.ts'
 
-const SUITES: Record<string, BenchSuite> = { engine: engineSuite }
+const SUITES: Record<string, BenchSuite> = { engine: engineSuite, api: apiSuite }
 
 function suiteName(name: string): string {
   if (name in SUITES) return name

@@ -4,6 +4,7 @@ import { createServer, request as httpRequest } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import OpenAI from 'openai'
 import { after, before, describe, test } from 'node:test'
 import { optionsFromEnv, startServer, type RunningServer } from '../src/server.ts'
 
@@ -81,6 +82,18 @@ describe('startServer', () => {
     assert.deepEqual(seen, ['Bearer sk-1'])
     provider.closeAllConnections()
     provider.close()
+  })
+
+  test('the official OpenAI client reads lists to their end and errors as its own, with another base_url', async () => {
+    const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'admin', maxRetries: 0 })
+    for (const name of ['a', 'b', 'c']) await post('/v1/models', { name, source: { type: 'hub', repo: 'a/b' } })
+    const names = new Set<string>()
+    for await (const model of client.models.list()) names.add((model as unknown as { name: string }).name)
+    assert.ok(['a', 'b', 'c'].every((name) => names.has(name)))
+    const error = await client.models.retrieve('nobody').catch((error: unknown) => error)
+    assert.ok(error instanceof OpenAI.NotFoundError)
+    assert.deepEqual([error.code, error.param], ['not_found', 'id'])
+    assert.match(error.requestID!, /^req_/)
   })
 
   test('a taken port is an error, not a silence', async () => {
