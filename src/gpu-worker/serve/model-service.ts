@@ -173,14 +173,14 @@ export class ModelService {
   }
 
   /** Tokens there is room for after the prompt. */
-  private room(prompt: readonly number[], { maxTokens }: GenerationRequest): number {
+  private room(prompt: readonly number[], { maxTokens, input }: GenerationRequest): number {
     const left = this.context - prompt.length
     if (left >= (maxTokens ?? 1)) return maxTokens ?? left
-    const wish =
-      maxTokens === null ? 'leaves no room to answer' : `and ${maxTokens} new ones are more than there is room for`
+    const wish = maxTokens === null ? 'an answer needs room too' : `${maxTokens} new ones are wanted`
     throw new GavelError(
       'prompt_too_long',
-      `the prompt has ${prompt.length} tokens, which ${wish}: the context is ${this.context} tokens. Shorten it or lower max_tokens.`,
+      `the prompt has ${prompt.length} tokens and ${wish}, but the context is ${this.context} tokens; shorten it or lower max_tokens`,
+      { param: typeof input === 'object' && 'messages' in input ? 'messages' : 'prompt' },
     )
   }
 }
