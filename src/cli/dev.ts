@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { localJudgeHost } from '../gpu-worker/local-judge.ts'
+import { localJudgeHost } from '../gpu-worker/local-judge-host.ts'
+import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
 import { s3FromEnv, startServer } from '../server.ts'
 
 const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
@@ -23,11 +24,11 @@ export function registerDev(program: Command): void {
   program
     .command('dev')
     .description('run everything on this machine: API, SQLite, a folder as object store, a worker')
-    .option('--port N', 'port of the API; 0 takes a free one', '8787')
-    .option('--host HOST', 'address to listen on', '127.0.0.1')
-    .option('--data DIR', 'where database and objects are kept', '.gavel')
-    .option('--models DIR...', 'folders from which jobs may name models by path', [process.cwd(), PACKAGE])
-    .option('--threads N', 'threads of the engine; all cores by default')
+    .option('--port <n>', 'port of the API; 0 takes a free one', '8787')
+    .option('--host <host>', 'address to listen on', '127.0.0.1')
+    .option('--data <dir>', 'where database and objects are kept', '.gavel')
+    .option('--models <dir...>', 'folders from which jobs may name models by path', [process.cwd(), PACKAGE])
+    .option('--threads <n>', 'threads of the engine; all cores by default')
     .action(dev)
 }
 
@@ -37,8 +38,8 @@ async function dev(options: DevOptions): Promise<void> {
   const threads = options.threads ? { GAVEL_THREADS: options.threads } : {}
   const engine = {
     threads: options.threads ? Number(options.threads) : undefined,
-    modelRoots: options.models,
-    hub: { endpoint: env.HF_ENDPOINT, token: env.HF_TOKEN },
+    roots: options.models,
+    hub: hubFromEnv(env),
   }
   const server = await startServer({
     dataDir: options.data,

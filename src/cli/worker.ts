@@ -5,12 +5,12 @@ export function registerWorker(program: Command): void {
   program
     .command('worker')
     .description('run training jobs of an API, one at a time')
-    .option('--url URL', 'the API (GAVEL_URL)')
-    .option('--api-key KEY', 'a key of scope worker (GAVEL_API_KEY)')
-    .option('--name NAME', 'what the worker is called (GAVEL_WORKER_NAME)')
-    .option('--threads N', 'threads of the engine; all cores by default (GAVEL_THREADS)')
-    .option('--models DIR...', 'folders from which jobs may name models by path (GAVEL_MODEL_ROOTS)')
-    .option('--workspace DIR', 'where checkpoints on their way are kept (GAVEL_WORKSPACE)')
+    .option('--url <url>', 'the API (GAVEL_URL)')
+    .option('--api-key <key>', 'a key of scope worker (GAVEL_API_KEY)')
+    .option('--name <name>', 'what the worker is called (GAVEL_WORKER_NAME)')
+    .option('--threads <n>', 'threads of the engine; all cores by default (GAVEL_THREADS)')
+    .option('--models <dir...>', 'folders from which jobs may name models by path (GAVEL_MODEL_ROOTS)')
+    .option('--workspace <dir>', 'where checkpoints on their way are kept (GAVEL_WORKSPACE)')
     .action(async (options: Record<string, string | string[] | undefined>) => {
       const { delimiter } = await import('node:path')
       const { url, apiKey, name, threads, workspace, models } = options

@@ -4,8 +4,9 @@
  * which jobs may name models), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
  */
 import { mkdirSync } from 'node:fs'
-import { hostname, homedir, tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { hubFromEnv } from './weights/hub-env.ts'
 import { runWorker } from './worker/run-loop.ts'
 import { WorkerApi } from './worker/worker-api.ts'
 import { claimWorkspace } from './worker/workspace.ts'
@@ -37,11 +38,7 @@ await runWorker({
   signal: stopping.signal,
   log: (line) => console.error(line),
   threads,
-  modelRoots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
-  hub: {
-    endpoint: env.HF_ENDPOINT,
-    token: env.HF_TOKEN,
-    cacheFolder: join(env.HF_HOME ?? join(homedir(), '.cache', 'huggingface'), 'hub'),
-  },
+  roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
+  hub: hubFromEnv(env),
 })
 process.exit(0)

@@ -7,6 +7,8 @@ export interface Row {
   start: number
 }
 
+export const trainedTokens = (row: Row): number => row.ids.length - row.start
+
 /** Padded rows as the training graphs take them. */
 export interface Batch {
   inputs: Record<'ids' | 'positions' | 'mask' | 'predict' | 'targets', RuntimeTensor>

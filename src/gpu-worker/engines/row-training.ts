@@ -1,4 +1,4 @@
-import { makeBatch, splitByTokens, type Row } from './batch.ts'
+import { makeBatch, splitByTokens, trainedTokens, type Row } from './batch.ts'
 import type { Trainer } from './trainer.ts'
 
 /** A row with what its loss needs. */
@@ -52,8 +52,6 @@ export async function accumulateRows(
   }
   return { loss, logprobs }
 }
-
-export const trainedTokens = (row: Row): number => row.ids.length - row.start
 
 function perTrainedToken(rows: readonly TrainingRow[], valueOf: (row: TrainingRow) => ArrayLike<number> | number) {
   return Float32Array.from(

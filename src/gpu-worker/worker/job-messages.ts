@@ -3,14 +3,11 @@ import type { JudgeItem } from '../../core/judges/template.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { LeasedJob } from '../../core/schemas/worker.ts'
 import type { Resume, RunState } from '../algorithms/run-context.ts'
+import type { SourceOptions } from '../models/source.ts'
 
 /** Settings of a worker that its job processes need. */
-export interface EngineOptions {
+export interface EngineOptions extends SourceOptions {
   threads?: number | undefined
-  /** Folders from which jobs may name a model by path. */
-  modelRoots: string[]
-  /** Of the Hugging Face hub. */
-  hub: { endpoint?: string | undefined; token?: string | undefined; cacheFolder?: string | undefined }
 }
 
 /** A job with everything fetched that lies in the API's store. */

@@ -49,9 +49,9 @@ async function run(order: JobOrder): Promise<void> {
 
 async function contextOf(order: JobOrder): Promise<RunContext> {
   const { job, options, workspace } = order
-  const judge = await judgeOf(order)
   const open = (input: ModelInput, folder: string | null) =>
-    input.type === 'checkpoint' ? openFolder(folder!) : openModel(input, options)
+    input.type === 'checkpoint' ? Promise.resolve(openFolder(folder!)) : openModel(input, options)
+  const judge = await judgeOf(order)
   return {
     clock: { now: () => performance.timeOrigin + performance.now() },
     threads: options.threads,

@@ -49,7 +49,21 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
   let child: ChildProcess | undefined
   const tell = (message: ToJob) => child?.connected && child.send(message)
   const stopSoon = () => tell({ type: 'stop' })
-  let end: Ending | undefined
+  const REPORTS: { [T in Report['type']]: (report: Extract<Report, { type: T }>) => Promise<void> } = {
+    metrics: ({ point }) => calls.metrics([point]),
+    event: ({ event }) => calls.events([event]),
+    samples: ({ samples }) => calls.samples(samples),
+    async checkpoint(report) {
+      await commitCheckpoint(api, job, report)
+      rmSync(report.folder, { recursive: true, force: true })
+      tell({ type: 'committed' })
+    },
+    async judge({ request, items }) {
+      tell({ type: 'judged', request, judgments: await calls.judge(job.inputs.judge!.id, items) })
+    },
+  }
+
+  let end: Ending
   const heart = setInterval(() => void beat(), (job.lease_seconds / 3) * 1000)
   signal.addEventListener('abort', stopSoon)
   try {
@@ -92,40 +106,22 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
     child?.emit('abandoned', as)
   }
 
-  async function handle(message: FromJob): Promise<Ending | void> {
-    switch (message.type) {
-      case 'metrics':
-        return calls.metrics([message.point])
-      case 'event':
-        return calls.events([message.event])
-      case 'samples':
-        return calls.samples(message.samples)
-      case 'checkpoint':
-        await commitCheckpoint(api, job, message)
-        rmSync(message.folder, { recursive: true, force: true })
-        tell({ type: 'committed' })
-        return
-      case 'judge': {
-        const judgments = await calls.judge(job.inputs.judge!.id, message.items)
-        tell({ type: 'judged', request: message.request, judgments })
-        return
-      }
-      default:
-        return message
-    }
+  /** Does what a message asks; answers how the job ended where it says so. */
+  async function handle(message: FromJob): Promise<Ending | null> {
+    if (message.type === 'done' || message.type === 'stopped' || message.type === 'failed') return message
+    await (REPORTS[message.type] as (report: Report) => Promise<void>)(message)
+    return null
   }
 }
 
-type Ending =
-  | Extract<FromJob, { type: 'done' | 'stopped' }>
-  | { type: 'failed'; error: JobError; retryable: boolean }
-  | { type: 'lost' }
+type Ending = Extract<FromJob, { type: 'done' | 'stopped' | 'failed' }> | { type: 'lost' }
+type Report = Exclude<FromJob, Ending>
 
 /**
  * Handles a job process's messages one after the other, in order, until one of them ends the job, the process
  * dies, or the job is abandoned.
  */
-function ending(child: ChildProcess, handle: (message: FromJob) => Promise<Ending | void>): Promise<Ending> {
+function ending(child: ChildProcess, handle: (message: FromJob) => Promise<Ending | null>): Promise<Ending> {
   return new Promise((resolve, reject) => {
     let queue: Promise<unknown> = Promise.resolve()
     child.on('message', (message: FromJob) => {
@@ -147,7 +143,7 @@ function ending(child: ChildProcess, handle: (message: FromJob) => Promise<Endin
 
 /** Fetches datasets, checkpoints and what to resume from, each checked against its hash. */
 async function prepare(job: LeasedJob, workspace: string, options: WorkerOptions): Promise<JobOrder> {
-  const { api, threads, modelRoots, hub } = options
+  const { api, threads, roots, hub } = options
   const { inputs } = job
   const folderOf = (model: ModelInput | null | undefined, name: string) =>
     model?.type === 'checkpoint' ? fetchCheckpoint(api, model.objects, join(workspace, name)) : null
@@ -162,7 +158,7 @@ async function prepare(job: LeasedJob, workspace: string, options: WorkerOptions
   }
   return {
     job,
-    options: { threads, modelRoots, hub },
+    options: { threads, roots, hub },
     datasets,
     modelFolder: await folderOf(inputs.model, 'model'),
     judgeFolder: await folderOf(inputs.judge?.model, 'judge'),

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 export function claimWorkspace(parent: string, pid: number): string {
   for (const name of readdirSync(parent)) {
     const owner = /^worker-(\d+)$/.exec(name)?.[1]
-    if (owner && (Number(owner) === pid || !isAlive(Number(owner)))) rmSync(join(parent, name), { recursive: true, force: true })
+    if (owner && (Number(owner) === pid || !isAlive(Number(owner))))
+      rmSync(join(parent, name), { recursive: true, force: true })
   }
   const own = join(parent, `worker-${pid}`)
   mkdirSync(own)

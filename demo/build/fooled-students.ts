@@ -1,0 +1,68 @@
+/**
+ * Lets students train against the weak judge alone, by Gavel's own GRPO, and keeps what they come to write:
+ * answers that look right to it. The judge that ships is taught on them. About 5 minutes.
+ *
+ * usage: node demo/build/fooled-students.ts FOLDER      (FOLDER: where teacher.ts and weak-judge.ts have written)
+ */
+import { copyFileSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { scoreItems } from '../../src/core/judges/score.ts'
+import { grpoSpec } from '../../src/core/schemas/grpo.ts'
+import { parse } from '../../src/core/schemas/parse.ts'
+import { grpo } from '../../src/gpu-worker/algorithms/grpo.ts'
+import type { RunContext } from '../../src/gpu-worker/algorithms/run-context.ts'
+import { localJudgeClient } from '../../src/gpu-worker/local-judge.ts'
+import { openFolder } from '../../src/gpu-worker/models/source.ts'
+import { problems } from '../problems.ts'
+import { GRPO_CONFIG, JUDGE, PROMPT_TEMPLATE } from '../recipe.ts'
+import { exportModel, readWeights } from './weights-file.ts'
+
+const STUDENT = 600
+const CHECKPOINTS = 15
+
+const folder = process.argv[2] ?? 'demo/build/out'
+exportModel(join(folder, 'student'), readWeights(join(folder, `teacher-${STUDENT}.safetensors`)))
+
+for (const seed of [11, 12, 13]) {
+  const target = join(folder, `fooled-${seed}`)
+  mkdirSync(target, { recursive: true })
+  const judge = { id: 'weak', ...JUDGE, min_label_mass: 0.5 }
+  const client = await localJudgeClient(openFolder(join(folder, 'judge-weak')))
+  const spec = parse(
+    grpoSpec,
+    {
+      type: 'grpo',
+      model: 'student',
+      prompt_template: PROMPT_TEMPLATE,
+      data: { unlabelled: 'problems', canary: 'canary' },
+      reward: { lambda: 0, mu: 1, judge: 'weak', verifier: 'math' },
+      config: { ...GRPO_CONFIG, seed, steps: 60, checkpoint_every: CHECKPOINTS, canary_every: CHECKPOINTS },
+    },
+    'spec',
+  )
+  const rowsOf = {
+    unlabelled: problems({ seed: 70_000 + seed, count: 640, heldout: false }),
+    canary: problems({ seed: 80_000 + seed, count: 200, heldout: true }),
+  }
+  const context: RunContext = {
+    clock: { now: () => performance.now() },
+    threads: undefined,
+    resume: null,
+    openModel: async () => openFolder(join(folder, 'student')),
+    rows: (role) =>
+      rowsOf[role as keyof typeof rowsOf].map(({ question, answer }, i) => ({
+        line: i + 1,
+        row: { prompt: question, answer: String(answer) },
+      })),
+    judge: (items) => scoreItems(items, judge, client, { getMany: async () => new Map(), putMany: async () => {} }),
+    metrics: (step, values) => step % 5 === 0 && console.log(JSON.stringify({ seed, step, ...values })),
+    event: (level, message) => console.log(`${level}: ${message}`),
+    samples: () => {},
+    async checkpoint(step, _state, write) {
+      write(target)
+      copyFileSync(join(target, 'model.safetensors'), join(target, `model-${step}.safetensors`))
+    },
+    stopRequested: () => false,
+  }
+  await grpo(spec, context)
+}

@@ -1,0 +1,107 @@
+/** Teaches a model to answer Yes or No to "{question}\n{answer}\nIs the answer correct?\n". */
+import { learningRateAt } from '../../src/core/rl/schedules.ts'
+import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
+import { agreement, auc, type Graded } from '../../src/core/stats/agreement.ts'
+import { accumulateRows, type TrainingRow } from '../../src/gpu-worker/engines/row-training.ts'
+import { trainedTokens } from '../../src/gpu-worker/engines/batch.ts'
+import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
+import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
+import { LabelScorer } from '../../src/gpu-worker/rollout/label-scorer.ts'
+import { pick } from '../draw.ts'
+import type { GradedAnswer } from './graded-answers.ts'
+import { promptOf } from './solve.ts'
+import { codec, MAX_TOKENS, tinyModel } from './tiny-model.ts'
+
+const BATCH = 96
+const PEAK = 1e-3
+/** Weight of the solving loss that is kept beside the judging one, and the share of a batch it is taken on. */
+const SOLVING = { weight: 0.5, share: 0.25 }
+
+export const judgeText = ({ question, text }: { question: string; text: string }): string =>
+  `${question}\n${text}\nIs the answer correct?\n`
+
+/**
+ * Trains `weights` in place on answers drawn by `draw`. The solving loss on some of the same problems keeps
+ * the skill that the verdicts rest on.
+ */
+export async function trainJudge(
+  weights: Weights,
+  {
+    steps,
+    seed,
+    draw,
+    report,
+  }: {
+    steps: number
+    seed: number
+    draw: (rng: SeededRng) => GradedAnswer
+    report: (step: number, loss: number) => Promise<void>
+  },
+): Promise<void> {
+  const rng = new SeededRng(seed, 'judge')
+  const trainer = await Trainer.create(tinyModel, weights, {
+    loss: 'cross-entropy',
+    optimizer: { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.02, clipNorm: 1 },
+    maxTokens: MAX_TOKENS,
+  })
+  let running = NaN
+  for (let step = 0; step < steps; step++) {
+    const answers = Array.from({ length: BATCH }, () => draw(rng))
+    const verdicts = answers.map((answer): TrainingRow => {
+      const text = codec.encode(judgeText(answer))
+      return { ids: [...text, ...codec.encode(answer.correct ? 'Yes' : 'No')], start: text.length, weight: 1 / BATCH }
+    })
+    const solved = Array.from({ length: BATCH * SOLVING.share }, () => pick(rng, answers)).map(({ question, gold }) => {
+      const prompt = codec.encode(promptOf(question))
+      return { ids: [...prompt, ...codec.encode(gold), codec.endId], start: prompt.length }
+    })
+    const tokens = solved.reduce((sum, row) => sum + trainedTokens(row), 0)
+    const { loss } = await accumulateRows(
+      trainer,
+      [...verdicts, ...solved.map((row) => ({ ...row, weight: SOLVING.weight / tokens }))],
+      { microBatchTokens: 2560 },
+    )
+    const rate = learningRateAt(step, { schedule: 'cosine', peak: PEAK, warmupSteps: 30, totalSteps: steps })
+    await trainer.step(Math.max(rate, Math.min(1, (step + 1) / 30) * 0.03 * PEAK))
+    running = Number.isNaN(running) ? loss : 0.95 * running + 0.05 * loss
+    if ((step + 1) % Math.ceil(steps / 10) === 0) await report(step + 1, running)
+  }
+  await trainer.release()
+}
+
+export interface JudgeQuality {
+  n: number
+  auc: number
+  accuracy: number
+  false_positive_rate: number
+  false_negative_rate: number
+  label_mass: number
+}
+
+/** How well a judge tells right answers from wrong ones. */
+export async function judgeQuality(weights: Weights, answers: readonly GradedAnswer[]): Promise<JudgeQuality> {
+  const graded = await judgeAll(weights, answers)
+  const a = agreement(graded)
+  return {
+    n: graded.length,
+    auc: auc(graded)!,
+    accuracy: a.accuracy!,
+    false_positive_rate: a.falsePositiveRate!,
+    false_negative_rate: a.falseNegativeRate!,
+    label_mass: graded.reduce((sum, g) => sum + g.mass, 0) / graded.length,
+  }
+}
+
+async function judgeAll(weights: Weights, answers: readonly GradedAnswer[]): Promise<(Graded & { mass: number })[]> {
+  const scorer = await LabelScorer.create(tinyModel, weights, { maxTokens: MAX_TOKENS })
+  const labels = ['Yes', 'No'].map((label) => codec.idOf(label)!)
+  const scores = await scorer.score(
+    answers.map((answer) => codec.encode(judgeText(answer))),
+    labels,
+  )
+  await scorer.release()
+  return scores.map(([yes, no], i) => {
+    const mass = Math.exp(yes!) + Math.exp(no!)
+    return { score: Math.exp(yes!) / mass, correct: answers[i]!.correct, mass }
+  })
+}

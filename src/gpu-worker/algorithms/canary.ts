@@ -1,0 +1,48 @@
+import { assessRows, planJudgeItems } from '../../core/rewards/reward-rows.ts'
+import type { CanaryPoint } from '../../core/rl/hacking-detector.ts'
+import type { RewardRecipe } from '../../core/schemas/reward.ts'
+import { mean } from '../../core/stats/moments.ts'
+import type { Generator } from '../rollout/generator.ts'
+import type { TextCodec } from '../text/text-codec.ts'
+import type { Prompt } from './prompts.ts'
+import type { RunContext } from './run-context.ts'
+
+/**
+ * One look at the canary: greedy answers to labelled prompts that are never trained on, seen by the verifier
+ * and by the judge. An answer that the gate refuses counts as wrong and as worth nothing to the judge.
+ */
+export async function askCanary(of: {
+  step: number
+  prompts: readonly Prompt[]
+  generator: Generator
+  codec: TextCodec
+  recipe: RewardRecipe
+  sampling: { maxNewTokens: number; stopIds: readonly number[] }
+  context: RunContext
+}): Promise<CanaryPoint> {
+  const { step, prompts, codec, context } = of
+  const completions = await of.generator.generate(
+    prompts.map(({ ids }) => ({ prompt: ids, samples: 1 })),
+    { ...of.sampling, temperature: 0, seed: 0 },
+  )
+  const items = completions.map((completion, i) => ({
+    prompt: prompts[i]!.question,
+    completion: codec.decode(completion.ids),
+    answer: prompts[i]!.answer!,
+    finish_reason: completion.finish,
+  }))
+  const recipe = { ...of.recipe, verifier: of.recipe.verifier ?? ('math' as const) }
+  const rows = assessRows(recipe, items)
+  const plan = planJudgeItems(items, rows)
+  const judged = plan.length ? await context.judge(plan.map((p) => p.item)) : []
+  const scores = judged.flatMap((j) => (j.outcome === 'scored' ? j.probability : []))
+  const unjudged = recipe.mu > 0 ? rows.filter((row) => row.gated).map(() => 0) : []
+  const point = {
+    step,
+    judge: mean([...scores, ...unjudged]) ?? 0,
+    gold: rows.filter((row) => row.verdict?.correct).length / rows.length,
+    n: rows.length,
+  }
+  context.metrics(step, { 'canary/gold': point.gold, 'canary/judge': point.judge })
+  return point
+}

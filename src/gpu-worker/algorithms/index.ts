@@ -1,0 +1,17 @@
+import type { JobSpec } from '../../core/schemas/job.ts'
+import { evaluate } from './evaluate.ts'
+import { grpo } from './grpo.ts'
+import type { RunContext } from './run-context.ts'
+import { sft } from './sft.ts'
+
+type Algorithm<T extends JobSpec['type']> = (
+  spec: Extract<JobSpec, { type: T }>,
+  context: RunContext,
+) => Promise<Record<string, unknown>>
+
+/** What runs each type of job; its answer becomes the job's result. */
+const ALGORITHMS: { [T in JobSpec['type']]: Algorithm<T> } = { sft, grpo, eval: evaluate }
+
+export function runAlgorithm(spec: JobSpec, context: RunContext): Promise<Record<string, unknown>> {
+  return (ALGORITHMS[spec.type] as Algorithm<JobSpec['type']>)(spec, context)
+}

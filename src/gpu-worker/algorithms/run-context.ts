@@ -1,0 +1,45 @@
+import type { Clock } from '../../core/ports.ts'
+import type { Judgment } from '../../core/judges/probability.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import type { DatasetRow } from '../../core/schemas/dataset.ts'
+import type { EventPost, Sample } from '../../core/schemas/job.ts'
+import type { ModelFolder } from '../models/source.ts'
+
+/** Beside the files of a checkpoint: what an algorithm needs to go on exactly. Its own, and JSON. */
+export type RunState = Record<string, unknown>
+
+/** What a run goes on from. */
+export interface Resume {
+  step: number
+  state: RunState
+  /** Where the checkpoint's files lie. */
+  folder: string
+}
+
+/** A run was asked to stop at the next step boundary; it has committed a checkpoint. */
+export class RunStopped extends Error {}
+
+/** An algorithm's whole surroundings. Everything it reads or says goes through here. */
+export interface RunContext {
+  clock: Clock
+  threads: number | undefined
+  resume: Resume | null
+  /** Opens the model the job names, or the judge's. */
+  openModel(): Promise<ModelFolder>
+  /** The rows of a dataset by its role in the spec, with their line numbers in the file. */
+  rows(role: string): NumberedRow[]
+  /** Asks the job's judge; one outcome an item, in order. */
+  judge(items: JudgeItem[]): Promise<Judgment[]>
+  metrics(step: number, values: Record<string, number>): void
+  event(level: EventPost['level'], message: string, data?: EventPost['data']): void
+  samples(rows: Sample[]): void
+  /** Commits a checkpoint: `write` puts its files into a fresh folder. Resolves when it is safe. */
+  checkpoint(step: number, state: RunState, write: (folder: string) => void): Promise<void>
+  /** True once the run should commit what it has and stop. */
+  stopRequested(): boolean
+}
+
+export interface NumberedRow {
+  line: number
+  row: DatasetRow
+}

@@ -1,0 +1,32 @@
+import { createWriteStream, mkdirSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { Readable } from 'node:stream'
+import type { ReadableStream } from 'node:stream/web'
+import { pipeline } from 'node:stream/promises'
+import { GavelError } from '../../core/errors.ts'
+import type { Download } from '../../core/schemas/worker.ts'
+import type { WorkerApi } from '../worker/worker-api.ts'
+import { fileSha256 } from './commit.ts'
+
+/** Fetches an object into a file and holds it against its size and hash. Throws `corrupt_model` naming it. */
+export async function fetchObject(api: Pick<WorkerApi, 'download'>, object: Download, path: string): Promise<string> {
+  mkdirSync(dirname(path), { recursive: true })
+  const { body } = await api.download(object)
+  const bytes = body ? Readable.fromWeb(body as ReadableStream<Uint8Array>) : Readable.from([])
+  await pipeline(bytes, createWriteStream(path))
+  const [size, sha256] = [statSync(path).size, await fileSha256(path)]
+  if (size !== object.size || sha256 !== object.sha256) {
+    throw new GavelError(
+      'corrupt_model',
+      `${object.name}: the stored bytes (${size}, sha256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); the object was changed after the commit`,
+      { param: object.name },
+    )
+  }
+  return path
+}
+
+/** Fetches all objects of a checkpoint into a folder. */
+export async function fetchCheckpoint(api: Pick<WorkerApi, 'download'>, objects: readonly Download[], folder: string): Promise<string> {
+  for (const object of objects) await fetchObject(api, object, join(folder, object.name))
+  return folder
+}
