@@ -1,14 +1,22 @@
+import * as v from 'valibot'
 import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { newKey, sha256Hex } from '../core/keys.ts'
 import type { KeyBody, ResourceRow } from '../core/database.ts'
-import { createKey, key, keyWithSecret, OPERATOR_TENANT } from '../core/schemas/key.ts'
-import { deleted, listOf } from '../core/schemas/fields.ts'
+import { createKey, key, keyWithSecret, OPERATOR_TENANT, tenant } from '../core/schemas/key.ts'
+import { deleted, fields, listOf } from '../core/schemas/fields.ts'
 import { common, page, pageQuery } from './lists.ts'
-import { route } from './route.ts'
+import { route, type Caller } from './route.ts'
 
 const show = (row: ResourceRow<KeyBody>) => ({ ...common(row, 'key'), tenant: row.tenant, scopes: row.body.scopes })
+
+/** Whose keys are meant. @throws GavelError `forbidden` when a tenant names another */
+function tenantFor(caller: Caller, given = caller.tenant): string {
+  if (given === caller.tenant || caller.tenant === OPERATOR_TENANT) return given
+  const message = "Only the operator's admin keys reach the keys of another tenant; leave `tenant` out."
+  throw new GavelError('forbidden', message, { param: 'tenant' })
+}
 
 export const keyRoutes = [
   route({
@@ -23,15 +31,11 @@ export const keyRoutes = [
     example: { name: 'trainer', scopes: ['judge'] },
     response: keyWithSecret,
     async handler({ deps, caller, body }) {
-      const tenant = body.tenant ?? caller.tenant
-      if (tenant !== caller.tenant && caller.tenant !== OPERATOR_TENANT) {
-        const message = "Only the operator's admin keys make keys for another tenant; leave `tenant` out."
-        throw new GavelError('forbidden', message, { param: 'tenant' })
-      }
+      const whose = tenantFor(caller, body.tenant)
       const secret = newKey(deps.entropy)
       const row = {
         id: newId('key', deps.entropy),
-        tenant,
+        tenant: whose,
         name: body.name ?? null,
         body: { scopes: [...new Set(body.scopes)] },
         secret: null,
@@ -47,9 +51,10 @@ export const keyRoutes = [
     tag: 'Keys',
     summary: "List the tenant's API keys",
     scope: 'admin',
-    query: pageQuery(),
+    query: pageQuery({ tenant: v.optional(tenant) }),
     response: listOf(key),
-    handler: ({ deps, caller, query }) => page(query, (p) => deps.database.keys.list(caller.tenant, p), show),
+    handler: ({ deps, caller, query }) =>
+      page(query, (p) => deps.database.keys.list(tenantFor(caller, query.tenant), p), show),
   }),
   route({
     method: 'DELETE',
@@ -58,10 +63,12 @@ export const keyRoutes = [
     tag: 'Keys',
     summary: 'Revoke an API key, at once',
     scope: 'admin',
+    query: fields({ tenant: v.optional(tenant) }),
     response: deleted,
-    async handler({ deps, caller, params }) {
-      const { id } = await findResource(deps.database, 'keys', caller.tenant, params.id, 'id')
-      await deps.database.keys.remove(caller.tenant, id, deps.clock.now())
+    async handler({ deps, caller, params, query }) {
+      const whose = tenantFor(caller, query.tenant)
+      const { id } = await findResource(deps.database, 'keys', whose, params.id, 'id')
+      await deps.database.keys.remove(whose, id, deps.clock.now())
       return { id, object: 'key', deleted: true }
     },
   }),

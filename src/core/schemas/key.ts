@@ -9,16 +9,16 @@ export type Scope = (typeof SCOPES)[number]
 /** The tenant of the operator: its admin keys make keys for any tenant, its workers serve the jobs of all. */
 export const OPERATOR_TENANT = 'default'
 
+export const tenant = v.pipe(
+  v.string(),
+  v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1 to 63 lower-case letters, digits or dashes'),
+  v.description("Whose. Only the operator's admin keys may name another tenant than their own."),
+)
+
 export const createKey = fields({
   name: v.optional(name),
   scopes: v.pipe(v.array(v.picklist(SCOPES)), v.minLength(1), v.maxLength(SCOPES.length)),
-  tenant: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'must be 1 to 63 lower-case letters, digits or dashes'),
-      v.description("Whose key. Only the operator's admin keys may name another tenant than their own."),
-    ),
-  ),
+  tenant: v.optional(tenant),
 })
 
 export const key = v.object({
