@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
 import { parse } from '../../core/schemas/parse.ts'
 import type { GenerationRequest } from './model-service.ts'
 
@@ -77,8 +78,9 @@ type Common = v.InferOutput<v.ObjectSchema<typeof common, undefined>>
 export function parseChat(body: unknown, freshSeed: () => string): ParsedRequest {
   const request = parse(chatRequest, body)
   if (request.top_logprobs != null && !request.logprobs) {
-    // The one rule between two fields.
-    parse(v.object({ logprobs: v.literal(true, 'must be true where top_logprobs is given') }), body)
+    throw new GavelError('invalid_request', '`logprobs` must be true where `top_logprobs` is given.', {
+      param: 'logprobs',
+    })
   }
   const messages = request.messages.map(({ role, content }) => ({
     role: role === 'developer' ? ('system' as const) : role,

@@ -201,7 +201,7 @@ test('refuses what it cannot do, naming the field', async () => {
     [{ messages: [] }, 400, 'messages', /length of >=1/],
     [{ messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages[0].role', /must be/],
     [{ messages: [{ role: 'system', content: 'x' }] }, 400, '', /no system, please/],
-    [{ top_logprobs: 5 }, 400, 'logprobs', /must be true where top_logprobs is given/],
+    [{ top_logprobs: 5 }, 400, 'logprobs', /must be true where .top_logprobs. is given/],
     [{ logprobs: true, top_logprobs: 21 }, 400, 'top_logprobs', /must be <=20/],
     [{ tools: [{ type: 'function' }] }, 400, 'tools', /not supported here/],
     [{ presence_penalty: 1 }, 400, 'presence_penalty', /not supported here/],
