@@ -23,8 +23,8 @@ export type JobNews = { event: JobEvent } | { metrics: MetricPoint }
 
 /** How often a job that is watched is asked for new metrics, in ms. */
 const METRICS_MS = 1000
-/** A stream that breaks is taken up again after 1, 2, 4 … s, at most so many times without an event in between. */
-const RECONNECTS = 7
+/** A stream that breaks is taken up again after 0.25, 0.5, 1 … 15 s, at most so many times (a minute) without an event. */
+const RECONNECTS = 9
 /** Rows asked for at a time. */
 const PAGE = 200
 
@@ -140,7 +140,7 @@ export function createClient({ url, key }: ClientOptions) {
           code: 'unreachable',
         })
       }
-      await sleep(Math.min(1000 * 2 ** failures, 15_000), undefined, signal && { signal }).catch(() => {})
+      await sleep(Math.min(250 * 2 ** failures, 15_000), undefined, signal && { signal }).catch(() => {})
       if (signal?.aborted) return
     }
   }

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { API_COMMANDS } from '../../src/cli/api-commands.ts'
+import { createClient, type Client } from '../../src/cli/client.ts'
+import { runProgram } from '../../src/cli/run-program.ts'
+import { WorkerApi } from '../../src/gpu-worker/worker/worker-api.ts'
+import { startServer } from '../../src/server.ts'
+
+const KEY = 'gvl_key-of-the-operator'
+
+export interface Ran {
+  code: number
+  out: string
+  err: string
+}
+
+export interface RunOptions {
+  env?: Record<string, string>
+  /** Aborting it is Ctrl-C. */
+  interrupted?: AbortSignal
+  /** Told what has been printed so far. */
+  onOut?: (text: string) => void
+}
+
+export interface CliServer {
+  url: string
+  /** An empty folder, for files of the test. */
+  folder: string
+  /** Where the server keeps its objects. */
+  objects: string
+  api: Client
+  worker: WorkerApi
+  /** Runs `gavel` with the arguments, in this process. */
+  gavel(args: string[], options?: RunOptions): Promise<Ran>
+  close(): Promise<void>
+}
+
+/** A real server with nothing in it, and the command line that talks to it. No worker runs: a test plays it. */
+export async function startCliServer(): Promise<CliServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'gavel-cli-'))
+  const dataDir = join(folder, 'server')
+  const secretKey = 'a passphrase for the tests, quite long'
+  const server = await startServer({ dataDir, adminKey: KEY, secretKey, allowPrivateUrls: true })
+  return {
+    url: server.url,
+    folder,
+    objects: join(dataDir, 'objects'),
+    api: createClient({ url: server.url, key: KEY }),
+    worker: new WorkerApi({ url: server.url, key: KEY }),
+    async gavel(args, { env, interrupted = new AbortController().signal, onOut } = {}) {
+      const ran = { out: '', err: '' }
+      const io = {
+        out(text: string) {
+          ran.out += text
+          onOut?.(ran.out)
+        },
+        err: (text: string) => void (ran.err += text),
+        env: env ?? { GAVEL_URL: server.url, GAVEL_API_KEY: KEY },
+        interrupted: () => interrupted,
+      }
+      return { code: await runProgram(args, API_COMMANDS, io), ...ran }
+    },
+    async close() {
+      await server.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
