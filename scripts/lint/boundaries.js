@@ -14,7 +14,7 @@ const ROOMS = {
   'src/core': { imports: [], packages: ['valibot'] },
   'src/routes': {
     imports: ['src/core', 'src/dashboard'],
-    packages: ['hono', 'valibot', '@valibot/to-json-schema', '@hono/standard-validator'],
+    packages: ['hono', 'valibot', '@valibot/to-json-schema'],
   },
   'src/dashboard': { imports: [], packages: [] },
   // Adapters outside node/ and cloudflare/ serve both.
