@@ -3,9 +3,6 @@ import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { localJudgeHost } from '../gpu-worker/local-judge-host.ts'
-import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
-import { s3FromEnv, startServer } from '../server.ts'
 
 const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
@@ -33,6 +30,12 @@ export function registerDev(program: Command): void {
 }
 
 async function dev(options: DevOptions): Promise<void> {
+  // They are heavy, and `gavel --help` and the other commands do without.
+  const [{ localJudgeHost }, { hubFromEnv }, { s3FromEnv, startServer }] = await Promise.all([
+    import('../gpu-worker/local-judge-host.ts'),
+    import('../gpu-worker/weights/hub-env.ts'),
+    import('../server.ts'),
+  ])
   const { env } = process
   const adminKey = env.GAVEL_API_KEY || `gvl_${randomBytes(32).toString('hex')}`
   const threads = options.threads ? { GAVEL_THREADS: options.threads } : {}
