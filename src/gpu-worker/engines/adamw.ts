@@ -23,7 +23,7 @@ export interface OptimizerState {
  * Numbers updated in one run. The dozen passes over a piece and its moments then stay in the processor's
  * cache, which is twice as fast as passes over whole parameters and needs no memory to speak of.
  */
-const PIECE = 2 ** 18
+const PIECE = 2 ** 16
 
 /** AdamW (arXiv 1711.05101, decoupled decay) after clipping by the norm of all gradients together. */
 export class AdamW {

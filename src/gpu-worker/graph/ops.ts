@@ -179,9 +179,10 @@ export const OPS: Record<OpName, OpDef> = {
   QuickGelu: {
     domain: 'com.microsoft',
     ...elementwise(({ g, x: [x], y: [y], dy: [dy], attributes }) => {
-      const alpha = g.scalar((attributes.alpha as { float: number }).float)
-      const s = g.op('Sigmoid', [g.mul(x!, alpha)])
-      return g.mul(dy!, g.add(s, g.mul(g.mul(y!, alpha), g.sub(g.scalar(1), s))))
+      const alpha = (attributes.alpha as { float: number }).float
+      const scaled = (t: Tensor) => (alpha === 1 ? t : g.mul(t, g.scalar(alpha)))
+      const s = g.op('Sigmoid', [scaled(x!)])
+      return g.mul(dy!, g.add(s, g.mul(scaled(y!), g.sub(g.scalar(1), s))))
     }),
   },
   Where: {
