@@ -52,10 +52,7 @@ const REFUSED: [file: string, code: string, complaint: RegExp][] = [
 const ALLOWED: [file: string, code: string][] = [
   ['src/core/judges/x.ts', `import * as v from 'valibot'; import { GavelError } from '../errors.ts'`],
   ['src/core/x.ts', `export const iso = (ms: number) => new Date(ms).toISOString()`],
-  [
-    'src/routes/jobs.ts',
-    `import { Hono } from 'hono'; import '../core/ids.ts'`,
-  ],
+  ['src/routes/jobs.ts', `import { Hono } from 'hono'; import '../core/ids.ts'`],
   ['src/adapters/node/x.ts', `import { DatabaseSync } from 'node:sqlite'; import { jobs } from '../database/jobs.ts'`],
   ['src/adapters/database/x.ts', `import { drizzle } from 'drizzle-orm/d1'`],
   ['src/gpu-worker/x.ts', `import { Session } from './runtime/session.ts'; import '../core/rl/kl.ts'`],
