@@ -7,10 +7,13 @@ import { saveFolder } from '../../src/gpu-worker/models/source.ts'
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../demo/models/${name}`, import.meta.url), 'utf8')) as Record<string, unknown>
 
+const made: string[] = []
+process.once('exit', () => made.forEach((folder) => rmSync(folder, { recursive: true, force: true })))
+
 /** An empty folder that goes with the process. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'gavel-test-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  made.push(folder)
   return folder
 }
 
