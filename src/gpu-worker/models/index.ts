@@ -3,11 +3,14 @@ import { GavelError } from '../../core/errors.ts'
 import { llama, LlamaConfig } from './llama.ts'
 import type { Model } from './model.ts'
 import { opt, OptConfig } from './opt.ts'
+import { qwen2, Qwen2Config, qwen3, Qwen3Config } from './qwen.ts'
 
 /** Architectures by the `model_type` of their `config.json`. */
 const ARCHITECTURES = {
   llama: (config: unknown) => llama(v.parse(LlamaConfig, config)),
   opt: (config: unknown) => opt(v.parse(OptConfig, config)),
+  qwen2: (config: unknown) => qwen2(v.parse(Qwen2Config, config)),
+  qwen3: (config: unknown) => qwen3(v.parse(Qwen3Config, config)),
 } satisfies Record<string, (config: unknown) => Model>
 
 /**

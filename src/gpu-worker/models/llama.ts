@@ -4,10 +4,10 @@ import type { Tensor } from '../graph/tensor.ts'
 import { rotarySpec, RopeFields } from './rope-config.ts'
 import type { Layers, Model } from './model.ts'
 
-const Size = v.pipe(v.number(), v.integer(), v.minValue(1))
+export const Size = v.pipe(v.number(), v.integer(), v.minValue(1))
 
-/** The fields of a Llama `config.json` that the engine reads. */
-export const LlamaConfig = v.object({
+/** The fields of a `config.json` that Llama and its relatives share. */
+export const LlamaFields = {
   ...RopeFields,
   vocab_size: Size,
   hidden_size: Size,
@@ -20,12 +20,25 @@ export const LlamaConfig = v.object({
   rms_norm_eps: v.number(),
   hidden_act: v.optional(v.literal('silu'), 'silu'),
   tie_word_embeddings: v.optional(v.boolean(), false),
-  attention_bias: v.optional(v.literal(false), false),
   mlp_bias: v.optional(v.literal(false), false),
-})
+}
+
+/** The fields of a Llama `config.json` that the engine reads. */
+export const LlamaConfig = v.object({ ...LlamaFields, attention_bias: v.optional(v.literal(false), false) })
+
+/** What sets a relative of Llama apart from it. */
+export interface LlamaVariant {
+  /** Biases on the query, key and value projections (Qwen2). */
+  queryKeyValueBias?: boolean
+  /** RMS norm of every query and key head before it is rotated (Qwen3). */
+  queryKeyNorm?: boolean
+}
 
 /** Llama (arXiv 2302.13971) and what shares its shape: SmolLM2, TinyLlama, … */
-export function llama(config: v.InferOutput<typeof LlamaConfig>): Model {
+export function llama(
+  config: v.InferOutput<v.ObjectSchema<typeof LlamaFields, undefined>>,
+  { queryKeyValueBias, queryKeyNorm }: LlamaVariant = {},
+): Model {
   const heads = config.num_attention_heads
   const kvHeads = config.num_key_value_heads ?? heads
   const headSize = config.head_dim ?? config.hidden_size / heads
@@ -34,9 +47,18 @@ export function llama(config: v.InferOutput<typeof LlamaConfig>): Model {
   const embedding = 'model.embed_tokens.weight'
 
   function attention(nn: Layers, x: Tensor, p: string): Tensor {
-    const q = nn.rotate(nn.linear(x, `${p}.q_proj`), headSize, rope) // [N, heads·D]
-    const k = nn.rotate(nn.linear(x, `${p}.k_proj`), headSize, rope) // [N, kvHeads·D]
+    const placed = (name: 'q' | 'k') => {
+      const y = nn.linear(x, `${p}.${name}_proj`)
+      return nn.rotate(queryKeyNorm ? headNorm(nn, y, `${p}.${name}_norm.weight`) : y, headSize, rope)
+    }
+    const [q, k] = [placed('q'), placed('k')] // [N, heads·D], [N, kvHeads·D]
     return nn.linear(nn.attention(q, k, nn.linear(x, `${p}.v_proj`), shape), `${p}.o_proj`)
+  }
+
+  /** RMS norm of each head by itself. x [N, heads·D] */
+  function headNorm(nn: Layers, x: Tensor, name: string): Tensor {
+    const perHead = nn.g.reshape(x, [`${name}N`, headSize]) // [N·heads, D]
+    return nn.g.reshape(rmsNorm(nn.g, perHead, nn.parameter(name), config.rms_norm_eps), x.shape)
   }
 
   function mlp(nn: Layers, x: Tensor, p: string): Tensor {
@@ -73,9 +95,15 @@ export function llama(config: v.InferOutput<typeof LlamaConfig>): Model {
     const shapes = new Map<string, number[]>([[embedding, [V, H]]])
     for (let i = 0; i < config.num_hidden_layers; i++) {
       const p = `model.layers.${i}`
-      shapes.set(`${p}.self_attn.q_proj.weight`, [heads * headSize, H])
-      shapes.set(`${p}.self_attn.k_proj.weight`, [kvHeads * headSize, H])
-      shapes.set(`${p}.self_attn.v_proj.weight`, [kvHeads * headSize, H])
+      for (const [name, width] of [
+        ['q', heads * headSize],
+        ['k', kvHeads * headSize],
+        ['v', kvHeads * headSize],
+      ] as const) {
+        shapes.set(`${p}.self_attn.${name}_proj.weight`, [width, H])
+        if (queryKeyValueBias) shapes.set(`${p}.self_attn.${name}_proj.bias`, [width])
+        if (queryKeyNorm && name !== 'v') shapes.set(`${p}.self_attn.${name}_norm.weight`, [headSize])
+      }
       shapes.set(`${p}.self_attn.o_proj.weight`, [H, heads * headSize])
       shapes.set(`${p}.mlp.gate_proj.weight`, [F, H])
       shapes.set(`${p}.mlp.up_proj.weight`, [F, H])
