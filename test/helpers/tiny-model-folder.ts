@@ -7,6 +7,9 @@ import { saveFolder } from '../../src/gpu-worker/models/source.ts'
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../demo/models/${name}`, import.meta.url), 'utf8')) as Record<string, unknown>
 
+/** The demo's tokenizer, read afresh. */
+export const tinyTokenizer = () => ({ tokenizer: read('tokenizer.json'), config: read('tokenizer_config.json') })
+
 const made: string[] = []
 process.once('exit', () => made.forEach((folder) => rmSync(folder, { recursive: true, force: true })))
 
@@ -23,7 +26,7 @@ export function tinyModelFolder(change: Partial<Parameters<typeof saveFolder>[1]
   saveFolder(folder, {
     config: TINY_CONFIG,
     weights: initialWeights(1),
-    tokenizer: { tokenizer: read('tokenizer.json'), config: read('tokenizer_config.json') },
+    tokenizer: tinyTokenizer(),
     dtype: 'F32',
     ...change,
   })
