@@ -307,6 +307,10 @@ export function apiContract(
     await studentAndData(api)
     const headers = { 'content-type': 'application/jsonl' }
     await api.json('/v1/datasets?name=bare', { body: '{"prompt":"x"}\n{"prompt":"y","answer":"1"}', headers })
+    await api.json('/v1/datasets?name=vague', {
+      body: '{"prompt":"x","answer":"1"}\n{"prompt":"y","answer":""}',
+      headers,
+    })
     const grpo = {
       type: 'grpo',
       model: 'student',
@@ -320,6 +324,7 @@ export function apiContract(
       [sftJob('pairs', { model: 'nope' }), 'model'],
       [sftJob('pairs', { model: `ckpt_${'x'.repeat(24)}` }), 'model'],
       [{ ...grpo, data: { labelled: 'bare' } }, 'data.labelled'],
+      [{ ...grpo, data: { labelled: 'vague' } }, 'data.labelled'],
       [{ ...grpo, data: {} }, 'data'],
       [{ ...grpo, data: { unlabelled: 'bare' } }, 'data.labelled'],
       [{ ...grpo, data: { labelled: 'pairs', canary: 'bare' } }, 'data.canary'],

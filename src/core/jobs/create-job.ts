@@ -1,4 +1,5 @@
 import type { DatasetBody, JobRow, ResourceRow } from '../database.ts'
+import { datasetRows } from '../datasets/dataset-rows.ts'
 import { GavelError } from '../errors.ts'
 import { findResource } from '../find-resource.ts'
 import { newId } from '../ids.ts'
@@ -6,7 +7,9 @@ import { sha256Hex } from '../keys.ts'
 import { findCheckpoint } from '../checkpoints.ts'
 import type { JobSpec } from '../schemas/job.ts'
 import type { RewardRecipe } from '../schemas/reward.ts'
+import type { VerifierName } from '../schemas/verify.ts'
 import type { Services } from '../services.ts'
+import { VERIFIERS } from '../verifiers/index.ts'
 
 /**
  * Queues a job. Names in the spec become ids, so that what is created later under a name changes nothing.
@@ -58,15 +61,19 @@ const RESOLVERS: {
       throw new GavelError('invalid_request', message, { param: 'data.labelled' })
     }
     const data = {
-      ...(labelled !== undefined && { labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled') }),
+      ...(labelled !== undefined && {
+        labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', reward.verifier),
+      }),
       ...(unlabelled !== undefined && { unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows') }),
-      ...(canary !== undefined && { canary: await resolve.dataset(canary, 'data.canary', 'labelled') }),
+      ...(canary !== undefined && {
+        canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
+      }),
     }
     return { ...spec, model: await resolve.model(spec.model), data, reward }
   },
 
   async eval(resolve, spec) {
-    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled')
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
     const judge = spec.judge === undefined ? {} : { judge: await resolve.judge(spec.judge, 'judge') }
     return { ...spec, model: await resolve.model(spec.model), dataset, ...judge }
   },
@@ -77,11 +84,11 @@ function resolveSpec(services: Services, tenant: string, spec: JobSpec): Promise
   return resolve(resolver(services, tenant), spec)
 }
 
-/** What a row must have for a use of a dataset, and how one says so. */
-const NEEDS = { rows: null, labelled: 'an `answer`', completions: 'a `completion`' } as const
+/** The field that every row must have for a use of a dataset, by the count of those that do. */
+const NEEDS = { rows: 'prompt', labelled: 'answer', completions: 'completion' } as const
 
 type Resolver = ReturnType<typeof resolver>
-function resolver({ database }: Services, tenant: string) {
+function resolver({ database, blobs }: Services, tenant: string) {
   return {
     async model(reference: string): Promise<string> {
       if (reference.startsWith('ckpt_'))
@@ -93,19 +100,21 @@ function resolver({ database }: Services, tenant: string) {
       return (await findResource(database, 'judges', tenant, reference, param, 'invalid_request')).id
     },
 
-    async dataset(reference: string, param: string, need: keyof typeof NEEDS): Promise<string> {
-      const row: ResourceRow<DatasetBody> = await findResource(
-        database,
-        'datasets',
-        tenant,
-        reference,
-        param,
-        'invalid_request',
-      )
+    /** @param verifier that will compare with the rows' answers: each must be one it can compare with */
+    async dataset(
+      reference: string,
+      param: string,
+      need: keyof typeof NEEDS,
+      verifier?: VerifierName,
+    ): Promise<string> {
+      const row = await findResource(database, 'datasets', tenant, reference, param, 'invalid_request')
       const lacking = row.body.rows - row.body[need]
-      if (lacking === 0) return row.id
-      const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no ${NEEDS[need]?.slice(2)}, and every row needs one here.`
-      throw new GavelError('invalid_request', message, { param })
+      if (lacking > 0) {
+        const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no \`${NEEDS[need]}\`, and every row needs one here.`
+        throw new GavelError('invalid_request', message, { param })
+      }
+      if (verifier) await checkGolds(blobs, row, param, verifier)
+      return row.id
     },
 
     async reward(given: string | RewardRecipe): Promise<RewardRecipe> {
@@ -116,5 +125,26 @@ function resolver({ database }: Services, tenant: string) {
       if (recipe.judge === undefined) return recipe
       return { ...recipe, judge: await this.judge(recipe.judge, 'reward.judge') }
     },
+  }
+}
+
+/** @throws GavelError `invalid_request` naming the first line whose answer the verifier cannot compare with */
+async function checkGolds(
+  blobs: Services['blobs'],
+  { id, body }: ResourceRow<DatasetBody>,
+  param: string,
+  verifier: VerifierName,
+): Promise<void> {
+  const bytes = await blobs.get(body.blob)
+  if (!bytes)
+    throw new GavelError('invalid_request', `\`${param}\`: the file of ${id} is gone. Upload it again.`, { param })
+  for (const { line, row } of datasetRows(bytes)) {
+    try {
+      if (typeof row.answer === 'string') VERIFIERS[verifier].checkGold(row.answer)
+    } catch (error) {
+      if (!(error instanceof GavelError)) throw error
+      const message = `\`${param}\`: line ${line} of ${id} has an answer that \`${verifier}\` cannot compare with. ${error.message}`
+      throw new GavelError('invalid_request', message, { param })
+    }
   }
 }
