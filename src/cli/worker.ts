@@ -22,7 +22,8 @@ export function registerWorker(program: Command): void {
         GAVEL_WORKSPACE: workspace,
         GAVEL_MODEL_ROOTS: (models as string[] | undefined)?.join(delimiter),
       }
-      for (const [variable, value] of Object.entries(given)) if (value !== undefined) process.env[variable] = String(value)
+      for (const [variable, value] of Object.entries(given))
+        if (value !== undefined) process.env[variable] = String(value)
       await import('../gpu-worker/main.ts')
     })
 }
