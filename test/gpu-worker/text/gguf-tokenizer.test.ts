@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
+import { ggufTokenizer } from '../../../src/gpu-worker/text/gguf-tokenizer.ts'
+import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
+
+/** The 256 single bytes as byte-level BPE spells them, and a few longer pieces. */
+const { vocab } = (tinyTokenizer().tokenizer as { model: { vocab: Record<string, number> } }).model
+const bytes = Object.keys(vocab).filter((piece) => [...piece].length === 1)
+const merges = ['1 2', '12 3', '123 4', '? ?', "' S", 'a Ċ', 'Ċ Ċ']
+const tokens = ['<end>', '<user>', ...bytes, ...merges.map((merge) => merge.replace(' ', ''))]
+
+const codecOf = (pre: string | undefined) =>
+  new TextCodec(
+    ggufTokenizer(
+      new Map<string, string | number | string[] | number[]>([
+        ['tokenizer.ggml.model', 'gpt2'],
+        ...(pre ? [['tokenizer.ggml.pre', pre] as const] : []),
+        ['tokenizer.ggml.tokens', tokens],
+        ['tokenizer.ggml.token_type', tokens.map((_, i) => [3, 4][i] ?? 1)],
+        ['tokenizer.ggml.merges', merges],
+        ['tokenizer.ggml.eos_token_id', 0],
+      ]),
+      'x.gguf',
+    ),
+  )
+const pieces = (pre: string | undefined, text: string) => {
+  const codec = codecOf(pre)
+  return codec.encode(text).map((id) => codec.tokenText(id))
+}
+
+test('cuts numbers as each model does', () => {
+  assert.deepEqual(pieces('smollm', '1234'), ['1', '2', '3', '4'])
+  assert.deepEqual(pieces('qwen2', '1234'), ['1', '2', '3', '4'])
+  assert.deepEqual(pieces('llama-bpe', '1234'), ['123', '4'])
+  for (const pre of ['gpt-2', 'default', undefined]) assert.deepEqual(pieces(pre, '1234'), ['1234'])
+})
+
+test('cuts contractions and line ends as each model does', () => {
+  // Only the newer patterns take 'S for a contraction, which keeps it whole; GPT-2's takes small letters only.
+  assert.deepEqual(pieces('qwen2', "x'S"), ['x', "'S"])
+  assert.deepEqual(pieces('gpt-2', "x'S"), ['x', "'", 'S'])
+  assert.deepEqual(pieces('llama-bpe', 'x\n\n'), ['x', '\n\n'])
+  assert.deepEqual(pieces('smollm', '??\n\n'), ['??', '\n\n'])
+})
+
+test('qwen2 composes characters first', () => {
+  assert.deepEqual(codecOf('qwen2').encode('e\u0301'), codecOf('qwen2').encode('\u00e9'))
+  assert.notDeepEqual(codecOf('llama-bpe').encode('e\u0301'), codecOf('llama-bpe').encode('\u00e9'))
+})
+
+test('control tokens are found in text and left out of it; a user’s own are shown', () => {
+  const codec = codecOf('smollm')
+  const ids = codec.encode('a<end><user>b')
+  assert.deepEqual(ids.slice(1, 3), [0, 1])
+  assert.equal(codec.decode(ids), 'a<user>b')
+  assert.deepEqual([codec.endId, codec.stopIds, codec.largestId], [0, [0], tokens.length - 1])
+})
