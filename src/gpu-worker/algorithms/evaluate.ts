@@ -1,4 +1,6 @@
-import type { EvalSpec } from '../../core/schemas/eval.ts'
+import type { Judgment } from '../../core/judges/probability.ts'
+import type { EvalResult, EvalSpec } from '../../core/schemas/eval.ts'
+import { agreement } from '../../core/stats/agreement.ts'
 import { mean } from '../../core/stats/moments.ts'
 import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
 import { VERIFIERS } from '../../core/verifiers/index.ts'
@@ -10,11 +12,15 @@ import type { RunContext } from './run-context.ts'
 /** Rows answered between two reports of progress. */
 const CHUNK = 250
 const MAX_SLOTS = 256
-/** Answers that are kept for people to read. */
-const SAMPLES = 20
 
-/** The share of a dataset's rows that a model answers correctly, with its 95 % Wilson interval. */
-export async function evaluate(spec: EvalSpec, context: RunContext) {
+/** An answer's truth beside what the judge made of it; null where no judge is asked. */
+interface Assessed {
+  correct: boolean
+  judgment: Judgment | null
+}
+
+/** The share of a dataset's rows that a model answers correctly, and how a judge agrees with that. */
+export async function evaluate(spec: EvalSpec, context: RunContext): Promise<EvalResult> {
   const { config } = spec
   const { model, weights, codec } = await context.openModel()
   const verifier = VERIFIERS[spec.verifier]
@@ -28,9 +34,7 @@ export async function evaluate(spec: EvalSpec, context: RunContext) {
   const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length))
   const generator = await Generator.create(model, weights, { slots, capacity, threads: context.threads })
 
-  let correct = 0
-  const judged: number[] = []
-  let judgeFailures = 0
+  const assessed: Assessed[] = []
   for (let from = 0; from < prompts.length; from += CHUNK) {
     const chunk = prompts.slice(from, from + CHUNK)
     const completions = await generator.generate(
@@ -44,28 +48,48 @@ export async function evaluate(spec: EvalSpec, context: RunContext) {
     )
     const answers = completions.map(({ ids }) => codec.decode(ids))
     const verdicts = answers.map((text, i) => verifier.verify({ text, gold: chunk[i]!.answer! }))
-    correct += verdicts.filter((v) => v.correct).length
-    if (spec.judge !== undefined) {
-      const judgments = await context.judge(answers.map((answer, i) => ({ question: chunk[i]!.question, answer })))
-      for (const j of judgments) j.outcome === 'scored' ? judged.push(j.probability) : judgeFailures++
-    }
-    const done = from + chunk.length
-    context.metrics(done, { 'eval/done': done, 'eval/accuracy': correct / done })
-    if (from === 0) {
-      context.samples(
-        answers.slice(0, SAMPLES).map((completion, index) => ({
-          step: 0,
-          split: 'eval' as const,
-          index,
-          prompt: chunk[index]!.text,
-          completion,
-          answer: chunk[index]!.answer ?? null,
-          reward: verdicts[index]!.reward,
-        })),
-      )
-    }
+    const judgments =
+      spec.judge === undefined
+        ? null
+        : await context.judge(answers.map((answer, i) => ({ question: chunk[i]!.question, answer })))
+    verdicts.forEach(({ correct }, i) => assessed.push({ correct, judgment: judgments?.[i] ?? null }))
+    const done = assessed.length
+    context.metrics(done, { 'eval/done': done, 'eval/accuracy': countCorrect(assessed) / done })
+    const kept = answers.slice(0, Math.max(0, config.samples - from)).map((completion, i) => ({
+      step: 0,
+      split: 'eval' as const,
+      index: from + i,
+      prompt: chunk[i]!.text,
+      completion,
+      answer: chunk[i]!.answer ?? null,
+      reward: verdicts[i]!.reward,
+      terms: { verifier: verdicts[i]!.reward, ...judgeTerm(judgments?.[i]) },
+    }))
+    if (kept.length) context.samples(kept)
   }
   const n = prompts.length
-  const judge = spec.judge === undefined ? {} : { judge_mean: mean(judged), judge_unscored: judgeFailures }
+  const correct = countCorrect(assessed)
+  const judge = spec.judge === undefined ? {} : { judge: agreementOf(assessed) }
   return { correct, n, accuracy: correct / n, ...wilsonInterval(correct, n), ...judge }
+}
+
+const countCorrect = (assessed: readonly Assessed[]) => assessed.filter(({ correct }) => correct).length
+
+const judgeTerm = (judgment: Judgment | undefined): Record<string, number> =>
+  judgment?.outcome === 'scored' ? { judge: judgment.probability } : {}
+
+function agreementOf(assessed: readonly Assessed[]): EvalResult['judge'] {
+  const scored = assessed.flatMap(({ correct, judgment }) =>
+    judgment?.outcome === 'scored' ? [{ correct, score: judgment.probability, labelMass: judgment.labelMass }] : [],
+  )
+  const { auc, accuracy, falsePositiveRate, falseNegativeRate } = agreement(scored)
+  return {
+    scored: scored.length,
+    mean: mean(scored.map(({ score }) => score)),
+    label_mass: mean(scored.map(({ labelMass }) => labelMass)),
+    auc,
+    accuracy,
+    false_positive_rate: falsePositiveRate,
+    false_negative_rate: falseNegativeRate,
+  }
 }
