@@ -47,8 +47,8 @@ export class TrainingLayers implements Layers {
     return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
   }
 
-  linear(x: Tensor, name: string): Tensor {
-    return nn.linear(this.g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`))
+  linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
+    return nn.linear(this.g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
   }
 
   rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {

@@ -232,6 +232,15 @@ export class Graph {
   transpose = (x: Tensor, perm: number[]) => this.op('Transpose', [x], { attributes: { perm } })
   gather = (x: Tensor, indices: Tensor) => this.op('Gather', [x, indices], { attributes: { axis: 0 } })
 
+  /** [N, parts·width] → `parts` tensors of [N, width]. */
+  split(x: Tensor, parts: number, width: number): Tensor[] {
+    const shape = [x.shape[0]!, width]
+    return this.call('Split', [x], { attributes: { axis: 1, num_outputs: parts }, shape })
+  }
+
+  concat = (parts: readonly Tensor[], axis: number, shape: readonly Dim[]): Tensor =>
+    this.op('Concat', parts, { attributes: { axis }, shape })
+
   /** Sum over the axes, which stay as ones. */
   sum = (x: Tensor, axes: number[]) =>
     this.op('ReduceSum', [x, this.ints(axes)], {

@@ -1,9 +1,12 @@
 import type { Graph } from './graph.ts'
 import type { Dim, Tensor } from './tensor.ts'
 
-/** x·Wᵀ (+ b) with W as checkpoints keep it. x [N,in], weight [out,in], bias [out] → [N,out] */
-export function linear(g: Graph, x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  const product = g.matmul(x, weight, { transB: true })
+/** How a checkpoint keeps a projection's weight. */
+export type WeightLayout = 'out-in' | 'in-out'
+
+/** x·Wᵀ (+ b), or x·W for a weight kept [in,out]. x [N,in], bias [out] → [N,out] */
+export function linear(g: Graph, x: Tensor, weight: Tensor, bias?: Tensor, layout: WeightLayout = 'out-in'): Tensor {
+  const product = g.matmul(x, weight, { transB: layout === 'out-in' })
   return bias ? g.add(product, bias) : product
 }
 

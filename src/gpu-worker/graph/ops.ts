@@ -67,6 +67,7 @@ export type OpName =
   | 'Slice'
   | 'Pad'
   | 'Concat'
+  | 'Split'
   | 'Squeeze'
   | 'Unsqueeze'
   | 'Shape'
@@ -237,6 +238,19 @@ export const OPS: Record<OpName, OpDef> = {
   Slice: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   Pad: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   Concat: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  /** Equal parts; an output that nothing depends on has a gradient of zeros. */
+  Split: {
+    infer: ({ inputs: [x], attributes: { num_outputs }, shape }) =>
+      Array.from({ length: num_outputs as number }, () => ({ shape: shape!, type: x!.type })),
+    grad: ({ g, x: [x], y, dy, attributes }) => [
+      () =>
+        g.concat(
+          y.map((part, i) => dy[i] ?? g.mul(part, g.scalar(0))),
+          attributes.axis as number,
+          x!.shape,
+        ),
+    ],
+  },
   Squeeze: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
   Unsqueeze: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
   Shape: { infer: stated('int64'), grad: NOT_DIFFERENTIABLE },

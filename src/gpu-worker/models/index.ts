@@ -1,5 +1,7 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
+import { gemma3, Gemma3Config } from './gemma3.ts'
+import { gpt2, Gpt2Config } from './gpt2.ts'
 import { llama, LlamaConfig } from './llama.ts'
 import type { Model } from './model.ts'
 import { opt, OptConfig } from './opt.ts'
@@ -8,6 +10,8 @@ import { qwen2, Qwen2Config, qwen3, Qwen3Config } from './qwen.ts'
 /** Architectures by the `model_type` of their `config.json`. */
 const ARCHITECTURES = {
   llama: (config: unknown) => llama(v.parse(LlamaConfig, config)),
+  gemma3_text: (config: unknown) => gemma3(v.parse(Gemma3Config, config)),
+  gpt2: (config: unknown) => gpt2(v.parse(Gpt2Config, config)),
   opt: (config: unknown) => opt(v.parse(OptConfig, config)),
   qwen2: (config: unknown) => qwen2(v.parse(Qwen2Config, config)),
   qwen3: (config: unknown) => qwen3(v.parse(Qwen3Config, config)),

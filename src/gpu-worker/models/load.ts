@@ -25,7 +25,7 @@ export function loadFolder(
 ): LoadedModel {
   const config = readJson(join(folder, configFile), 'a model folder holds config.json and model.safetensors')
   const model = modelFromConfig(config)
-  const names = new Set(model.parameters.keys())
+  const names = new Set([...model.parameters.keys()].flatMap((name) => [name, shortName(model, name)]))
   const tensors = weightsFile ? readSafetensors(join(folder, weightsFile), names) : readWeightFiles(folder, names)
   return { model, config, weights: checkWeights(model, tensors, weightsFile ?? folder) }
 }
@@ -51,7 +51,7 @@ export function checkWeights(model: Model, tensors: ReadonlyMap<string, StoredTe
   const wrong = (name: string, what: string) =>
     new GavelError('corrupt_model', `${where}: tensor ${name} ${what}`, { param: name })
   for (const [name, shape] of model.parameters) {
-    const tensor = tensors.get(name)
+    const tensor = tensors.get(name) ?? tensors.get(shortName(model, name))
     if (!tensor) throw wrong(name, 'is missing')
     if (String(tensor.shape) !== String(shape))
       throw wrong(name, `has shape [${tensor.shape}], but config.json calls for [${shape}]`)
@@ -62,6 +62,10 @@ export function checkWeights(model: Model, tensors: ReadonlyMap<string, StoredTe
   }
   return weights
 }
+
+/** What a file that leaves out the model's optional prefix calls a parameter. */
+const shortName = ({ optionalPrefix = '' }: Model, name: string): string =>
+  name.startsWith(optionalPrefix) ? name.slice(optionalPrefix.length) : name
 
 function firstNotFinite(data: Float32Array): number {
   // NaN and ±∞ are the only numbers that differ from themselves by something else than 0.

@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.ts'
+import type { WeightLayout } from '../graph/nn.ts'
 import type { RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
 
@@ -14,7 +15,7 @@ export interface Layers {
   /** Position of every token within its own text, from 0; [B,T] int64. */
   positions: Tensor
   /** x·Wᵀ (+ b) by the parameters `${name}.weight` and, where the model has one, `${name}.bias`. */
-  linear(x: Tensor, name: string): Tensor
+  linear(x: Tensor, name: string, layout?: WeightLayout): Tensor
   /** Rotates pairs of [N, heads·headSize] by position. */
   rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor
   /** Causal attention. q [N, heads·headSize], k and v [N, kvHeads·headSize] → [N, heads·headSize] */
@@ -37,6 +38,8 @@ export interface AttentionShape {
 export interface Model {
   /** Name → shape of every parameter, named as in the safetensors file. */
   parameters: ReadonlyMap<string, readonly number[]>
+  /** Some files leave this out at the beginning of every name. */
+  optionalPrefix?: string
   vocabularySize: number
   /** Longest text the model was made for, in tokens. */
   contextLength: number

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { RotarySpec } from '../graph/rotary.ts'
 
-const Scaling = v.object({
+export const RopeScaling = v.object({
   rope_type: v.optional(v.string()),
   type: v.optional(v.string()),
   rope_theta: v.optional(v.number()),
@@ -11,16 +11,22 @@ const Scaling = v.object({
   original_max_position_embeddings: v.optional(v.number()),
 })
 
+type RopeScaling = v.InferOutput<typeof RopeScaling>
+
 /** Rotary settings as `config.json` has them: `rope_parameters` (transformers 5) or `rope_theta` with `rope_scaling`. */
 export const RopeFields = {
   rope_theta: v.optional(v.number()),
-  rope_scaling: v.optional(v.nullable(Scaling)),
-  rope_parameters: v.optional(v.nullable(Scaling)),
+  rope_scaling: v.optional(v.nullable(RopeScaling)),
+  rope_parameters: v.optional(v.nullable(RopeScaling)),
 }
 
 /** Throws for a scaling the engine does not know, naming it. */
-export function rotarySpec(config: v.InferOutput<v.ObjectSchema<typeof RopeFields, undefined>>): RotarySpec {
-  const scaling = config.rope_parameters ?? config.rope_scaling ?? {}
+export function rotarySpec(config: {
+  rope_theta?: number | undefined
+  rope_scaling?: RopeScaling | null | undefined
+  rope_parameters?: RopeScaling | null | undefined
+}): RotarySpec {
+  const scaling: Partial<RopeScaling> = config.rope_parameters ?? config.rope_scaling ?? {}
   const theta = scaling.rope_theta ?? config.rope_theta ?? 10_000
   const kind = scaling.rope_type ?? scaling.type ?? 'default'
   if (kind === 'default') return { theta }

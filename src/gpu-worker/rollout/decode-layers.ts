@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.ts'
+import type { WeightLayout } from '../graph/nn.ts'
 import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
@@ -49,15 +50,15 @@ export class DecodeLayers implements Layers {
     return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
   }
 
-  linear(x: Tensor, name: string): Tensor {
-    const product = this.product(x, this.parameter(`${name}.weight`))
+  linear(x: Tensor, name: string, layout?: WeightLayout): Tensor {
+    const product = this.product(x, this.parameter(`${name}.weight`), layout)
     const bias = this.parameters.get(`${name}.bias`)
     return bias ? this.g.add(product, bias) : product
   }
 
   /** x·Wᵀ as (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there. */
-  product(x: Tensor, weight: Tensor): Tensor {
-    return this.g.transpose(this.g.matmul(weight, x, { transB: true }), [1, 0])
+  product(x: Tensor, weight: Tensor, layout: WeightLayout = 'out-in'): Tensor {
+    return this.g.transpose(this.g.matmul(weight, x, { transA: layout === 'in-out', transB: true }), [1, 0])
   }
 
   rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {

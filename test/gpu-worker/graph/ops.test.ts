@@ -214,6 +214,12 @@ const CASES: Record<OpName, Case | Case[]> = {
     shape: [5],
     expected: (a, b) => [[...a!.data, ...b!.data]],
   },
+  Split: {
+    inputs: [real([2, 6])],
+    attributes: { axis: 1, num_outputs: 3 },
+    shape: [2, 2],
+    expected: (x) => [0, 2, 4].map((from) => build([2, 2], (i, j) => at(x!, i, from + j)).data),
+  },
   Squeeze: { inputs: [real([2, 1, 3]), whole([1], [1])], shape: [2, 3], expected: unchanged },
   Unsqueeze: { inputs: [real([2, 3]), whole([1], [1])], shape: [2, 1, 3], expected: unchanged },
   Shape: { inputs: [fixed([2, 3, 4])], attributes: { start: 1, end: 3 }, shape: [2], expected: () => [[3, 4]] },
