@@ -1,9 +1,9 @@
 import { checkpoint } from '../graph/autodiff.ts'
 import type { Graph } from '../graph/graph.ts'
 import * as nn from '../graph/nn.ts'
-import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
+import { TokenLayers } from './token-layers.ts'
 
 /** Added to the scores of positions a token may not see; far enough down for exp() to be 0, and finite. */
 const MASKED = -1e9
@@ -19,56 +19,18 @@ export interface TrainingLayersOptions {
  * Layers over whole, padded sequences, with gradients. Adds the inputs `ids`, `positions` and `mask`
  * ([B,T] int64; mask 1 where a token is real) and one input a parameter.
  */
-export class TrainingLayers implements Layers {
-  readonly g: Graph
-  readonly positions: Tensor
-  readonly parameters: ReadonlyMap<string, Tensor>
-  private readonly ids: Tensor
+export class TrainingLayers extends TokenLayers implements Layers {
   private readonly mask: Tensor
-  private readonly options: TrainingLayersOptions
+  private readonly recompute: boolean
 
-  constructor(g: Graph, model: Model, options: TrainingLayersOptions) {
-    this.g = g
-    this.options = options
-    this.parameters = new Map([...model.parameters].map(([name, shape]) => [name, g.input(name, 'float32', shape)]))
-    this.ids = g.input('ids', 'int64', ['B', 'T'])
-    this.positions = g.input('positions', 'int64', ['B', 'T'])
+  constructor(g: Graph, model: Model, { maxTokens, recompute = false }: TrainingLayersOptions) {
+    super(g, model, { width: 'T', maxPositions: maxTokens })
+    this.recompute = recompute
     this.mask = g.input('mask', 'int64', ['B', 'T'])
-    g.nameDimension('B', () => g.sizeOf(this.ids, 0))
-    g.nameDimension('T', () => g.sizeOf(this.ids, 1))
-  }
-
-  parameter(name: string): Tensor {
-    return this.parameters.get(name)!
-  }
-
-  embed(name: string, ids = this.ids): Tensor {
-    const table = this.parameter(name)
-    return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
   }
 
   linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
     return nn.linear(this.g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
-  }
-
-  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {
-    const width = x.shape[1]!
-    const { cos, sin } = this.rotary(headSize, spec)
-    const rows = this.g.reshape(x, ['B', 'T', width])
-    return this.g.reshape(this.g.op('RotaryEmbedding', [rows, this.positions, cos, sin]), ['N', width])
-  }
-
-  private readonly rotaryCache = new Map<string, { cos: Tensor; sin: Tensor }>()
-  private rotary(headSize: number, spec: RotarySpec) {
-    const key = `${headSize}${JSON.stringify(spec)}`
-    const known = this.rotaryCache.get(key)
-    if (known) return known
-    const { maxTokens } = this.options
-    const { cos, sin } = rotaryTables(spec, headSize, maxTokens)
-    const shape = [maxTokens, headSize / 2]
-    const tables = { cos: this.g.constant(cos, shape), sin: this.g.constant(sin, shape) }
-    this.rotaryCache.set(key, tables)
-    return tables
   }
 
   attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {
@@ -108,7 +70,7 @@ export class TrainingLayers implements Layers {
   }
 
   block(x: Tensor, parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor {
-    if (!this.options.recompute) return body(x)
+    if (!this.recompute) return body(x)
     const own = [...this.parameters].filter(([name]) => name.startsWith(parameterPrefix)).map(([, tensor]) => tensor)
     return checkpoint(this.g, x, own, body)
   }

@@ -1,6 +1,6 @@
+import { TokenLayers } from '../engines/token-layers.ts'
 import type { Graph } from '../graph/graph.ts'
 import type { WeightLayout } from '../graph/nn.ts'
-import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
 
@@ -16,38 +16,18 @@ export const cacheNames = (model: Model): string[] =>
  * `last` ([B] int32: index of each row's last token), `total` (int32 scalar: longest row, new tokens
  * included), and the cache, [B, kvHeads, capacity, paddedHeadSize] each, which the outputs extend in place.
  */
-export class DecodeLayers implements Layers {
-  readonly g: Graph
-  readonly positions: Tensor
-  readonly parameters: ReadonlyMap<string, Tensor>
-  private readonly ids: Tensor
+export class DecodeLayers extends TokenLayers implements Layers {
   private readonly last: Tensor
   private readonly total: Tensor
   private readonly cache: Tensor[]
-  private readonly capacity: number
   private layer = 0
 
   constructor(g: Graph, model: Model, capacity: number) {
-    this.g = g
-    this.capacity = capacity
-    this.parameters = new Map([...model.parameters].map(([name, shape]) => [name, g.input(name, 'float32', shape)]))
-    this.ids = g.input('ids', 'int64', ['B', 'S'])
-    this.positions = g.input('positions', 'int64', ['B', 'S'])
+    super(g, model, { width: 'S', maxPositions: capacity })
     this.last = g.input('last', 'int32', ['B'])
     this.total = g.input('total', 'int32', [])
     const cacheShape = ['B', model.kvHeads, capacity, paddedHeadSize(model.headSize)]
     this.cache = cacheNames(model).map((name) => g.input(name, 'float32', cacheShape))
-    g.nameDimension('B', () => g.sizeOf(this.ids, 0))
-    g.nameDimension('S', () => g.sizeOf(this.ids, 1))
-  }
-
-  parameter(name: string): Tensor {
-    return this.parameters.get(name)!
-  }
-
-  embed(name: string, ids = this.ids): Tensor {
-    const table = this.parameter(name)
-    return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
   }
 
   linear(x: Tensor, name: string, layout?: WeightLayout): Tensor {
@@ -59,25 +39,6 @@ export class DecodeLayers implements Layers {
   /** x·Wᵀ as (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there. */
   product(x: Tensor, weight: Tensor, layout: WeightLayout = 'out-in'): Tensor {
     return this.g.transpose(this.g.matmul(weight, x, { transA: layout === 'in-out', transB: true }), [1, 0])
-  }
-
-  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {
-    const width = x.shape[1]!
-    const { cos, sin } = this.rotary(headSize, spec)
-    const rows = this.g.reshape(x, ['B', 'S', width])
-    return this.g.reshape(this.g.op('RotaryEmbedding', [rows, this.positions, cos, sin]), ['N', width])
-  }
-
-  private readonly rotaryCache = new Map<string, { cos: Tensor; sin: Tensor }>()
-  private rotary(headSize: number, spec: RotarySpec) {
-    const key = `${headSize}${JSON.stringify(spec)}`
-    const known = this.rotaryCache.get(key)
-    if (known) return known
-    const { cos, sin } = rotaryTables(spec, headSize, this.capacity)
-    const shape = [this.capacity, headSize / 2]
-    const tables = { cos: this.g.constant(cos, shape), sin: this.g.constant(sin, shape) }
-    this.rotaryCache.set(key, tables)
-    return tables
   }
 
   attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {

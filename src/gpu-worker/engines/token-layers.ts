@@ -1,0 +1,57 @@
+import type { Graph } from '../graph/graph.ts'
+import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import type { Model } from '../models/model.ts'
+
+/**
+ * What training and generation have alike: the inputs `ids` and `positions` ([B, width] int64), one input a
+ * parameter, and what reads them.
+ */
+export class TokenLayers {
+  readonly g: Graph
+  readonly positions: Tensor
+  readonly parameters: ReadonlyMap<string, Tensor>
+  private readonly ids: Tensor
+  private readonly width: string
+  private readonly maxPositions: number
+  private readonly rotaryConstants = new Map<string, { cos: Tensor; sin: Tensor }>()
+
+  /** @param width the name of a row's length, in tokens; `maxPositions` the longest it will be with what is cached */
+  constructor(g: Graph, model: Model, { width, maxPositions }: { width: string; maxPositions: number }) {
+    this.g = g
+    this.width = width
+    this.maxPositions = maxPositions
+    this.parameters = new Map([...model.parameters].map(([name, shape]) => [name, g.input(name, 'float32', shape)]))
+    this.ids = g.input('ids', 'int64', ['B', width])
+    this.positions = g.input('positions', 'int64', ['B', width])
+    g.nameDimension('B', () => g.sizeOf(this.ids, 0))
+    g.nameDimension(width, () => g.sizeOf(this.ids, 1))
+  }
+
+  parameter(name: string): Tensor {
+    return this.parameters.get(name)!
+  }
+
+  embed(name: string, ids = this.ids): Tensor {
+    const table = this.parameter(name)
+    return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
+  }
+
+  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {
+    const features = x.shape[1]!
+    const { cos, sin } = this.rotary(headSize, spec)
+    const rows = this.g.reshape(x, ['B', this.width, features])
+    return this.g.reshape(this.g.op('RotaryEmbedding', [rows, this.positions, cos, sin]), ['N', features])
+  }
+
+  private rotary(headSize: number, spec: RotarySpec) {
+    const key = `${headSize}${JSON.stringify(spec)}`
+    const known = this.rotaryConstants.get(key)
+    if (known) return known
+    const { cos, sin } = rotaryTables(spec, headSize, this.maxPositions)
+    const shape = [this.maxPositions, headSize / 2]
+    const constants = { cos: this.g.constant(cos, shape), sin: this.g.constant(sin, shape) }
+    this.rotaryConstants.set(key, constants)
+    return constants
+  }
+}
