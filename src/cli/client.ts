@@ -135,10 +135,13 @@ export function createClient({ url, key }: ClientOptions) {
         if (error instanceof ApiError && (last === undefined || !isPassing(error))) throw error
       }
       if (failures >= RECONNECTS) {
-        throw new ApiError(`The events of ${id} break off again and again. The job goes on; look at it later.`, {
-          status: null,
-          code: 'unreachable',
-        })
+        throw new ApiError(
+          `${base} does not come back. Nothing is known of ${id} until it does; \`gavel jobs follow ${id}\` looks again.`,
+          {
+            status: null,
+            code: 'unreachable',
+          },
+        )
       }
       await sleep(Math.min(250 * 2 ** failures, 15_000), undefined, signal && { signal }).catch(() => {})
       if (signal?.aborted) return

@@ -60,5 +60,5 @@ function describeMetrics({ spec }: Job, { step, values }: MetricPoint): string {
   )
   const timed = Object.entries(values).filter(([name]) => name.startsWith('seconds/'))
   const seconds = timed.reduce((sum, [, value]) => sum + value, 0)
-  return [where, ...shown, ...(timed.length > 0 ? [`${seconds.toFixed(1)} s`] : [])].join('  ')
+  return [where, ...shown, ...(timed.length > 0 ? [`${seconds.toFixed(seconds < 1 ? 2 : 1)} s`] : [])].join('  ')
 }

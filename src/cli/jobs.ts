@@ -148,7 +148,7 @@ function describeJob(job: Job): string {
 
 function describeChange({ id, state, cancel_requested, pause_requested }: Job): string {
   if (state === 'running' && cancel_requested) return `${id} will be cancelled at its next heartbeat`
-  if (state === 'running' && pause_requested) return `${id} will be paused after its next checkpoint`
+  if (state === 'running' && pause_requested) return `${id} will be paused at its next heartbeat, with a checkpoint`
   return `${id} is ${state}`
 }
 
