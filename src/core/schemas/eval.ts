@@ -16,7 +16,7 @@ export const evalSpec = fields({
   config: fields({
     seed: v.optional(integer(0, 2 ** 32 - 1, 'Seed of sampling. Default 0.'), 0),
     max_prompt_tokens: v.optional(integer(1, 1_000_000, 'Longest prompt in tokens. Default 1024.'), 1024),
-    max_new_tokens: integer(1, 1_000_000, 'Longest completion in tokens.'),
+    max_new_tokens: v.optional(integer(1, 1_000_000, 'Longest completion in tokens. Default 256.'), 256),
     temperature: v.optional(number(0, 10, 'Sampling temperature; 0 is greedy. Default 0.'), 0),
     limit: v.optional(integer(1, 1_000_000, 'Only the first rows, at most so many. Default all.')),
     samples: v.optional(

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { fields, integer, name, number, reference } from './fields.ts'
 import { modelReference } from './model.ts'
 import { rewardRecipe } from './reward.ts'
-import { promptTemplate, steps, trainingEntries } from './training.ts'
+import { learningRate, promptTemplate, steps, trainingEntries } from './training.ts'
 
 export const grpoSpec = fields({
   type: v.literal('grpo'),
@@ -24,9 +24,10 @@ export const grpoSpec = fields({
   reward: v.union([reference('A recipe, by id or name.'), rewardRecipe]),
   config: fields({
     ...trainingEntries,
+    learning_rate: learningRate(3e-6),
     steps,
-    prompts_per_step: integer(1, 65_536, 'Prompts of one step, ≥ 1.'),
-    group_size: integer(2, 4096, 'Completions of each prompt, ≥ 2.'),
+    prompts_per_step: v.optional(integer(1, 65_536, 'Prompts of one step, ≥ 1. Default 8.'), 8),
+    group_size: v.optional(integer(2, 4096, 'Completions of each prompt, ≥ 2. Default 8.'), 8),
     labelled_share: v.optional(
       number(
         0,
@@ -35,8 +36,11 @@ export const grpoSpec = fields({
       ),
       0.5,
     ),
-    max_prompt_tokens: integer(1, 1_000_000, 'Longest prompt in tokens; a longer one is an error.'),
-    max_new_tokens: integer(1, 1_000_000, 'Longest completion in tokens.'),
+    max_prompt_tokens: v.optional(
+      integer(1, 1_000_000, 'Longest prompt in tokens; a longer one is an error. Default 512.'),
+      512,
+    ),
+    max_new_tokens: v.optional(integer(1, 1_000_000, 'Longest completion in tokens. Default 256.'), 256),
     temperature: v.optional(number(0.01, 10, 'Sampling temperature, > 0. Default 1.'), 1),
     epochs: v.optional(integer(1, 64, 'Passes over the rollouts of a step. Default 1.'), 1),
     clip_epsilon: v.optional(number(0, 10, 'Half-width of the clipped probability ratio. Default 0.2.'), 0.2),

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { fields, integer, name, reference } from './fields.ts'
 import { modelReference } from './model.ts'
-import { promptTemplate, steps, trainingEntries } from './training.ts'
+import { learningRate, promptTemplate, steps, trainingEntries } from './training.ts'
 
 export const sftSpec = fields({
   type: v.literal('sft'),
@@ -12,9 +12,13 @@ export const sftSpec = fields({
   prompt_template: promptTemplate,
   config: fields({
     ...trainingEntries,
+    learning_rate: learningRate(2e-5),
     steps,
-    batch_size: integer(1, 65_536, 'Rows of one step, ≥ 1.'),
-    max_tokens: integer(8, 1_000_000, 'Longest row (prompt and completion) in tokens; longer ones are an error.'),
+    batch_size: v.optional(integer(1, 65_536, 'Rows of one step, ≥ 1. Default 16.'), 16),
+    max_tokens: v.optional(
+      integer(8, 1_000_000, 'Longest row (prompt and completion) in tokens; longer ones are an error. Default 1024.'),
+      1024,
+    ),
   }),
 })
 export type SftSpec = v.InferOutput<typeof sftSpec>

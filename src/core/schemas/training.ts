@@ -4,7 +4,6 @@ import { integer, number } from './fields.ts'
 
 export const trainingEntries = {
   seed: v.optional(integer(0, 2 ** 32 - 1, 'Seed of every random choice of the job. Default 0.'), 0),
-  learning_rate: number(0, 10, 'Peak learning rate of AdamW, ≥ 0.'),
   warmup_steps: v.optional(integer(0, 1_000_000, 'Steps over which the learning rate rises from 0. Default 0.'), 0),
   schedule: v.optional(
     v.pipe(
@@ -29,6 +28,10 @@ export const trainingEntries = {
     4096,
   ),
 }
+
+/** The peak learning rate, with what suits the kind of training as its default. */
+export const learningRate = (byDefault: number) =>
+  v.optional(number(0, 10, `Peak learning rate of AdamW, ≥ 0. Default ${byDefault}.`), byDefault)
 
 export const steps = integer(1, 1_000_000, 'Optimizer steps, ≥ 1.')
 export const promptTemplate = v.optional(
