@@ -1,0 +1,112 @@
+/** The jobs of the run. Every name in them stands for the newest resource of that name. */
+import type { NewJob, NewJudge } from '../../src/cli/client.ts'
+
+type SftJob = Extract<NewJob, { type: 'sft' }>
+type GrpoJob = Extract<NewJob, { type: 'grpo' }>
+type EvalJob = Extract<NewJob, { type: 'eval' }>
+
+/** SmolLM2's own turns, without the system message it would put before them: 25 tokens less a row. */
+const PROMPT = '<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n'
+const MAX_NEW_TOKENS = 128
+
+/** What the judge is shown, in training and in use. It goes through the model's chat template. */
+export const JUDGE = {
+  template: {
+    system: 'You grade answers to word problems.',
+    user: '{question}\n\nAnswer: {answer}\n\nIs this answer correct?',
+  },
+  labels: { yes: 'Yes', no: 'No' },
+} satisfies Omit<NewJudge, 'provider'>
+
+/** Answers to each labelled question that the judge is taught on, and to each canary question that it is tested on. */
+export const ANSWERS = { labelled: 2, canary: 4 }
+
+/** The student learns to write short chains that end in `#### N`. */
+export const warmup = (): SftJob => ({
+  type: 'sft',
+  name: 'warmup',
+  model: 'smollm2',
+  dataset: 'warmup',
+  prompt_template: PROMPT,
+  config: {
+    seed: 1,
+    steps: 60,
+    batch_size: 16,
+    max_tokens: 256,
+    learning_rate: 1e-4,
+    warmup_steps: 5,
+    schedule: 'linear',
+    micro_batch_tokens: 2048,
+  },
+})
+
+/** The judge learns to say Yes or No to answers of the warmed-up student. */
+export const judgeTraining = (): SftJob => ({
+  type: 'sft',
+  name: 'judge-training',
+  model: 'warm',
+  dataset: 'judge-training',
+  config: {
+    seed: 1,
+    steps: 100,
+    batch_size: 16,
+    max_tokens: 512,
+    learning_rate: 5e-5,
+    warmup_steps: 5,
+    schedule: 'linear',
+    micro_batch_tokens: 2048,
+  },
+})
+
+export const grpo = (): GrpoJob => ({
+  type: 'grpo',
+  name: 'grpo',
+  model: 'warm',
+  data: { labelled: 'labelled', unlabelled: 'unlabelled', canary: 'canary' },
+  prompt_template: PROMPT,
+  reward: { lambda: 0.5, mu: 0.5, verifier: 'math', judge: 'taught' },
+  config: {
+    seed: 1,
+    steps: 24,
+    prompts_per_step: 8,
+    group_size: 8,
+    labelled_share: 0.5,
+    max_prompt_tokens: 256,
+    max_new_tokens: MAX_NEW_TOKENS,
+    learning_rate: 1e-5,
+    warmup_steps: 2,
+    beta2: 0.95,
+    advantage_epsilon: 0.05,
+    checkpoint_every: 10,
+    canary_every: 10,
+    micro_batch_tokens: 2048,
+  },
+})
+
+/** Greedy answers to problems never trained on, all kept, so that two models can be compared row by row. */
+export const evaluation = (name: string, model: string, dataset: string): EvalJob => ({
+  type: 'eval',
+  name,
+  model,
+  dataset,
+  prompt_template: PROMPT,
+  verifier: 'math',
+  config: { max_prompt_tokens: 512, max_new_tokens: MAX_NEW_TOKENS, samples: 100_000 },
+})
+
+/** Answers as GRPO draws them, all kept; with a judge, its view of each. */
+export const rollouts = (name: string, model: string, dataset: string, judge?: string): EvalJob => {
+  const job = evaluation(name, model, dataset)
+  return { ...job, ...(judge && { judge }), config: { ...job.config, temperature: 1, seed: 1 } }
+}
+
+/** The same job over in a minute: to see that everything is in place. */
+export function tiny<J extends NewJob>(job: J): J {
+  const config =
+    job.type === 'eval'
+      ? { ...job.config, limit: 6, max_new_tokens: 24 }
+      : job.type === 'sft'
+        ? { ...job.config, steps: 1, batch_size: 2 }
+        : { ...job.config, steps: 2, prompts_per_step: 2, group_size: 2, max_new_tokens: 24 }
+  return { ...job, config }
+}
