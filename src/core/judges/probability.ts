@@ -49,10 +49,13 @@ export function probabilityOfYes(
     return { outcome: 'failed', reason }
   }
   if (labelMass < minLabelMass || labelMass === 0) {
-    const likeliest = distinct.reduce((best, entry) => (entry.logprob > best.logprob ? entry : best)).token
+    const { token } = distinct.reduce((best, entry) => (entry.logprob > best.logprob ? entry : best))
+    // A local judge tells of its labels only, so what it would rather have said is not known.
+    const isLabel = carriesLabel(token, labels.yes) || carriesLabel(token, labels.no)
+    const rather = isLabel ? '' : `, its likeliest first token is ${JSON.stringify(token.slice(0, 64))}`
     const reason =
       `the judge did not answer ${labels.yes} or ${labels.no}: label mass ${labelMass.toPrecision(3)} is below ` +
-      `${minLabelMass}, its likeliest first token is ${JSON.stringify(likeliest.slice(0, 64))}`
+      `${minLabelMass}${rather}`
     return { outcome: 'abstained', labelMass, reason }
   }
   return { outcome: 'scored', probability: 1 / (1 + Math.exp(no - yes)), labelMass: Math.min(1, labelMass) }
