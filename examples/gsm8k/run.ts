@@ -82,7 +82,9 @@ function rowsOf(name: string): DatasetRow[] {
   return lines.map((line) => JSON.parse(line) as DatasetRow)
 }
 
-const repeat = (rows: DatasetRow[], times: number) => rows.flatMap((row) => Array<DatasetRow>(times).fill(row))
+function repeat(rows: DatasetRow[], times: number): DatasetRow[] {
+  return rows.flatMap((row) => Array<DatasetRow>(times).fill(row))
+}
 
 async function upload(name: string, rows: DatasetRow[]): Promise<void> {
   const dataset = await api.datasets.create(rows.map((row) => JSON.stringify(row)).join('\n'), { name })
