@@ -2,6 +2,7 @@
 import type { ModelSource } from '../../core/schemas/model.ts'
 import { answerCalls } from '../calls/answer-calls.ts'
 import { openModel, openPath, type SourceOptions } from '../models/source.ts'
+import type { DownloadProgress } from '../weights/hub.ts'
 import { ModelService, type GenerationPart, type GenerationRequest, type GenerationUsage } from './model-service.ts'
 import type { ModelServiceOptions } from './model-service.ts'
 
@@ -16,8 +17,17 @@ export interface ServeProtocol {
   result: GenerationUsage
 }
 
+/** A line on stderr for each file of a download as it begins. */
+function onProgress({ file, total }: DownloadProgress): void {
+  if (begun.has(file)) return
+  begun.add(file)
+  console.error(`downloading ${file} (${(total / 1e6).toFixed(1)} MB)`)
+}
+const begun = new Set<string>()
+
 answerCalls<ServeProtocol>(async ({ model, hub, options }) => {
-  const folder = model.type === 'path' ? openPath(model.path) : await openModel(model, { roots: [], hub })
+  const folder =
+    model.type === 'path' ? openPath(model.path) : await openModel(model, { roots: [], hub: { ...hub, onProgress } })
   const service = await ModelService.create(folder, options)
   return {
     ready: { context: service.context, slots: service.slots, chat: folder.codec.hasChatTemplate },

@@ -45,6 +45,8 @@ export interface GenerationUsage {
 
 /** Most texts under way at once, where memory allows. */
 const SLOTS = 16
+/** Most bytes their keys and values may take; they are taken only as texts grow that long. */
+const CACHE_BYTES = 4 * 2 ** 30
 /** Longest text unless told otherwise, in tokens. */
 const DEFAULT_CONTEXT = 8192
 
@@ -82,7 +84,7 @@ export class ModelService {
       )
     }
     const capacity = context ?? Math.min(model.contextLength, DEFAULT_CONTEXT)
-    const slots = slotsWithin(model, capacity, SLOTS)
+    const slots = slotsWithin(model, capacity, SLOTS, CACHE_BYTES)
     const decoder = await BatchDecoder.create(model, weights, { threads, slots, capacity, ids: codec.largestId + 1 })
     return new ModelService(folder, decoder, capacity, slots)
   }

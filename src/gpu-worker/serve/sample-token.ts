@@ -28,34 +28,40 @@ export function tokenLogprobs(logits: Float32Array, id: number, count: number): 
 }
 
 function draw(logits: Float32Array, max: number, { temperature, topP, rng }: SamplingOptions): number {
-  const weights = Float64Array.from(logits, (x) => Math.exp((x - max) / temperature))
-  const total = weights.reduce((a, b) => a + b, 0)
-  const pool = topP < 1 ? nucleus(weights, topP * total, total) : null
-  const mass = pool ? pool.reduce((sum, id) => sum + weights[id]!, 0) : total
-  const target = rng.uniform() * mass
+  // Plain loops: this is run for every token over the whole vocabulary, and callbacks would take as long as the model.
+  const weights = new Float64Array(logits.length)
+  let total = 0
+  for (let id = 0; id < logits.length; id++) total += weights[id] = Math.exp((logits[id]! - max) / temperature)
+  if (topP < 1) total = keepNucleus(weights, topP, total)
+  const target = rng.uniform() * total
   let running = 0
   let last = 0
-  const count = pool ? pool.length : weights.length
-  for (let i = 0; i < count; i++) {
-    const id = pool ? pool[i]! : i
+  for (let id = 0; id < weights.length; id++) {
     if (weights[id] === 0) continue
     running += weights[id]!
     last = id
-    if (running > target) return id
+    if (running > target) break
   }
   return last
 }
 
-/** The likeliest ids whose weights reach `wanted`, at least one. */
-function nucleus(weights: Float64Array, wanted: number, total: number): number[] {
+/** Leaves only the fewest weights that reach the share `topP` of the total, at least one; answers their sum. */
+function keepNucleus(weights: Float64Array, topP: number, total: number): number {
   // All tokens below this together have less than what may be left out, so none of them is needed.
-  const floor = (total - wanted) / weights.length
+  const floor = ((1 - topP) * total) / weights.length
   const candidates: number[] = []
   for (let id = 0; id < weights.length; id++) if (weights[id]! >= floor) candidates.push(id)
   candidates.sort((a, b) => weights[b]! - weights[a]! || a - b)
-  let reached = 0
-  const end = candidates.findIndex((id) => (reached += weights[id]!) >= wanted)
-  return end < 0 ? candidates : candidates.slice(0, end + 1)
+  const kept: [id: number, weight: number][] = []
+  let sum = 0
+  for (const id of candidates) {
+    kept.push([id, weights[id]!])
+    sum += weights[id]!
+    if (sum >= topP * total) break
+  }
+  weights.fill(0)
+  for (const [id, weight] of kept) weights[id] = weight
+  return sum
 }
 
 function argmax(values: Float32Array): number {
