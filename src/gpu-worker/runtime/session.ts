@@ -47,13 +47,8 @@ export class Session {
   /** Runs the graph; `outputs` names every output and the tensor it is written to. Blocks the event loop. */
   async run(inputs: Record<string, RuntimeTensor>, outputs: Record<string, RuntimeTensor>): Promise<void> {
     const targets = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [outputName(name), tensor]))
-    if (!this.withSequence) {
-      const results = await this.session.run(inputs, targets)
-      for (const [name, target] of Object.entries(targets)) copyInto(target, results[name]!)
-      return
-    }
     try {
-      await this.session.run(inputs, { [SEQUENCE_OUTPUT]: null, ...targets })
+      await this.session.run(inputs, this.withSequence ? { [SEQUENCE_OUTPUT]: null, ...targets } : targets)
     } catch (error) {
       if (!String(error).includes('Non tensor type is temporarily not supported')) throw error
     }
@@ -62,11 +57,6 @@ export class Session {
   async release(): Promise<void> {
     await this.session.release()
   }
-}
-
-function copyInto(target: RuntimeTensor, result: ort.Tensor) {
-  const [to, from] = [target.data as Float32Array, result.data as Float32Array]
-  if (to !== from) to.set(from)
 }
 
 let avoidable: Promise<boolean> | undefined
