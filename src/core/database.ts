@@ -43,6 +43,8 @@ export interface ResourceTable<Body> {
 
 export interface KeyBody {
   scopes: Scope[]
+  /** Whether the key is also taken from a URL. */
+  path_token?: boolean
 }
 export interface KeyTable extends Omit<ResourceTable<KeyBody>, 'insert'> {
   insert(row: Omit<ResourceRow<KeyBody>, 'version'>, sha256: string): Promise<ResourceRow<KeyBody>>

@@ -18,7 +18,7 @@ import { readJson } from './read-body.ts'
 import { readQuery } from './read-query.ts'
 import { recipeRoutes } from './recipes.ts'
 import { rewardRoutes } from './rewards.ts'
-import { MAX_JSON_BYTES, type Caller, type Route } from './route.ts'
+import { MAX_JSON_BYTES, TOKEN_PREFIX, type Caller, type Route } from './route.ts'
 import { verifyRoutes } from './verify.ts'
 import { workerRoutes } from './worker.ts'
 
@@ -38,7 +38,7 @@ export const ROUTES: readonly Route[] = describedRoutes([
   ...healthRoutes,
 ])
 
-type Variables = { requestId: string }
+type Variables = { requestId: string; route?: Route }
 type App = Hono<{ Variables: Variables }>
 
 /** The API, the same wherever it runs. */
@@ -52,11 +52,11 @@ export function createApp(deps: Deps): App {
     c.header('x-request-id', c.get('requestId'))
   })
 
-  for (const route of ROUTES) app.on(route.method, route.path, (c) => serve(deps, route, c))
+  for (const route of ROUTES) app.on(route.method, pathsOf(route), (c) => serve(deps, route, c))
   refuseOtherMethods(app)
 
   app.notFound((c) => {
-    const message = `There is nothing at ${c.req.method} ${c.req.path.slice(0, 200)}. GET /docs lists what there is.`
+    const message = `There is nothing at ${c.req.method} ${shownPath(c)}. GET /docs lists what there is.`
     return c.json(new GavelError('not_found', message).toBody(), 404)
   })
   app.onError((error, c) => {
@@ -66,19 +66,26 @@ export function createApp(deps: Deps): App {
     if (known.status === 409) c.header('x-should-retry', 'false')
     if (known.status === 401) c.header('www-authenticate', 'Bearer')
     c.header('x-request-id', c.get('requestId'))
-    return c.json(known.toBody(), known.status as 500)
+    return c.json(c.get('route')?.errorForm?.show(known) ?? known.toBody(), known.status as 500)
   })
   return app
 }
 
 const NO_CALLER: Caller = { tenant: '', scopes: [] }
 
+const pathsOf = ({ path, pathToken }: Route) => (pathToken ? [path, TOKEN_PREFIX + path] : [path])
+
+/** A path as messages may repeat it: short, and without a key. */
+const shownPath = (c: Context) => c.req.path.replace(/^\/t\/[^/]*/, '/t/…').slice(0, 200)
+
 async function serve(deps: Deps, route: Route, c: Context<{ Variables: Variables }>): Promise<Response> {
+  c.set('route', route)
   const request = c.req.raw
-  const caller = route.scope === null ? NO_CALLER : await authenticate(deps, request, route.scope)
+  const { token, ...params } = c.req.param() as Record<string, string>
+  const caller = route.scope === null ? NO_CALLER : await authenticate(deps, request, route.scope, token)
   const query = readQuery(request.url, route.query)
   const body = route.body && parse(route.body, await readJson(request, route.maxBytes ?? MAX_JSON_BYTES))
-  const answer = await route.handler({ deps, caller, params: c.req.param(), query, body, request })
+  const answer = await route.handler({ deps, caller, params, query, body, request })
   return answer instanceof Response ? answer : c.json(answer as object)
 }
 
@@ -87,8 +94,8 @@ function refuseOtherMethods(app: App): void {
   for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path)) {
     const methods = routes.map((route) => route.method)
     const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')
-    app.all(path, (c) => {
-      const message = `${c.req.path.slice(0, 200)} does not take ${c.req.method}; use ${allow}.`
+    app.on('ALL', pathsOf(routes[0]), (c) => {
+      const message = `${shownPath(c)} does not take ${c.req.method}; use ${allow}.`
       return c.json(new GavelError('method_not_allowed', message).toBody(), 405, { Allow: allow })
     })
   }

@@ -9,7 +9,12 @@ import { deleted, fields, listOf } from '../core/schemas/fields.ts'
 import { common, page, pageQuery } from './lists.ts'
 import { route, type Caller } from './route.ts'
 
-const show = (row: ResourceRow<KeyBody>) => ({ ...common(row, 'key'), tenant: row.tenant, scopes: row.body.scopes })
+const show = (row: ResourceRow<KeyBody>) => ({
+  ...common(row, 'key'),
+  tenant: row.tenant,
+  scopes: row.body.scopes,
+  path_token: row.body.path_token ?? false,
+})
 
 /** Whose keys are meant. @throws GavelError `forbidden` when a tenant names another */
 function tenantFor(caller: Caller, given = caller.tenant): string {
@@ -37,7 +42,7 @@ export const keyRoutes = [
         id: newId('key', deps.entropy),
         tenant: whose,
         name: body.name ?? null,
-        body: { scopes: [...new Set(body.scopes)] },
+        body: { scopes: [...new Set(body.scopes)], path_token: body.path_token },
         secret: null,
         createdAt: deps.clock.now(),
       }

@@ -64,6 +64,9 @@ const TAGS: Record<string, string> = {
   Jobs: 'Training and evaluation.',
   Checkpoints: 'Committed steps of jobs, with their files.',
   Keys: 'Who may do what.',
+  Compatibility:
+    'Rewards and decisions as existing trainers, servers and SDKs ask for them: only their URL is changed. Where a client ' +
+    'sends no headers, a key made with `path_token` stands in the URL: `/t/{key}/compat/…`.',
   Worker: 'What workers speak: lease, heartbeat, reports, checkpoints.',
   Health: 'Whether it runs, and its description.',
 }
@@ -75,6 +78,7 @@ interface Operation {
   description?: string
   tags: string[]
   security?: object[]
+  servers?: object[]
   parameters?: { name: string; in: string; required?: boolean; description?: string; schema: Schema }[]
   requestBody?: { required: true; content: Record<string, { schema: Schema; example?: unknown }> }
   responses: Record<string, unknown>
@@ -151,6 +155,7 @@ function operation(route: Route): Operation {
     ...(description && { description }),
     tags: [tag],
     ...(route.scope === null && { security: [] }),
+    ...(route.pathToken && { servers: PATH_TOKEN_SERVERS }),
     ...(parameters.length > 0 && { parameters }),
     ...(requestBody && { requestBody }),
     responses: {
@@ -158,9 +163,27 @@ function operation(route: Route): Operation {
       ...Object.fromEntries(
         Object.entries(route.otherResponses ?? {}).map(([status, text]) => [status, { description: text }]),
       ),
-      '4XX': { $ref: '#/components/responses/Error' },
-      '5XX': { $ref: '#/components/responses/Error' },
+      '4XX': errorAnswer(route),
+      '5XX': errorAnswer(route),
     },
+  }
+}
+
+/** For clients without headers, the key in the URL. */
+const PATH_TOKEN_SERVERS = [
+  { url: '/' },
+  {
+    url: '/t/{key}',
+    description: 'With a key made with `path_token`, for clients that send no headers.',
+    variables: { key: { default: 'gvl_…' } },
+  },
+]
+
+function errorAnswer({ errorForm }: Route): object {
+  if (!errorForm) return { $ref: '#/components/responses/Error' }
+  return {
+    description: 'What was wrong, where, and what to do about it.',
+    content: { 'application/json': { schema: jsonSchema(errorForm.schema) } },
   }
 }
 

@@ -1,5 +1,6 @@
 /** A route: schema, description and handler in one place. `app.ts` serves it, `openapi.ts` describes it. */
 import type * as v from 'valibot'
+import type { GavelError } from '../core/errors.ts'
 import type { Scope } from '../core/schemas/key.ts'
 import type { Deps } from './deps.ts'
 
@@ -34,6 +35,8 @@ interface Description {
   description?: string
   /** What the key must be allowed; null for everyone without a key. */
   scope: Scope | null
+  /** Whether the route is also served below {@link TOKEN_PREFIX}, for clients that send no headers. */
+  pathToken?: boolean
   /** Most bytes of a JSON body. Default {@link MAX_JSON_BYTES}. */
   maxBytes?: number
   /** Bodies that are no JSON: media type to JSON schema. The handler reads them. */
@@ -46,7 +49,12 @@ interface Description {
   response: v.GenericSchema | { mediaType: string; description: string }
   /** Answers beside the one above, by status. */
   otherResponses?: Record<string, string>
+  /** The form of this route's errors, where its clients know another than OpenAI's. */
+  errorForm?: { schema: v.GenericSchema; show(error: GavelError): object }
 }
+
+/** Where a key stands in the URL. */
+export const TOKEN_PREFIX = '/t/:token'
 
 /** Most bytes of a JSON body. Well below what one value of the database may hold (2 MB on D1). */
 export const MAX_JSON_BYTES = 1024 * 1024

@@ -27,6 +27,25 @@ export function probabilityOfYes(
   labels: JudgeLabels,
   minLabelMass = 0.5,
 ): Judgment {
+  const read = labelMasses(logprobs, [labels.yes, labels.no], minLabelMass)
+  if (read.outcome !== 'scored') return read
+  const [yes, no] = read.logMasses
+  return { outcome: 'scored', probability: 1 / (1 + Math.exp(no - yes)), labelMass: read.labelMass }
+}
+
+/** How the first token's probability falls on labels: ln of each one's mass (−∞ for none), and their sum. */
+export type LabelMasses =
+  { outcome: 'scored'; logMasses: number[]; labelMass: number } | Exclude<Judgment, { outcome: 'scored' }>
+
+/**
+ * The masses of any number of labels, read as {@link probabilityOfYes} says.
+ * @param labels at least two, none a variant of another
+ */
+export function labelMasses(
+  logprobs: FirstTokenLogprobs['logprobs'],
+  labels: readonly string[],
+  minLabelMass: number,
+): LabelMasses {
   if (logprobs.length === 0) {
     const reason =
       'the provider returned no log-probabilities for the first token; use a model and provider that support ' +
@@ -39,11 +58,10 @@ export function probabilityOfYes(
     return { outcome: 'failed', reason }
   }
   const distinct = [...new Map(logprobs.map((entry) => [`${entry.logprob}\n${entry.token}`, entry])).values()]
-  const logMassOf = (label: string) =>
-    logSumExp(distinct.filter(({ token }) => carriesLabel(token, label)).map(({ logprob }) => Math.min(0, logprob)))
-  const yes = logMassOf(labels.yes)
-  const no = logMassOf(labels.no)
-  const labelMass = Math.exp(logSumExp([yes, no]))
+  const logMasses = labels.map((label) =>
+    logSumExp(distinct.filter(({ token }) => carriesLabel(token, label)).map(({ logprob }) => Math.min(0, logprob))),
+  )
+  const labelMass = Math.exp(logSumExp(logMasses))
   if (labelMass > 1 + ROUNDING) {
     const reason = `garbage from the provider: the labels' probabilities sum to ${labelMass.toPrecision(4)}`
     return { outcome: 'failed', reason }
@@ -51,14 +69,13 @@ export function probabilityOfYes(
   if (labelMass < minLabelMass || labelMass === 0) {
     const { token } = distinct.reduce((best, entry) => (entry.logprob > best.logprob ? entry : best))
     // A local judge tells of its labels only, so what it would rather have said is not known.
-    const isLabel = carriesLabel(token, labels.yes) || carriesLabel(token, labels.no)
+    const isLabel = labels.some((label) => carriesLabel(token, label))
     const rather = isLabel ? '' : `, its likeliest first token is ${JSON.stringify(token.slice(0, 64))}`
-    const reason =
-      `the judge did not answer ${labels.yes} or ${labels.no}: label mass ${labelMass.toPrecision(3)} is below ` +
-      `${minLabelMass}${rather}`
+    const asked = `${labels.slice(0, -1).join(', ')} or ${labels.at(-1)}`
+    const reason = `the judge did not answer ${asked}: label mass ${labelMass.toPrecision(3)} is below ${minLabelMass}${rather}`
     return { outcome: 'abstained', labelMass, reason }
   }
-  return { outcome: 'scored', probability: 1 / (1 + Math.exp(no - yes)), labelMass: Math.min(1, labelMass) }
+  return { outcome: 'scored', logMasses, labelMass: Math.min(1, labelMass) }
 }
 
 /** ln Σ exp(xᵢ), without overflow or underflow; −∞ of nothing. */

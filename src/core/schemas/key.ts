@@ -1,6 +1,6 @@
 /** API keys: who may do what, for which tenant. */
 import * as v from 'valibot'
-import { fields, name, unixSeconds } from './fields.ts'
+import { boolean, fields, name, unixSeconds } from './fields.ts'
 
 /** `admin` may do everything the others may, and manage keys. */
 export const SCOPES = ['judge', 'data', 'train', 'worker', 'admin'] as const
@@ -15,11 +15,28 @@ export const tenant = v.pipe(
   v.description("Whose. Only the operator's admin keys may name another tenant than their own."),
 )
 
-export const createKey = fields({
-  name: v.optional(name),
-  scopes: v.pipe(v.array(v.picklist(SCOPES)), v.minLength(1), v.maxLength(SCOPES.length)),
-  tenant: v.optional(tenant),
-})
+export const createKey = v.pipe(
+  fields({
+    name: v.optional(name),
+    scopes: v.pipe(v.array(v.picklist(SCOPES)), v.minLength(1), v.maxLength(SCOPES.length)),
+    tenant: v.optional(tenant),
+    path_token: v.optional(
+      boolean(
+        'Whether the key may also stand in a URL, `/t/{key}/compat/…`, for clients that send no headers. URLs get into ' +
+          'logs, so such a key has the scope `judge` alone. Default false.',
+      ),
+      false,
+    ),
+  }),
+  v.forward(
+    v.partialCheck(
+      [['scopes'], ['path_token']],
+      ({ scopes, path_token }) => !path_token || scopes.every((scope) => scope === 'judge'),
+      'must be ["judge"] for a key that may stand in a URL: URLs get into logs; make other keys without `path_token`',
+    ),
+    ['scopes'],
+  ),
+)
 
 export const key = v.object({
   id: v.string(),
@@ -27,6 +44,7 @@ export const key = v.object({
   name: v.nullable(v.string()),
   tenant: v.string(),
   scopes: v.array(v.picklist(SCOPES)),
+  path_token: v.pipe(v.boolean(), v.description('Whether it may stand in a URL.')),
   created_at: unixSeconds,
 })
 export type Key = v.InferOutput<typeof key>
