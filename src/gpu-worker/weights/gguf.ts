@@ -1,8 +1,9 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { basename } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
 import { BLOCK_TYPES, TYPE_NAMES, type BlockType } from './gguf-types.ts'
+import { readBytes } from './read-bytes.ts'
 import type { StoredTensor } from './safetensors.ts'
 
 export type GgufValue = number | boolean | string | GgufValue[]
@@ -143,13 +144,8 @@ class Reader {
   bytesAt(offset: number, length: number, what: string): Uint8Array<ArrayBuffer> {
     // Written so that NaN and numbers beyond 2⁵³ fail as well.
     if (!(offset + length <= this.size)) throw this.corrupt(`${what} reaches past the end of the file`)
-    const bytes = new Uint8Array(length)
-    // One read gives at most 2 GiB.
-    for (let done = 0; done < length;) {
-      const read = readSync(this.file, bytes, done, Math.min(length - done, 1 << 30), offset + done)
-      if (read === 0) throw this.corrupt(`${what} could not be read whole`)
-      done += read
-    }
+    const bytes = readBytes(this.file, offset, length)
+    if (bytes.length < length) throw this.corrupt(`${what} could not be read whole`)
     return bytes
   }
 

@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
 import { NUMBER_FORMATS } from './number-formats.ts'
+import { IO_BYTES, readBytes } from './read-bytes.ts'
 
 /** https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, then raw tensors. */
 interface Entry {
@@ -86,9 +87,8 @@ function readTensor(file: number, path: string, name: string, entry: Entry, star
       path,
       `tensor ${name} has ${to - from} bytes, but its shape [${entry.shape}] needs ${count * format.size}`,
     )
-  const bytes = new Uint8Array(to - from)
-  if (readSync(file, bytes, 0, bytes.length, start + from) !== bytes.length)
-    throw corrupt(path, `tensor ${name} could not be read whole`)
+  const bytes = readBytes(file, start + from, to - from)
+  if (bytes.length < to - from) throw corrupt(path, `tensor ${name} could not be read whole`)
   const data = new Float32Array(count)
   format.decode(bytes, data)
   return { shape: entry.shape, data }
@@ -133,5 +133,5 @@ export function writeSafetensors(
 }
 
 function writeAll(file: number, bytes: Uint8Array) {
-  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done)
+  for (let done = 0; done < bytes.length;) done += writeSync(file, bytes, done, Math.min(bytes.length - done, IO_BYTES))
 }
