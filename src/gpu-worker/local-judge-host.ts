@@ -6,7 +6,7 @@ import type { BlobStore, JudgeClient } from '../core/ports.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import { CallProcess } from './calls/call-process.ts'
 import { unpackError } from './calls/packed-error.ts'
-import { fetchCheckpoint } from './checkpoint/fetch.ts'
+import { fetchModel } from './checkpoint/fetch.ts'
 import type { JudgeModel, JudgeProtocol } from './judge-process.ts'
 import type { LocalJudgeOptions } from './local-judge.ts'
 import type { SourceOptions } from './models/source.ts'
@@ -49,7 +49,7 @@ async function modelOf(judge: JudgeInput, blobs: BlobStore): Promise<{ model: Ju
   const cleanUp = () => rmSync(path, { recursive: true, force: true })
   try {
     const download = async ({ url }: { url: string }) => new Response((await blobs.stream(url))?.body ?? null)
-    await fetchCheckpoint({ download }, judge.model.objects, path)
+    await fetchModel({ download }, judge.model.objects, path)
     return { model: { type: 'folder', path }, cleanUp }
   } catch (error) {
     cleanUp()

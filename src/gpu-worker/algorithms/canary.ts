@@ -4,12 +4,14 @@ import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import { mean } from '../../core/stats/moments.ts'
 import type { Generator } from '../rollout/generator.ts'
 import type { TextCodec } from '../text/text-codec.ts'
+import { refuseSilence } from './judge-silence.ts'
 import type { Prompt } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
 
 /**
  * One look at the canary: greedy answers to labelled prompts that are never trained on, seen by the verifier
- * and by the judge. An answer that the gate refuses counts as wrong and as worth nothing to the judge.
+ * and by the judge. An answer that the gate refuses counts as wrong and as worth nothing to the judge. Throws where the
+ * judge scores none.
  */
 export async function askCanary(of: {
   step: number
@@ -35,6 +37,7 @@ export async function askCanary(of: {
   const rows = assessRows(recipe, items)
   const plan = planJudgeItems(items, rows)
   const judged = plan.length ? await context.judge(plan.map((p) => p.item)) : []
+  refuseSilence(`canary, step ${step}`, judged)
   const scores = judged.flatMap((j) => (j.outcome === 'scored' ? j.probability : []))
   const unjudged = recipe.mu > 0 ? rows.filter((row) => row.gated).map(() => 0) : []
   const point = {
@@ -43,6 +46,6 @@ export async function askCanary(of: {
     gold: rows.filter((row) => row.verdict?.correct).length / rows.length,
     n: rows.length,
   }
-  context.metrics(step, { 'canary/gold': point.gold, 'canary/judge': point.judge })
+  context.metrics(step, { 'canary/gold': point.gold, ...(recipe.mu > 0 && { 'canary/judge': point.judge }) })
   return point
 }

@@ -1,5 +1,4 @@
 import { rewardRows, overlapOf, type RowReward } from '../../core/rewards/reward-rows.ts'
-import { GavelError } from '../../core/errors.ts'
 import { groupAdvantages } from '../../core/rl/advantages.ts'
 import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
 import { detectHacking, type CanaryPoint } from '../../core/rl/hacking-detector.ts'
@@ -8,18 +7,23 @@ import type { GrpoSpec } from '../../core/schemas/grpo.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import { auc } from '../../core/stats/agreement.ts'
 import { mean, standardDeviation } from '../../core/stats/moments.ts'
+import { VERIFIERS } from '../../core/verifiers/index.ts'
+import type { Verifier } from '../../core/verifiers/verifier.ts'
 import { trainedTokens } from '../engines/batch.ts'
 import { ReferencePolicy } from '../engines/reference-policy.ts'
 import { accumulateRows, type TrainingRow } from '../engines/row-training.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import { askCanary } from './canary.ts'
+import { refuseSilence } from './judge-silence.ts'
 import { promptOf, type Prompt } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
 import { finiteOrStop, startTraining } from './training-run.ts'
 
 /** Rollouts of a step that are kept for people to read. */
 const SAMPLES_A_STEP = 4
+/** What helps a run that diverges. */
+const STEADIER = 'with a lower learning_rate or a higher kl_coefficient'
 
 interface Rollout {
   prompt: Prompt
@@ -44,20 +48,23 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
     config.kl_coefficient > 0 ? await ReferencePolicy.create(await context.openModel(), capacity, context) : null
 
   const sampling = { maxNewTokens: config.max_new_tokens, stopIds: codec.stopIds }
-  const promptsOf = (role: string) =>
-    context
-      .rows(role)
-      .map((row) => promptOf(row, { codec, template: spec.prompt_template, maxTokens: config.max_prompt_tokens, role }))
+  const promptsOf = (role: string, verifier?: Verifier) => {
+    const options = { codec, template: spec.prompt_template, maxTokens: config.max_prompt_tokens, role, verifier }
+    return context.rows(role).map((row) => promptOf(row, options))
+  }
   const source = (role: 'labelled' | 'unlabelled') => {
     if (spec.data[role] === undefined) return null
-    const prompts = promptsOf(role).map((p) => (role === 'labelled' ? p : { ...p, answer: undefined }))
+    const prompts =
+      role === 'labelled'
+        ? promptsOf(role, recipe.verifier && VERIFIERS[recipe.verifier])
+        : promptsOf(role).map((prompt) => ({ ...prompt, answer: undefined }))
     const saved = (state?.cursors as Record<string, CursorState> | undefined)?.[role]
     return { prompts, cursor: new DataCursor(prompts.length, `${role}/${config.seed}`, saved) }
   }
   const labelled = source('labelled')
   const unlabelled = source('unlabelled')
   const labelledCount = Math.round(config.prompts_per_step * (!unlabelled ? 1 : !labelled ? 0 : config.labelled_share))
-  const canary = spec.data.canary === undefined ? [] : promptsOf('canary')
+  const canary = spec.data.canary === undefined ? [] : promptsOf('canary', VERIFIERS[recipe.verifier ?? 'math'])
   const canaryHistory = (state?.canary ?? []) as CanaryPoint[]
   const watchCanary = async (step: number) => {
     if (!canary.length || !config.canary_every) return false
@@ -67,9 +74,9 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
     return verdict.hacking
   }
   if (run.firstStep === 1) await watchCanary(0)
-  let stoppedAt: number | null = null
+  let stoppedAt = (state?.stopped_at ?? null) as number | null
 
-  for (let step = run.firstStep; step <= config.steps; step++) {
+  for (let step = run.firstStep; step <= config.steps && stoppedAt === null; step++) {
     // Rollouts
     const t0 = context.clock.now()
     const prompts = [
@@ -80,6 +87,9 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
       prompts.map(({ ids }) => ({ prompt: ids, samples: config.group_size })),
       { ...sampling, temperature: config.temperature, seed: `${config.seed}/rollout/${step}` },
     )
+    const tokens = completions.reduce((sum, { ids }) => sum + ids.length, 0)
+    const meanLogprob = completions.reduce((sum, { logprobs }) => logprobs.reduce((a, b) => a + b, sum), 0) / tokens
+    finiteOrStop(step, { 'the log-probability of its answers': meanLogprob }, STEADIER)
     const rollouts = completions.map((completion, i): Rollout => {
       const prompt = prompts[Math.floor(i / config.group_size)]!
       const { question, answer } = prompt
@@ -98,7 +108,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
       rollouts.map((r) => r.item),
       (items) => context.judge(items),
     )
-    refuseSilence(step, rewards)
+    refuseSilence(`step ${step}`, rewards)
     const { advantages, zeroSpread } = groupAdvantages(
       rewards.map((r) => r.reward),
       config.group_size,
@@ -110,7 +120,6 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
     const taught = rollouts.flatMap(({ prompt, completion }, i) =>
       advantages[i] === 0 && !reference ? [] : [{ prompt, completion, advantage: advantages[i]! }],
     )
-    const tokens = rollouts.reduce((sum, { completion }) => sum + completion.ids.length, 0)
     const trainingRows = taught.map(({ prompt, completion, advantage }): TrainingRow => ({
       ids: [...prompt.ids, ...completion.ids],
       start: prompt.ids.length,
@@ -129,7 +138,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
         settings: { clip: config.clip_epsilon, kl: config.kl_coefficient },
       }))
       ;({ gradientNorm } = await trainer.step(rate))
-      finiteOrStop(step, { loss, gradientNorm }, 'lower learning_rate, or raise kl_coefficient')
+      finiteOrStop(step, { loss, gradientNorm }, STEADIER)
     }
     const t3 = context.clock.now()
 
@@ -164,27 +173,13 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
     const saved = { cursors, canary: canaryHistory }
     if (fooled && config.on_hacking === 'stop') {
       context.event('warning', `stopped at step ${step}: the judge is being fooled and on_hacking is "stop"`)
-      await run.commit(step, saved)
       stoppedAt = step
-      break
+      await run.commit(step, { ...saved, stopped_at: step })
+    } else {
+      await run.commitWhenDue(step, saved)
     }
-    await run.commitWhenDue(step, saved)
   }
   return { steps: stoppedAt ?? config.steps, stopped_by_canary: stoppedAt !== null, canary: canaryHistory }
-}
-
-/** Throws where not one answer of a step has a reward: there is nothing to learn from, and a cause to be mended. */
-function refuseSilence(step: number, rewards: readonly RowReward[]): void {
-  if (rewards.some((r) => r.reward !== null)) return
-  const failed = rewards.find((r) => r.outcome === 'failed')
-  const reason = (failed ?? rewards[0])?.reason ?? ''
-  const what = `step ${step}: none of ${rewards.length} answers got a reward`
-  if (failed)
-    throw new GavelError('judge_unreachable', `${what}: the judge failed (${reason}). Mend it, then resume the job.`)
-  throw new GavelError(
-    'invalid_request',
-    `${what}: the judge gave no verdict (${reason}). Use another judge, template or min_label_mass.`,
-  )
 }
 
 /** What the rewards of a step say, overall and where judge and verifier can be held against each other. */

@@ -1,4 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
+import type { Verifier } from '../../core/verifiers/verifier.ts'
 import type { Row } from '../engines/batch.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import type { NumberedRow } from './run-context.ts'
@@ -17,16 +18,25 @@ export interface PromptOptions {
   template: string
   maxTokens: number
   role: string
+  /** What answers are to be compared by; a gold answer that it cannot compare is an error. */
+  verifier?: Verifier | undefined
 }
 
 /**
  * A row's prompt as token ids. A `prompt` goes into the job's template as it is; `messages` go through the
- * model's chat template. Throws `prompt_too_long` naming dataset and line.
+ * model's chat template. Throws naming dataset and line: `prompt_too_long`, and `bad_dataset_line` for messages that
+ * the chat template refuses and gold that the verifier cannot compare.
  */
-export function promptOf({ line, row }: NumberedRow, { codec, template, maxTokens, role }: PromptOptions): Prompt {
+export function promptOf(
+  { line, row }: NumberedRow,
+  { codec, template, maxTokens, role, verifier }: PromptOptions,
+): Prompt {
+  const at = <T>(work: () => T): T => naming(`${role}, line ${line}`, role, work)
   // A replacement function, since a replacement string would give `$&` and the like a meaning.
   const text =
-    row.prompt === undefined ? codec.renderChat(row.messages!) : template.replace('{prompt}', () => row.prompt!)
+    row.prompt === undefined
+      ? at(() => codec.renderChat(row.messages!))
+      : template.replace('{prompt}', () => row.prompt!)
   const ids = codec.encode(text)
   if (ids.length > maxTokens) {
     throw new GavelError(
@@ -35,8 +45,10 @@ export function promptOf({ line, row }: NumberedRow, { codec, template, maxToken
       { param: role },
     )
   }
+  const { answer } = row
+  if (verifier && answer != null) at(() => verifier.checkGold(answer))
   const question = row.prompt ?? row.messages!.findLast((m) => m.role === 'user')?.content ?? ''
-  return { ids, text, question, answer: row.answer ?? undefined }
+  return { ids, text, question, answer: answer ?? undefined }
 }
 
 /** A row of supervised training: prompt, completion and the token that ends it. Only the latter two are trained. */
@@ -53,4 +65,13 @@ export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Ro
     )
   }
   return { ids, start }
+}
+
+function naming<T>(where: string, role: string, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (!(cause instanceof GavelError)) throw cause
+    throw new GavelError('bad_dataset_line', `${where}: ${cause.message}`, { param: role, cause })
+  }
 }

@@ -16,7 +16,7 @@ export interface Resume {
   folder: string
 }
 
-/** A run was asked to stop at the next step boundary; it has committed a checkpoint. */
+/** A run was asked to stop, and did so where it can go on: training has committed a checkpoint, an evaluation starts over. */
 export class RunStopped extends Error {}
 
 /** An algorithm's whole surroundings. Everything it reads or says goes through here. */

@@ -14,7 +14,7 @@ export async function sft(spec: SftSpec, context: RunContext) {
   const options = { codec: run.codec, template: spec.prompt_template, maxTokens: config.max_tokens, role: 'dataset' }
   const rows = context.rows('dataset').map((row) => supervisedRow(row, options))
   const cursor = new DataCursor(rows.length, `sft/${config.seed}`, run.state?.cursor as CursorState | undefined)
-  let loss = NaN
+  let loss = run.state?.loss as number
 
   for (let step = run.firstStep; step <= config.steps; step++) {
     const started = context.clock.now()
@@ -27,7 +27,7 @@ export async function sft(spec: SftSpec, context: RunContext) {
     ))
     const rate = learningRateAt(step - 1, run.schedule)
     const { gradientNorm } = await run.trainer.step(rate)
-    finiteOrStop(step, { loss, gradientNorm }, 'lower learning_rate, or look for rows that do not belong')
+    finiteOrStop(step, { loss, gradientNorm }, 'with a lower learning_rate or without rows that do not belong')
     context.metrics(step, {
       loss,
       gradient_norm: gradientNorm,
@@ -35,7 +35,7 @@ export async function sft(spec: SftSpec, context: RunContext) {
       tokens,
       'seconds/step': (context.clock.now() - started) / 1000,
     })
-    await run.commitWhenDue(step, { cursor: cursor.state() })
+    await run.commitWhenDue(step, { cursor: cursor.state(), loss })
   }
   return { steps: config.steps, loss }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { ScheduleName } from '../../core/rl/schedules.ts'
-import { readOptimizer, writeOptimizer } from '../checkpoint/optimizer-file.ts'
+import { OPTIMIZER_FILE, readOptimizer, writeOptimizer } from '../checkpoint/optimizer-file.ts'
 import { Trainer } from '../engines/trainer.ts'
 import type { LossName } from '../losses/index.ts'
 import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
@@ -21,7 +21,6 @@ interface TrainingConfig {
   checkpoint_every: number
 }
 
-const OPTIMIZER_FILE = 'optimizer.safetensors'
 /** Stands for "no clipping": no gradient is this long. */
 const UNCLIPPED = 3e38
 
@@ -50,11 +49,13 @@ export async function startTraining(
     weightDecay: config.weight_decay,
     clipNorm: config.clip_norm || UNCLIPPED,
   }
-  const state = resume ? readOptimizer(join(resume.folder, OPTIMIZER_FILE), model, resume.step) : undefined
-  const trainer = await Trainer.create(model, weights, { loss, optimizer, maxTokens, threads: context.threads }, state)
+  // Updates are not steps: a step may make several, or none.
+  const updates = resume?.state.updates as number
+  const memory = resume ? readOptimizer(join(resume.folder, OPTIMIZER_FILE), model, updates) : undefined
+  const trainer = await Trainer.create(model, weights, { loss, optimizer, maxTokens, threads: context.threads }, memory)
 
   const commit = (step: number, state: RunState) =>
-    context.checkpoint(step, state, (target) => {
+    context.checkpoint(step, { ...state, updates: trainer.state.steps }, (target) => {
       saveFolder(target, { ...folder, dtype: 'F32' })
       writeOptimizer(join(target, OPTIMIZER_FILE), trainer.state)
     })
@@ -83,13 +84,16 @@ export async function startTraining(
   }
 }
 
-/** Throws `diverged` where a number of the step is NaN or infinite: what is committed stays the last good state. */
+/**
+ * Throws `diverged` where a number of the step is NaN or infinite: what is committed stays the last good state.
+ * @param remedy what to do differently, e.g. `with a lower learning_rate`
+ */
 export function finiteOrStop(step: number, numbers: Record<string, number>, remedy: string): void {
   for (const [name, value] of Object.entries(numbers)) {
     if (Number.isFinite(value)) continue
     throw new GavelError(
       'diverged',
-      `step ${step}: ${name} is ${value}; the last checkpoint is good. To go on, ${remedy}.`,
+      `step ${step}: ${name} is ${value}. Nothing of this step was kept; start a job from the last checkpoint, or from the model, ${remedy}.`,
     )
   }
 }

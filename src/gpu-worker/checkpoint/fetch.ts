@@ -7,18 +7,28 @@ import { GavelError } from '../../core/errors.ts'
 import type { Download } from '../../core/schemas/worker.ts'
 import type { WorkerApi } from '../worker/worker-api.ts'
 import { fileSha256 } from './commit.ts'
+import { OPTIMIZER_FILE } from './optimizer-file.ts'
 
-/** Fetches an object into a file and holds it against its size and hash. Throws `corrupt_model` naming it. */
+/**
+ * Fetches an object into a file and holds it against its size and hash. Throws `corrupt_model` naming it, and
+ * `storage_unavailable` where the connection broke.
+ */
 export async function fetchObject(api: Pick<WorkerApi, 'download'>, object: Download, path: string): Promise<string> {
   mkdirSync(dirname(path), { recursive: true })
   const { body } = await api.download(object)
   const bytes = body ? Readable.fromWeb(body as ReadableStream<Uint8Array>) : Readable.from([])
-  await pipeline(bytes, createWriteStream(path))
+  await pipeline(bytes, createWriteStream(path)).catch((error: Error) => {
+    // What fetch throws where a connection ends before the body does.
+    if (!(error instanceof TypeError)) throw error
+    throw new GavelError('storage_unavailable', `${object.name} broke off while it was fetched: ${error.message}`, {
+      cause: error,
+    })
+  })
   const [size, sha256] = [statSync(path).size, await fileSha256(path)]
   if (size !== object.size || sha256 !== object.sha256) {
     throw new GavelError(
       'corrupt_model',
-      `${object.name}: the stored bytes (${size}, sha256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); the object was changed after the commit`,
+      `${object.name}: the stored bytes (${size}, sha256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); it was changed since. Restore it, or use another checkpoint or dataset.`,
       { param: object.name },
     )
   }
@@ -26,7 +36,19 @@ export async function fetchObject(api: Pick<WorkerApi, 'download'>, object: Down
 }
 
 /** Fetches all objects of a checkpoint into a folder. */
-export async function fetchCheckpoint(api: Pick<WorkerApi, 'download'>, objects: readonly Download[], folder: string): Promise<string> {
+export async function fetchCheckpoint(
+  api: Pick<WorkerApi, 'download'>,
+  objects: readonly Download[],
+  folder: string,
+): Promise<string> {
   for (const object of objects) await fetchObject(api, object, join(folder, object.name))
   return folder
 }
+
+/** Fetches what it takes to use a checkpoint's model: all but the optimizer's memory, which is most of the bytes. */
+export const fetchModel: typeof fetchCheckpoint = (api, objects, folder) =>
+  fetchCheckpoint(
+    api,
+    objects.filter(({ name }) => name !== OPTIMIZER_FILE),
+    folder,
+  )

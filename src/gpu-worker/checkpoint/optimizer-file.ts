@@ -4,6 +4,8 @@ import { checkWeights } from '../models/load.ts'
 import type { Model } from '../models/model.ts'
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 
+/** Its name in a checkpoint. */
+export const OPTIMIZER_FILE = 'optimizer.safetensors'
 const FIRST_MOMENT = 'exp_avg:'
 const SECOND_MOMENT = 'exp_avg_sq:'
 

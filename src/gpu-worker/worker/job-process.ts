@@ -5,7 +5,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { datasetRows } from '../../core/datasets/dataset-rows.ts'
-import { ERRORS, GavelError } from '../../core/errors.ts'
+import { GavelError } from '../../core/errors.ts'
 import { scoreItems } from '../../core/judges/score.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { ModelInput } from '../../core/schemas/worker.ts'
@@ -13,6 +13,7 @@ import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { localJudgeClient } from '../local-judge.ts'
 import { openFolder, openModel } from '../models/source.ts'
+import { jobErrorOf } from './job-error.ts'
 import type { FromJob, JobOrder, ToJob } from './job-messages.ts'
 
 const send = (message: FromJob) => new Promise<void>((resolve) => void process.send!(message, () => resolve()))
@@ -33,8 +34,8 @@ const HANDLERS: { [T in ToJob['type']]: (message: Extract<ToJob, { type: T }>) =
 
 process.on('message', (message: ToJob) => (HANDLERS[message.type] as (m: ToJob) => void)(message))
 process.on('disconnect', () => process.exit(1))
-// The parent decides what an interrupt means, and says so.
-process.on('SIGINT', () => {})
+// A terminal and a service manager signal the whole group; the parent decides what it means, and says so.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
 
 async function run(order: JobOrder): Promise<void> {
   try {
@@ -42,7 +43,11 @@ async function run(order: JobOrder): Promise<void> {
     await send({ type: 'done', result })
   } catch (error) {
     if (error instanceof RunStopped) await send({ type: 'stopped' })
-    else await send(failure(error))
+    else {
+      // For the operator, who alone can make something of where it happened.
+      if (!(error instanceof GavelError)) console.error(error)
+      await send({ type: 'failed', ...jobErrorOf(error) })
+    }
   }
   process.exit(0)
 }
@@ -77,7 +82,10 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
   async function judgeOf({ job: { inputs }, judgeFolder }: JobOrder): Promise<RunContext['judge']> {
     const { judge } = inputs
     if (judge?.model) {
-      const client = await localJudgeClient(await open(judge.model, judgeFolder), { threads: options.threads })
+      const client = await localJudgeClient(await open(judge.model, judgeFolder), {
+        threads: options.threads,
+        labels: judge.labels,
+      })
       const cache = { getMany: async () => new Map(), putMany: async () => {} }
       return (items) => scoreItems(items, judge, client, cache)
     }
@@ -88,19 +96,4 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
       return answer
     }
   }
-}
-
-/** Codes that another attempt, perhaps on another worker, may not meet again. */
-function failure(error: unknown): FromJob {
-  if (error instanceof GavelError) {
-    const { code, message } = error
-    return { type: 'failed', error: { code, message }, retryable: ERRORS[code].retryable }
-  }
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOSPC') {
-    const text = `the worker's disk is full (${message}); free some space, then resume the job`
-    return { type: 'failed', error: { code: 'disk_full', message: text }, retryable: true }
-  }
-  console.error(error)
-  return { type: 'failed', error: { code: 'internal', message: `the worker failed: ${message}` }, retryable: true }
 }

@@ -1,4 +1,4 @@
-import { GavelError } from '../../core/errors.ts'
+import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
@@ -8,8 +8,12 @@ import type { Download, HeartbeatAnswer, LeasedJob, Upload } from '../../core/sc
 /** The worker was told that its lease is over: drop the work. */
 export class LeaseLost extends Error {}
 
-const TRIES = 6
+/** With pauses of 0.5, 1, 2, 4, 8, 15 and 15 s between them: not quite as long as a lease lasts. */
+const TRIES = 8
 const FIRST_PAUSE_MS = 500
+const LONGEST_PAUSE_MS = 15_000
+/** A heartbeat that takes so long is given up; the next one tries again. */
+const HEARTBEAT_MS = 15_000
 
 export interface WorkerApiOptions {
   url: string
@@ -27,37 +31,40 @@ export class WorkerApi {
     this.options = { fetch, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), ...options }
   }
 
-  /** The next job, or null where there is none within `waitSeconds`. */
+  /** The next job, or null where there is none within `waitSeconds`. Asks once. */
   async lease(worker: string, waitSeconds: number, signal: AbortSignal): Promise<LeasedJob | null> {
-    const response = await this.request('/v1/worker/lease', { worker, wait_seconds: waitSeconds }, signal)
+    const response = await this.request('/v1/worker/lease', { worker, wait_seconds: waitSeconds }, { signal, tries: 1 })
     return response.status === 204 ? null : ((await response.json()) as { job: LeasedJob }).job
   }
 
   /** Everything one lease allows; each call carries its fence. */
   job({ id, fence }: { id: string; fence: number }) {
-    const post = async <T>(what: string, body: object): Promise<T> => {
-      const response = await this.request(`/v1/worker/jobs/${id}/${what}`, { fence, ...body })
+    const post = async <T = unknown>(what: string, body: object, options?: RequestOptions): Promise<T> => {
+      const response = await this.request(`/v1/worker/jobs/${id}/${what}`, { fence, ...body }, options)
       return (response.status === 204 ? undefined : await response.json()) as T
     }
     return {
-      heartbeat: () => post<HeartbeatAnswer>('heartbeat', {}),
-      metrics: (data: MetricPoint[]) => post<void>('metrics', { data }),
-      events: (data: EventPost[]) => post<void>('events', { data }),
-      samples: (data: Sample[]) => post<void>('samples', { data }),
+      /** Asks once: the next beat is the repetition. */
+      heartbeat: () => post<HeartbeatAnswer>('heartbeat', {}, { tries: 1, signal: AbortSignal.timeout(HEARTBEAT_MS) }),
+      metrics: (data: MetricPoint[]) => post('metrics', { data }),
+      events: (data: EventPost[]) => post('events', { data }),
+      samples: (data: Sample[]) => post('samples', { data }),
       uploads: async (step: number, objects: Manifest['objects']) =>
         (await post<{ data: Upload[] }>('uploads', { step, objects })).data,
       commit: (step: number, manifest: Manifest) => post<{ id: string }>('checkpoints', { step, manifest }),
-      complete: (result: Record<string, unknown>) => post<void>('complete', { result }),
-      fail: (error: JobError, retryable: boolean) => post<void>('fail', { error, retryable }),
-      release: () => post<void>('release', {}),
+      complete: (result: Record<string, unknown>) => post('complete', { result }),
+      fail: (error: JobError, retryable: boolean) => post('fail', { error, retryable }),
+      release: () => post('release', {}),
       judge: async (judge: string, items: JudgeItem[]) =>
         (await post<{ data: JudgmentAnswer[] }>('judgments', { judge, items })).data.map(toJudgment),
     }
   }
 
   /** Bytes of an object, from a presigned URL or from the API itself. */
-  download({ url }: Download): Promise<Response> {
-    return this.retrying(() => this.options.fetch(this.absolute(url), { headers: this.keyFor(url) }))
+  download({ url }: Download, signal: AbortSignal | null = null): Promise<Response> {
+    return this.retrying(() => this.options.fetch(this.absolute(url), { headers: this.keyFor(url), signal }), {
+      signal,
+    })
   }
 
   /** Sends an object; `body` is called again for each try. */
@@ -80,29 +87,38 @@ export class WorkerApi {
     return new URL(url, this.options.url).href
   }
 
-  private request(path: string, body: object, signal?: AbortSignal): Promise<Response> {
+  private request(path: string, body: object, options: RequestOptions = {}): Promise<Response> {
     return this.retrying(
       () =>
         this.options.fetch(this.absolute(path), {
           method: 'POST',
           headers: { authorization: `Bearer ${this.options.key}`, 'content-type': 'application/json' },
           body: JSON.stringify(body),
-          signal: signal ?? null,
+          signal: options.signal ?? null,
         }),
-      signal,
+      options,
     )
   }
 
-  private async retrying(send: () => Promise<Response>, signal?: AbortSignal): Promise<Response> {
+  private async retrying(
+    send: () => Promise<Response>,
+    { signal, tries = TRIES }: RequestOptions = {},
+  ): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const outcome = await send().catch((error: unknown) => error as Error)
       signal?.throwIfAborted()
       if (outcome instanceof Response && outcome.ok) return outcome
       const failure = outcome instanceof Response ? await refusal(outcome) : unreachable(outcome, this.options.url)
-      if (!(failure instanceof GavelError && failure.retryable) || attempt === TRIES) throw failure
-      await this.options.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1))
+      if (!(failure instanceof GavelError && failure.retryable) || attempt >= tries) throw failure
+      await this.options.sleep(Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS))
     }
   }
+}
+
+interface RequestOptions {
+  signal?: AbortSignal | null
+  /** How often to try at most. */
+  tries?: number
 }
 
 interface JudgmentAnswer {
@@ -124,8 +140,9 @@ async function refusal(response: Response): Promise<Error> {
   const { error } = parseError(text)
   if (error?.code === 'stale_fence') return new LeaseLost(error.message)
   const message = `${response.status} from ${new URL(response.url).pathname}: ${error?.message ?? text.slice(0, 300)}`
-  if (response.status === 429 || response.status >= 500) return new GavelError('storage_unavailable', message)
-  return new GavelError('invalid_request', message)
+  if (error?.code !== undefined && error.code in ERRORS) return new GavelError(error.code as ErrorCode, message)
+  const passing = response.status === 429 || response.status >= 500
+  return new GavelError(passing ? 'storage_unavailable' : 'invalid_request', message)
 }
 
 function parseError(text: string): { error?: { code?: string; message: string } } {
