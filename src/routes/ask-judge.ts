@@ -4,23 +4,25 @@ import { judgeInput } from '../core/jobs/job-inputs.ts'
 import { scoreItems, type ScoredItem } from '../core/judges/score.ts'
 import type { JudgeItem } from '../core/judges/template.ts'
 import type { JudgeClient } from '../core/ports.ts'
+import type { Judge } from '../core/schemas/judge.ts'
 import type { Judgment } from '../core/schemas/judgment.ts'
 import type { Deps } from './deps.ts'
 import { showJudge } from './judges.ts'
 
+/** A judge that can be asked. */
+export interface OpenJudge {
+  judge: Judge
+  client: JudgeClient
+  /** Not one item's bad luck but a judge that can never be asked is an error, not an outcome. Call it after asking. */
+  throwRefusal(): void
+}
+
 /**
- * Has a tenant's judge score items, in order; what is known from before is not asked again.
+ * A tenant's judge by id or name.
  * @param param the field that named the judge
- * @throws GavelError `invalid_request` when there is no such judge, `unavailable_here` when it cannot be asked from here
+ * @throws GavelError `invalid_request` when there is no such judge
  */
-export async function askJudge(
-  deps: Deps,
-  tenant: string,
-  reference: string,
-  param: string,
-  items: JudgeItem[],
-  signal: AbortSignal,
-): Promise<{ judge: string; scored: ScoredItem[] }> {
+export async function openJudge(deps: Deps, tenant: string, reference: string, param: string): Promise<OpenJudge> {
   const row = await findResource(deps.database, 'judges', tenant, reference, param, 'invalid_request')
   const judge = showJudge(row)
   let refusal: GavelError | undefined
@@ -37,10 +39,29 @@ export async function askJudge(
       }
     },
   }
+  const throwRefusal = () => {
+    if (refusal) throw refusal
+  }
+  return { judge, client, throwRefusal }
+}
+
+/**
+ * Has a tenant's judge score items, in order; what is known from before is not asked again.
+ * @param param the field that named the judge
+ * @throws GavelError `invalid_request` when there is no such judge, `unavailable_here` when it cannot be asked from here
+ */
+export async function askJudge(
+  deps: Deps,
+  tenant: string,
+  reference: string,
+  param: string,
+  items: JudgeItem[],
+  signal?: AbortSignal,
+): Promise<{ judge: string; scored: ScoredItem[] }> {
+  const { judge, client, throwRefusal } = await openJudge(deps, tenant, reference, param)
   const scored = await scoreItems(items, judge, client, deps.database.judgments, signal)
-  // Not one item's bad luck but a judge that can never be asked: that is an error, not an outcome.
-  if (refusal) throw refusal
-  return { judge: row.id, scored }
+  throwRefusal()
+  return { judge: judge.id, scored }
 }
 
 /** A score as the API gives it. Only `scored` carries a number. */

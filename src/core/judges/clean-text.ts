@@ -14,6 +14,8 @@ const SQUARE = [
 
 /** The tag that fences the student's text in the built-in templates; never left standing inside that text. */
 export const FENCE = 'student_answer'
+/** The same for the material of a decision. */
+export const MATERIAL_FENCE = 'decision_material'
 
 // Every alternative is bounded or free of nested repetition, so matching is linear in the text.
 const MARKERS = new RegExp(
@@ -22,7 +24,7 @@ const MARKERS = new RegExp(
     `</?(?:${ANGLED.join('|')})>`,
     `\\[/?(?:${SQUARE.join('|')})\\]`,
     '<</?sys>>',
-    `<\\s{0,8}/?\\s{0,8}${FENCE}\\b[^<>]{0,64}>`,
+    `<\\s{0,8}/?\\s{0,8}(?:${FENCE}|${MATERIAL_FENCE})\\b[^<>]{0,64}>`,
   ].join('|'),
   'giu',
 )

@@ -1,0 +1,62 @@
+import type { GraderError } from '../schemas/grader.ts'
+
+/** What `{{…}}` in a grader may refer to. */
+export interface GraderContext {
+  item: Readonly<Record<string, unknown>>
+  sample: Readonly<Record<string, unknown>>
+}
+
+/** A grade that cannot be had, and under which of the errors it falls. */
+export class GradeFailure extends Error {
+  readonly flag: GraderError
+
+  constructor(flag: GraderError, message: string) {
+    super(message)
+    this.name = 'GradeFailure'
+    this.flag = flag
+  }
+}
+
+const PLACE = /\{\{\s{0,16}([^{}]{1,256}?)\s{0,16}\}\}/g
+const PATH = /^(item|sample)((?:\.[\w-]{1,128}|\[\d{1,6}\]|\["[^"\]]{1,128}"\])+)$/
+const STEP = /\.([\w-]+)|\[(\d+)\]|\["([^"\]]+)"\]/g
+
+/** The context of a model's output. `output_json` is there only where the text is JSON. */
+export function graderContext(modelSample: string, item: Record<string, unknown> | null | undefined): GraderContext {
+  const message = { role: 'assistant', content: modelSample }
+  const sample: Record<string, unknown> = { output_text: modelSample, output_tools: [], choices: [{ message }] }
+  try {
+    sample.output_json = JSON.parse(modelSample)
+  } catch {
+    // Then nothing may refer to it.
+  }
+  return { item: item ?? {}, sample }
+}
+
+/**
+ * Puts values into a template. What is put in is not read again: braces inside it mean nothing.
+ * @throws GradeFailure `invalid_variable_error` or, for output that should be JSON and is not, `sample_parse_error`
+ */
+export function fillTemplate(template: string, context: GraderContext): string {
+  return template.replace(PLACE, (whole, path: string) => {
+    const value = lookUp(path, context)
+    if (value !== undefined) return typeof value === 'string' ? value : JSON.stringify(value)
+    if (/^sample\.output_json\b/.test(path) && !Object.hasOwn(context.sample, 'output_json')) {
+      throw new GradeFailure('sample_parse_error', `${whole}: the model's output is not JSON.`)
+    }
+    throw new GradeFailure('invalid_variable_error', `${whole} is not in the item or the sample.`)
+  })
+}
+
+/** Own properties only. */
+function lookUp(path: string, context: GraderContext): unknown {
+  const [, root, steps] = PATH.exec(path) ?? []
+  if (root === undefined) return undefined
+  let value: unknown = context[root as keyof GraderContext]
+  for (const [, name, index, quoted] of steps.matchAll(STEP)) {
+    const key = name ?? index ?? quoted
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined
+    value = (value as Record<string, unknown>)[key]
+  }
+  return value
+}

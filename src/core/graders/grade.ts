@@ -1,0 +1,164 @@
+import { GavelError } from '../errors.ts'
+import { cleanText } from '../judges/clean-text.ts'
+import { expectedLevel, LETTERS, lettered, likeliest } from '../judges/decide.ts'
+import type { LabelQuestion, LabelScores } from '../judges/score-labels.ts'
+import type { ChatMessage } from '../judges/template.ts'
+import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
+import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
+import { parseFormula } from './formula.ts'
+import { textSimilarity } from './text-similarity.ts'
+
+/** Asks a judge, by id or name, one question. `param` is the field that named it. */
+export type AskLabels = (judge: string, question: LabelQuestion, param: string) => Promise<LabelScores>
+
+/** What became of a grader: a score, or why there is none. */
+export interface Grade {
+  score: number
+  failure: GradeFailure | null
+  /** Tokens spent, by judge. */
+  tokens: Record<string, number>
+  /** A multi grader's parts by their variable. */
+  parts: Record<string, number>
+}
+
+type Leaf<T extends LeafGrader['type']> = Extract<LeafGrader, { type: T }>
+type Score = Pick<Grade, 'score'> & Partial<Pick<Grade, 'tokens'>>
+
+const PYTHON_UNAVAILABLE =
+  'A python grader runs a program, which needs a sandbox, and this server has none. Say the same with string_check, ' +
+  'text_similarity, score_model or label_model, alone or in a multi grader.'
+
+const LEAVES: {
+  [T in LeafGrader['type']]: (grader: Leaf<T>, context: GraderContext, ask: AskLabels) => Promise<Score>
+} = {
+  async string_check({ input, reference, operation }, context) {
+    const [text, other] = [fillTemplate(input, context), fillTemplate(reference, context)]
+    return { score: STRING_CHECKS[operation](text, other) ? 1 : 0 }
+  },
+
+  async text_similarity({ input, reference, evaluation_metric }, context) {
+    return {
+      score: textSimilarity(evaluation_metric, fillTemplate(input, context), fillTemplate(reference, context)),
+    }
+  },
+
+  /** Ten levels by a digit each: the expected one, on the grader's range. */
+  async score_model({ input, model, range = [0, 1] }, context, ask) {
+    const [low, high] = range
+    const ending =
+      `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
+      'Reply with exactly one digit.'
+    const question = { messages: [...filled(input, context, ending)], labels: DIGITS }
+    const { probabilities, tokens } = await asked(model, question, ask)
+    return { score: low + ((high - low) * expectedLevel(probabilities)) / (DIGITS.length - 1), tokens }
+  },
+
+  async label_model({ input, model, labels, passing_labels }, context, ask) {
+    const ending = `Choose one label.\n${lettered(
+      labels.map((name) => ({ name })),
+      'grader.labels',
+    )}`
+    const question = { messages: filled(input, context, ending), labels: LETTERS.slice(0, labels.length) }
+    const { probabilities, tokens } = await asked(model, question, ask)
+    return { score: passing_labels.includes(labels[likeliest(probabilities)]) ? 1 : 0, tokens }
+  },
+
+  async python() {
+    throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
+  },
+}
+
+const STRING_CHECKS: Record<Leaf<'string_check'>['operation'], (text: string, reference: string) => boolean> = {
+  eq: (text, reference) => text === reference,
+  ne: (text, reference) => text !== reference,
+  neq: (text, reference) => text !== reference,
+  like: (text, reference) => text.includes(reference),
+  ilike: (text, reference) => text.toLowerCase().includes(reference.toLowerCase()),
+}
+
+const DIGITS = [...'0123456789']
+
+/**
+ * Checks what a schema cannot: formulas, their variables, labels, and what cannot be done here.
+ * @throws GavelError `invalid_request` or `unavailable_here`, naming the field
+ */
+export function checkGrader(grader: Grader): void {
+  const parts = partsOf(grader)
+  for (const part of Object.values(parts)) {
+    if (part.type === 'python') throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
+    if (part.type === 'text_similarity') textSimilarity(part.evaluation_metric, '', '')
+    if (part.type === 'score_model' && part.range && part.range[0] >= part.range[1]) {
+      const message = '`range` must be [lowest, highest], the first below the second.'
+      throw new GavelError('invalid_request', message, { param: 'grader.range' })
+    }
+    const stray = part.type === 'label_model' && part.passing_labels.find((label) => !part.labels.includes(label))
+    if (stray !== false && stray !== undefined) {
+      const message = `\`passing_labels\` has ${JSON.stringify(stray)}, which is not among \`labels\`; add it there, or take it out here.`
+      throw new GavelError('invalid_request', message, { param: 'grader.passing_labels' })
+    }
+  }
+  if (grader.type !== 'multi') return
+  const missing = [...parseFormula(grader.calculate_output).variables].find((name) => !Object.hasOwn(parts, name))
+  if (missing !== undefined) {
+    const message = `\`calculate_output\` uses ${missing}, and no grader has that name; there are ${Object.keys(parts).join(', ')}.`
+    throw new GavelError('invalid_request', message, { param: 'grader.calculate_output' })
+  }
+}
+
+/**
+ * Runs a checked grader. What keeps it from a score is told in `failure`, the score then 0.
+ * @throws GavelError where the grader can never be run: no such judge, a text too long, nothing here to run it
+ */
+export async function grade(grader: Grader, context: GraderContext, ask: AskLabels): Promise<Grade> {
+  const result: Grade = { score: 0, failure: null, tokens: {}, parts: {} }
+  try {
+    const run = async (part: LeafGrader) => {
+      const { score, tokens = {} } = await LEAVES[part.type](part as never, context, ask)
+      for (const [judge, count] of Object.entries(tokens)) result.tokens[judge] = (result.tokens[judge] ?? 0) + count
+      return score
+    }
+    if (grader.type !== 'multi') return { ...result, score: await run(grader) }
+    // One after another: a judge's own limits hold then, and what failed first is what is told.
+    for (const [name, part] of Object.entries(partsOf(grader))) result.parts[name] = await run(part)
+    const score = parseFormula(grader.calculate_output).evaluate(result.parts)
+    if (!Number.isFinite(score)) {
+      throw new GradeFailure('other_error', `The formula gives ${score} for ${JSON.stringify(result.parts)}.`)
+    }
+    return { ...result, score }
+  } catch (error) {
+    if (!(error instanceof GradeFailure)) throw error
+    return { ...result, failure: error }
+  }
+}
+
+/** A multi grader's parts by variable; another grader by its own name. */
+function partsOf(grader: Grader): Record<string, LeafGrader> {
+  if (grader.type !== 'multi') return { [grader.name]: grader }
+  const { graders } = grader
+  if (Array.isArray(graders)) return Object.fromEntries(graders.map((part) => [part.name, part]))
+  return isLeaf(graders) ? { [graders.name]: graders } : graders
+}
+
+const isLeaf = (graders: LeafGrader | Record<string, LeafGrader>): graders is LeafGrader =>
+  typeof graders.type === 'string'
+
+/** Messages with their templates filled in, control tokens out, and what to reply as the last thing said. */
+function filled(input: readonly GraderMessage[], context: GraderContext, ending: string): ChatMessage[] {
+  const messages = input.map(({ role, content }): ChatMessage => {
+    const parts = Array.isArray(content) ? content : [content]
+    const text = parts.map((part) => fillTemplate(typeof part === 'string' ? part : part.text, context)).join('\n')
+    return { role: role === 'developer' ? 'system' : role, content: cleanText(text) }
+  })
+  const last = messages.at(-1)!
+  if (last.role !== 'user') return [...messages, { role: 'user', content: ending }]
+  return [...messages.slice(0, -1), { role: 'user', content: `${last.content}\n\n${ending}` }]
+}
+
+/** @throws GradeFailure where the judge gave no distribution */
+async function asked(judge: string, question: LabelQuestion, ask: AskLabels) {
+  const scores = await ask(judge, question, 'grader.model')
+  if (scores.outcome === 'failed') throw new GradeFailure('model_grader_server_error', scores.reason)
+  if (scores.outcome === 'abstained') throw new GradeFailure('model_grader_refusal_error', scores.reason)
+  const tokens = { [judge]: scores.usage.promptTokens + scores.usage.completionTokens }
+  return { probabilities: scores.probabilities, tokens }
+}

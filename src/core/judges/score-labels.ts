@@ -1,0 +1,102 @@
+import type { JudgeClient } from '../ports.ts'
+import { labelMasses } from './probability.ts'
+import { cacheKey, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score.ts'
+import type { ChatMessage } from './template.ts'
+
+/** A prompt whose first answered token is to be one of some labels. */
+export interface LabelQuestion {
+  messages: ChatMessage[]
+  /** At least two, each a single token of the judge, none a variant of another. */
+  labels: readonly string[]
+}
+
+/** How a judge's answer falls on the labels. As with a judgment, only `scored` carries numbers. */
+export type LabelScores = (
+  | {
+      outcome: 'scored'
+      /** In order of the labels, summing to 1. */
+      probabilities: number[]
+      labelMass: number
+    }
+  | { outcome: 'abstained'; labelMass: number; reason: string }
+  | { outcome: 'failed'; reason: string }
+) & { cached: boolean; usage: { promptTokens: number; completionTokens: number } }
+
+const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
+
+/**
+ * Asks a judge questions with fixed answers, in order: p(label) of the first token, normalised over the labels. Scored
+ * answers are kept in the cache of judgments, an entry a label.
+ *
+ * @throws whatever the cache throws; the signal's reason when it was aborted
+ */
+export async function scoreLabels(
+  questions: readonly LabelQuestion[],
+  judge: Pick<ScoringJudge, 'id' | 'min_label_mass'>,
+  client: JudgeClient,
+  cache: JudgmentCache,
+  signal?: AbortSignal,
+): Promise<LabelScores[]> {
+  const keys = await Promise.all(
+    questions.map(({ messages, labels }) => cacheKey(`${judge.id}\n${JSON.stringify(labels)}`, messages)),
+  )
+  const known = await cache.getMany(questions.flatMap(({ labels }, i) => labels.map((_, k) => `${keys[i]}:${k}`)))
+  const results = new Map<string, LabelScores>()
+  const missing = new Map<string, LabelQuestion>()
+  questions.forEach((question, i) => {
+    const hits = question.labels.map((_, k) => known.get(`${keys[i]}:${k}`)).filter((hit) => hit !== undefined)
+    if (hits.length < question.labels.length) return missing.set(keys[i], question)
+    const probabilities = hits.map(({ probability }) => probability)
+    results.set(keys[i], {
+      outcome: 'scored',
+      probabilities,
+      labelMass: hits[0].labelMass,
+      cached: true,
+      usage: NO_USAGE,
+    })
+  })
+
+  if (missing.size > 0) {
+    const fresh = new Map<string, CachedJudgment>()
+    const asked = await ask([...missing.values()], judge, client, signal)
+    ;[...missing.keys()].forEach((key, i) => {
+      const scores = asked[i]
+      results.set(key, scores)
+      if (scores.outcome !== 'scored') return
+      const { probabilities, labelMass } = scores
+      probabilities.forEach((probability, k) => fresh.set(`${key}:${k}`, { probability, labelMass }))
+    })
+    if (fresh.size > 0) await cache.putMany(fresh)
+  }
+
+  const seen = new Set<string>()
+  return keys.map((key) => {
+    const result = results.get(key)!
+    const repeat = seen.has(key)
+    seen.add(key)
+    return repeat ? { ...result, usage: NO_USAGE } : result
+  })
+}
+
+async function ask(
+  questions: readonly LabelQuestion[],
+  judge: Pick<ScoringJudge, 'min_label_mass'>,
+  client: JudgeClient,
+  signal?: AbortSignal,
+): Promise<LabelScores[]> {
+  const answers = await client.firstTokenLogprobs([...questions], signal).catch((error: unknown) => {
+    signal?.throwIfAborted()
+    const failure = error instanceof Error ? error : new Error(String(error))
+    return questions.map(() => failure)
+  })
+  return questions.map(({ labels }, i) => {
+    const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
+    if (answer instanceof Error) return { outcome: 'failed', reason: answer.message, cached: false, usage: NO_USAGE }
+    const read = labelMasses(answer.logprobs, labels, judge.min_label_mass)
+    if (read.outcome !== 'scored') return { ...read, cached: false, usage: answer.usage }
+    const masses = read.logMasses.map((logMass) => Math.exp(logMass - Math.max(...read.logMasses)))
+    const total = masses.reduce((sum, mass) => sum + mass, 0)
+    const probabilities = masses.map((mass) => mass / total)
+    return { outcome: 'scored', probabilities, labelMass: read.labelMass, cached: false, usage: answer.usage }
+  })
+}

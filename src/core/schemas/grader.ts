@@ -1,0 +1,138 @@
+/** Graders as OpenAI's API has them: how to turn a model's output and a dataset's item into a number. */
+import * as v from 'valibot'
+import { jsonObject, shortText, text } from './fields.ts'
+
+const graderName = shortText('What to call it; in a multi grader also its variable.', 128)
+const template = (what: string) => text(`${what} \`{{item.…}}\` and \`{{sample.…}}\` are filled in.`)
+
+export const stringCheckGrader = v.object({
+  type: v.literal('string_check'),
+  name: graderName,
+  input: template('The text to check.'),
+  reference: template('What it is compared with.'),
+  operation: v.pipe(
+    v.picklist(['eq', 'ne', 'neq', 'like', 'ilike']),
+    v.description(
+      '`like`: the input contains the reference; `ilike`: whatever the case. `neq` is another name of `ne`.',
+    ),
+  ),
+})
+
+export const SIMILARITY_METRICS = [
+  'fuzzy_match', 'bleu', 'gleu', 'meteor', 'rouge_1', 'rouge_2', 'rouge_3', 'rouge_4', 'rouge_5', 'rouge_l', 'cosine',
+] as const // prettier-ignore
+export type SimilarityMetric = (typeof SIMILARITY_METRICS)[number]
+
+export const textSimilarityGrader = v.object({
+  type: v.literal('text_similarity'),
+  name: graderName,
+  input: template('The text to grade.'),
+  reference: template('What it is compared with.'),
+  evaluation_metric: v.picklist(SIMILARITY_METRICS),
+  pass_threshold: v.optional(v.number()),
+})
+
+const textPart = v.object({ type: v.picklist(['input_text', 'output_text', 'text']), text: template('Text.') })
+const graderMessage = v.object({
+  role: v.picklist(['user', 'assistant', 'system', 'developer']),
+  content: v.union([template('Text.'), textPart, v.array(v.union([template('Text.'), textPart]))]),
+  type: v.optional(v.literal('message')),
+})
+export type GraderMessage = v.InferOutput<typeof graderMessage>
+const graderMessages = v.pipe(v.array(graderMessage), v.minLength(1), v.maxLength(256))
+const judge = shortText('A judge of yours, by id or name.', 128)
+
+export const scoreModelGrader = v.object({
+  type: v.literal('score_model'),
+  name: graderName,
+  model: judge,
+  input: graderMessages,
+  range: v.optional(
+    v.pipe(v.tuple([v.number(), v.number()]), v.description('Lowest and highest score. Default [0, 1].')),
+  ),
+  sampling_params: v.optional(
+    v.nullable(jsonObject('Taken, and without effect: a judge answers with one token, whose probabilities are read.')),
+  ),
+  pass_threshold: v.optional(v.number()),
+})
+
+export const labelModelGrader = v.object({
+  type: v.literal('label_model'),
+  name: graderName,
+  model: judge,
+  input: graderMessages,
+  labels: v.pipe(v.array(shortText('A label.', 256)), v.minLength(2), v.maxLength(26)),
+  passing_labels: v.pipe(v.array(shortText('A label that gives 1.', 256)), v.maxLength(26)),
+})
+
+export const pythonGrader = v.object({
+  type: v.literal('python'),
+  name: graderName,
+  source: text('A program with `def grade(sample, item) -> float`.'),
+  image_tag: v.optional(v.string()),
+})
+
+const leaves = [stringCheckGrader, textSimilarityGrader, scoreModelGrader, labelModelGrader, pythonGrader] as const
+export const leafGrader = v.variant('type', leaves)
+export type LeafGrader = v.InferOutput<typeof leafGrader>
+
+export const multiGrader = v.object({
+  type: v.literal('multi'),
+  name: graderName,
+  graders: v.pipe(
+    v.union([leafGrader, v.array(leafGrader), v.record(v.string(), leafGrader)]),
+    v.description('Graders by the variable they are in the formula; in a list, or alone, their names are.'),
+  ),
+  calculate_output: v.pipe(
+    v.string(),
+    v.minLength(1),
+    v.maxLength(2000),
+    v.description('A formula over the variables: + - * / ^, min, max, abs, floor, ceil, exp, sqrt, log.'),
+  ),
+})
+export const grader = v.variant('type', [...leaves, multiGrader])
+export type Grader = v.InferOutput<typeof grader>
+
+export const runGraderRequest = v.object({
+  grader,
+  model_sample: text('What the model wrote: `{{sample.output_text}}`, and `{{sample.output_json}}` where it is JSON.'),
+  item: v.optional(v.nullable(jsonObject("The dataset's row: `{{item.…}}`."))),
+})
+export const validateGraderRequest = v.object({ grader })
+export const validateGraderAnswer = v.object({ grader: jsonObject('The grader as it was given.') })
+
+/** What can go wrong in a grader; in a result each says whether it did. */
+export const GRADER_ERRORS = [
+  'formula_parse_error', 'sample_parse_error', 'truncated_observation_error', 'unresponsive_reward_error',
+  'invalid_variable_error', 'other_error', 'python_grader_server_error', 'python_grader_runtime_error',
+  'model_grader_server_error', 'model_grader_refusal_error', 'model_grader_parse_error',
+] as const // prettier-ignore
+export type GraderError = (typeof GRADER_ERRORS)[number]
+
+const numbersByName = v.record(v.string(), v.number())
+export const runGraderAnswer = v.object({
+  reward: v.pipe(
+    v.number(),
+    v.description('The grade. 0 where one of `metadata.errors` is true: it then means nothing.'),
+  ),
+  metadata: v.object({
+    name: v.string(),
+    type: v.string(),
+    execution_time: v.pipe(v.number(), v.description('In seconds.')),
+    token_usage: v.nullable(v.number()),
+    sampled_model_name: v.nullable(v.string()),
+    scores: numbersByName,
+    errors: v.object({
+      ...(Object.fromEntries(GRADER_ERRORS.map((name) => [name, v.boolean()])) as Record<
+        GraderError,
+        v.BooleanSchema<undefined>
+      >),
+      python_grader_server_error_type: v.nullable(v.string()),
+      python_grader_runtime_error_details: v.nullable(v.string()),
+      model_grader_server_error_details: v.nullable(v.string()),
+    }),
+  }),
+  sub_rewards: numbersByName,
+  model_grader_token_usage_per_model: numbersByName,
+})
+export type RunGraderAnswer = v.InferOutput<typeof runGraderAnswer>
