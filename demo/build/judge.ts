@@ -14,11 +14,13 @@ import { codec, MAX_TOKENS, tinyModel } from './tiny-model.ts'
 
 const BATCH = 96
 const PEAK = 1e-3
+/** Weight of the verdicts on unfinished answers, all of one answer's together. */
+const SO_FAR = 0.5
 /** Weight of the solving loss that is kept beside the judging one, and the share of a batch it is taken on. */
 const SOLVING = { weight: 0.5, share: 0.25 }
 
-export const judgeText = ({ question, text }: { question: string; text: string }): string =>
-  `${question}\n${text}\nIs the answer correct?\n`
+const JUDGE_SUFFIX = '\nIs the answer correct?\n'
+const judgeText = ({ question, text }: GradedAnswer): string => `${question}\n${text}${JUDGE_SUFFIX}`
 
 /**
  * Trains `weights` in place on answers drawn by `draw`. The solving loss on some of the same problems keeps
@@ -26,18 +28,16 @@ export const judgeText = ({ question, text }: { question: string; text: string }
  */
 export async function trainJudge(
   weights: Weights,
-  {
-    steps,
-    seed,
-    draw,
-    report,
-  }: {
+  options: {
     steps: number
     seed: number
     draw: (rng: SeededRng) => GradedAnswer
+    /** Also ask after every token of the answer whether it is right so far. */
+    dense?: boolean
     report: (step: number, loss: number) => Promise<void>
   },
 ): Promise<void> {
+  const { steps, seed, draw, dense = false, report } = options
   const rng = new SeededRng(seed, 'judge')
   const trainer = await Trainer.create(tinyModel, weights, {
     loss: 'cross-entropy',
@@ -47,10 +47,7 @@ export async function trainJudge(
   let running = NaN
   for (let step = 0; step < steps; step++) {
     const answers = Array.from({ length: BATCH }, () => draw(rng))
-    const verdicts = answers.map((answer): TrainingRow => {
-      const text = codec.encode(judgeText(answer))
-      return { ids: [...text, ...codec.encode(answer.correct ? 'Yes' : 'No')], start: text.length, weight: 1 / BATCH }
-    })
+    const verdicts = answers.map((answer) => (dense ? denseRow(answer) : verdictRow(answer)))
     const solved = Array.from({ length: BATCH * SOLVING.share }, () => pick(rng, answers)).map(({ question, gold }) => {
       const prompt = codec.encode(promptOf(question))
       return { ids: [...prompt, ...codec.encode(gold), codec.endId], start: prompt.length }
@@ -68,6 +65,33 @@ export async function trainJudge(
   }
   await trainer.release()
 }
+
+/** Only the verdict is trained. */
+function verdictRow(answer: GradedAnswer): TrainingRow {
+  const text = codec.encode(judgeText(answer))
+  return { ids: [...text, verdictId(answer.correct)], start: text.length, weight: 1 / BATCH }
+}
+
+/**
+ * The verdict, and after each token of the answer a verdict on what there is of it: wrong from the first token
+ * on that differs from the gold solution's, unless the answer comes out right on a way of its own.
+ */
+function denseRow(answer: GradedAnswer): TrainingRow {
+  const prompt = codec.encode(promptOf(answer.question))
+  const written = codec.encode(answer.text)
+  const gold = codec.encode(answer.gold)
+  const wrongFrom = answer.correct ? Infinity : written.findIndex((id, i) => id !== gold[i])
+  const firstWrong = wrongFrom === -1 ? written.length : wrongFrom
+  const suffix = codec.encode(JUDGE_SUFFIX)
+  return {
+    ids: [...prompt, ...written, ...suffix, verdictId(answer.correct)],
+    start: prompt.length + 1,
+    targets: [...written.map((_, i) => verdictId(i < firstWrong)), ...suffix.slice(1), verdictId(answer.correct)],
+    weight: [...written.map(() => SO_FAR / (BATCH * written.length)), ...suffix.slice(1).map(() => 0), 1 / BATCH],
+  }
+}
+
+const verdictId = (correct: boolean): number => codec.idOf(correct ? 'Yes' : 'No')!
 
 export interface JudgeQuality {
   n: number

@@ -16,7 +16,7 @@ import { exportModel, readWeights } from './weights-file.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { steps: { type: 'string', default: '1500' }, teacher: { type: 'string', default: '4200' } },
+  options: { steps: { type: 'string', default: '1200' }, teacher: { type: 'string', default: '4200' } },
 })
 const folder = positionals[0] ?? 'demo/build/out'
 const teacher = (step: number | string) => join(folder, `teacher-${step}.safetensors`)
@@ -56,6 +56,7 @@ await trainJudge(weights, {
     if (kind < 0.65) return pick(rng, wrong)
     return kind < 0.85 ? drawMutated(rng) : drawCareless(rng)
   },
+  dense: true,
   async report(step, loss) {
     console.log(JSON.stringify({ step, loss, ...(await measure()) }))
     exportModel(join(folder, 'judge'), weights)

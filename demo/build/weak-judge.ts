@@ -35,6 +35,7 @@ await trainJudge(weights, {
   seed: 2,
   draw(rng: SeededRng) {
     const answer = chance(rng, 0.6) ? pick(rng, taught) : drawCareless(rng)
+    // Stumps are asked about as if they were whole: one of the things a student will find out.
     return chance(rng, 0.35) ? cutShort(answer, rng) : answer
   },
   report: async (step, loss) => console.log(JSON.stringify({ step, loss, ...(await judgeQuality(weights, test)) })),

@@ -5,6 +5,8 @@ export interface Row {
   ids: readonly number[]
   /** Index of the first token to predict; at least 1, since the first token has nothing before it. */
   start: number
+  /** What is to be predicted in place of `ids[start…]`, one id each; the row's own tokens when absent. */
+  targets?: readonly number[]
 }
 
 export const trainedTokens = (row: Row): number => row.ids.length - row.start
@@ -34,7 +36,7 @@ export function makeBatch(rows: readonly Row[], { padLeft = false } = {}): Batch
       mask[offset + t] = 1
       if (t >= row.start) {
         predict.push(offset + t - 1)
-        targets.push(id)
+        targets.push(row.targets ? row.targets[t - row.start]! : id)
       }
     })
   })

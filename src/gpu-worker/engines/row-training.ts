@@ -3,8 +3,8 @@ import type { Trainer } from './trainer.ts'
 
 /** A row with what its loss needs. */
 export interface TrainingRow extends Row {
-  /** Weight of each of its trained tokens in the loss. */
-  weight: number
+  /** Weight in the loss of each of its trained tokens; one number stands for all. */
+  weight: ArrayLike<number> | number
   /** Numbers a trained token, by name; one number stands for all of the row's. */
   perToken?: Record<string, ArrayLike<number> | number>
 }
