@@ -44,6 +44,9 @@ export async function startSeaweed(binary: string): Promise<{ s3: S3Options; sto
     'filer.port': filer,
     'master.volumeSizeLimitMB': 256,
     'master.telemetry': false,
+    // Gateways on fixed ports, which only one server of a machine could have.
+    's3.port.iceberg': 0,
+    's3.port.lance': 0,
   }
   const flags = Object.entries(options).map(([name, value]) => `-${name}=${value}`)
   const server = spawn(binary, ['server', '-s3', ...flags], { stdio: 'ignore' })
