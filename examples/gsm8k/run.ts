@@ -53,7 +53,8 @@ const PHASES: Record<string, () => Promise<void>> = {
     await upload('judge-training', judgeRows(await all(api.jobs.samples(id))))
     await nameResult('judge', await run(judgeTraining()))
     await api.judges.create({ name: 'taught', provider: { type: 'local', model: 'judge' }, ...JUDGE })
-    await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' } })
+    // Any label mass will do, so that there is something to compare.
+    await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' }, min_label_mass: 0 })
     for (const judge of ['taught', 'untaught']) {
       await run(rollouts(`judged-by-${judge}`, 'warm', 'canary-repeated', judge))
     }

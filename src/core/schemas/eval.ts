@@ -30,7 +30,8 @@ export type EvalSpec = v.InferOutput<typeof evalSpec>
 /**
  * The result of an `eval` job. `low` and `high` are the 95 % Wilson interval, fractions. `judge` says how the judge
  * agrees with the verifier, over the answers it scored: AUC, and with Yes taken as P(Yes) ≥ 0.5 the shares of right
- * verdicts, of wrong answers accepted and of right ones refused; null where there is nothing to divide by.
+ * verdicts, of wrong answers accepted and of right ones refused; null where there is nothing to divide by. Its label
+ * mass is the mean over those it abstained from as well.
  */
 export const evalResult = v.object({
   correct: v.number(),

@@ -101,13 +101,14 @@ const judgeTerm = (judgment: Judgment | undefined): Record<string, number> =>
 
 function agreementOf(assessed: readonly Assessed[]): EvalResult['judge'] {
   const scored = assessed.flatMap(({ correct, judgment }) =>
-    judgment?.outcome === 'scored' ? [{ correct, score: judgment.probability, labelMass: judgment.labelMass }] : [],
+    judgment?.outcome === 'scored' ? [{ correct, score: judgment.probability }] : [],
   )
+  const masses = assessed.flatMap(({ judgment }) => (judgment && 'labelMass' in judgment ? judgment.labelMass : []))
   const { auc, accuracy, falsePositiveRate, falseNegativeRate } = agreement(scored)
   return {
     scored: scored.length,
     mean: mean(scored.map(({ score }) => score)),
-    label_mass: mean(scored.map(({ labelMass }) => labelMass)),
+    label_mass: mean(masses),
     auc,
     accuracy,
     false_positive_rate: falsePositiveRate,
