@@ -1,5 +1,9 @@
 import { cleanMath } from './clean-math.ts'
-import { numbersIn, parseValue, type MathValue } from './parse-value.ts'
+import type { MathValue } from './math-value.ts'
+import { numbersIn } from './numbers-in.ts'
+import { isNumber, parseValue, readings } from './parse-value.ts'
+import { saysEverything } from './real-set.ts'
+import { saysNone } from './same-value.ts'
 
 /** An answer stands at the end: of a longer text only this much is read, in UTF-16 units. */
 const READ_CHARS = 64_000
@@ -9,6 +13,8 @@ const CLOSING_CHARS = 4000
 const STATED_CHARS = 400
 /** How many markers are tried, from the last one backwards. */
 const MARKERS_TRIED = 6
+/** How many sentences without an answer are passed over. */
+const SENTENCES_TRIED = 200
 
 /** Marks of an answer and how far it runs. */
 const HASHES = /####/g
@@ -17,10 +23,11 @@ const STATED =
   /\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong)\b)|\n[ \t]{0,8}A:|^A:/gi
 
 /**
- * The last stated answer: behind `####`, in `\boxed{}`, behind "answer is" or "A:", whichever comes last and can be
- * read; without any of these, the number that the last sentence with a number comes down to.
+ * Every way to read the last stated answer, the likeliest first: behind `####`, in `\boxed{}`, behind "answer is" or
+ * "A:", whichever comes last and can be read; without any of these, the mathematics or the number that the last sentence
+ * with one comes down to. Empty when there is none.
  */
-export function extractAnswer(text: string): MathValue | null {
+export function extractAnswer(text: string): MathValue[] {
   const tail = text.slice(-READ_CHARS)
   const marks = [
     ...[...tail.matchAll(HASHES)].map((mark) => ({ at: mark.index, read: () => stated(tail, mark.index + 4) })),
@@ -31,79 +38,134 @@ export function extractAnswer(text: string): MathValue | null {
     })),
   ].sort((a, b) => b.at - a.at)
   for (const mark of marks.slice(0, MARKERS_TRIED)) {
-    const value = mark.read()
-    if (value) return value
+    const values = mark.read()
+    if (values.length > 0) return values
   }
   return unmarked(tail.slice(-CLOSING_CHARS))
 }
 
 /** The value of a sentence that begins with the answer. A bare word that more lines follow is a heading, and none. */
-function stated(text: string, from: number): MathValue | null {
+function stated(text: string, from: number): MathValue[] {
   const said = text
     .slice(from, from + STATED_CHARS)
-    .replace(/^[\s*_]+/, '')
+    .replace(/^[\s*_:]+/, '')
     .trimEnd()
-  const line = said.split('\n', 1)[0]
+  const matrix = /^\s*(?:\$\$?|\\\[|\\\()?\s*\\begin\{[\s\S]*?\\end\{\w+\}/.exec(said)
+  const line = matrix ? matrix[0] : joinDisplay(said).split('\n', 1)[0]
   const sentence = line.split(/[.!?](?:\s|$)|<\|/, 1)[0]
-  const value = valueOf(sentence, 'first')
-  const heading = value?.kind === 'expression' && /^\p{L}+$/u.test(value.text) && said.length > line.length
-  return heading ? null : value
+  const values = valuesOf(sentence, 'first')
+  const heading = /^[\s*_]*\p{L}+[\s*_:]*$/u.test(sentence) && said.length > line.length
+  return heading ? [] : values
+}
+
+/** Display mathematics on one line. */
+function joinDisplay(text: string): string {
+  return text.replace(/\$\$[^$]{0,1000}\$\$|\\\[[^\]]{0,1000}\\\]/g, (display) => display.replace(/\n/g, ' '))
 }
 
 /** The content of the last `\boxed{}`; of several that only "and", commas and the like stand between, all. */
-function boxed(text: string, last: number): MathValue | null {
+function boxed(text: string, last: number): MathValue[] {
   const inside: string[] = []
   let at = last
   for (;;) {
     const open = text.indexOf('{', at)
     const close = closingBrace(text, open)
-    if (close < 0) return null
+    if (close < 0) return []
     inside.unshift(text.slice(open + 1, close))
     const before = text.lastIndexOf('\\boxed{', at - 1)
     if (at === 0 || before < 0 || inside.length === 16) break
     const end = closingBrace(text, before + 6)
     const between = end < 0 ? '?' : text.slice(end + 1, at)
-    if (between.length > 40 || !/^(?:[\s,;$.+]|\\quad|\\text\{ ?and ?\}|\\[()[\]]|and)+$/.test(between)) break
+    if (!isJoint(between)) break
     at = before
   }
-  return inside.length === 1 ? valueOf(inside[0], 'first') : parseValue(`\\{${inside.join(', ')}\\}`)
+  if (inside.length > 1) return readings(`\\{${inside.join(', ')}\\}`)
+  const close = closingBrace(text, text.indexOf('{', last))
+  const percent = /^[\s$]{0,3}(?:\\?%|percent\b|pct\b)/.test(text.slice(close + 1, close + 14)) ? '%' : ''
+  return valuesOf(inside[0] + percent, 'first')
 }
 
-/** No marker: the whole text where it is but an answer, else what its last sentence with a number comes down to. */
-function unmarked(text: string): MathValue | null {
-  const whole = text.length <= STATED_CHARS ? parseValue(text) : null
-  if (whole) return whole
-  const sentences = text.split(/\n|[.!?](?=\s)/)
-  for (const sentence of sentences.reverse()) {
-    const value = valueOf(sentence, 'last')
-    if (value?.kind === 'number') return value
+/** Whether two boxes with this between them are one answer: "and", commas, a name for the second, "for part (a)". */
+function isJoint(between: string): boolean {
+  if (between.length > 60) return false
+  const rest = between
+    .replace(/\\(?:text|quad|qquad|mathrm)|\bfor part \(\w\)|\bor\b|\band\b|[\s,;$.+{}\\]|\\?[()[\]]/g, ' ')
+    .trim()
+  return rest === '' || (/\band\b|,/.test(between) && /^[A-Za-z](?:_ ?\w)? ?=$/.test(rest))
+}
+
+/** No marker: the whole text where it is but an answer, else what its last sentence with an answer comes down to. */
+function unmarked(text: string): MathValue[] {
+  const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(text) : []
+  if (whole.length > 0 && !isProse(whole[0])) return whole
+  const sentences = joinDisplay(text).split(/\n|[.!?](?=\s)/)
+  for (const sentence of sentences.reverse().slice(0, SENTENCES_TRIED)) {
+    const formulas = lastFormula(sentence)
+    if (formulas) return formulas
+    const values = valuesOf(sentence, 'last')
+    if (values.length > 0 && isNumber(values[0])) return values
   }
-  return null
+  return []
+}
+
+/** Words that nothing marks as an answer, other than the usual ways to say none, or all. */
+function isProse(value: MathValue): boolean {
+  return value.kind === 'text' && value.text.includes(' ') && !saysNone(value.text) && !saysEverything(value.text)
+}
+
+const FORMULA = /\$\$([^$]{1,1000})\$\$|\$([^$]{1,1000})\$|\\\(([^()]{1,1000}(?:\([^()]{0,200}\)[^()]{0,200}){0,8})\\\)|\\\[([^\]]{1,1000})\\\]/g
+
+/** The last formula between delimiters, where it says more than a number and no number follows it. */
+function lastFormula(sentence: string): MathValue[] | null {
+  if (!/[$\\]/.test(sentence)) return null
+  const last = [...sentence.matchAll(FORMULA)].at(-1)
+  const inside = last && (last[1] ?? last[2] ?? last[3] ?? last[4])
+  if (!inside || !/[\\<>=≤≥≠^]/.test(inside)) return null
+  if (/\d/.test(sentence.slice(last.index + last[0].length))) return null
+  const values = readings(inside).filter(({ kind }) => kind !== 'text')
+  return values.length > 0 ? values : null
 }
 
 /**
  * Reads a phrase: as a value where it is one; else what stands behind its last equals sign; else the number it names:
  * an amount of money before others, then the first or the last.
  */
-function valueOf(phrase: string, which: 'first' | 'last'): MathValue | null {
+function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
   const withoutAside = phrase.replace(/\s\((?=\p{Ll}{2})[^()]{0,100}\)\s*$/u, '')
-  const whole = parseValue(withoutAside)
-  if (whole && (which === 'first' || whole.kind === 'number')) return whole
+  const whole = readings(withoutAside)
+  if (whole.length > 0 && (which === 'first' || isNumber(whole[0]))) return whole
+  const formula = which === 'first' ? leadingFormula(phrase) : null
+  if (formula) return formula
   const text = cleanMath(phrase)
   const equals = text.lastIndexOf('=')
   if (equals >= 0) {
-    const [right] = numbersIn(text.slice(equals + 1))
-    if (right) return right.number
+    const right = text.slice(equals + 1)
+    const value = parseValue(right)
+    if (value && isNumber(value)) return [value]
+    const [first] = numbersIn(right)
+    if (first) return [first.number]
   }
   const numbers = numbersIn(text)
   const money = numbers.filter(({ currency }) => currency)
-  return (money.at(0) ?? numbers.at(which === 'first' ? 0 : -1))?.number ?? null
+  const number = (money.at(0) ?? numbers.at(which === 'first' ? 0 : -1))?.number
+  return number ? [number] : []
+}
+
+/** The formula that a sentence begins with, or comes to after a few words without a number. */
+function leadingFormula(phrase: string): MathValue[] | null {
+  const [first] = phrase.matchAll(FORMULA)
+  const inside = first && (first[1] ?? first[2] ?? first[3] ?? first[4])
+  if (!inside || /\d/.test(phrase.slice(0, first.index))) return null
+  const percent = /^ ?(?:\\?%|percent\b|pct\b)/.test(phrase.slice(first.index + first[0].length)) ? '%' : ''
+  const values = readings(inside + percent).filter(({ kind }) => kind !== 'text')
+  return values.length > 0 ? values : null
 }
 
 function closingBrace(text: string, open: number): number {
   let depth = 0
-  for (let i = open; i < text.length && i < open + STATED_CHARS; i++) {
-    if (text[i] === '{') depth++
+  for (let i = open; i < text.length && i < open + 4 * STATED_CHARS; i++) {
+    if (text[i] === '\\') i++
+    else if (text[i] === '{') depth++
     else if (text[i] === '}' && --depth === 0) return i
   }
   return -1

@@ -1,169 +1,270 @@
 import { cleanMath } from './clean-math.ts'
-
-/** What a piece of mathematics says, as far as it is understood. */
-export type MathValue =
-  /** `integer` holds the exact digits where it was written as a whole number, so that no size loses any. */
-  | { kind: 'number'; value: number; integer: string | null; percent: boolean }
-  /** `brackets` as written, `{}` also for a list joined by "and"; empty for a bare list. */
-  | { kind: 'list'; brackets: string; items: MathValue[] }
-  /** Anything else, compared as normalised text. */
-  | { kind: 'expression'; text: string }
-
-export type MathNumber = Extract<MathValue, { kind: 'number' }>
+import { bothSigns, some, variables, type Node } from './expression.ts'
+import type { MathExpression, MathValue } from './math-value.ts'
+import { readNumberWords, SCALES } from './number-words.ts'
+import { parseExpression } from './parse-expression.ts'
+import { rational } from './rational.ts'
+import { unitOf } from './units.ts'
 
 /** Longer spans are not answers. */
 const MAX_SPAN = 2000
 const MAX_DEPTH = 8
+const MAX_ITEMS = 100
+/** Words, where they are an answer (`Even`, `no solution`), are few. */
+const MAX_WORDS = 3
 const OPENING = '([{'
 const CLOSING = ')]}'
 
 /** The value of a span that is nothing but an answer (units after a number are allowed); null when it is not one. */
-export function parseValue(span: string, depth = 0): MathValue | null {
-  if (span.length > MAX_SPAN || depth > MAX_DEPTH) return null
-  const text = cleanMath(span)
-  if (text === '') return null
-  return parseNumber(text) ?? parseAssigned(text, depth) ?? parseList(text, depth) ?? parseExpression(text)
-}
-
-/** A number and, at most, the words of its unit. */
-function parseNumber(text: string): MathNumber | null {
-  const found = scanNumber(text, 0)
-  if (!found) return null
-  const rest = text.slice(found.end)
-  if (rest === '') return found.number
-  const isUnit =
-    /^[\s°]/.test(rest) &&
-    rest
-      .trim()
-      .split(/\s+/)
-      .every((word) => /^[\p{L}°'’./-]+(\^?\{?[23]\}?)?$/u.test(word))
-  return isUnit ? found.number : null
-}
-
-/** `x = 5`, `f(x) = 5`, `(p, q) = (3, 2)`, `x \in [0, 1]`: the name says nothing about the value. */
-function parseAssigned(text: string, depth: number): MathValue | null {
-  const sign = /^(?:[A-Za-z]\w{0,2}|[A-Za-z]\([a-z]\)|\([a-z],\s?[a-z](?:,\s?[a-z])?\))\s?(?:=|\\in\b)(?!=)/.exec(text)
-  return sign ? parseValue(text.slice(sign[0].length), depth + 1) : null
-}
-
-/** Two or more values with commas, semicolons or "and"/"or" between them, perhaps in brackets. */
-function parseList(text: string, depth: number): MathValue | null {
-  const bracketed = OPENING.includes(text[0]) && closingBracket(text, 0) === text.length - 1
-  const inside = bracketed ? text.slice(1, -1) : text
-  const { parts, joined } = splitTopLevel(inside)
-  if (parts.length < 2)
-    return bracketed && parts.length === 1 && text[0] === '{' ? parseValue(parts[0], depth + 1) : null
-  const items = parts.map((part) => parseValue(part, depth + 1))
-  if (items.some((item) => item === null)) return null
-  const brackets = bracketed ? text[0] + text[text.length - 1] : joined ? '{}' : ''
-  return { kind: 'list', brackets, items: items as MathValue[] }
-}
-
-function parseExpression(text: string): MathValue | null {
-  const prose = /\p{L}{2,}['’]?\p{L}*[ ,]+\p{L}{2,}/u.test(text.replace(/\\[A-Za-z]+/g, ' \\ '))
-  if (prose) return null
-  const normal = text
-    .replace(/\s+/g, '')
-    .replace(/([_^])\{(\w)\}/g, '$1$2')
-    .replace(/\\frac(\d)(\d)/g, '\\frac{$1}{$2}')
-    .replace(/\\sqrt(\w)/g, '\\sqrt{$1}')
-  return { kind: 'expression', text: normal }
-}
-
-/** All numbers that stand in running text, in order. A digit inside a word (`B2`) is none. */
-export function numbersIn(text: string): { number: MathNumber; start: number; end: number; currency: boolean }[] {
-  const found = []
-  for (let i = 0; i < text.length; i++) {
-    const startsHere = /[-+$€£.\d\\]/.test(text[i]) && !/[\w.]/.test(text[i - 1] ?? ' ')
-    const scanned = startsHere ? scanNumber(text, i) : null
-    if (!scanned) {
-      // Step over the whole run of word characters, so that no number begins in the middle of one.
-      while (/\w/.test(text[i]) && /\w/.test(text[i + 1] ?? ' ')) i++
-      continue
-    }
-    found.push({ number: scanned.number, start: i, end: scanned.end, currency: /[$€£]/.test(text.slice(i, i + 3)) })
-    i = scanned.end - 1
-  }
-  return found
+export function parseValue(span: string): MathValue | null {
+  if (span.length > MAX_SPAN) return null
+  return parseClean(cleanMath(span), 0)
 }
 
 /**
- * Reads one number at `start` of a cleaned text: sign, currency, thousands separators, decimals, exponent, fraction
- * (`a/b`, `\frac{a}{b}`), mixed number, percent.
+ * Every way to read such a span, the likeliest first: `2,74` is a pair and a decimal, `(100,200)` a number and a pair.
  */
-function scanNumber(text: string, start: number): { number: MathNumber; end: number } | null {
-  const lead = /^[$€£]?[-+]?[$€£]?/.exec(text.slice(start, start + 3))![0]
-  const sign = lead.includes('-') ? -1 : 1
-  let at = start + lead.length
-  let value: number
-  let integer: string | null = null
-  const fraction = scanFraction(text, at)
-  if (fraction) {
-    value = fraction.value
-    at = fraction.end
-  } else {
-    const whole = matchAt(/\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?![\d ]*[\d/])|\d+|(?=\.\d)/y, text, at)
-    if (whole === null) return null
-    at += whole.length
-    const decimals = matchAt(/\.\d+/y, text, at) ?? ''
-    at += decimals.length
-    const exponent = matchAt(/[eE][-+]?\d{1,3}(?!\w)/y, text, at) ?? ''
-    at += exponent.length
-    const digits = whole.replace(/[, ]/g, '')
-    value = Number(`${digits || '0'}${decimals}${exponent}`)
-    if (decimals === '' && exponent === '') {
-      integer = digits.replace(/^0+(?=\d)/, '')
-      const gap = matchAt(/ ?/y, text, at)!.length
-      const part = scanFraction(text, at + gap) ?? (gap ? scanSlash(text, at + gap) : null)
-      const over = part ? null : matchAt(/ ?\/ ?\d+(?:\.\d+)?(?![\d,]*\w)/y, text, at)
-      if (part && part.value < 1) {
-        value += part.value
-        at = part.end
-        integer = null
-      } else if (over !== null) {
-        value /= Number(over.replace(/[ /]/g, ''))
-        at += over.length
-        integer = null
-      }
-    }
-  }
-  if (!Number.isFinite(value)) return null
-  const percent = matchAt(/\s?(?:%|percent(?:age)?\b|pct\b)/iy, text, at)
-  if (integer !== null && sign < 0 && integer !== '0') integer = `-${integer}`
-  return {
-    number: { kind: 'number', value: sign * value, integer, percent: percent !== null },
-    end: at + (percent?.length ?? 0),
-  }
+export function readings(span: string): MathValue[] {
+  if (span.length > MAX_SPAN) return []
+  const text = cleanMath(span)
+  const others = [
+    /^[-+]?[$€£]? ?\d+,\d+ ?[$€£%]?(?: [\p{L}.]+)*$/u.test(text) ? text.replace(',', '.') : null,
+    /^[-+]?[$€£]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
+    /^[-+]?\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/ /g, '').replace(',', '.') : null,
+    /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
+  ]
+  return [text, ...others.filter((other) => other !== null)]
+    .map((reading) => parseClean(reading, 0))
+    .filter((value) => value !== null)
 }
 
-/** `\frac{a}{b}` or `\frac12`, of plain numbers. */
-function scanFraction(text: string, at: number): { value: number; end: number } | null {
-  const found = matchAt(
-    /\\frac ?(?:\{ ?-?\d{1,300}(?:\.\d{1,300})? ?\}|\d) ?(?:\{ ?-?\d{1,300}(?:\.\d{1,300})? ?\}|\d)/y,
-    text,
-    at,
+function parseClean(cleaned: string, depth: number): MathValue | null {
+  const text = cleaned.trim().replace(/[.,;: ]+$/, '')
+  if (text === '' || depth > MAX_DEPTH || !/[\p{L}\p{N}∅∞]/u.test(text)) return null
+  return (
+    parseNumber(text) ??
+    parseBased(text) ??
+    parseChoice(text, depth) ??
+    parseJoined(text, depth) ??
+    parseRelation(text, depth) ??
+    parseUnion(text, depth) ??
+    parseRatio(text) ??
+    parseBracketed(text, depth) ??
+    parseQuantity(text) ??
+    parseText(text)
   )
-  if (found === null) return null
-  const [top, bottom] = found.match(/\{[^}]+\}|\d/g)!.map((part) => part.replace(/[{}]/g, ''))
-  const value = Number(top) / Number(bottom)
-  return Number.isFinite(value) ? { value, end: at + found.length } : null
 }
 
-/** The `1/2` of a mixed number. */
-function scanSlash(text: string, at: number): { value: number; end: number } | null {
-  const found = matchAt(/\d{1,300}\/\d{1,300}(?!\w)/y, text, at)
-  if (found === null) return null
-  const [top, bottom] = found.split('/')
-  const value = Number(top) / Number(bottom)
-  return Number.isFinite(value) ? { value, end: at + found.length } : null
+/** The common case, without more ado: digits and nothing else. */
+function parseNumber(text: string): MathValue | null {
+  return /^-?\d{1,3}(?:\d*|(?:,\d{3})+)(?:\.\d+)?$/.test(text) ? quantity(text, text, false, null) : null
 }
 
-/** What a sticky pattern matches at a position. */
-function matchAt(pattern: RegExp, text: string, at: number): string | null {
-  pattern.lastIndex = at
-  return pattern.exec(text)?.[0] ?? null
+/** `204_5`, `204_{5}`. */
+function parseBased(text: string): MathValue | null {
+  const found = /^([\dA-F]{1,200}) ?_ ?\{? ?(\d{1,2}) ?\}?$/.exec(text)
+  return found && { kind: 'based', digits: found[1].replace(/^0+(?=.)/, ''), base: found[2] }
 }
 
+/** `(C)`, `(C) 12`, `C. 12`; a letter alone is left to be a name. */
+function parseChoice(text: string, depth: number): MathValue | null {
+  const found = /^(?:\( ?([A-J]) ?\)|([A-J])[.):](?= ))(.*)$/.exec(text)
+  if (!found) return null
+  const letter = found[1] ?? found[2]
+  if (found[3].trim() === '') return { kind: 'choice', letter, value: null }
+  const value = parseClean(found[3], depth + 1)
+  return value && { kind: 'choice', letter, value }
+}
+
+/** Two or more values with commas, semicolons or "and"/"or" between them, without brackets around. */
+function parseJoined(text: string, depth: number): MathValue | null {
+  const { parts, joined } = splitTopLevel(text)
+  if (parts.length < 2 || parts.length > MAX_ITEMS) return null
+  const items = parts.map((part) => parseClean(part, depth + 1))
+  if (items.some((item) => item === null || (item.kind === 'text' && parts.length > 8))) return null
+  return { kind: 'list', open: '', close: '', joined, items: items as MathValue[] }
+}
+
+/** A chain of relations. An equation that names its last side is that name's; others stay relations. */
+function parseRelation(text: string, depth: number): MathValue | null {
+  const { parts, signs } = splitAt(text, /[=<>≤≥≠∈⇒]/)
+  if (signs.length === 0 || signs.length > 12) return null
+  const last = parts[parts.length - 1]
+  // What follows an arrow is the conclusion.
+  if (signs.includes('⇒')) return parseClean(text.slice(text.lastIndexOf('⇒') + 1), depth + 1)
+  if (signs.includes('∈')) return signs.length === 1 ? named(parts[0], last, depth) : null
+  if (signs.every((sign) => sign === '=')) {
+    const values = parts.map((part) => part.trim()).filter((part) => part !== '')
+    const unnamed = values.filter((part) => !isName(part))
+    if (values.length === 1) return parseClean(values[0], depth + 1)
+    if (unnamed.length === 0 || (unnamed.length < values.length && isName(values[0]))) return named(values[0], last, depth)
+    if (unnamed.length < values.length) {
+      const name = values.find(isName)!
+      return named(name, unnamed[unnamed.length - 1], depth)
+    }
+    // `2 + 3 = 5`, `10h/16h = 5/8`: a calculation, and its outcome.
+    const outcome = parseClean(last, depth + 1)
+    const settles = outcome?.kind === 'expression' && variables(outcome.node).length === 0
+    const isOutcome = settles && (signs.length > 1 || values.every((part) => !hasVariables(part)))
+    if (isOutcome) return outcome
+  }
+  const sides = parts.map((part) => parseExpression(part.trim()))
+  if (sides.some((side) => side === null || side.op === 'matrix')) return null
+  return { kind: 'relation', sides: sides as Node[], signs, text: normal(text) }
+}
+
+function named(name: string, rest: string, depth: number): MathValue | null {
+  const value = parseClean(rest, depth + 1)
+  const left = isName(name) ? parseExpression(name.trim()) : null
+  return value && { kind: 'named', name: normal(name), left: left?.op === 'matrix' ? null : left, value }
+}
+
+function hasVariables(part: string): boolean {
+  const node = parseExpression(part)
+  return node === null || variables(node).length > 0
+}
+
+/** Whether one side of an equation only says what the other is: `x`, `x_1`, `f(x)`, `|AB|`, `\angle ABC`, words. */
+function isName(side: string): boolean {
+  const text = side.trim()
+  if (text.length > 80 || text === '') return false
+  return (
+    /^\\?[A-Za-z]+'?(?: ?_ ?(?:\{[^{}]*\}|\w))?$/.test(text) && !/^(?:\\?pi|e|i)$/.test(text) ||
+    /^\\?[A-Za-z]+'{0,2}(?: ?_ ?\w)? ?(?:\^ ?\{? ?-1 ?\}?)? ?\( ?[A-Za-z]{1,4} ?'?(?:, ?[A-Za-z] ?)*\)$/.test(text) ||
+    /^[A-Za-z]'? ?\( ?-?[\d.]{1,9} ?\)$/.test(text) ||
+    /^\( ?[A-Za-z](?:_\{?\w\}?)?(?: ?, ?[A-Za-z](?:_\{?\w\}?)?)+ ?\)$/.test(text) ||
+    /^[|[(]? ?[A-Z]{1,5}(?: ?[:/] ?[A-Z]{1,5})? ?[|\])]?$/.test(text) ||
+    /^[A-Z]{1,4}(?: ?[:+*-] ?[A-Z]{1,4})+$/.test(text) ||
+    /^(?:\\(?:angle|triangle|overline|overrightarrow|measuredangle|sum|vec|hat|bar|zzz)|m\\angle)[ {]*[A-Za-z]*[ }]*$/.test(text) ||
+    /^[a-z] ?[a-z]$/.test(text) ||
+    /^\\[A-Za-z]+$/.test(text) && parseExpression(text) === null ||
+    /^(?=.*\p{L}{2})[\p{L}\d '’(),/_-]+$/u.test(text) && parseExpression(text) === null
+  ) // prettier-ignore
+}
+
+function parseUnion(text: string, depth: number): MathValue | null {
+  const { parts, signs } = splitAt(text, /[∪∩∖]/)
+  if (signs.length === 0 || parts.length > MAX_ITEMS) return null
+  const sets = parts.map((part) => parseClean(part, depth + 1))
+  if (sets.some((set) => set === null)) return null
+  const [first, ...rest] = sets as MathValue[]
+  return { kind: 'union', first, rest: rest.map((part, i) => ({ sign: signs[i], part })) }
+}
+
+function parseRatio(text: string): MathValue | null {
+  const { parts, signs } = splitAt(text, /:/)
+  if (signs.length === 0 || parts.length > 6) return null
+  const nodes = parts.map((part) => parseExpression(part.trim()))
+  if (nodes.some((node) => node === null || node.op === 'matrix')) return null
+  return { kind: 'ratio', parts: nodes as Node[], text: normal(text) }
+}
+
+/** A list in brackets; a set may have one member or a condition (`{x | x > 5}`). */
+function parseBracketed(text: string, depth: number): MathValue | null {
+  if (!OPENING.includes(text[0]) || closingBracket(text, 0) !== text.length - 1) return null
+  const inside = text.slice(1, -1).trim()
+  if (text[0] === '{') {
+    const condition = /^([A-Za-z])(?: ?∈ ?ℝ)? ?[|:](?=.*[<>≤≥≠=∈])/.exec(inside)
+    if (condition) return parseClean(inside.slice(condition[0].length), depth + 1)
+  }
+  // `(100,200)` is a pair; only where other commas have a space is one between digits for thousands.
+  const pairs = text[0] !== '{' && !/, |;/.test(inside)
+  const { parts } = splitTopLevel(pairs ? inside.replace(/(\d),(?=\d)/g, '$1, ') : inside)
+  if (parts.length > MAX_ITEMS) return null
+  if (parts.length < 2) {
+    const inner = text[0] === '{' || /[=<>≤≥≠∈∪]/.test(inside) ? parseClean(inside, depth + 1) : null
+    const several = inner?.kind === 'expression' && bothSigns(inner.node).length > 1
+    return several ? { kind: 'list', open: '{', close: '}', joined: null, items: [inner] } : inner
+  }
+  const items = parts.map((part) => parseClean(part, depth + 1))
+  if (items.some((item) => item === null)) return null
+  return { kind: 'list', open: text[0], close: text[text.length - 1], joined: null, items: items as MathValue[] }
+}
+
+/** An expression, perhaps with money before it, percent or words of its unit behind it. */
+function parseQuantity(text: string): MathExpression | null {
+  const sign = /^([-+]?) ?([$€£]) ?/.exec(text)
+  let body = sign ? sign[1] + text.slice(sign[0].length) : text
+  let unit = sign?.[2] ?? ''
+  const behind = /^(.*\d) ?([$€£¢])$/.exec(body)
+  if (behind) [, body, unit] = behind
+  const share = /^(.*[\d)}]) ?(?:%|percent(?:age)?|pct)(?: (?:of )?[\p{L} '-]*)?$/iu.exec(body)
+  if (share) return quantity(share[1], text, true, null)
+  const words = body.split(' ')
+  let from = words.length
+  while (from > 1 && isUnitWord(words[from - 1])) from--
+  const head = words.slice(0, from).join(' ')
+  const tail = words.slice(from).join(' ')
+  const attached = /^(.*\d) ?([\p{L}]{2,}(?:\^\{?[23]\}?)?)$/u.exec(head)
+  if (attached && unitOf(attached[2])) return quantity(attached[1], text, false, attached[2])
+  // `188 mm` is no product, whatever else two letters behind a number may be.
+  const measured = tail !== '' && (unitOf(tail) !== null || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
+  const found = (measured ? quantity(head, text, false, tail) : null) ?? quantity(body, text, false, unit)
+  if (found && (!measured || SCALES[words[from].toLowerCase()] === undefined)) return found
+  if (from === words.length) return writtenOut(words, text)
+  const scale = SCALES[words[from].toLowerCase()]
+  if (scale !== undefined) return scaled(head, scale, text, words.slice(from + 1).join(' '))
+  return /\d/.test(head) ? quantity(head, text, false, tail) : writtenOut(words, text)
+}
+
+/** Words that may follow a number without changing it. */
+function isUnitWord(word: string): boolean {
+  if (/^(?:and|or|to|x|y|z|plus|minus|times|pi|sin|cos|tan|ln|log|sqrt)$/i.test(word)) return false
+  if (/^[\p{L}]$/u.test(word)) return unitOf(word) !== null
+  return /^\(?[\p{L}][\p{L}'’./-]*\)?(?:\^?\{?-?[123]\}?)?,?$/u.test(word) || word === '/' || word === '°'
+}
+
+function quantity(body: string, text: string, percent: boolean, unit: string | null): MathExpression | null {
+  const node = parseExpression(body.trim())
+  if (!node) return null
+  return { kind: 'expression', node, text: normal(text), percent, unit: unit ? unitOf(unit) : null }
+}
+
+/** `1.8 billion`. */
+function scaled(head: string, scale: number, text: string, unit: string): MathExpression | null {
+  const found = quantity(head, text, false, unit)
+  if (!found || found.node.op === 'matrix') return null
+  return { ...found, node: { op: 'mul', a: found.node, b: whole(scale) } }
+}
+
+/** `twenty-one apples`. */
+function writtenOut(words: string[], text: string): MathExpression | null {
+  const found = readNumberWords(words)
+  if (!found) return null
+  const rest = words.slice(found.used)
+  if (!rest.every(isUnitWord)) return null
+  const unit = rest.length > 0 ? unitOf(rest.join(' ')) : null
+  return { kind: 'expression', node: whole(found.value), text: normal(text), percent: false, unit }
+}
+
+function whole(value: number): Node {
+  return { op: 'num', exact: rational(BigInt(value)), approx: value, decimals: 0 }
+}
+
+/** Words that are an answer, or mathematics beyond the parser; running prose and anything with a word too many is null. */
+function parseText(text: string): MathValue | null {
+  const words = text.replace(/\\[A-Za-z]+/g, ' \\ ').match(/\p{L}{2,}/gu) ?? []
+  if (words.length > MAX_WORDS || (words.length > 0 && /\d/.test(text.replace(/[\\_^{}\d]*[_^]/g, '')) && !text.includes('\\')))
+    return null
+  return { kind: 'text', text: normal(text) }
+}
+
+/** One spelling for mathematics that is compared as text. */
+function normal(text: string): string {
+  return text
+    .replace(/\s+/g, /\p{L}{2,} \p{L}{2,}/u.test(text) ? ' ' : '')
+    .replace(/([_^])\{(\w)\}/g, '$1$2')
+    .replace(/\\frac(\d)(\d)/g, '\\frac{$1}{$2}')
+    .replace(/\\sqrt(\w)/g, '\\sqrt{$1}')
+}
+
+/** Whether the value says a number, and so is well-formed where one was asked for. */
+export function isNumber(value: MathValue): boolean {
+  if (value.kind === 'named') return isNumber(value.value)
+  return value.kind === 'expression' && !some(value.node, ({ op }) => op === 'sym' || op === 'matrix')
+}
+
+/** Where the bracket that opens at `open` closes, whatever its kind: intervals mix them. */
 function closingBracket(text: string, open: number): number {
   let depth = 0
   for (let i = open; i < text.length; i++) {
@@ -173,22 +274,50 @@ function closingBracket(text: string, open: number): number {
   return -1
 }
 
-function splitTopLevel(text: string): { parts: string[]; joined: boolean } {
+/** The parts between commas, semicolons, "and" and "or" outside brackets and matrices. */
+function splitTopLevel(text: string): { parts: string[]; joined: 'and' | 'or' | null } {
   const parts: string[] = []
-  let depth = 0
+  let joined: 'and' | 'or' | null = null
   let from = 0
-  let joined = false
-  for (let i = 0; i < text.length; i++) {
-    if (OPENING.includes(text[i])) depth++
-    else if (CLOSING.includes(text[i])) depth--
-    if (depth !== 0) continue
-    const word = matchAt(/ (?:and|or) /y, text, i)
-    if (word === null && text[i] !== ',' && text[i] !== ';') continue
-    joined ||= word !== null
-    parts.push(text.slice(from, i))
-    from = i + (word?.length ?? 1)
-    i = from - 1
-  }
+  eachTopLevel(text, (at) => {
+    const thousands = text[at] === ',' && /^\d{3}(?!\d)/.test(text.slice(at + 1, at + 5)) && /\d/.test(text[at - 1] ?? '')
+    if ((text[at] === ',' && !thousands) || text[at] === ';') {
+      parts.push(text.slice(from, at))
+      from = at + 1
+      return
+    }
+    const word = /[ )\]}\d]/.test(text[at]) ? /^.( ?)(and|or)(?=[ (])/.exec(text.slice(at, at + 6)) : null
+    if (!word || (text[at] !== ' ' && word[1] === '' && !/[)\]}]/.test(text[at]))) return
+    joined = word[2] as 'and' | 'or'
+    parts.push(text.slice(from, at + 1))
+    from = at + word[0].length
+  })
   parts.push(text.slice(from))
   return { parts: parts.map((part) => part.trim()).filter((part) => part !== ''), joined }
+}
+
+/** The parts between characters of a class, outside brackets and matrices. */
+function splitAt(text: string, signs: RegExp): { parts: string[]; signs: string[] } {
+  const parts: string[] = []
+  const found: string[] = []
+  let from = 0
+  eachTopLevel(text, (at) => {
+    if (!signs.test(text[at])) return
+    parts.push(text.slice(from, at))
+    found.push(text[at])
+    from = at + 1
+  })
+  parts.push(text.slice(from))
+  return { parts, signs: found }
+}
+
+function eachTopLevel(text: string, visit: (at: number) => void): void {
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '\\' && text.startsWith('\\begin', i)) depth++
+    else if (text[i] === '\\' && text.startsWith('\\end', i)) depth--
+    if (CLOSING.includes(text[i])) depth--
+    if (OPENING.includes(text[i])) depth++
+    else if (depth === 0) visit(i)
+  }
 }

@@ -1,43 +1,211 @@
-import type { MathNumber, MathValue } from './parse-value.ts'
-
-/** |Δ| that counts as equal, as in ReFT's grader; below 1 it shrinks with gold, so that 0.01 is not 0.005. */
-const TOLERANCE = 0.01
+import { bothSigns, variables, type Node } from './expression.ts'
+import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
+import { rational } from './rational.ts'
+import { realSet, sameSet, saysEverything } from './real-set.ts'
+import { proportion, sameExpression, sameNumber } from './same-expression.ts'
 
 /**
- * Whether an answer says the same as gold. Whole numbers must be equal digit for digit; other numbers to within
- * 0.01 · min(1, |gold|); `35%` is both 35 and 0.35. A list in braces (or joined by "and"), and any list of tuples, is
- * a set; every other list has an order.
+ * Whether an answer says the same as gold. Numbers by value (see `sameNumber`), `35%` being both 35 and 0.35; units only
+ * where both name one; expressions wherever both are defined; equations up to a factor; sets of real numbers by their
+ * members, however they are written. A list in braces or joined by "and" has no order; every other list has one.
  */
 export function sameValue(answer: MathValue, gold: MathValue): boolean {
-  if (answer.kind === 'number' && gold.kind === 'number') return sameNumber(answer, gold)
-  if (answer.kind === 'list' && gold.kind === 'list') return sameList(answer, gold)
-  return answer.kind === 'expression' && gold.kind === 'expression' && answer.text === gold.text
+  if (answer.kind === 'expression' && gold.kind === 'expression') return sameQuantity(answer, gold)
+  if (answer.kind === 'text' && gold.kind === 'text') return sameText(answer.text, gold.text)
+  if (answer.kind === 'based' || gold.kind === 'based') return sameBased(answer, gold)
+  if (answer.kind === 'choice' || gold.kind === 'choice') return sameChoice(answer, gold)
+  if (answer.kind === 'ratio' || gold.kind === 'ratio') return sameRatio(answer, gold)
+  return sameNamed(answer, gold) || sameList(answer, gold) || sameRelation(answer, gold) || sameRegion(answer, gold)
 }
 
-function sameNumber(answer: MathNumber, gold: MathNumber): boolean {
-  if (answer.integer !== null && gold.integer !== null) return answer.integer === gold.integer
-  const near = (a: number, b: number) => Math.abs(a - b) <= TOLERANCE * Math.min(1, Math.abs(b)) + 1e-12
-  if (near(answer.value, gold.value)) return true
-  if (answer.percent === gold.percent) return false
-  return answer.percent ? near(answer.value / 100, gold.value) : near(answer.value, gold.value / 100)
-}
-
-type MathList = Extract<MathValue, { kind: 'list' }>
-
-function sameList(answer: MathList, gold: MathList): boolean {
-  if (answer.items.length !== gold.items.length) return false
-  const isSet =
-    [answer, gold].some(({ brackets }) => brackets === '{}') || gold.items.every(({ kind }) => kind === 'list')
-  if (!isSet) {
-    const bare = answer.brackets === '' || gold.brackets === ''
-    return (
-      (bare || answer.brackets === gold.brackets) && answer.items.every((item, i) => sameValue(item, gold.items[i]))
-    )
+function sameQuantity(answer: MathExpression, gold: MathExpression): boolean {
+  if (answer.text === gold.text && answer.percent === gold.percent) return true
+  const [answers, golds] = [bothSigns(answer.node), bothSigns(gold.node)]
+  if (answers.length > 1 || golds.length > 1) return sameMembers(spread([answer]), spread([gold]))
+  const [a, g] = [answer.node, gold.node]
+  if (answer.unit && gold.unit) {
+    if (answer.unit.dimension !== gold.unit.dimension) return false
+    if (answer.unit.factor !== gold.unit.factor) return sameNumber(a, timesNumber(g, gold.unit.factor / answer.unit.factor))
   }
-  const left = [...gold.items]
-  return answer.items.every((item) => {
-    const match = left.findIndex((candidate) => sameValue(item, candidate))
-    if (match >= 0) left.splice(match, 1)
-    return match >= 0
+  if (sameNumber(a, g)) return true
+  if (answer.percent === gold.percent) return false
+  return answer.percent ? sameNumber(hundredth(a), g) : sameNumber(a, hundredth(g))
+}
+
+function timesNumber(node: Node, factor: number): Node {
+  return { op: 'mul', a: node, b: { op: 'num', exact: null, approx: factor, decimals: 0 } }
+}
+
+function hundredth(node: Node): Node {
+  if (node.op === 'num' && node.exact)
+    return { ...node, exact: rational(node.exact.n, node.exact.d * 100n), approx: node.approx / 100, decimals: node.decimals && node.decimals + 2 }
+  return { op: 'div', a: node, b: { op: 'num', exact: { n: 100n, d: 1n }, approx: 100, decimals: 0 } }
+}
+
+/** Whether words say that there is no such thing. */
+export const saysNone = (text: string) => NONE.test(text)
+const NONE =
+  /^(?:∅|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
+
+function sameText(answer: string, gold: string): boolean {
+  const plain = (text: string) => text.replace(/[\s"']+/g, ' ').trim().toLowerCase()
+  if (answer === gold || (answer.length > 1 && plain(answer) === plain(gold))) return true
+  return (saysNone(answer) && saysNone(gold)) || (saysEverything(answer) && saysEverything(gold))
+}
+
+function sameBased(answer: MathValue, gold: MathValue): boolean {
+  if (answer.kind === 'based' && gold.kind === 'based') return answer.digits === gold.digits && answer.base === gold.base
+  const [based, other] = answer.kind === 'based' ? [answer, gold] : [gold, answer]
+  if (other.kind === 'named') return sameBased(based, other.value)
+  return other.kind === 'expression' && based.kind === 'based' && other.text === based.digits
+}
+
+function sameChoice(answer: MathValue, gold: MathValue): boolean {
+  const letter = (value: MathValue) =>
+    value.kind === 'choice' ? value.letter : 'text' in value && /^[A-J]$/.test(value.text) ? value.text : null
+  const [a, g] = [letter(answer), letter(gold)]
+  if (a !== null && g !== null) return a === g
+  const behind = (value: MathValue) => (value.kind === 'choice' ? value.value : value)
+  const [left, right] = [behind(answer), behind(gold)]
+  return left !== null && right !== null && sameValue(left, right)
+}
+
+function sameRatio(answer: MathValue, gold: MathValue): boolean {
+  const [a, g] = [answer, gold].map((value) => (value.kind === 'named' ? value.value : value))
+  const parts = (value: MathValue): Node[] =>
+    value.kind === 'ratio' ? value.parts : value.kind === 'expression' ? [value.node, { op: 'num', exact: { n: 1n, d: 1n }, approx: 1, decimals: 0 }] : []
+  const [left, right] = [parts(a), parts(g)]
+  if (left.length < 2 || left.length !== right.length || [...left, ...right].some(({ op }) => op === 'matrix')) return false
+  return left.slice(1).every((part, i) => {
+    const cross = (x: Node, y: Node): Node => ({ op: 'mul', a: x, b: y })
+    return sameExpression(cross(left[i], right[i + 1]), cross(part, right[i]))
   })
 }
+
+/** Names: two variables must be the same one; else the name says nothing about the value. */
+function sameNamed(answer: MathValue, gold: MathValue): boolean {
+  if (answer.kind !== 'named' && gold.kind !== 'named') return false
+  const isVariable = (name: string) => /^[a-zA-Z]$/.test(name)
+  if (answer.kind === 'named' && gold.kind === 'named') {
+    const clash = answer.name !== gold.name && isVariable(answer.name) && isVariable(gold.name)
+    return !clash && sameValue(answer.value, gold.value)
+  }
+  if (answer.kind === 'named') return gold.kind !== 'relation' && sameValue(answer.value, gold)
+  return gold.kind === 'named' && answer.kind !== 'relation' && sameValue(answer, gold.value)
+}
+
+/** Each value with ± as the two it stands for, and sets in sets laid open. */
+function spread(items: MathValue[]): MathValue[] {
+  return items.flatMap((item): MathValue[] => {
+    if (item.kind === 'list' && (item.open === '{' || item.joined)) return spread(item.items)
+    if (item.kind === 'named') return spread([item.value]).map((value) => ({ ...item, value }))
+    if (item.kind !== 'expression') return [item]
+    const both = bothSigns(item.node)
+    return both.length === 1 ? [item] : both.map((node, i) => ({ ...item, node, text: `${item.text}#${i}` }))
+  })
+}
+
+function sameList(answer: MathValue, gold: MathValue): boolean {
+  if (answer.kind !== 'list' || gold.kind !== 'list') {
+    const [list, other] = answer.kind === 'list' ? [answer, gold] : [gold, answer]
+    if (list.kind !== 'list') return false
+    if (other.kind === 'expression' && other.node.op === 'matrix') return sameVector(list, other.node)
+    // Braces around one value, or ± against its two values.
+    if (other.kind !== 'expression' || list.open === '(' || list.open === '[') return false
+    const golds = spread([other])
+    return (golds.length > 1 || list.open === '{') && sameMembers(spread(list.items), golds)
+  }
+  if (byName(answer) && byName(gold)) return sameAssignments(answer, gold)
+  if (isUnordered(answer) || isUnordered(gold)) {
+    const brackets = [answer, gold].some((list) => list.open === '(' || list.open === '[')
+    if (!brackets) return sameMembers(spread(answer.items), spread(gold.items))
+    if ([answer, gold].some(({ open }) => open === '{')) return false
+  }
+  const [items, golds] = [signed(answer.items), signed(gold.items)]
+  if (items.length !== golds.length) return false
+  const bare = answer.open === '' || gold.open === ''
+  const sameBrackets = answer.open === gold.open && answer.close === gold.close
+  return (bare || sameBrackets) && items.every((item, i) => sameValue(item, golds[i]))
+}
+
+/** A list's items in order, with ± laid open where the list has no brackets. */
+const signed = (items: MathValue[]) => items.flatMap((item) => spread([item]))
+
+/** Braces, "and" or "or", several values of one name, and lists of tuples have no order. */
+function isUnordered(list: MathList): boolean {
+  if (list.open === '{' || list.joined !== null) return true
+  if (list.open !== '') return false
+  const names = list.items.map((item) => (item.kind === 'named' ? item.name : null))
+  const oneName = list.items.length > 1 && names[0] !== null && names.every((name) => name === names[0])
+  return oneName || list.items.every((item) => item.kind === 'list' && item.open !== '')
+}
+
+/** Whether every item says of another variable what it is. */
+function byName(list: MathList): boolean {
+  const names = list.items.map((item) => (item.kind === 'named' && item.left?.op === 'sym' ? item.name : null))
+  return !names.includes(null) && new Set(names).size === names.length
+}
+
+function sameAssignments(answer: MathList, gold: MathList): boolean {
+  if (answer.items.length !== gold.items.length) return false
+  const named = (item: MathValue) => (item.kind === 'named' ? item.name : '')
+  const golds = gold.items.map((item) => answer.items.findIndex((other) => named(other) === named(item)))
+  // Roots x_1 and x_2 have no order of their own.
+  if (golds.includes(-1) || gold.items.every((item) => /_/.test(named(item)))) return sameMembers(unnamed(answer), unnamed(gold))
+  return gold.items.every((item, i) => sameValue(answer.items[golds[i]], item))
+}
+
+const unnamed = (list: MathList) => list.items.map((item) => (item.kind === 'named' ? item.value : item))
+
+/** The same members, in any order, each as often as it likes. */
+function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
+  const within = (item: MathValue, list: MathValue[], flip: boolean) =>
+    list.some((other) => (flip ? sameValue(other, item) : sameValue(item, other)))
+  if (answers.length > 40 || golds.length > 40) return false
+  return answers.every((item) => within(item, golds, false)) && golds.every((item) => within(item, answers, true))
+}
+
+/** A row or column of a matrix is the list of its entries. */
+function sameVector(list: MathList, matrix: Extract<Node, { op: 'matrix' }>): boolean {
+  const { rows } = matrix
+  if (list.open === '{' || (rows.length > 1 && rows[0].length > 1)) return false
+  const entries = rows.flat()
+  return (
+    entries.length === list.items.length &&
+    list.items.every((item, i) => item.kind === 'expression' && sameExpression(item.node, entries[i]))
+  )
+}
+
+/** An equation or an inequality of two sides as `left − right` and a sign of `<`, `≤`, `=` or `≠`. */
+function standing(value: MathValue): { difference: Node; sign: string } | null {
+  if (value.kind === 'named') {
+    const right = value.value.kind === 'expression' ? value.value.node : null
+    if (!value.left || !right || right.op === 'matrix') return null
+    return { difference: { op: 'sub', a: value.left, b: right }, sign: '=' }
+  }
+  if (value.kind !== 'relation' || value.sides.length !== 2) return null
+  const [sign] = value.signs
+  const [a, b] = '>≥'.includes(sign) ? [value.sides[1], value.sides[0]] : value.sides
+  return { difference: { op: 'sub', a, b }, sign: sign === '>' ? '<' : sign === '≥' ? '≤' : sign }
+}
+
+function sameRelation(answer: MathValue, gold: MathValue): boolean {
+  if (answer.kind === 'relation' && gold.kind === 'relation' && answer.text === gold.text) return true
+  if (answer.kind !== 'relation' && gold.kind !== 'relation') return false
+  const [a, g] = [standing(answer), standing(gold)]
+  if (!a || !g || a.sign !== g.sign || variables(a.difference).join() !== variables(g.difference).join()) return false
+  const factor = proportion(a.difference, g.difference)
+  return factor !== null && (factor > 0 || a.sign === '=' || a.sign === '≠')
+}
+
+/** Sets of real numbers: at least one side must be more than a pair or a list of numbers. */
+function sameRegion(answer: MathValue, gold: MathValue): boolean {
+  const isRegion = (value: MathValue): boolean =>
+    value.kind === 'named' ? isRegion(value.value) : value.kind === 'union' || isCondition(value) || value.kind === 'text' || isConditions(value)
+  if (!isRegion(answer) && !isRegion(gold)) return false
+  const [a, g] = [realSet(answer), realSet(gold)]
+  return a !== null && g !== null && sameSet(a, g)
+}
+
+const isCondition = (value: MathValue): value is MathRelation => value.kind === 'relation' && value.signs.some((sign) => sign !== '=')
+const isConditions = (value: MathValue) => value.kind === 'list' && value.items.some(isCondition)
