@@ -126,11 +126,15 @@ function exactResume(s3: () => S3Options | null): void {
 describe('exact resume, on a folder', { concurrency: true }, () => exactResume(() => null))
 
 const weed = weedBinary()
-describe('exact resume, on an S3 server with presigned URLs', { concurrency: true, skip: weed === null && NO_WEED }, () => {
-  let seaweed: Awaited<ReturnType<typeof startSeaweed>>
-  before(async () => {
-    seaweed = await startSeaweed(weed!)
-  })
-  after(() => seaweed.stop())
-  exactResume(() => seaweed.s3)
-})
+describe(
+  'exact resume, on an S3 server with presigned URLs',
+  { concurrency: true, skip: weed === null && NO_WEED },
+  () => {
+    let seaweed: Awaited<ReturnType<typeof startSeaweed>>
+    before(async () => {
+      seaweed = await startSeaweed(weed!)
+    })
+    after(() => seaweed.stop())
+    exactResume(() => seaweed.s3)
+  },
+)

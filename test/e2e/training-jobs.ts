@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { problems, type Problem } from '../../demo/problems.ts'
 import { JUDGE, PROMPT_TEMPLATE } from '../../demo/recipe.ts'
-import { all, type Client, type NewJob } from '../../src/cli/client.ts'
+import { all, ApiError, type Client, type NewJob } from '../../src/cli/client.ts'
 import type { Job, JobState } from '../../src/core/schemas/job.ts'
 
 export const MODELS = fileURLToPath(new URL('../../demo/models/', import.meta.url))
@@ -93,11 +93,17 @@ export const sftJob = (config: Config<'sft'> = {}, changes: Partial<NewJob> = {}
 export async function until<T>(what: string, look: () => Promise<T | null | false>, seconds = 200): Promise<T> {
   const deadline = Date.now() + seconds * 1000
   for (;;) {
-    const found = await look()
+    const found = await look().catch(whileAway)
     if (found) return found
     if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain until ${what}`)
     await sleep(25)
   }
+}
+
+/** On a machine that is busy elsewhere a connection may be let go of; the next look finds out. */
+function whileAway(error: unknown): null {
+  if (error instanceof ApiError && error.code === 'unreachable') return null
+  throw error
 }
 
 /** Waits until a job is in one of the states. Throws, with the job's error, where it ends in another. */

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { math } from '../../../src/core/verifiers/math/index.ts'
+import { promptOf, supervisedRow } from '../../../src/gpu-worker/algorithms/prompts.ts'
+import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
+import { readTokenizerFiles } from '../../../src/gpu-worker/text/tokenizer-files.ts'
+import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+
+const files = readTokenizerFiles(tinyModelFolder())
+const codec = new TextCodec(files)
+const options = { codec, template: 'Q: {prompt}\nA:', maxTokens: 32, role: 'labelled' }
+
+describe('promptOf', () => {
+  test('puts the prompt into the template as it stands, and asks the judge without it', () => {
+    const { text, ids, question, answer } = promptOf(
+      { line: 1, row: { prompt: 'a $& {prompt}', answer: '5' } },
+      options,
+    )
+    assert.equal(text, 'Q: a $& {prompt}\nA:')
+    assert.deepEqual(ids, codec.encode(text))
+    assert.deepEqual([question, answer], ['a $& {prompt}', '5'])
+  })
+
+  test('a conversation goes through the chat template; its last question is what the judge is told', () => {
+    const messages = [
+      { role: 'user', content: 'one' },
+      { role: 'assistant', content: 'two' },
+      { role: 'user', content: 'three' },
+    ] as const
+    const { text, question } = promptOf({ line: 1, row: { messages: [...messages] } }, options)
+    assert.equal(text, codec.renderChat(messages))
+    assert.equal(question, 'three')
+  })
+
+  test('a prompt that is too long is named by dataset and line', () => {
+    assert.throws(() => promptOf({ line: 7, row: { prompt: 'word '.repeat(99) } }, options), {
+      code: 'prompt_too_long',
+      param: 'labelled',
+      message: /^labelled, line 7: the prompt has \d+ tokens, more than the 32 allowed; shorten it, or raise/,
+    })
+  })
+
+  test('gold that the verifier cannot compare is named so too, and only where one is to compare it', () => {
+    const numbered = { line: 4, row: { prompt: 'Why?', answer: 'because it is so' } }
+    assert.throws(() => promptOf(numbered, { ...options, verifier: math }), {
+      code: 'bad_dataset_line',
+      message: /^labelled, line 4: The gold answer "because it is so" holds no answer/,
+    })
+    assert.equal(promptOf(numbered, options).answer, 'because it is so')
+    assert.equal(promptOf({ line: 4, row: { prompt: 'Why?' } }, { ...options, verifier: math }).answer, undefined)
+  })
+
+  test('messages that the chat template refuses are named so too', () => {
+    const strict = new TextCodec({
+      ...files,
+      config: { ...files.config, chat_template: "{{ raise_exception('no') }}" },
+    })
+    const row = { messages: [{ role: 'user' as const, content: 'x' }] }
+    assert.throws(() => promptOf({ line: 2, row }, { ...options, codec: strict }), {
+      code: 'bad_dataset_line',
+      message: /^labelled, line 2: the model's chat template refuses/,
+    })
+  })
+})
+
+describe('supervisedRow', () => {
+  test('trains the completion and the token that ends it', () => {
+    const { ids, start } = supervisedRow({ line: 1, row: { prompt: '2+3?', completion: '5' } }, options)
+    const prompt = codec.encode('Q: 2+3?\nA:')
+    assert.deepEqual(ids, [...prompt, ...codec.encode('5'), codec.endId])
+    assert.equal(start, prompt.length)
+  })
+
+  test('a row that is too long with its completion is named', () => {
+    const row = { prompt: 'x', completion: 'word '.repeat(99) }
+    assert.throws(() => supervisedRow({ line: 3, row }, { ...options, role: 'dataset' }), {
+      code: 'prompt_too_long',
+      message: /^dataset, line 3: prompt and completion have \d+ tokens/,
+    })
+  })
+})
