@@ -25,9 +25,9 @@ interface Row {
 
 const SEED = 1
 /** Rows of each split that a source gives; what is left over is `unlabelled`. */
-const MAWPS = { test: 500, labelled: 400, canary: 100 }
-const SVAMP = { test: 300, labelled: 200, canary: 50 }
-const GSM8K = { test: 200, labelled: 200, warmup: 1500 }
+const MAWPS = { test: 500, labelled: 700, canary: 100 }
+const SVAMP = { test: 300, labelled: 300, canary: 50 }
+const GSM8K = { test: 200, warmup: 300 }
 
 const [data, out] = process.argv.slice(2)
 if (data === undefined || out === undefined) {
@@ -43,22 +43,33 @@ const read = (name: string) =>
 
 /** GSM8K's own solutions without its calculator's annotations. */
 const plain = (solution: string) => solution.replace(/<<.*?>>/g, '')
-/** Short enough for a 135M model to follow: up to three calculations, about 60 tokens. */
+/** Short enough for a 135M model to follow: up to two calculations, about 40 tokens. */
 const isShort = ({ question, solution = '' }: Source) =>
-  question.length <= 260 && solution.split('<<').length <= 4 && plain(solution).length <= 200
+  question.length <= 200 && solution.split('<<').length <= 3 && plain(solution).length <= 120
 
 const mawps = split(distinct(read('mawps_test.jsonl')), MAWPS, ({ question }) => question)
 const svamp = split(distinct(read('svamp.jsonl')), SVAMP, ({ body }) => body!)
 const gsm8k = split(read('gsm8k_train.jsonl').filter(isShort), GSM8K, ({ question }) => question)
+const known = [...mawps.labelled!, ...svamp.labelled!]
 const gsm8kTest = split(read('gsm8k_test.jsonl'), GSM8K, ({ question }) => question)
 
 const prompt = ({ question }: Source): Row => ({ prompt: question })
 const labelled = ({ question, answer }: Source): Row => ({ prompt: question, answer })
 const solved = ({ question, solution }: Source): Row => ({ prompt: question, completion: plain(solution!) })
+/** Some one calculation on numbers of the question gives the answer in most of these: that is a solution. */
+const calculated = ({ question, answer }: Source): Row[] => {
+  const numbers = (question.match(/\d+(?:\.\d+)?/g) ?? []).map(Number)
+  const found = numbers.flatMap((a, i) =>
+    numbers.flatMap((b, k) =>
+      i === k ? [] : calculations(a, b).filter(({ value }) => Math.abs(value - Number(answer)) < 1e-6),
+    ),
+  )
+  return found.slice(0, 1).map(({ text }) => ({ prompt: question, completion: `${text} = ${answer}\n#### ${answer}` }))
+}
 
 const datasets: Record<string, Row[]> = {
-  warmup: gsm8k.warmup!.map(solved),
-  labelled: [...mawps.labelled!, ...svamp.labelled!, ...gsm8k.labelled!].map(labelled),
+  warmup: [...known.flatMap(calculated), ...gsm8k.warmup!.map(solved)],
+  labelled: known.map(labelled),
   unlabelled: [...mawps.rest!, ...svamp.rest!].map(prompt),
   canary: [...mawps.canary!, ...svamp.canary!].map(labelled),
   'test-mawps': mawps.test!.map(labelled),
@@ -70,6 +81,15 @@ mkdirSync(out, { recursive: true })
 for (const [name, rows] of Object.entries(datasets)) {
   writeFileSync(join(out, `${name}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   console.log(`${name}: ${rows.length} rows`)
+}
+
+function calculations(a: number, b: number): { text: string; value: number }[] {
+  return [
+    { text: `${a} + ${b}`, value: a + b },
+    { text: `${a} - ${b}`, value: a - b },
+    { text: `${a} * ${b}`, value: a * b },
+    { text: `${a} / ${b}`, value: a / b },
+  ]
 }
 
 /** Each question once. */

@@ -7,7 +7,7 @@ type EvalJob = Extract<NewJob, { type: 'eval' }>
 
 /** SmolLM2's own turns, without the system message it would put before them: 25 tokens less a row. */
 const PROMPT = '<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n'
-const MAX_NEW_TOKENS = 128
+const MAX_NEW_TOKENS = 96
 
 /** What the judge is shown, in training and in use. It goes through the model's chat template. */
 export const JUDGE = {
@@ -19,7 +19,7 @@ export const JUDGE = {
 } satisfies Omit<NewJudge, 'provider'>
 
 /** Answers to each labelled question that the judge is taught on, and to each canary question that it is tested on. */
-export const ANSWERS = { labelled: 2, canary: 4 }
+export const ANSWERS = { labelled: 1, canary: 4 }
 
 /** The student learns to write short chains that end in `#### N`. */
 export const warmup = (): SftJob => ({
@@ -33,7 +33,7 @@ export const warmup = (): SftJob => ({
     steps: 60,
     batch_size: 16,
     max_tokens: 256,
-    learning_rate: 1e-4,
+    learning_rate: 2e-4,
     warmup_steps: 5,
     schedule: 'linear',
     micro_batch_tokens: 2048,
@@ -48,7 +48,7 @@ export const judgeTraining = (): SftJob => ({
   dataset: 'judge-training',
   config: {
     seed: 1,
-    steps: 80,
+    steps: 50,
     batch_size: 16,
     max_tokens: 512,
     learning_rate: 5e-5,
@@ -68,7 +68,7 @@ export const grpo = (): GrpoJob => ({
   config: {
     seed: 1,
     steps: 20,
-    prompts_per_step: 6,
+    prompts_per_step: 4,
     group_size: 8,
     labelled_share: 0.5,
     max_prompt_tokens: 256,

@@ -43,9 +43,12 @@ const PHASES: Record<string, () => Promise<void>> = {
   },
 
   async before() {
-    for (const model of ['smollm2', 'warm']) {
+    for (const model of ['warm', 'smollm2']) {
       for (const test of TESTS) await run(evaluation(`${model}-${test}`, model, `test-${test}`))
     }
+    // The judge as it comes; any label mass will do, so that there is something to compare.
+    await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' }, min_label_mass: 0 })
+    await run(rollouts('judged-by-untaught', 'warm', 'canary-repeated', 'untaught'))
   },
 
   async judge() {
@@ -53,11 +56,7 @@ const PHASES: Record<string, () => Promise<void>> = {
     await upload('judge-training', judgeRows(await all(api.jobs.samples(id))))
     await nameResult('judge', await run(judgeTraining()))
     await api.judges.create({ name: 'taught', provider: { type: 'local', model: 'judge' }, ...JUDGE })
-    // Any label mass will do, so that there is something to compare.
-    await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' }, min_label_mass: 0 })
-    for (const judge of ['taught', 'untaught']) {
-      await run(rollouts(`judged-by-${judge}`, 'warm', 'canary-repeated', judge))
-    }
+    await run(rollouts('judged-by-taught', 'warm', 'canary-repeated', 'taught'))
   },
 
   async grpo() {
