@@ -62,9 +62,18 @@ test('does not take near for equal', () => {
 })
 
 test('a decimal is another number to the digits it shows, and a whole number is only itself', () => {
-  for (const [text, gold] of [['#### 7.7778', '7.78'], ['#### 3.14', '3.1416'], ['#### 0.3333', '1/3']])
+  for (const [text, gold] of [
+    ['#### 7.7778', '7.78'],
+    ['#### 3.14', '3.1416'],
+    ['#### 0.3333', '1/3'],
+  ])
     assert.equal(correct(text, gold), true, `${text} is ${gold}`)
-  for (const [text, gold] of [['#### 3.149', '3.14'], ['#### 5.995', '6'], ['#### 0.33', '1/3'], ['#### 2.54', '2.5']])
+  for (const [text, gold] of [
+    ['#### 3.149', '3.14'],
+    ['#### 5.995', '6'],
+    ['#### 0.33', '1/3'],
+    ['#### 2.54', '2.5'],
+  ])
     assert.equal(correct(text, gold), false, `${text} is not ${gold}`)
 })
 

@@ -92,7 +92,9 @@ export function cleanMath(span: string): string {
   while (text.length > 1 && text.startsWith('$') && text.endsWith('$')) text = trimEnd(text.slice(1, -1).trim())
   return trimEnd(
     text
-      .replace(/\$(?! ?-?[\d.])/g, (dollar, at: number) => (/\d ?$/.test(text.slice(Math.max(0, at - 2), at)) ? dollar : ' '))
+      .replace(/\$(?! ?-?[\d.])/g, (dollar, at: number) =>
+        /\d ?$/.test(text.slice(Math.max(0, at - 2), at)) ? dollar : ' ',
+      )
       .replace(/ +/g, ' '),
   ).trim()
 }

@@ -36,6 +36,12 @@ export function some(node: Node, has: (node: Node) => boolean): boolean {
   return has(node) || children(node).some((child) => some(child, has))
 }
 
+/** Whether a node has more parts than that, counting a part as often as it stands. */
+export function isLarger(node: Node, limit: number): boolean {
+  let parts = 0
+  return some(node, () => ++parts > limit)
+}
+
 /** The names of the variables, sorted. */
 export function variables(node: Node): string[] {
   const names = new Set<string>()
@@ -78,7 +84,9 @@ export function combine(op: 'add' | 'sub' | 'mul' | 'div' | 'pow', a: Node, b: N
     if (op === 'mul') {
       if (a.rows[0].length !== b.rows.length) return null
       const entry = (row: Node[], column: number) =>
-        row.map((x, k): Node => ({ op: 'mul', a: x, b: b.rows[k][column] })).reduce((x, y) => ({ op: 'add', a: x, b: y }))
+        row
+          .map((x, k): Node => ({ op: 'mul', a: x, b: b.rows[k][column] }))
+          .reduce((x, y) => ({ op: 'add', a: x, b: y }))
       return { op: 'matrix', rows: a.rows.map((row) => b.rows[0].map((_, column) => entry(row, column))) }
     }
     const fits = a.rows.length === b.rows.length && a.rows[0].length === b.rows[0].length

@@ -113,7 +113,8 @@ function isProse(value: MathValue): boolean {
   return value.kind === 'text' && value.text.includes(' ') && !saysNone(value.text) && !saysEverything(value.text)
 }
 
-const FORMULA = /\$\$([^$]{1,1000})\$\$|\$([^$]{1,1000})\$|\\\(([^()]{1,1000}(?:\([^()]{0,200}\)[^()]{0,200}){0,8})\\\)|\\\[([^\]]{1,1000})\\\]/g
+const FORMULA =
+  /\$\$([^$]{1,1000})\$\$|\$([^$]{1,1000})\$|\\\(([^()]{1,1000}(?:\([^()]{0,200}\)[^()]{0,200}){0,8})\\\)|\\\[([^\]]{1,1000})\\\]/g
 
 /** The last formula between delimiters, where it says more than a number and no number follows it. */
 function lastFormula(sentence: string): MathValue[] | null {

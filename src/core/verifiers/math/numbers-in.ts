@@ -21,7 +21,8 @@ export function numbersIn(text: string): FoundNumber[] {
   for (let i = 0; i < text.length; i++) {
     const startsHere = /[-+$€£.\d\\]/.test(text[i]) && !/[\w.]/.test(text[i - 1] ?? ' ')
     const spelled = startsHere ? spelledAt(text, i) : null
-    const value = spelled === null || spelled.length > MAX_DIGITS ? null : parseValue(spelled.replace(/(\d),(?=\d{1,2}$)/, '$1.'))
+    const value =
+      spelled === null || spelled.length > MAX_DIGITS ? null : parseValue(spelled.replace(/(\d),(?=\d{1,2}$)/, '$1.'))
     if (spelled === null || value?.kind !== 'expression') {
       // Step over the whole run of word characters, so that no number begins in the middle of one.
       if (spelled !== null) i += spelled.length - 1
@@ -39,7 +40,8 @@ const FRACTION = /\\frac ?(?:\{ ?-?[\d.]{1,300} ?\}|\d) ?(?:\{ ?-?[\d.]{1,300} ?
 const WHOLE = /\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?![\d ]*[\d/])|\d+|(?=\.\d)/y
 /** `2,74`, but not the pair in `(2,74)`. */
 const COMMA = /,\d{1,2}(?![\d,)\]}])/y
-const BEHIND = / ?\\frac ?(?:\{\d{1,9}\}|\d) ?(?:\{\d{1,9}\}|\d)| \d{1,9}\/\d{1,9}(?!\w)| ?\/ ?\d+(?:\.\d+)?(?![\d,]*\w)/y
+const BEHIND =
+  / ?\\frac ?(?:\{\d{1,9}\}|\d) ?(?:\{\d{1,9}\}|\d)| \d{1,9}\/\d{1,9}(?!\w)| ?\/ ?\d+(?:\.\d+)?(?![\d,]*\w)/y
 const SHARE = / ?(?:%|percent(?:age)?\b|pct\b)| (?:thousand|million|billion|trillion)\b/iy
 
 /** The characters of the number at a position; null where none is. */

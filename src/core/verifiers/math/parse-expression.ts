@@ -1,5 +1,5 @@
 import { ROW_END } from './clean-math.ts'
-import { combine, some, type FunctionName, type Node } from './expression.ts'
+import { combine, isLarger, some, type FunctionName, type Node } from './expression.ts'
 import { rational } from './rational.ts'
 
 /** Limits on one expression: what lies beyond is no answer, and is never worked on. */
@@ -94,7 +94,8 @@ class Parser {
   private join(op: 'add' | 'sub' | 'mul' | 'div' | 'pow', a: Node, b: Node): Node {
     if (++this.budget.nodes > MAX_NODES) return this.fail()
     const node = combine(op, a, b)
-    if (node?.op === 'matrix') this.budget.nodes += node.rows.length * node.rows[0].length
+    // A product of matrices repeats its factors' entries, so that its size doubles with each.
+    if (node?.op === 'matrix' && isLarger(node, MAX_NODES)) return this.fail()
     return node ?? this.fail()
   }
 
@@ -110,7 +111,12 @@ class Parser {
       const sign = this.peek()
       if (sign === '+') (this.at++, (left = this.join('add', left, this.product())))
       else if (sign === '-') (this.at++, (left = this.join('sub', left, this.product())))
-      else if (sign === '±' || sign === '∓') left = this.join('add', left, this.signed(() => this.product()))
+      else if (sign === '±' || sign === '∓')
+        left = this.join(
+          'add',
+          left,
+          this.signed(() => this.product()),
+        )
       else break
     }
     this.depth--
@@ -131,7 +137,12 @@ class Parser {
   /** Whether what comes is a factor that needs no sign of multiplication before it. */
   private startsFactor(next: string): boolean {
     if (next === '|') return this.bars === 0
-    return next !== '' && (/[A-Za-z\p{Script=Greek}([{∞]/u.test(next) || (next === '\\' && !/^\\end/.test(this.text.slice(this.at, this.at + 4))) || (/[\d.]/.test(next) && /[)}\]] ?$/.test(this.text.slice(Math.max(0, this.at - 2), this.at))))
+    return (
+      next !== '' &&
+      (/[A-Za-z\p{Script=Greek}([{∞]/u.test(next) ||
+        (next === '\\' && !/^\\end/.test(this.text.slice(this.at, this.at + 4))) ||
+        (/[\d.]/.test(next) && /[)}\]] ?$/.test(this.text.slice(Math.max(0, this.at - 2), this.at))))
+    )
   }
 
   private signed(operand: () => Node): Node {
@@ -215,9 +226,12 @@ class Parser {
     const node = this.plainNumber()
     const whole = node.op === 'num' && node.decimals === 0 && node.exact?.d === 1n
     if (!whole) return node
-    const fraction = this.match(/ ?\\frac ?(?:\{ ?\d{1,9} ?\}|\d) ?(?:\{ ?\d{1,9} ?\}|\d)(?! ?[\^!])| \d{1,9}\/\d{1,9}(?![\d./^])/y)
+    const fraction = this.match(
+      / ?\\frac ?(?:\{ ?\d{1,9} ?\}|\d) ?(?:\{ ?\d{1,9} ?\}|\d)(?! ?[\^!])| \d{1,9}\/\d{1,9}(?![\d./^])/y,
+    )
     if (fraction === null) return node
-    const [top, bottom] = /\{/.test(fraction) || fraction.includes('/') ? fraction.match(/\d+/g)! : fraction.match(/\d/g)!
+    const [top, bottom] =
+      /\{/.test(fraction) || fraction.includes('/') ? fraction.match(/\d+/g)! : fraction.match(/\d/g)!
     const part = rational(BigInt(top), BigInt(bottom))
     if (!part || part.n >= part.d) {
       this.at -= fraction.length
@@ -235,7 +249,9 @@ class Parser {
     const exponent = this.match(/[eE][-+]?\d{1,3}(?![\w.])/y) ?? ''
     const digits = whole.replace(/[, ]/g, '')
     const behind = decimals.slice(1)
-    const approx = Number(`${digits}.${behind}${repeated}${repeated && repeated.repeat(Math.ceil(18 / repeated.length))}${exponent}`)
+    const approx = Number(
+      `${digits}.${behind}${repeated}${repeated && repeated.repeat(Math.ceil(18 / repeated.length))}${exponent}`,
+    )
     const tens = 10n ** BigInt(behind.length)
     let n = BigInt(digits + behind || '0')
     let d = tens
@@ -363,7 +379,10 @@ class Parser {
     const body = end < 0 ? '' : this.text.slice(this.at, end)
     this.at = end < 0 ? this.text.length : end
     if (this.match(/\\end ?\{[pbB]?(?:small)?(?:matrix|array)\}/y) === null) return this.fail()
-    const lines = body.replace(/\\hline/g, ' ').split(ROW_END).filter((row) => row.trim() !== '')
+    const lines = body
+      .replace(/\\hline/g, ' ')
+      .split(ROW_END)
+      .filter((row) => row.trim() !== '')
     if (lines.length === 0 || lines.length > MAX_MATRIX) return this.fail()
     const rows = lines.map((row) =>
       row
@@ -372,7 +391,11 @@ class Parser {
         .map((entry) => new Parser(entry.trim(), this.budget, this.depth + 1).parse()),
     )
     const width = rows[0].length
-    const whole = width <= MAX_MATRIX && rows.every((row) => row.length === width && row.every((entry) => entry && !some(entry, ({ op }) => op === 'matrix')))
+    const whole =
+      width <= MAX_MATRIX &&
+      rows.every(
+        (row) => row.length === width && row.every((entry) => entry && !some(entry, ({ op }) => op === 'matrix')),
+      )
     return whole ? { op: 'matrix', rows: rows as Node[][] } : this.fail()
   }
 }

@@ -97,7 +97,8 @@ function parseRelation(text: string, depth: number): MathValue | null {
     const values = parts.map((part) => part.trim()).filter((part) => part !== '')
     const unnamed = values.filter((part) => !isName(part))
     if (values.length === 1) return parseClean(values[0], depth + 1)
-    if (unnamed.length === 0 || (unnamed.length < values.length && isName(values[0]))) return named(values[0], last, depth)
+    if (unnamed.length === 0 || (unnamed.length < values.length && isName(values[0])))
+      return named(values[0], last, depth)
     if (unnamed.length < values.length) {
       const name = values.find(isName)!
       return named(name, unnamed[unnamed.length - 1], depth)
@@ -244,7 +245,10 @@ function whole(value: number): Node {
 /** Words that are an answer, or mathematics beyond the parser; running prose and anything with a word too many is null. */
 function parseText(text: string): MathValue | null {
   const words = text.replace(/\\[A-Za-z]+/g, ' \\ ').match(/\p{L}{2,}/gu) ?? []
-  if (words.length > MAX_WORDS || (words.length > 0 && /\d/.test(text.replace(/[\\_^{}\d]*[_^]/g, '')) && !text.includes('\\')))
+  if (
+    words.length > MAX_WORDS ||
+    (words.length > 0 && /\d/.test(text.replace(/[\\_^{}\d]*[_^]/g, '')) && !text.includes('\\'))
+  )
     return null
   return { kind: 'text', text: normal(text) }
 }
@@ -280,7 +284,8 @@ function splitTopLevel(text: string): { parts: string[]; joined: 'and' | 'or' | 
   let joined: 'and' | 'or' | null = null
   let from = 0
   eachTopLevel(text, (at) => {
-    const thousands = text[at] === ',' && /^\d{3}(?!\d)/.test(text.slice(at + 1, at + 5)) && /\d/.test(text[at - 1] ?? '')
+    const thousands =
+      text[at] === ',' && /^\d{3}(?!\d)/.test(text.slice(at + 1, at + 5)) && /\d/.test(text[at - 1] ?? '')
     if ((text[at] === ',' && !thousands) || text[at] === ';') {
       parts.push(text.slice(from, at))
       from = at + 1

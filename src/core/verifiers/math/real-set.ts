@@ -59,7 +59,8 @@ export function sameSet(a: RealSet, b: RealSet): boolean {
   const edges = [...new Set([...a.edges, ...b.edges])].filter(Number.isFinite).sort((x, y) => x - y)
   const distinct = edges.filter((x, i) => i === 0 || !near(x, edges[i - 1]))
   const between = distinct.slice(1).map((x, i) => (x + distinct[i]) / 2)
-  const beyond = distinct.length === 0 ? [0] : [distinct[0] - 1, distinct[0] - 1e7, distinct.at(-1)! + 1, distinct.at(-1)! + 1e7]
+  const beyond =
+    distinct.length === 0 ? [0] : [distinct[0] - 1, distinct[0] - 1e7, distinct.at(-1)! + 1, distinct.at(-1)! + 1e7]
   return [...distinct, ...between, ...beyond].every((x) => a.has(x) === b.has(x))
 }
 

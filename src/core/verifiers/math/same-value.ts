@@ -25,7 +25,8 @@ function sameQuantity(answer: MathExpression, gold: MathExpression): boolean {
   const [a, g] = [answer.node, gold.node]
   if (answer.unit && gold.unit) {
     if (answer.unit.dimension !== gold.unit.dimension) return false
-    if (answer.unit.factor !== gold.unit.factor) return sameNumber(a, timesNumber(g, gold.unit.factor / answer.unit.factor))
+    if (answer.unit.factor !== gold.unit.factor)
+      return sameNumber(a, timesNumber(g, gold.unit.factor / answer.unit.factor))
   }
   if (sameNumber(a, g)) return true
   if (answer.percent === gold.percent) return false
@@ -38,23 +39,32 @@ function timesNumber(node: Node, factor: number): Node {
 
 function hundredth(node: Node): Node {
   if (node.op === 'num' && node.exact)
-    return { ...node, exact: rational(node.exact.n, node.exact.d * 100n), approx: node.approx / 100, decimals: node.decimals && node.decimals + 2 }
+    return {
+      ...node,
+      exact: rational(node.exact.n, node.exact.d * 100n),
+      approx: node.approx / 100,
+      decimals: node.decimals && node.decimals + 2,
+    }
   return { op: 'div', a: node, b: { op: 'num', exact: { n: 100n, d: 1n }, approx: 100, decimals: 0 } }
 }
 
 /** Whether words say that there is no such thing. */
 export const saysNone = (text: string) => NONE.test(text)
-const NONE =
-  /^(?:∅|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
+const NONE = /^(?:∅|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
 
 function sameText(answer: string, gold: string): boolean {
-  const plain = (text: string) => text.replace(/[\s"']+/g, ' ').trim().toLowerCase()
+  const plain = (text: string) =>
+    text
+      .replace(/[\s"']+/g, ' ')
+      .trim()
+      .toLowerCase()
   if (answer === gold || (answer.length > 1 && plain(answer) === plain(gold))) return true
   return (saysNone(answer) && saysNone(gold)) || (saysEverything(answer) && saysEverything(gold))
 }
 
 function sameBased(answer: MathValue, gold: MathValue): boolean {
-  if (answer.kind === 'based' && gold.kind === 'based') return answer.digits === gold.digits && answer.base === gold.base
+  if (answer.kind === 'based' && gold.kind === 'based')
+    return answer.digits === gold.digits && answer.base === gold.base
   const [based, other] = answer.kind === 'based' ? [answer, gold] : [gold, answer]
   if (other.kind === 'named') return sameBased(based, other.value)
   return other.kind === 'expression' && based.kind === 'based' && other.text === based.digits
@@ -73,9 +83,14 @@ function sameChoice(answer: MathValue, gold: MathValue): boolean {
 function sameRatio(answer: MathValue, gold: MathValue): boolean {
   const [a, g] = [answer, gold].map((value) => (value.kind === 'named' ? value.value : value))
   const parts = (value: MathValue): Node[] =>
-    value.kind === 'ratio' ? value.parts : value.kind === 'expression' ? [value.node, { op: 'num', exact: { n: 1n, d: 1n }, approx: 1, decimals: 0 }] : []
+    value.kind === 'ratio'
+      ? value.parts
+      : value.kind === 'expression'
+        ? [value.node, { op: 'num', exact: { n: 1n, d: 1n }, approx: 1, decimals: 0 }]
+        : []
   const [left, right] = [parts(a), parts(g)]
-  if (left.length < 2 || left.length !== right.length || [...left, ...right].some(({ op }) => op === 'matrix')) return false
+  if (left.length < 2 || left.length !== right.length || [...left, ...right].some(({ op }) => op === 'matrix'))
+    return false
   return left.slice(1).every((part, i) => {
     const cross = (x: Node, y: Node): Node => ({ op: 'mul', a: x, b: y })
     return sameExpression(cross(left[i], right[i + 1]), cross(part, right[i]))
@@ -151,7 +166,8 @@ function sameAssignments(answer: MathList, gold: MathList): boolean {
   const named = (item: MathValue) => (item.kind === 'named' ? item.name : '')
   const golds = gold.items.map((item) => answer.items.findIndex((other) => named(other) === named(item)))
   // Roots x_1 and x_2 have no order of their own.
-  if (golds.includes(-1) || gold.items.every((item) => /_/.test(named(item)))) return sameMembers(unnamed(answer), unnamed(gold))
+  if (golds.includes(-1) || gold.items.every((item) => /_/.test(named(item))))
+    return sameMembers(unnamed(answer), unnamed(gold))
   return gold.items.every((item, i) => sameValue(answer.items[golds[i]], item))
 }
 
@@ -201,11 +217,14 @@ function sameRelation(answer: MathValue, gold: MathValue): boolean {
 /** Sets of real numbers: at least one side must be more than a pair or a list of numbers. */
 function sameRegion(answer: MathValue, gold: MathValue): boolean {
   const isRegion = (value: MathValue): boolean =>
-    value.kind === 'named' ? isRegion(value.value) : value.kind === 'union' || isCondition(value) || value.kind === 'text' || isConditions(value)
+    value.kind === 'named'
+      ? isRegion(value.value)
+      : value.kind === 'union' || isCondition(value) || value.kind === 'text' || isConditions(value)
   if (!isRegion(answer) && !isRegion(gold)) return false
   const [a, g] = [realSet(answer), realSet(gold)]
   return a !== null && g !== null && sameSet(a, g)
 }
 
-const isCondition = (value: MathValue): value is MathRelation => value.kind === 'relation' && value.signs.some((sign) => sign !== '=')
+const isCondition = (value: MathValue): value is MathRelation =>
+  value.kind === 'relation' && value.signs.some((sign) => sign !== '=')
 const isConditions = (value: MathValue) => value.kind === 'list' && value.items.some(isCondition)

@@ -8,7 +8,9 @@ export function spellValue(value: MathValue): string {
     case 'expression': {
       if (value.node.op !== 'num') {
         const number = isNumber(value) ? realValue(value.node) : NaN
-        return value.text.includes('\\') || !Number.isFinite(number) ? value.text : `${number}${value.percent ? '%' : ''}`
+        return value.text.includes('\\') || !Number.isFinite(number)
+          ? value.text
+          : `${number}${value.percent ? '%' : ''}`
       }
       const { exact, approx } = value.node
       return (exact?.d === 1n ? String(exact.n) : String(approx)) + (value.percent ? '%' : '')
