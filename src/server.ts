@@ -23,6 +23,8 @@ import type { Deps } from './routes/deps.ts'
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 /** How often jobs are looked through whose workers fell silent, in ms. */
 const SWEEP_MS = 15_000
+/** Long enough for a rollout's requests to meet, short beside what a judge takes. */
+const JUDGE_WINDOW_MS = 5
 
 export interface ServerOptions {
   /** Where the database lies, and the objects unless `s3` is given. Created when absent. */
@@ -97,6 +99,7 @@ async function createDeps(options: ServerOptions, sqlite: SqliteD1): Promise<Dep
       fetch: guardedFetch(allowPrivateUrls),
       local: localJudge && ((judge) => localJudge(judge, blobs)),
     }),
+    judgeWindowMs: JUDGE_WINDOW_MS,
     logError: (error, requestId) => console.error(`[${requestId}]`, error),
   }
 }

@@ -34,6 +34,7 @@ export async function depsFrom(env: Env): Promise<Deps> {
     adminKeySha256: env.GAVEL_API_KEY ? await sha256Hex(env.GAVEL_API_KEY) : null,
     allowPrivateUrls: false,
     judgeClient: judgeClients({ fetch: publicFetch }),
+    judgeWindowMs: 0,
     logError: (error, requestId) => console.error(`[${requestId}]`, error),
   }
 }

@@ -5,6 +5,7 @@ import { newId } from '../core/ids.ts'
 import { parse } from '../core/schemas/parse.ts'
 import { authenticate } from './authenticate.ts'
 import { checkpointRoutes } from './checkpoints.ts'
+import { compatRoutes } from './compat/index.ts'
 import { datasetRoutes } from './datasets.ts'
 import type { Deps } from './deps.ts'
 import { describedRoutes } from './describe.ts'
@@ -34,6 +35,7 @@ export const ROUTES: readonly Route[] = describedRoutes([
   ...jobRoutes,
   ...checkpointRoutes,
   ...keyRoutes,
+  ...compatRoutes,
   ...workerRoutes,
   ...healthRoutes,
 ])
@@ -91,7 +93,7 @@ async function serve(deps: Deps, route: Route, c: Context<{ Variables: Variables
 
 /** 405 with `Allow` for a path that exists with other methods (TRACE too). */
 function refuseOtherMethods(app: App): void {
-  for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path)) {
+  for (const routes of Map.groupBy(ROUTES, (route) => route.path).values()) {
     const methods = routes.map((route) => route.method)
     const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')
     app.on('ALL', pathsOf(routes[0]), (c) => {

@@ -18,6 +18,10 @@ export interface Deps extends Services {
    * @throws GavelError `unavailable_here` where this process cannot
    */
   judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null): JudgeClient
+  /**
+   * How long a request of one sample waits for others, to be judged with them, in ms; 0 where requests share nothing.
+   */
+  judgeWindowMs: number
   /** Told of every failure that is our own. Never of request bodies. */
   logError(error: unknown, requestId: string): void
 }

@@ -4,6 +4,7 @@ import type * as v from 'valibot'
 import * as checkpoints from '../core/schemas/checkpoint.ts'
 import * as datasets from '../core/schemas/dataset.ts'
 import { evalSpec } from '../core/schemas/eval.ts'
+import * as graders from '../core/schemas/grader.ts'
 import { grpoSpec } from '../core/schemas/grpo.ts'
 import * as jobs from '../core/schemas/job.ts'
 import * as judges from '../core/schemas/judge.ts'
@@ -14,6 +15,7 @@ import * as rewards from '../core/schemas/reward.ts'
 import { sftSpec } from '../core/schemas/sft.ts'
 import * as verify from '../core/schemas/verify.ts'
 import * as worker from '../core/schemas/worker.ts'
+import { chatMessage } from './compat/chat-text.ts'
 import { MAX_JSON_BYTES, type Route } from './route.ts'
 
 /** The schemas that get a name of their own; wherever one occurs, it is referred to. */
@@ -45,6 +47,13 @@ const COMPONENTS: Record<string, v.GenericSchema> = {
   ObjectEntry: checkpoints.objectEntry,
   Manifest: checkpoints.manifest,
   Checkpoint: checkpoints.checkpoint,
+  StringCheckGrader: graders.stringCheckGrader,
+  TextSimilarityGrader: graders.textSimilarityGrader,
+  ScoreModelGrader: graders.scoreModelGrader,
+  LabelModelGrader: graders.labelModelGrader,
+  PythonGrader: graders.pythonGrader,
+  MultiGrader: graders.multiGrader,
+  ChatMessage: chatMessage,
   CreateKey: keys.createKey,
   Key: keys.key,
   KeyWithSecret: keys.keyWithSecret,

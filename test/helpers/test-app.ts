@@ -45,6 +45,7 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
     judgeClient: () => {
       throw new Error('this test asks no judge')
     },
+    judgeWindowMs: 5,
     logError: (error) => errors.push(error),
     ...changes,
   }

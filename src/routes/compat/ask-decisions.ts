@@ -1,0 +1,50 @@
+import { GavelError } from '../../core/errors.ts'
+import { decisionQuestion, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { scoreLabels, type LabelScores } from '../../core/judges/score-labels.ts'
+import { openJudge } from '../ask-judge.ts'
+import type { RouteContext } from '../route.ts'
+
+/** What a judge decided of a question: probabilities in order of its options (yes, then no), or null where it abstained. */
+export type Decision = { probabilities: number[] | null; labelMass: number }
+
+export interface Decisions {
+  judge: string
+  decisions: Decision[]
+  promptTokens: number
+  completionTokens: number
+}
+
+/**
+ * Asks a judge questions about material.
+ * @param judge by id or name; `param` is the field that named it
+ * @param questions each with the field that it came in
+ * @throws GavelError `judge_unreachable` when the judge failed on any: the dialects have no place for that beside answers
+ */
+export async function askDecisions(
+  { deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>,
+  judge: string,
+  param: string,
+  material: string,
+  questions: readonly (DecisionQuestion & { param: string })[],
+): Promise<Decisions> {
+  const open = await openJudge(deps, caller.tenant, judge, param)
+  const asked = questions.map((question) => decisionQuestion(material, question, open.judge, question.param))
+  const scores = await scoreLabels(asked, open.judge, open.client, deps.database.judgments, request.signal)
+  open.throwRefusal()
+  const failed = scores.findIndex(({ outcome }) => outcome === 'failed')
+  if (failed >= 0) {
+    const { reason } = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>
+    const message = `The judge could not be had for \`${questions[failed].param}\`: ${reason.slice(0, 500)}. Send the request again: what it answered is kept.`
+    throw new GavelError('judge_unreachable', message, { param: questions[failed].param })
+  }
+  const sum = (of: 'promptTokens' | 'completionTokens') => scores.reduce((total, { usage }) => total + usage[of], 0)
+  return {
+    judge: open.judge.id,
+    decisions: scores.map((score) => ({
+      probabilities: score.outcome === 'scored' ? score.probabilities : null,
+      labelMass: score.outcome === 'failed' ? 0 : score.labelMass,
+    })),
+    promptTokens: sum('promptTokens'),
+    completionTokens: sum('completionTokens'),
+  }
+}

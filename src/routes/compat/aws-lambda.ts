@@ -1,0 +1,90 @@
+/** The reward functions of AWS Bedrock and SageMaker, which are Lambdas: one of a few lines hands its event on. */
+import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
+import { parse } from '../../core/schemas/parse.ts'
+import { checkDepth } from '../../core/json-limits.ts'
+import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { chatMessages, conversationItem } from './chat-text.ts'
+import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
+
+const row = v.object({
+  id: v.string(),
+  messages: v.pipe(chatMessages, v.description('Ends with the answer, of the assistant.')),
+  reference_answer: v.optional(v.unknown()),
+})
+const rows = v.pipe(v.array(row), v.maxLength(4096))
+const direct = v.union([rows, v.object({ batch: rows }), v.object({ input: v.union([rows, row]) })])
+const request = v.union([
+  direct,
+  v.object({ body: v.pipe(v.string(), v.description('One of the other forms, as JSON text.')) }),
+])
+
+const graded = v.object({
+  id: v.string(),
+  aggregate_reward_score: v.number(),
+  metrics_list: v.array(v.object({ name: v.string(), value: v.number(), type: v.picklist(['Reward', 'Metric']) })),
+})
+
+export const awsLambdaRoutes = [
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/compat/aws-lambda/:reward',
+    operationId: 'awsLambdaRewards',
+    summary: 'Rewards for the reward functions of Bedrock and SageMaker',
+    description:
+      'A Lambda hands its event on and gives back the answer. `reward` is a recipe or a judge; the gold answer is ' +
+      '`reference_answer`. Events with a `body` are answered with `statusCode` and a `body` of JSON text. A row without a ' +
+      'score gets `neutral` and the metric `unscored` 1.',
+    query: neutralOnly,
+    body: request,
+    maxBytes: MAX_BATCH_BYTES,
+    example: [
+      {
+        id: 'r1',
+        messages: [
+          { role: 'user', content: 'What is 2 + 3?' },
+          { role: 'assistant', content: 'It is 5.' },
+        ],
+        reference_answer: '5',
+      },
+    ],
+    response: v.union([v.array(graded), v.object({ statusCode: v.literal(200), body: v.string() })]),
+    async handler(context) {
+      const { body, query } = context
+      const recipe = await findReward(context, context.params.reward)
+      const given = 'body' in body ? parse(direct, readText(body.body)) : body
+      const inner = Array.isArray(given) ? given : 'batch' in given ? given.batch : given.input
+      const asked = Array.isArray(inner) ? inner : [inner]
+      const items = asked.map(({ messages, reference_answer }, i) => {
+        const { question, answer } = conversationItem(messages)
+        const gold = goldOf(reference_answer, `[${i}].reference_answer`)
+        return { prompt: question, completion: answer, ...labelled(gold) }
+      })
+      const results = await rewardTogether(context, recipe, items, (i) => `[${i}].reference_answer`)
+      const neutral = neutralReward(recipe, query)
+      const answer = results.map(({ reward, terms }, i) => ({
+        id: asked[i].id,
+        aggregate_reward_score: reward ?? neutral,
+        metrics_list: [
+          ...(terms.verifier === undefined ? [] : [{ name: 'verifier', value: terms.verifier, type: 'Reward' }]),
+          ...(terms.judge === undefined ? [] : [{ name: 'judge', value: terms.judge, type: 'Reward' }]),
+          { name: 'unscored', value: reward === null ? 1 : 0, type: 'Metric' },
+        ],
+      }))
+      return 'body' in body ? { statusCode: 200, body: JSON.stringify(answer) } : answer
+    },
+  }),
+]
+
+function readText(text: string): unknown {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    const message = '`body` is not valid JSON; give the rows as JSON text.'
+    throw new GavelError('malformed_json', message, { param: 'body' })
+  }
+  checkDepth(value)
+  return value
+}

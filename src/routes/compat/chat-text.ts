@@ -1,0 +1,42 @@
+/** Messages as other people's APIs have them, as text. */
+import * as v from 'valibot'
+import { itemFromMessages, type JudgeItem } from '../../core/judges/template.ts'
+import { text } from '../../core/schemas/fields.ts'
+
+const part = v.looseObject({ text: v.optional(text('Text.')) })
+export const chatMessage = v.object({
+  role: v.string(),
+  content: v.nullish(v.union([text('What was said.'), v.array(part)])),
+})
+export type ChatMessage = v.InferOutput<typeof chatMessage>
+export const chatMessages = v.pipe(v.array(chatMessage), v.minLength(1), v.maxLength(256))
+
+/** A message's content: its text, or its parts' that are text. */
+export function contentText(content: ChatMessage['content']): string {
+  if (typeof content === 'string') return content
+  return (content ?? []).map((part) => part.text ?? '').join('')
+}
+
+const plain = (messages: readonly ChatMessage[]) =>
+  messages.map(({ role, content }) => ({ role, content: contentText(content) }))
+
+/**
+ * A conversation that ends with the assistant's answer.
+ * @throws GavelError `invalid_request` when it does not
+ */
+export const conversationItem = (messages: readonly ChatMessage[]): JudgeItem => itemFromMessages(plain(messages))
+
+/** A prompt and a completion, each text or messages. */
+export function promptItem(
+  prompt: string | readonly ChatMessage[],
+  completion: string | readonly ChatMessage[],
+): JudgeItem {
+  const answer =
+    typeof completion === 'string'
+      ? completion
+      : plain(completion)
+          .map(({ content }) => content)
+          .join('\n')
+  if (typeof prompt === 'string') return { question: prompt, answer }
+  return itemFromMessages([...plain(prompt), { role: 'assistant', content: answer }])
+}

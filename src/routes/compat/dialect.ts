@@ -1,0 +1,112 @@
+/** What the dialects of trainers, servers and SDKs have in common. Each dialect is one file beside this one. */
+import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
+import { findResource } from '../../core/find-resource.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
+import { rewardRows, type RowReward } from '../../core/rewards/reward-rows.ts'
+import { fields, number } from '../../core/schemas/fields.ts'
+import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
+import type { Deps } from '../deps.ts'
+import type { RouteContext } from '../route.ts'
+import { judgeTogether } from './judge-together.ts'
+
+/** What every dialect's route has. */
+export const DIALECT = { tag: 'Compatibility', scope: 'judge', pathToken: true } as const
+
+export type Asker = Pick<RouteContext, 'deps' | 'caller'>
+
+/**
+ * The recipe that a URL names: a recipe by id or name or, where there is none, a judge, for its judgment alone behind
+ * the gate.
+ * @throws GavelError `invalid_request` where there is neither
+ */
+export async function findReward({ deps, caller: { tenant } }: Asker, named: string): Promise<RewardRecipe> {
+  const found = named.length <= 128 ? await deps.database.recipes.find(tenant, named) : null
+  if (found) return found.body
+  const judge = await findResource(deps.database, 'judges', tenant, named, 'reward', 'invalid_request').catch(
+    (error: unknown) => {
+      if (!(error instanceof GavelError) || error.code !== 'invalid_request') throw error
+      const message = `\`reward\`: there is no reward recipe and no judge ${JSON.stringify(named.slice(0, 100))}. List yours with GET /v1/recipes and GET /v1/judges, and put a name or id into the URL.`
+      throw new GavelError('invalid_request', message, { param: 'reward' })
+    },
+  )
+  return { lambda: 0, mu: 1, rho: 0, judge: judge.id, normalise: 'row', gate: true }
+}
+
+/** A row as dialects give it; `finish_reason` is `stop` where it is not told. */
+export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: RewardItem['finish_reason'] }
+
+/**
+ * Rewards rows by a recipe, judging them together with other requests'.
+ * @param param how the caller names the gold answer of row i
+ * @throws GavelError `invalid_request` when a gold answer cannot be compared with
+ */
+export async function rewardTogether(
+  { deps, caller: { tenant } }: Asker,
+  recipe: RewardRecipe,
+  items: readonly DialectItem[],
+  param: (row: number) => string,
+): Promise<RowReward[]> {
+  const rows = items.map((item): RewardItem => ({ finish_reason: 'stop', ...item }))
+  try {
+    // The recipe's own check: without a judge, mu is 0 and no row needs one.
+    return (await rewardRows(recipe, rows, (asked) => judgeTogether(deps, tenant, recipe.judge!, 'reward', asked)))
+      .rewards
+  } catch (error) {
+    const row = error instanceof GavelError && /^items\[(\d+)\]\.answer$/.exec(error.param ?? '')
+    if (!row) throw error
+    const named = param(Number(row[1]))
+    throw new GavelError('invalid_request', error.message.replace(error.param!, named), { param: named })
+  }
+}
+
+/** For dialects that know only numbers: what a row without a reward gets. */
+export const neutralQuery = {
+  neutral: v.optional(
+    number(
+      -1e6,
+      1e6,
+      'The reward of a row that the judge gave no score. Default: the middle of what the recipe can give.',
+    ),
+  ),
+}
+export const neutralOnly = fields(neutralQuery)
+
+/** The number for a row without a score: as the caller says, or the middle of what the recipe gives. */
+export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | undefined }): number {
+  return query.neutral ?? (recipe.normalise === 'row' ? 0.5 : (recipe.lambda + recipe.mu) / 2)
+}
+
+/**
+ * A gold answer out of a dialect's untyped field: text, a number, a list of one, or `{answer}` of those; undefined for
+ * null and for empty text, an unlabelled row.
+ * @throws GavelError `invalid_request` for anything else
+ */
+export function goldOf(value: unknown, param: string): string | undefined {
+  if (value === null || value === undefined || value === '') return undefined
+  if (typeof value === 'string') return value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  if (Array.isArray(value) && value.length === 1) return goldOf(value[0], `${param}[0]`)
+  if (!Array.isArray(value) && Object.hasOwn(value, 'answer')) {
+    return goldOf((value as { answer: unknown }).answer, `${param}.answer`)
+  }
+  const message = `\`${param}\` must be the gold answer: text, a number, null for an unlabelled row, or an object with such an \`answer\`.`
+  throw new GavelError('invalid_request', message, { param })
+}
+
+/** `{answer}`, or nothing for an unlabelled row: what to spread into an item. */
+export const labelled = (answer: string | undefined) => (answer === undefined ? {} : { answer })
+
+/** An id as other servers make them: a prefix and 32 hexadecimal digits. */
+export const hexId = (deps: Deps, prefix: string) =>
+  `${prefix}-${Array.from(deps.entropy.bytes(16), (byte) => byte.toString(16).padStart(2, '0')).join('')}`
+
+export const nowSeconds = (deps: Deps) => Math.floor(deps.clock.now() / 1000)
+
+/** Tokens of a call, in the form of OpenAI's older APIs. */
+export function usageOf(scored: readonly Pick<ScoredItem, 'usage'>[]) {
+  const sum = (of: 'promptTokens' | 'completionTokens') => scored.reduce((total, { usage }) => total + usage[of], 0)
+  const [prompt_tokens, completion_tokens] = [sum('promptTokens'), sum('completionTokens')]
+  return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
+}
+export const usage = v.object({ prompt_tokens: v.number(), completion_tokens: v.number(), total_tokens: v.number() })

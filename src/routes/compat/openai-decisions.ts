@@ -1,0 +1,179 @@
+/** OpenAI's Decisions. */
+import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
+import { expectedLevel, likeliest, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { shortText, text } from '../../core/schemas/fields.ts'
+import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { askDecisions, type Decision } from './ask-decisions.ts'
+import { DIALECT } from './dialect.ts'
+
+const part = v.looseObject({ type: v.string(), text: v.optional(text('Of an `input_text`.')) })
+const content = v.union([text('Text.'), v.pipe(v.array(part), v.maxLength(256))])
+const inputItem = v.looseObject({
+  type: v.optional(v.string()),
+  role: v.optional(v.string()),
+  content: v.optional(content),
+})
+
+const described = { description: v.optional(v.nullable(text('What it means.'))) }
+const name = v.optional(v.nullable(shortText('To find the answer by.', 256)))
+const predicate = v.object({ type: v.literal('predicate'), instructions: content, name })
+const choice = v.object({
+  type: v.literal('choice'),
+  instructions: content,
+  choices: v.pipe(v.array(v.object({ value: v.union([v.string(), v.boolean()]), ...described })), v.minLength(2)),
+  name,
+})
+const score = v.object({
+  type: v.literal('score'),
+  instructions: content,
+  levels: v.pipe(v.array(v.object({ label: v.string(), ...described })), v.minLength(2)),
+  name,
+})
+const question = v.variant('type', [predicate, choice, score])
+type Question = v.InferOutput<typeof question>
+
+const request = v.object({
+  model: shortText('A judge, by id or name.', 128),
+  input: v.union([text('What the questions are about.'), v.pipe(v.array(inputItem), v.maxLength(1024))]),
+  questions: v.pipe(
+    v.array(question),
+    v.minLength(1),
+    v.maxLength(400),
+    v.description('At most 26 choices or levels a question: each is answered by one letter.'),
+  ),
+})
+
+const named = { name: v.nullable(v.string()) }
+const p = v.number()
+const answer = v.variant('type', [
+  v.object({ type: v.literal('predicate'), ...named, probability: p }),
+  v.object({
+    type: v.literal('choice'),
+    ...named,
+    choice: v.union([v.string(), v.boolean()]),
+    confidence: v.pipe(p, v.description('The probability of the choice.')),
+    probabilities: v.array(v.object({ value: v.union([v.string(), v.boolean()]), probability: p })),
+  }),
+  v.object({
+    type: v.literal('score'),
+    ...named,
+    score: v.pipe(p, v.description('The expected level, from 0.')),
+    confidence: v.pipe(p, v.description('The probability of the likeliest level.')),
+    probabilities: v.array(v.object({ value: v.number(), label: v.string(), probability: p })),
+  }),
+  v.object({ type: v.literal('refusal'), ...named }),
+])
+
+export const openAiDecisionRoutes = [
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/v1/decisions',
+    operationId: 'createDecisions',
+    summary: "Answers to questions about an input, as OpenAI's Decisions",
+    description:
+      '`model` is a judge of yours: its model answers, by the first token; its template is not used. A question that it ' +
+      'would not answer is a `refusal`; one whose answer could not be had is an error of the whole request.',
+    body: request,
+    maxBytes: MAX_BATCH_BYTES,
+    example: {
+      model: 'maths',
+      input: 'Question: What is 2 + 3? Answer: It is 5.',
+      questions: [{ type: 'predicate', name: 'right', instructions: 'The answer is right.' }],
+    },
+    response: v.object({
+      model: v.string(),
+      answers: v.array(answer),
+      usage: v.object({
+        input_tokens: v.number(),
+        input_tokens_details: v.object({ cached_tokens: v.number(), cache_write_tokens: v.number() }),
+        output_tokens: v.number(),
+        output_tokens_details: v.object({ reasoning_tokens: v.number() }),
+        total_tokens: v.number(),
+      }),
+    }),
+    async handler(context) {
+      const { model, input, questions } = context.body
+      checkNames(questions)
+      const asked = questions.map((question, i) => ({ ...toDecision(question, i), param: `questions[${i}]` }))
+      const { decisions, promptTokens, completionTokens } = await askDecisions(
+        context,
+        model,
+        'model',
+        inputText(input),
+        asked,
+      )
+      return {
+        model,
+        answers: questions.map((question, i) => showAnswer(question, decisions[i])),
+        usage: {
+          input_tokens: promptTokens,
+          input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+          output_tokens: completionTokens,
+          output_tokens_details: { reasoning_tokens: 0 },
+          total_tokens: promptTokens + completionTokens,
+        },
+      }
+    },
+  }),
+]
+
+function checkNames(questions: readonly Question[]): void {
+  const seen = new Set<string>()
+  questions.forEach(({ name }, i) => {
+    if (name && seen.has(name)) {
+      const message = `\`questions[${i}].name\` ${JSON.stringify(name.slice(0, 100))} is that of another question; give each its own.`
+      throw new GavelError('invalid_request', message, { param: `questions[${i}].name` })
+    }
+    if (name) seen.add(name)
+  })
+}
+
+function toDecision(question: Question, i: number): DecisionQuestion {
+  const instructions = contentText(question.instructions, `questions[${i}].instructions`)
+  if (question.type === 'predicate') return { instructions: `Is the following true? ${instructions}` }
+  if (question.type === 'score') {
+    return { instructions, options: question.levels.map(({ label, description }) => ({ name: label, description })) }
+  }
+  return {
+    instructions,
+    options: question.choices.map(({ value, description }) => ({ name: String(value), description })),
+  }
+}
+
+function showAnswer(question: Question, { probabilities }: Decision): v.InferOutput<typeof answer> {
+  const name = question.name ?? null
+  if (!probabilities) return { type: 'refusal', name }
+  if (question.type === 'predicate') return { type: 'predicate', name, probability: probabilities[0] }
+  const best = likeliest(probabilities)
+  const confidence = probabilities[best]
+  if (question.type === 'choice') {
+    const values = question.choices.map(({ value }, i) => ({ value, probability: probabilities[i] }))
+    return { type: 'choice', name, choice: values[best].value, confidence, probabilities: values }
+  }
+  const levels = question.levels.map(({ label }, value) => ({ value, label, probability: probabilities[value] }))
+  return { type: 'score', name, score: expectedLevel(probabilities), confidence, probabilities: levels }
+}
+
+/** Messages as a transcript; calls of tools and their outputs as JSON. */
+function inputText(input: v.InferOutput<typeof request>['input']): string {
+  if (typeof input === 'string') return input
+  const said = input.map((item, i) => {
+    if (item.content === undefined) return JSON.stringify(item)
+    return { role: item.role ?? 'user', text: contentText(item.content, `input[${i}].content`) }
+  })
+  if (said.length === 1 && typeof said[0] !== 'string' && said[0].role === 'user') return said[0].text
+  return said.map((one) => (typeof one === 'string' ? one : `${one.role}: ${one.text}`)).join('\n\n')
+}
+
+function contentText(given: v.InferOutput<typeof content>, param: string): string {
+  if (typeof given === 'string') return given
+  const texts = given.map((part, i) => {
+    if (part.text !== undefined) return part.text
+    if (part.type !== 'input_image') return JSON.stringify(part)
+    const message = `\`${param}[${i}]\` is an image, which a judge of text cannot see; describe it in words.`
+    throw new GavelError('invalid_request', message, { param: `${param}[${i}]` })
+  })
+  return texts.join('\n')
+}

@@ -1,0 +1,104 @@
+/** OpenAI's graders: run one on a sample, or check one. */
+import type * as v from 'valibot'
+import { checkGrader, grade, type AskLabels, type Grade } from '../../core/graders/grade.ts'
+import { graderContext } from '../../core/graders/fill-template.ts'
+import { scoreLabels } from '../../core/judges/score-labels.ts'
+import {
+  GRADER_ERRORS,
+  runGraderAnswer,
+  runGraderRequest,
+  validateGraderAnswer,
+  validateGraderRequest,
+  type Grader,
+  type GraderError,
+} from '../../core/schemas/grader.ts'
+import { openJudge } from '../ask-judge.ts'
+import { route, type RouteContext } from '../route.ts'
+import { DIALECT } from './dialect.ts'
+
+const EXAMPLE = {
+  type: 'string_check',
+  name: 'right',
+  input: '{{sample.output_text}}',
+  reference: '{{item.answer}}',
+  operation: 'like',
+}
+
+export const openAiGraderRoutes = [
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/v1/fine_tuning/alpha/graders/run',
+    operationId: 'runGrader',
+    summary: "Grade a sample, as OpenAI's graders",
+    description:
+      'The `model` of score_model and label_model is a judge of yours: its model answers, by the probabilities of the ' +
+      'first token. What keeps a grader from a score is told in `metadata.errors`; the reward is then 0 and means nothing.',
+    body: runGraderRequest,
+    example: { grader: EXAMPLE, model_sample: 'It is 5.', item: { answer: '5' } },
+    response: runGraderAnswer,
+    async handler(context) {
+      const { deps, body } = context
+      const { grader, model_sample, item } = body
+      checkGrader(grader)
+      const started = deps.clock.now()
+      const graded = await grade(grader, graderContext(model_sample, item), asker(context))
+      return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
+    },
+  }),
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/v1/fine_tuning/alpha/graders/validate',
+    operationId: 'validateGrader',
+    summary: "Check a grader, as OpenAI's graders",
+    body: validateGraderRequest,
+    example: { grader: EXAMPLE },
+    response: validateGraderAnswer,
+    async handler({ body: { grader } }) {
+      checkGrader(grader)
+      return { grader }
+    },
+  }),
+]
+
+/** Asks the tenant's judges. */
+function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): AskLabels {
+  return async (reference, question, param) => {
+    const { judge, client, throwRefusal } = await openJudge(deps, caller.tenant, reference, param)
+    const [scores] = await scoreLabels([question], judge, client, deps.database.judgments, request.signal)
+    throwRefusal()
+    return scores
+  }
+}
+
+function showGrade(
+  grader: Grader,
+  { score, failure, tokens, parts }: Grade,
+  seconds: number,
+): v.InferOutput<typeof runGraderAnswer> {
+  const judges = Object.keys(tokens)
+  const flags = Object.fromEntries(GRADER_ERRORS.map((name) => [name, failure?.flag === name])) as Record<
+    GraderError,
+    boolean
+  >
+  return {
+    reward: failure ? 0 : score,
+    metadata: {
+      name: grader.name,
+      type: grader.type,
+      execution_time: seconds,
+      token_usage: judges.length === 0 ? null : judges.reduce((sum, judge) => sum + tokens[judge], 0),
+      sampled_model_name: judges.length === 1 ? judges[0] : null,
+      scores: grader.type === 'multi' ? parts : failure ? {} : { [grader.name]: score },
+      errors: {
+        ...flags,
+        python_grader_server_error_type: null,
+        python_grader_runtime_error_details: null,
+        model_grader_server_error_details: failure?.message ?? null,
+      },
+    },
+    sub_rewards: parts,
+    model_grader_token_usage_per_model: tokens,
+  }
+}

@@ -1,0 +1,50 @@
+/** slime: `--rm-type remote_rm --rm-url`. */
+import * as v from 'valibot'
+import { fields, shortText, text } from '../../core/schemas/fields.ts'
+import { route } from '../route.ts'
+import { chatMessages, promptItem } from './chat-text.ts'
+import { DIALECT, findReward, goldOf, labelled, neutralQuery, neutralReward, rewardTogether } from './dialect.ts'
+
+const request = v.object({
+  prompt: v.union([text('What the model was asked.'), chatMessages]),
+  response: text('What the model wrote.'),
+  label: v.optional(v.unknown()),
+})
+
+const answer = v.union([
+  v.pipe(v.number(), v.description('The reward. Without `reward_key`.')),
+  v.pipe(
+    v.record(v.string(), v.unknown()),
+    v.description('The reward under `reward_key`, its `outcome` and `reason`.'),
+  ),
+])
+
+export const slimeRoutes = [
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/compat/slime/:reward',
+    operationId: 'slimeReward',
+    summary: 'A reward for slime',
+    description:
+      'For `--rm-url`. `reward` is a recipe or a judge. The answer is a bare number; with `?reward_key=K` in the URL, ' +
+      'an object for `--reward-key K`. A row without a score gets `neutral`.',
+    query: fields({
+      ...neutralQuery,
+      reward_key: v.optional(shortText('What `--reward-key` says: the answer is then an object.', 64)),
+    }),
+    body: request,
+    example: { prompt: 'What is 2 + 3?', response: 'It is 5.', label: '5' },
+    response: answer,
+    async handler(context) {
+      const { body, params, query } = context
+      const recipe = await findReward(context, params.reward)
+      const { question, answer } = promptItem(body.prompt, body.response)
+      const item = { prompt: question, completion: answer, ...labelled(goldOf(body.label, 'label')) }
+      const [{ reward, outcome, ...rest }] = await rewardTogether(context, recipe, [item], () => 'label')
+      const number = reward ?? neutralReward(recipe, query)
+      if (query.reward_key === undefined) return number
+      return { outcome, reason: rest.reason ?? null, [query.reward_key]: number }
+    },
+  }),
+]

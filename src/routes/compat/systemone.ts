@@ -1,0 +1,132 @@
+/** System One: decisions as OpenRouter and others have them, and the `decision` judge of PyPI `verifiers`. */
+import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
+import { expectedLevel, likeliest, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { shortText, text } from '../../core/schemas/fields.ts'
+import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { askDecisions, type Decision } from './ask-decisions.ts'
+import { DIALECT } from './dialect.ts'
+
+const instructions = text('What is asked.')
+const meaning = v.optional(v.nullable(text('What it means.')))
+const yesNo = <const T extends string>(type: T) =>
+  v.object({
+    type: v.literal(type),
+    instructions,
+    criteria: v.optional(v.nullable(v.object({ true: meaning, false: meaning }))),
+  })
+const question = v.variant('type', [
+  yesNo('noul'),
+  yesNo('boolean'),
+  v.object({
+    type: v.literal('choice'),
+    instructions,
+    criteria: v.record(v.string(), v.nullable(text('What it means.'))),
+  }),
+  v.object({ type: v.literal('score'), instructions, criteria: v.array(text('What the level means.')) }),
+])
+type Question = v.InferOutput<typeof question>
+
+const request = v.object({
+  model: shortText('A judge, by id or name.', 128),
+  state: v.pipe(v.unknown(), v.description('What the questions are about: text, or JSON of any form.')),
+  questions: v.pipe(
+    v.record(v.string(), question),
+    v.check((questions) => {
+      const count = Object.keys(questions).length
+      return count >= 1 && count <= 400
+    }, 'must have 1 to 400 questions'),
+  ),
+})
+
+const p = v.number()
+const answer = v.union([
+  v.object({ type: v.literal('noul'), noul: p }),
+  v.object({ type: v.literal('boolean'), boolean: p }),
+  v.object({ type: v.literal('choice'), choice: v.string(), probabilities: v.record(v.string(), p), confidence: p }),
+  v.object({
+    type: v.literal('score'),
+    score: v.pipe(p, v.description('The expected level, from 0.')),
+    probabilities: v.record(v.string(), p),
+    legend: v.record(v.string(), v.string()),
+    confidence: p,
+  }),
+  v.object({ type: v.literal('refusal') }),
+])
+
+export const systemOneRoutes = [
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/v1/systemone',
+    operationId: 'createSystemOne',
+    summary: 'Answers to questions about a state, as System One',
+    description:
+      'Also what the `decision` judge of PyPI `verifiers` posts. `model` is a judge of yours: its model answers, by the ' +
+      'first token. A question that it would not answer is a `refusal`; one whose answer could not be had is an error of ' +
+      'the whole request.',
+    body: request,
+    maxBytes: MAX_BATCH_BYTES,
+    example: {
+      model: 'maths',
+      state: { question: 'What is 2 + 3?', response: 'It is 5.' },
+      questions: { grade: { type: 'score', instructions: 'Grade the response.', criteria: ['wrong', 'right'] } },
+    },
+    response: v.object({
+      model: v.string(),
+      answers: v.record(v.string(), answer),
+      usage: v.object({ input_tokens: v.number(), output_tokens: v.literal(0) }),
+    }),
+    async handler(context) {
+      const { model, state, questions } = context.body
+      if (state === undefined) {
+        const message = '`state` is missing: give what the questions are about.'
+        throw new GavelError('invalid_request', message, { param: 'state' })
+      }
+      const entries = Object.entries(questions)
+      const asked = entries.map(([id, question]) => ({
+        ...toDecision(question),
+        param: `questions.${id.slice(0, 100)}`,
+      }))
+      const { decisions, promptTokens } = await askDecisions(context, model, 'model', materialText(state), asked)
+      return {
+        model,
+        answers: Object.fromEntries(entries.map(([id, question], i) => [id, showAnswer(question, decisions[i])])),
+        usage: { input_tokens: promptTokens, output_tokens: 0 },
+      }
+    },
+  }),
+]
+
+function toDecision(question: Question): DecisionQuestion {
+  const { instructions } = question
+  if (question.type === 'choice') {
+    return {
+      instructions,
+      options: Object.entries(question.criteria).map(([name, description]) => ({ name, description })),
+    }
+  }
+  if (question.type === 'score') return { instructions, options: question.criteria.map((name) => ({ name })) }
+  const { criteria } = question
+  return { instructions, criteria: { yes: criteria?.true ?? undefined, no: criteria?.false ?? undefined } }
+}
+
+function showAnswer(question: Question, { probabilities }: Decision): v.InferOutput<typeof answer> {
+  if (!probabilities) return { type: 'refusal' }
+  if (question.type === 'noul') return { type: 'noul', noul: probabilities[0] }
+  if (question.type === 'boolean') return { type: 'boolean', boolean: probabilities[0] }
+  const best = likeliest(probabilities)
+  const confidence = probabilities[best]
+  const byName = (names: string[]) => Object.fromEntries(names.map((name, i) => [name, probabilities[i]]))
+  if (question.type === 'choice') {
+    const names = Object.keys(question.criteria)
+    return { type: 'choice', choice: names[best], probabilities: byName(names), confidence }
+  }
+  return {
+    type: 'score',
+    score: expectedLevel(probabilities),
+    probabilities: byName(question.criteria.map((_, level) => String(level))),
+    legend: Object.fromEntries(question.criteria.map((level, i) => [String(i), level])),
+    confidence,
+  }
+}

@@ -1,0 +1,226 @@
+/** vLLM: pooling and scoring routes of a server that serves one judge. */
+import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
+import { text } from '../../core/schemas/fields.ts'
+import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { chatMessages, conversationItem } from './chat-text.ts'
+import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
+import { chatItem, judgeItems, pairs, probabilityOf, ranked, refuseTokenIds } from './judge-texts.ts'
+
+const model = v.optional(v.nullable(v.pipe(v.string(), v.description('Given back. Which judge scores is in the URL.'))))
+const ids = v.array(v.pipe(v.number(), v.integer()))
+const oneOrMore = v.union([text('Text.'), v.pipe(v.array(text('Text.')), v.maxLength(4096))])
+const list = (given: string | string[]) => (typeof given === 'string' ? [given] : given)
+
+export const classifyRequest = v.object({
+  model,
+  input: v.optional(v.union([oneOrMore, ids, v.array(ids)])),
+  messages: v.optional(chatMessages),
+})
+const score = v.object({
+  index: v.number(),
+  object: v.literal('score'),
+  score: v.pipe(v.nullable(v.number()), v.description('P(Yes); null where the judge gave no score.')),
+})
+const scores = v.object({
+  id: v.string(),
+  object: v.literal('list'),
+  created: v.number(),
+  model: v.string(),
+  data: v.array(score),
+  usage,
+})
+
+/** The names that queries and documents have had. */
+const PAIR_NAMES = [
+  ['queries', 'documents'],
+  ['queries', 'items'],
+  ['data_1', 'data_2'],
+  ['text_1', 'text_2'],
+] as const
+const scoreRequest = v.object({
+  model,
+  ...(Object.fromEntries(PAIR_NAMES.flat().map((name) => [name, v.optional(oneOrMore)])) as Record<
+    (typeof PAIR_NAMES)[number][number],
+    v.OptionalSchema<typeof oneOrMore, undefined>
+  >),
+})
+
+const rerankRequest = v.object({
+  model,
+  query: text('The question.'),
+  documents: v.pipe(
+    v.array(v.union([text('An answer.'), v.looseObject({ text: text('An answer.') })])),
+    v.maxLength(4096),
+  ),
+  top_n: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+})
+
+export const generativeRequest = v.object({
+  model,
+  query: v.union([text('The question.'), ids]),
+  items: v.union([text('An answer.'), v.pipe(v.array(v.union([text('An answer.'), ids])), v.maxLength(4096))]),
+  label_token_ids: v.pipe(
+    ids,
+    v.length(2, 'must be two ids, of yes and of no in this order: a judge has these two labels'),
+    v.description("In this order the labels yes and no. The judge's own labels stand for them: the ids are not read."),
+  ),
+  item_first: v.optional(
+    v.literal(false, 'must be false: a judge’s template says where question and answer stand'),
+    false,
+  ),
+})
+
+export const vllmRoutes = [
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/compat/vllm/:judge/classify',
+    operationId: 'vllmClassify',
+    summary: 'P(Yes) as vLLM classifies',
+    description:
+      'A vLLM server at `/compat/vllm/{judge}`. The input is a chat: messages, or text with the markers of its template. ' +
+      'An item without a score has the label null and no probabilities.',
+    body: classifyRequest,
+    maxBytes: MAX_BATCH_BYTES,
+    example: { input: ['<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\nIt is 5.'] },
+    response: v.object({
+      ...scores.entries,
+      data: v.array(
+        v.object({
+          index: v.number(),
+          label: v.nullable(v.string()),
+          probs: v.pipe(v.array(v.number()), v.description('Of yes, and of no.')),
+          num_classes: v.number(),
+        }),
+      ),
+    }),
+    async handler(context) {
+      const { deps, body, params } = context
+      const scored = await judgeItems(context, params.judge, classifyItems(body))
+      const data = scored.map((item, index) => {
+        const p = probabilityOf(item)
+        const label = p === null ? null : p >= 0.5 ? 'yes' : 'no'
+        return { index, label, probs: p === null ? [] : [p, 1 - p], num_classes: 2 }
+      })
+      return { ...envelope(deps, 'classify', body.model ?? params.judge), data, usage: usageOf(scored) }
+    },
+  }),
+  ...(['/score', '/v1/score'] as const).map((path) =>
+    route({
+      ...DIALECT,
+      method: 'POST',
+      path: `/compat/vllm/:judge${path}`,
+      operationId: path === '/score' ? 'vllmScore' : 'vllmScoreV1',
+      summary: 'P(Yes) as vLLM scores pairs',
+      description: 'The queries are questions and the documents answers: one query for all, or one each.',
+      body: scoreRequest,
+      maxBytes: MAX_BATCH_BYTES,
+      example: { queries: 'What is 2 + 3?', documents: ['It is 5.', 'It is 6.'] },
+      response: scores,
+      async handler(context) {
+        const { deps, body, params } = context
+        const names = PAIR_NAMES.find(([a, b]) => body[a] !== undefined && body[b] !== undefined)
+        if (!names) {
+          const message = '`queries` and `documents` are missing; give both.'
+          throw new GavelError('invalid_request', message, { param: 'queries' })
+        }
+        const [queries, documents] = names.map((name) => list(body[name]!))
+        const scored = await judgeItems(context, params.judge, pairs(queries, documents, names[1]))
+        const data = scored.map((item, index) => ({ index, object: 'score', score: probabilityOf(item) }))
+        return { ...envelope(deps, 'score', body.model ?? params.judge), data, usage: usageOf(scored) }
+      },
+    }),
+  ),
+  ...(['/rerank', '/v1/rerank', '/v2/rerank'] as const).map((path, i) =>
+    route({
+      ...DIALECT,
+      method: 'POST',
+      path: `/compat/vllm/:judge${path}`,
+      operationId: `vllmRerank${['', 'V1', 'V2'][i]}`,
+      summary: 'Answers by P(Yes), as vLLM reranks',
+      description: 'Best first. Documents without a score are left out.',
+      body: rerankRequest,
+      maxBytes: MAX_BATCH_BYTES,
+      example: { query: 'What is 2 + 3?', documents: ['It is 5.', 'It is 6.'] },
+      response: v.object({
+        id: v.string(),
+        model: v.string(),
+        usage,
+        results: v.array(
+          v.object({ index: v.number(), document: v.object({ text: v.string() }), relevance_score: v.number() }),
+        ),
+      }),
+      async handler(context) {
+        const { deps, body, params } = context
+        const documents = body.documents.map((document) => (typeof document === 'string' ? document : document.text))
+        const scored = await judgeItems(context, params.judge, pairs([body.query], documents, 'documents'))
+        const results = ranked(scored, body.top_n).map(({ index, score }) => ({
+          index,
+          document: { text: documents[index] },
+          relevance_score: score,
+        }))
+        return { id: hexId(deps, 'rerank'), model: body.model ?? params.judge, usage: usageOf(scored), results }
+      },
+    }),
+  ),
+  route({
+    ...DIALECT,
+    method: 'POST',
+    path: '/compat/vllm/:judge/generative_scoring',
+    operationId: 'vllmGenerativeScoring',
+    summary: 'P(Yes) as vLLM scores with label tokens',
+    description:
+      'With `apply_softmax` (the default) P(Yes) of both labels, without it the probability of the yes label among all ' +
+      'tokens.',
+    body: v.object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), true) }),
+    maxBytes: MAX_BATCH_BYTES,
+    example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822] },
+    response: scores,
+    async handler(context) {
+      const { deps, body, params } = context
+      const scored = await judgeItems(context, params.judge, generativeItems(body))
+      const data = scored.map((item, index) => {
+        if (item.outcome !== 'scored') return { index, object: 'score', score: null }
+        const score = body.apply_softmax ? item.probability : item.probability * item.labelMass
+        return { index, object: 'score', score }
+      })
+      return { ...envelope(deps, 'generative-scoring', body.model ?? params.judge), data, usage: usageOf(scored) }
+    },
+  }),
+  route({
+    ...DIALECT,
+    method: 'GET',
+    path: '/compat/vllm/:judge/health',
+    operationId: 'vllmHealth',
+    scope: null,
+    summary: 'Whether it runs, as vLLM says',
+    response: v.object({}),
+    handler: async () => ({}),
+  }),
+]
+
+const envelope = (deps: Parameters<typeof hexId>[0], kind: string, model: string) => ({
+  id: hexId(deps, kind),
+  object: 'list',
+  created: nowSeconds(deps),
+  model,
+})
+
+export function classifyItems({ input, messages }: v.InferOutput<typeof classifyRequest>) {
+  if (messages) return [conversationItem(messages)]
+  if (input === undefined) {
+    throw new GavelError('invalid_request', '`input` is missing; give it, or `messages`.', { param: 'input' })
+  }
+  if (typeof input === 'string') return [chatItem(input, 'input')]
+  return input.map((one, i) => (typeof one === 'string' ? chatItem(one, `input[${i}]`) : refuseTokenIds('input')))
+}
+
+/** Questions and answers of a request for generative scores. */
+export function generativeItems({ query, items }: Pick<v.InferOutput<typeof generativeRequest>, 'query' | 'items'>) {
+  const question = typeof query === 'string' ? query : refuseTokenIds('query')
+  return (typeof items === 'string' ? [items] : items).map((item) => ({
+    question,
+    answer: typeof item === 'string' ? item : refuseTokenIds('items'),
+  }))
+}

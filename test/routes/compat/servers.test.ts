@@ -1,0 +1,141 @@
+/** The exact requests of clients of vLLM, SGLang and TEI. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { chatml, close, compatApp, YES, type CompatApp } from './compat-app.ts'
+
+let app: CompatApp
+before(async () => void (app = await compatApp()))
+after(() => {
+  assert.deepEqual(app.errors, [])
+  app.close()
+})
+const query = 'What is 2 + 3?'
+const documents = ['It is 6.', 'It is 5.', 'nothing', 'boom']
+
+describe('vLLM', () => {
+  const post = (path: string, json: object, status = 200) => app.json(`/compat/vllm/j${path}`, { json }, status)
+
+  test('classify: chats as text and as messages', async () => {
+    const input = [chatml(query, 'It is 5.'), chatml(query, 'nothing')]
+    const answer = await post('/classify', { model: 'my-rm', input, use_activation: true })
+    assert.match(answer.id, /^classify-[0-9a-f]{32}$/)
+    assert.deepEqual([answer.object, answer.model, answer.data[0].label], ['list', 'my-rm', 'yes'])
+    assert.ok(close(answer.data[0].probs[0], YES) && close(answer.data[0].probs[1], 2 / 9))
+    assert.deepEqual(answer.data[1], { index: 1, label: null, probs: [], num_classes: 2 })
+    assert.deepEqual(answer.usage, { prompt_tokens: 18, completion_tokens: 2, total_tokens: 20 })
+    const messages = [{ role: 'user', content: query }, { role: 'assistant', content: 'It is 6.' }] // prettier-ignore
+    assert.equal((await post('/classify', { messages })).data[0].label, 'no')
+    for (const wrong of [[1, 2], [[1, 2]]])
+      assert.equal((await post('/classify', { input: wrong }, 400)).error.param, 'input')
+    assert.equal((await post('/classify', { input: 'plain' }, 400)).error.param, 'input')
+  })
+
+  test('score: every name that pairs have had', async () => {
+    const names = [['queries', 'documents'], ['queries', 'items'], ['data_1', 'data_2'], ['text_1', 'text_2']] // prettier-ignore
+    for (const [a, b] of names) {
+      for (const path of ['/score', '/v1/score']) {
+        const { data } = await post(path, { model: 'm', [a]: query, [b]: documents })
+        assert.deepEqual(data.map((d: { index: number }) => d.index), [0, 1, 2, 3]) // prettier-ignore
+        assert.ok(close(data[0].score, 2 / 9) && close(data[1].score, YES))
+        assert.deepEqual([data[2].score, data[3].score, data[0].object], [null, null, 'score'])
+      }
+    }
+    const { data } = await post('/score', { queries: ['a', 'b'], documents: ['5', '6'] })
+    assert.ok(data[0].score > 0.5 && data[1].score < 0.5)
+    await post('/score', { queries: ['a', 'b'], documents: ['5'] }, 400)
+    await post('/score', { queries: 'a' }, 400)
+  })
+
+  test('rerank: best first, without what has no score', async () => {
+    for (const path of ['/rerank', '/v1/rerank', '/v2/rerank']) {
+      const { results } = await post(path, { model: 'm', query, documents })
+      assert.deepEqual(results.map((r: { index: number }) => r.index), [1, 0]) // prettier-ignore
+      assert.deepEqual(results[0].document, { text: 'It is 5.' })
+      assert.equal((await post(path, { query, documents, top_n: 1 })).results.length, 1)
+    }
+  })
+
+  test('generative scoring: normalised or not; ids must be of yes and no', async () => {
+    const scoreOf = async (more: object) =>
+      (await post('/generative_scoring', { query, items: ['It is 5.'], label_token_ids: [1, 2], ...more })).data[0]
+        .score
+    assert.ok(close(await scoreOf({}), YES))
+    assert.ok(close(await scoreOf({ apply_softmax: false }), 0.7))
+    await post('/generative_scoring', { query, items: ['x'], label_token_ids: [1, 2, 3] }, 400)
+    await post('/generative_scoring', { query: [1, 2], items: ['x'], label_token_ids: [1, 2] }, 400)
+    await post('/generative_scoring', { query, items: ['x'], label_token_ids: [1, 2], item_first: true }, 400)
+  })
+})
+
+describe('SGLang', () => {
+  const post = (path: string, json: object, status = 200) => app.json(`/compat/sglang/j/v1/${path}`, { json }, status)
+
+  test('score, rerank, classify', async () => {
+    const ids = { label_token_ids: [9454, 2753], model: 'm' }
+    const { scores, object } = await post('score', { query, items: documents, ...ids })
+    assert.equal(object, 'scoring')
+    assert.ok(close(scores[1][0], 0.7) && close(scores[1][1], 0.2))
+    assert.deepEqual(scores.slice(2), [[], []])
+    assert.ok(close((await post('score', { query, items: documents, ...ids, apply_softmax: true })).scores[1][0], YES))
+    const ranked = await post('rerank', { query, documents, top_n: 1 })
+    assert.ok(ranked.length === 1 && ranked[0].document === 'It is 5.' && close(ranked[0].score, YES))
+    assert.equal((await post('rerank', { query, documents, return_documents: false }))[0].document, undefined)
+    assert.equal((await post('classify', { input: chatml(query, 'It is 5.') })).data[0].label, 'yes')
+  })
+
+  test('decisions of every type, tempered, and what is not answered', async () => {
+    const ask = async (input: unknown, more: object = {}) =>
+      post('decisions', {
+        model: 'm',
+        input,
+        questions: [
+          { id: 'y', type: 'yes_no', question: 'The answer is right.', yes: 'exactly' },
+          {
+            id: 'c',
+            type: 'choice',
+            question: 'Which?',
+            options: [{ name: 'red' }, { name: 'blue', description: 'sky' }],
+          },
+          { id: 's', type: 'score', question: 'How good?', levels: ['bad', 'fair', 'good'] },
+        ],
+        ...more,
+      })
+    const { answers, object, prompt_format_version } = await ask({ text: 'pick=1' })
+    assert.deepEqual([object, prompt_format_version], ['decisions', 1])
+    assert.ok(close(answers.y.probabilities.no, YES) && close(answers.y.label_mass, 0.9))
+    assert.equal(answers.c.choice, 'blue')
+    assert.ok(close(answers.s.score, 1) && close(answers.s.probabilities.fair, YES))
+    assert.match(app.calls.at(-1)![1], /A\. red\nB\. blue: sky\n\nReply with exactly one letter: A, B\./)
+    const hot = await ask({ text: 'pick=1' }, { temperature: 2 })
+    assert.ok(close(hot.answers.c.probabilities.blue, Math.sqrt(7) / (Math.sqrt(7) + Math.sqrt(2))))
+    const silent = (await ask('nothing')).answers.c
+    assert.deepEqual([silent.probabilities, silent.choice], [{}, undefined])
+    assert.ok(close(silent.label_mass, 0.09))
+    const error = await app.json('/compat/sglang/j/v1/decisions', { json: { input: 'boom', questions: [{ id: 'y', type: 'yes_no', question: 'q' }] } }, 502) // prettier-ignore
+    assert.deepEqual([error.object, error.code, error.param], ['error', 502, 'questions[0]'])
+  })
+})
+
+describe('TEI', () => {
+  const post = (path: string, json: object, status = 200) => app.json(`/compat/tei/j/${path}`, { json }, status)
+
+  test('predict: one or many, text or pair', async () => {
+    const one = await post('predict', { inputs: [query, 'It is 5.'] })
+    assert.ok(one.length === 1 && one[0].label === 'yes' && close(one[0].score, YES))
+    assert.ok(close((await post('predict', { inputs: chatml(query, 'It is 5.'), truncate: true }))[0].score, YES))
+    const many = await post('predict', { inputs: [[query, 'It is 5.'], [chatml(query, 'It is 6.')], [query, 'boom']] })
+    assert.ok(close(many[0][0].score, YES) && close(many[1][0].score, 2 / 9))
+    assert.deepEqual(many[2], [])
+    assert.ok(close((await post('predict', { inputs: [query, 'It is 5.'], raw_scores: true }))[0].score, Math.log(3.5)))
+  })
+
+  test('rerank, info, health, and errors in its own form', async () => {
+    const ranked = await post('rerank', { query, texts: documents, return_text: true })
+    assert.deepEqual(ranked.map((r: { text: string }) => r.text), ['It is 5.', 'It is 6.']) // prettier-ignore
+    assert.equal((await app.json('/compat/tei/j/info')).model_id, 'j')
+    await app.json('/compat/tei/j/health', { key: null })
+    const error = await post('rerank', { query }, 400)
+    assert.deepEqual(Object.keys(error), ['error', 'error_type'])
+    assert.equal(error.error_type, 'Validation')
+  })
+})
