@@ -1,6 +1,7 @@
 /** What goes wrong ends in a state and a message that say what, where, and what to do; and nothing is lost by it. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { cpSync, globSync, mkdtempSync, readFileSync, rmdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -114,7 +115,8 @@ describe('faults', { concurrency: true }, () => {
     const here = await service(t)
     await bringData(here.api)
     here.startWorker()
-    const wild = { learning_rate: 10, warmup_steps: 0, schedule: 'constant', clip_norm: 0, steps: 60 } as const
+    // The decay takes away a hundred times what there is: weights grow until they overflow.
+    const wild = { learning_rate: 10, weight_decay: 10, warmup_steps: 0, schedule: 'constant', steps: 60 } as const
     for (const spec of [sftJob({ ...wild, checkpoint_every: 1 }), grpoJob({ ...wild, checkpoint_every: 1 })]) {
       const { id } = await here.api.jobs.create(spec)
       const { error } = await inState(here.api, id, 'failed')
@@ -122,10 +124,15 @@ describe('faults', { concurrency: true }, () => {
       const step = Number(/^step (\d+): /.exec(error!.message)?.[1])
       assert.match(
         error!.message,
-        /start a job from the last checkpoint, or from the model, with a lower learning_rate/,
+        /start a job from the last checkpoint, or from the model, with .*lower learning_rate/,
       )
-      const { checkpoints } = await progressOf(here.api, id)
-      assert.equal(checkpoints.at(-1), step - 1)
+      const [last] = await all(here.api.jobs.checkpoints(id))
+      assert.equal(last?.step ?? 0, step - 1)
+      if (spec.type === 'sft') assert.ok(last, 'nothing was committed before')
+      for (const { name, sha256 } of last?.files ?? []) {
+        const bytes = new Uint8Array(await (await here.api.checkpoints.file(last!.id, name)).arrayBuffer())
+        assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256, name)
+      }
     }
   })
 
@@ -229,7 +236,11 @@ describe('faults', { concurrency: true }, () => {
     const filler = join(disk, 'filler')
     fillUp(filler)
     const refused = await here.api.datasets
-      .create(JSON.stringify({ prompt: 'x'.repeat(500_000) }))
+      .create(
+        Array<string>(200)
+          .fill(JSON.stringify({ prompt: 'x'.repeat(5000) }))
+          .join('\n'),
+      )
       .catch((error: unknown) => error as ApiError)
     assert.ok(refused instanceof ApiError)
     assert.deepEqual([refused.status, refused.code], [507, 'disk_full'])

@@ -54,11 +54,15 @@ export async function startTraining(
   const memory = resume ? readOptimizer(join(resume.folder, OPTIMIZER_FILE), model, updates) : undefined
   const trainer = await Trainer.create(model, weights, { loss, optimizer, maxTokens, threads: context.threads }, memory)
 
-  const commit = (step: number, state: RunState) =>
-    context.checkpoint(step, { ...state, updates: trainer.state.steps }, (target) => {
+  const commit = async (step: number, state: RunState) => {
+    // An update may overflow although loss and gradient were sound.
+    const sums = [...weights].map(([name, { data }]) => [`the sum of ${name}`, sum(data)])
+    finiteOrStop(step, Object.fromEntries(sums), 'with a lower learning_rate or less weight_decay')
+    await context.checkpoint(step, { ...state, updates: trainer.state.steps }, (target) => {
       saveFolder(target, { ...folder, dtype: 'F32' })
       writeOptimizer(join(target, OPTIMIZER_FILE), trainer.state)
     })
+  }
 
   return {
     model,
@@ -97,3 +101,6 @@ export function finiteOrStop(step: number, numbers: Record<string, number>, reme
     )
   }
 }
+
+/** In double precision, where single ones do not overflow: infinite or NaN only if one of them is. */
+const sum = (data: Float32Array): number => data.reduce((total, x) => total + x, 0)

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
+import { finiteOrStop, startTraining } from '../../../src/gpu-worker/algorithms/training-run.ts'
+import { accumulateRows } from '../../../src/gpu-worker/engines/row-training.ts'
+import { openFolder } from '../../../src/gpu-worker/models/source.ts'
+import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+
+const CONFIG = {
+  steps: 4,
+  learning_rate: 0.01,
+  warmup_steps: 0,
+  schedule: 'constant',
+  weight_decay: 0,
+  beta1: 0.9,
+  beta2: 0.999,
+  adam_epsilon: 1e-8,
+  clip_norm: 1,
+  checkpoint_every: 2,
+} as const
+const model = tinyModelFolder()
+
+async function start(changes: Partial<typeof CONFIG> = {}, resume: Resume | null = null, maxTokens = 16) {
+  const committed: Resume[] = []
+  let stop = false
+  const context = {
+    threads: 1,
+    resume,
+    openModel: async () => openFolder(model),
+    async checkpoint(step: number, state: Resume['state'], write: (folder: string) => void) {
+      const folder = join(temporaryFolder(), 'checkpoint')
+      mkdirSync(folder)
+      write(folder)
+      committed.push({ step, state, folder })
+    },
+    stopRequested: () => stop,
+  } as unknown as RunContext
+  const run = await startTraining(context, { ...CONFIG, ...changes }, { loss: 'cross-entropy', maxTokens })
+  const update = async () => {
+    await accumulateRows(run.trainer, [{ ids: [5, 6, 7], start: 1, weight: 1 }], { microBatchTokens: 64 })
+    await run.trainer.step(0.01)
+  }
+  return { run, committed, update, stop: () => (stop = true) }
+}
+
+describe('startTraining', () => {
+  test('goes on with the optimizer as it was, however many updates its steps made', async () => {
+    const whole = await start()
+    for (let i = 0; i < 4; i++) await whole.update()
+
+    const first = await start()
+    for (let i = 0; i < 3; i++) await first.update()
+    // Three updates in two steps.
+    await first.run.commitWhenDue(2, { cursor: 7 })
+    const second = await start({}, first.committed[0]!)
+    assert.deepEqual([second.run.firstStep, second.run.state!.cursor], [3, 7])
+    await second.update()
+    assert.equal(second.run.trainer.state.steps, 4)
+    assert.deepEqual(second.run.weights, whole.run.weights)
+  })
+
+  test('commits every so often, at the end, and when asked to stop', async () => {
+    const { run, committed } = await start()
+    for (const step of [1, 2, 3, 4]) await run.commitWhenDue(step, {})
+    assert.deepEqual(
+      committed.map(({ step }) => step),
+      [2, 4],
+    )
+    const stopped = await start()
+    stopped.stop()
+    await assert.rejects(stopped.run.commitWhenDue(1, {}), RunStopped)
+    assert.equal(stopped.committed[0]!.step, 1)
+  })
+
+  test('does not commit weights that have overflowed', async () => {
+    const { run, committed } = await start()
+    run.weights.get('model.norm.weight')!.data[3] = Infinity
+    await assert.rejects(run.commitWhenDue(2, {}), {
+      code: 'diverged',
+      message: /^step 2: the sum of model\.norm\.weight is Infinity\./,
+    })
+    assert.deepEqual(committed, [])
+  })
+
+  test("refuses rows longer than the model's context before anything is built", async () => {
+    await assert.rejects(start({}, null, 100_000), {
+      code: 'prompt_too_long',
+      message: /100000 tokens, but the model's context is \d+/,
+    })
+  })
+})
+
+test('finiteOrStop names the step, the number and the remedy', () => {
+  finiteOrStop(3, { loss: 0, gradient_norm: 1e30 }, 'with less')
+  assert.throws(() => finiteOrStop(3, { loss: 1, gradient_norm: NaN }, 'with a lower learning_rate'), {
+    code: 'diverged',
+    message:
+      /^step 3: gradient_norm is NaN\. .* start a job from the last checkpoint, or from the model, with a lower learning_rate\.$/,
+  })
+})
