@@ -68,7 +68,7 @@ export const grpo = (): GrpoJob => ({
   config: {
     seed: 1,
     steps: 20,
-    prompts_per_step: 4,
+    prompts_per_step: 6,
     group_size: 8,
     labelled_share: 0.5,
     max_prompt_tokens: 256,
