@@ -26,7 +26,6 @@ async function run(golds: string[], config: object, judge?: (item: JudgeItem, i:
     metrics: () => {},
     stopRequested: () => false,
     samples: (rows: Sample[]) => void kept.push(...rows),
-    stopRequested: () => false,
   } as unknown as RunContext
   const spec = parse(
     evalSpec,

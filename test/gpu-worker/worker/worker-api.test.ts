@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { GavelError } from '../../../src/core/errors.ts'
+import type { GavelError } from '../../../src/core/errors.ts'
 import { LeaseLost, WorkerApi } from '../../../src/gpu-worker/worker/worker-api.ts'
 
 type Answer = Response | Error
