@@ -48,7 +48,7 @@ export const judgeTraining = (): SftJob => ({
   dataset: 'judge-training',
   config: {
     seed: 1,
-    steps: 50,
+    steps: 40,
     batch_size: 16,
     max_tokens: 512,
     learning_rate: 5e-5,
