@@ -96,6 +96,8 @@ const verdictId = (correct: boolean): number => codec.idOf(correct ? 'Yes' : 'No
 export interface JudgeQuality {
   n: number
   auc: number
+  /** A right answer against a wrong one to the same question: what a group's advantages are made of. */
+  auc_within_question: number
   accuracy: number
   false_positive_rate: number
   false_negative_rate: number
@@ -109,6 +111,7 @@ export async function judgeQuality(weights: Weights, answers: readonly GradedAns
   return {
     n: graded.length,
     auc: auc(graded)!,
+    auc_within_question: withinQuestion(graded),
     accuracy: a.accuracy!,
     false_positive_rate: a.falsePositiveRate!,
     false_negative_rate: a.falseNegativeRate!,
@@ -116,7 +119,17 @@ export async function judgeQuality(weights: Weights, answers: readonly GradedAns
   }
 }
 
-async function judgeAll(weights: Weights, answers: readonly GradedAnswer[]): Promise<(Graded & { mass: number })[]> {
+/** Mean AUC over the questions that have right and wrong answers. */
+function withinQuestion(graded: readonly (Graded & { question: string })[]): number {
+  const groups = [...Map.groupBy(graded, (g) => g.question).values()]
+  const contested = groups.flatMap((group) => auc(group) ?? [])
+  return contested.reduce((sum, x) => sum + x, 0) / contested.length
+}
+
+async function judgeAll(
+  weights: Weights,
+  answers: readonly GradedAnswer[],
+): Promise<(Graded & { mass: number; question: string })[]> {
   const scorer = await LabelScorer.create(tinyModel, weights, { maxTokens: MAX_TOKENS })
   const labels = ['Yes', 'No'].map((label) => codec.idOf(label)!)
   const scores = await scorer.score(
@@ -126,6 +139,6 @@ async function judgeAll(weights: Weights, answers: readonly GradedAnswer[]): Pro
   await scorer.release()
   return scores.map(([yes, no], i) => {
     const mass = Math.exp(yes!) + Math.exp(no!)
-    return { score: Math.exp(yes!) / mass, correct: answers[i]!.correct, mass }
+    return { score: Math.exp(yes!) / mass, correct: answers[i]!.correct, mass, question: answers[i]!.question }
   })
 }

@@ -9,32 +9,33 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { pick } from '../draw.ts'
+import { chance, pick } from '../draw.ts'
 import { drawCareless, drawMutated, rollouts, type GradedAnswer } from './graded-answers.ts'
 import { judgeQuality, trainJudge } from './judge.ts'
 import { exportModel, readWeights } from './weights-file.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { steps: { type: 'string', default: '1200' }, teacher: { type: 'string', default: '4200' } },
+  options: { steps: { type: 'string', default: '1700' }, teacher: { type: 'string', default: '4200' } },
 })
 const folder = positionals[0] ?? 'demo/build/out'
 const teacher = (step: number | string) => join(folder, `teacher-${step}.safetensors`)
 const fooled = (seed: number, step: number) => join(folder, `fooled-${seed}`, `model-${step}.safetensors`)
 
-/** Whose answers are learned from: honest students, the teacher's own late self, and students that fooled a judge. */
+/** Everyone answers the same problems, so that right and wrong answers to one question can be told apart. */
+const PROBLEMS = { seed: 92_000, samples: 4, heldout: false }
+/** Honest students at several stages, the teacher's own late self, and students on their way to fooling the weak judge. */
 const WRITERS = [
-  ...[450, 600, 750, 900, 1350].map(teacher),
-  teacher(values.teacher),
-  ...[11, 12].flatMap((seed) => [15, 30, 45, 60].map((step) => fooled(seed, step))),
+  ...[450, 600, 750, 900, 1350, values.teacher].map((step) => ({ path: teacher(step), count: 1500 })),
+  ...[11, 12].flatMap((seed) => [15, 30, 45, 60].map((step) => ({ path: fooled(seed, step), count: 300 }))),
 ]
 const answers: GradedAnswer[] = []
-for (const [i, path] of WRITERS.entries()) {
-  answers.push(...(await rollouts(readWeights(path), { seed: 92_000 + i, count: 800, samples: 4, heldout: false })))
-}
-const right = answers.filter((a) => a.correct)
-const wrong = answers.filter((a) => !a.correct)
-console.log(JSON.stringify({ answers: answers.length, right: right.length, wrong: wrong.length }))
+for (const { path, count } of WRITERS) answers.push(...(await rollouts(readWeights(path), { ...PROBLEMS, count })))
+/** By question, the right answers and the wrong ones, where there are both: knowing hard questions earns nothing. */
+const contested = [...Map.groupBy(answers, (a) => a.question).values()]
+  .map((all) => ({ right: all.filter((a) => a.correct), wrong: all.filter((a) => !a.correct) }))
+  .filter(({ right, wrong }) => right.length && wrong.length)
+console.log(JSON.stringify({ answers: answers.length, contested_questions: contested.length }))
 
 /** Held-out problems, answered by the student, and by a student that fooled the weak judge on its own (unseen) way. */
 const tests = {
@@ -52,8 +53,10 @@ await trainJudge(weights, {
   seed: 3,
   draw(rng: SeededRng) {
     const kind = rng.uniform()
-    if (kind < 0.3) return pick(rng, right)
-    if (kind < 0.65) return pick(rng, wrong)
+    if (kind < 0.7) {
+      const { right, wrong } = pick(rng, contested)
+      return pick(rng, chance(rng, 0.5) ? right : wrong)
+    }
     return kind < 0.85 ? drawMutated(rng) : drawCareless(rng)
   },
   dense: true,

@@ -235,7 +235,8 @@ describe('jobs', () => {
     assert.deepEqual([job.spec.config.steps, job.spec.config.batch_size], [3, 1])
     await ok('jobs cancel', job.id)
     assert.match(await fails(2, 'train grpo --file', path), /holds a job of type sft, not grpo/)
-    assert.match(await fails(1, 'train sft --file', path), /`config\.learning_rate` is missing/)
+    const endless = file('endless.json', JSON.stringify({ ...spec, config: {} }))
+    assert.match(await fails(1, 'train sft --file', endless), /`config\.steps` is missing/)
     assert.match(await fails(2, 'train sft --file', file('broken.json', '{"type": ')), /is not valid JSON/)
   })
 
