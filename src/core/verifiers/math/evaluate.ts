@@ -24,7 +24,11 @@ export function evaluateExact(node: Node, at: (name: string) => bigint): Rationa
       const b = a && evaluateExact(node.b, at)
       return b && EXACT[node.op](a!, b)
     }
-    default:
+    case 'call':
+    case 'const':
+    case 'deg':
+    case 'matrix':
+    case 'pm':
       return null
   }
 }

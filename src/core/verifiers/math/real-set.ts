@@ -48,7 +48,9 @@ export function realSet(value: MathValue): RealSet | null {
       }
       return set
     }
-    default:
+    case 'based':
+    case 'choice':
+    case 'ratio':
       return null
   }
 }

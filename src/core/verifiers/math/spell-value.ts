@@ -25,7 +25,9 @@ export function spellValue(value: MathValue): string {
       return `${value.digits}_${value.base}`
     case 'choice':
       return value.value ? `(${value.letter}) ${spellValue(value.value)}` : value.letter
-    default:
+    case 'ratio':
+    case 'relation':
+    case 'text':
       return value.text
   }
 }
