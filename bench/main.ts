@@ -4,9 +4,10 @@ import { availableParallelism, cpus, loadavg } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
 import { apiSuite } from './api/suite.ts'
 import { engineSuite } from './engine/suite.ts'
+import { rewardsSuite } from './rewards/suite.ts'
 import type { BenchRow, BenchSuite } from './row.ts'
 
-const SUITES: Record<string, BenchSuite> = { engine: engineSuite, api: apiSuite }
+const SUITES: Record<string, BenchSuite> = { engine: engineSuite, rewards: rewardsSuite, api: apiSuite }
 
 function suiteName(name: string): string {
   if (name in SUITES) return name
