@@ -66,6 +66,7 @@ const LOGIT = { absolute: 1e-4, relative: 0 }
 const LOSS = { absolute: 1e-5, relative: 0 }
 const NORM = { absolute: 1e-6, relative: 1e-3 }
 
+const NO_DUAL_CLIP = 1e30
 const NO_UPDATE: OptimizerSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
 
 export interface CheckOptions {
@@ -237,7 +238,14 @@ async function checkPolicyClip(
       advantage: Float32Array.from(completions.flatMap((c, i) => c.completion_ids.map(() => ppo_clip.advantages[i]!))),
       reference: new Float32Array(batch.tokens),
     },
-    settings: { clip: ppo_clip.clip, kl: 0 },
+    settings: {
+      ratio_low: 1 - ppo_clip.clip,
+      ratio_high: 1 + ppo_clip.clip,
+      sequence_ratio: 0,
+      dual_clip: NO_DUAL_CLIP,
+      k2: 0,
+      k3: 0,
+    },
   })
   const checks = [
     close('clipped loss', [loss], [ppo_clip.loss], LOSS),

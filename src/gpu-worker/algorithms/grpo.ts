@@ -135,7 +135,14 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
       ;({ loss, logprobs } = await accumulateRows(trainer, trainingRows, {
         microBatchTokens: config.micro_batch_tokens,
         temperature: config.temperature,
-        settings: { clip: config.clip_epsilon, kl: config.kl_coefficient },
+        settings: {
+          sequence_ratio: 0,
+          ratio_low: 1 - config.clip_epsilon,
+          ratio_high: 1 + config.clip_epsilon,
+          dual_clip: 1e30,
+          k2: 0,
+          k3: config.kl_coefficient,
+        },
       }))
       ;({ gradientNorm } = await trainer.step(rate))
       finiteOrStop(step, { loss, gradientNorm }, STEADIER)

@@ -45,8 +45,16 @@ export class AdamW {
     )
   }
 
-  /** Updates `weights` and `state` in place and clears `gradient`. Answers the gradient's norm before clipping. */
-  async step(weights: Weights, gradient: Weights, state: OptimizerState, learningRate: number): Promise<number> {
+  /**
+   * Updates `weights` and `state` in place and clears `gradient`. Answers the gradient's norm before clipping.
+   * @param learningRate of all parameters, or by name
+   */
+  async step(
+    weights: Weights,
+    gradient: Weights,
+    state: OptimizerState,
+    learningRate: number | ((name: string) => number),
+  ): Promise<number> {
     const norm = await this.norm(gradient)
     const { beta1, beta2, epsilon, weightDecay, clipNorm } = this.settings
     const t = ++state.steps
@@ -54,16 +62,17 @@ export class AdamW {
     // m̂/(√v̂ + ε) with the corrections moved out of the vectors: m·(√c2/c1)/(√v + ε√c2).
     const correction1 = 1 - beta1 ** t
     const correction2 = Math.sqrt(1 - beta2 ** t)
-    const scalars = {
+    const scalarsAt = (rate: number) => ({
       beta1: float32Scalar(beta1),
       beta2: float32Scalar(beta2),
       share1: float32Scalar(clip * (1 - beta1)),
       share2: float32Scalar(clip * clip * (1 - beta2)),
-      step_size: float32Scalar((learningRate * correction2) / correction1),
+      step_size: float32Scalar((rate * correction2) / correction1),
       epsilon: float32Scalar(epsilon * correction2),
-      keep: float32Scalar(1 - learningRate * weightDecay),
-    }
+      keep: float32Scalar(1 - rate * weightDecay),
+    })
     for (const [name, { data }] of weights) {
+      const scalars = scalarsAt(typeof learningRate === 'number' ? learningRate : learningRate(name))
       const vectors = {
         p: data,
         g: gradient.get(name)!.data,

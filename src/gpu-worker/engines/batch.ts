@@ -13,7 +13,7 @@ export const trainedTokens = (row: Row): number => row.ids.length - row.start
 
 /** Padded rows as the training graphs take them. */
 export interface Batch {
-  inputs: Record<'ids' | 'positions' | 'mask' | 'predict' | 'targets', RuntimeTensor>
+  inputs: Record<'ids' | 'positions' | 'mask' | 'predict' | 'targets' | 'rows', RuntimeTensor>
   /** Number of trained tokens, M; row after row, in order. */
   tokens: number
 }
@@ -28,6 +28,7 @@ export function makeBatch(rows: readonly Row[], { padLeft = false } = {}): Batch
   const mask = new Int32Array(ids.length)
   const predict: number[] = []
   const targets: number[] = []
+  const rowOf: number[] = []
   rows.forEach((row, b) => {
     const offset = b * width + (padLeft ? width - row.ids.length : 0)
     row.ids.forEach((id, t) => {
@@ -36,6 +37,7 @@ export function makeBatch(rows: readonly Row[], { padLeft = false } = {}): Batch
       mask[offset + t] = 1
       if (t >= row.start) {
         predict.push(offset + t - 1)
+        rowOf.push(b)
         targets.push(row.targets ? row.targets[t - row.start]! : id)
       }
     })
@@ -48,6 +50,7 @@ export function makeBatch(rows: readonly Row[], { padLeft = false } = {}): Batch
       mask: int64(mask, shape),
       predict: int64(predict, [predict.length]),
       targets: int64(targets, [targets.length]),
+      rows: int64(rowOf, [rowOf.length]),
     },
     tokens: predict.length,
   }

@@ -18,14 +18,17 @@ export interface RowTrainingOptions {
 
 /**
  * Adds up the gradient of Σ weight·loss over all rows, micro-batch by micro-batch, rows of like length
- * together. Answers the loss and, row by row, each trained token's log-probability.
+ * together. Answers the loss and, row by row, each trained token's log-probability (and value, where the model has a
+ * value head). `broken`: indices of the rows that a loss which is no number came from, as closely as can be told.
  */
 export async function accumulateRows(
   trainer: Trainer,
   rows: readonly TrainingRow[],
   { microBatchTokens, settings = {}, temperature = 1 }: RowTrainingOptions,
-): Promise<{ loss: number; logprobs: Float32Array[] }> {
+): Promise<{ loss: number; logprobs: Float32Array[]; values: Float32Array[]; broken: number[] }> {
   const logprobs: Float32Array[] = rows.map(() => new Float32Array())
+  const values: Float32Array[] = rows.map(() => new Float32Array())
+  const broken: number[] = []
   let loss = 0
   const lengths = rows.map((row) => row.ids.length)
   for (const part of splitByTokens(lengths, microBatchTokens)) {
@@ -47,10 +50,15 @@ export async function accumulateRows(
     for (const i of part) {
       const count = trainedTokens(rows[i]!)
       logprobs[i] = result.logprobs.slice(from, from + count)
+      values[i] = result.values.slice(from, from + count)
       from += count
     }
+    if (!Number.isFinite(result.loss)) {
+      const guilty = part.filter((i) => ![...logprobs[i]!, ...values[i]!].every(Number.isFinite))
+      broken.push(...(guilty.length ? guilty : part))
+    }
   }
-  return { loss, logprobs }
+  return { loss, logprobs, values, broken: broken.sort((a, b) => a - b) }
 }
 
 function perTrainedToken(rows: readonly TrainingRow[], valueOf: (row: TrainingRow) => ArrayLike<number> | number) {

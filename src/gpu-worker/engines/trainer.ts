@@ -33,8 +33,16 @@ export class Trainer {
   private readonly gradientSession: Session
   private readonly optimizer: AdamW
   private readonly gradientTensors: Record<string, RuntimeTensor>
+  private readonly hasValues: boolean
 
-  private constructor(weights: Weights, state: OptimizerState, gradientSession: Session, optimizer: AdamW) {
+  private constructor(
+    weights: Weights,
+    state: OptimizerState,
+    gradientSession: Session,
+    optimizer: AdamW,
+    hasValues: boolean,
+  ) {
+    this.hasValues = hasValues
     this.weights = weights
     this.state = state
     this.gradientSession = gradientSession
@@ -51,13 +59,15 @@ export class Trainer {
   ): Promise<Trainer> {
     const gradientSession = await Session.create(gradientGraph(model, options.loss, options), options)
     const fresh = { steps: 0, firstMoment: zerosLike(weights), secondMoment: zerosLike(weights) }
-    return new Trainer(weights, state ?? fresh, gradientSession, await AdamW.create(options.optimizer, options))
+    const optimizer = await AdamW.create(options.optimizer, options)
+    return new Trainer(weights, state ?? fresh, gradientSession, optimizer, model.valueHead !== undefined)
   }
 
-  /** Adds the gradient of Σ weight·loss; answers that sum and each trained token's log-probability. */
+  /** Adds the gradient of Σ weight·loss; answers that sum and each trained token's log-probability and, with a value head, value. */
   async accumulate(batch: Batch, { weights, perToken = {}, settings = {}, temperature = 1 }: LossInputs) {
     const loss = new Float32Array(1)
     const logprobs = new Float32Array(batch.tokens)
+    const values = new Float32Array(this.hasValues ? batch.tokens : 0)
     const M = [batch.tokens]
     const inputs = {
       ...this.gradientInputs,
@@ -68,9 +78,10 @@ export class Trainer {
     await this.gradientSession.run(inputs, {
       loss: float32(loss, []),
       logprobs: float32(logprobs, M),
+      ...(this.hasValues && { values: float32(values, M) }),
       ...this.gradientTensors,
     })
-    return { loss: loss[0]!, logprobs }
+    return { loss: loss[0]!, logprobs, values }
   }
 
   private get gradientInputs() {
@@ -82,8 +93,11 @@ export class Trainer {
     return this.gradient
   }
 
-  /** Clips, updates, and clears the gradient. Answers the gradient's norm before clipping. */
-  async step(learningRate: number): Promise<{ gradientNorm: number }> {
+  /**
+   * Clips, updates, and clears the gradient. Answers the gradient's norm before clipping.
+   * @param learningRate of all parameters, or by name
+   */
+  async step(learningRate: number | ((name: string) => number)): Promise<{ gradientNorm: number }> {
     return { gradientNorm: await this.optimizer.step(this.weights, this.gradient, this.state, learningRate) }
   }
 

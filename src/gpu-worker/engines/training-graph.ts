@@ -2,6 +2,7 @@ import { gradients } from '../graph/autodiff.ts'
 import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { LOSSES, type LossName } from '../losses/index.ts'
+import { rowMean } from '../losses/row-mean.ts'
 import { tokenLogprobs } from '../losses/token-logprobs.ts'
 import type { Model } from '../models/model.ts'
 import { TrainingLayers, type TrainingLayersOptions } from './training-layers.ts'
@@ -11,11 +12,14 @@ export const GRADIENT = 'gradient:'
 
 /**
  * Log-probabilities of chosen tokens. Inputs: parameters, `ids`, `positions`, `mask`, `predict` ([M]: flat
- * indices into [B·T] of the positions that predict), `targets` ([M]), `inverse_temperature`. Output: `logprobs` [M].
+ * indices into [B·T] of the positions that predict), `targets` ([M]), `inverse_temperature`. Output: `logprobs` [M];
+ * of a model with a value head also `values` [M], of the text before each chosen token.
  */
 export function logprobGraph(model: Model, options: TrainingLayersOptions): Graph {
   const g = new Graph()
-  g.output('logprobs', chosenLogprobs(g, model, new TrainingLayers(g, model, options)))
+  const { logprobs, values } = chosenTokens(g, model, new TrainingLayers(g, model, options))
+  g.output('logprobs', logprobs)
+  if (values) g.output('values', values)
   return g
 }
 
@@ -30,21 +34,24 @@ export function logitsGraph(model: Model, options: TrainingLayersOptions): Graph
 /**
  * Loss and gradients of one micro-batch. On top of `logprobGraph`: `weights` ([M]), what the loss asks for,
  * and `gradient:NAME` in and out, to which each parameter's gradient is added. Outputs also `loss`
- * (Σ weight·loss) and `logprobs`.
+ * (Σ weight·loss), `logprobs` and, of a model with a value head, `values`.
  */
 export function gradientGraph(model: Model, loss: LossName, options: TrainingLayersOptions): Graph {
   const g = new Graph()
   const layers = new TrainingLayers(g, model, options)
-  const logprobs = chosenLogprobs(g, model, layers)
+  const { logprobs, values } = chosenTokens(g, model, layers)
   const perToken = LOSSES[loss]({
     g,
     logprobs,
+    values: () => values!,
     perToken: (name) => g.input(name, 'float32', ['M']),
     setting: (name) => g.input(name, 'float32', []),
+    rowMean: (x) => rowMean(g, x, g.input('rows', 'int64', ['M'])),
   })
   const total = g.sumAll(g.mul(perToken, g.input('weights', 'float32', ['M'])))
   g.output('loss', total)
   g.output('logprobs', logprobs)
+  if (values) g.output('values', values)
   const parameters = [...layers.parameters]
   const initial = new Map(parameters.map(([name, p]) => [p, g.input(GRADIENT + name, 'float32', p.shape)]))
   const results = gradients(
@@ -57,14 +64,19 @@ export function gradientGraph(model: Model, loss: LossName, options: TrainingLay
   return g
 }
 
-function chosenLogprobs(g: Graph, model: Model, layers: TrainingLayers): Tensor {
+/** Log-probability of each chosen token, [M], and the value of what stands before it. */
+function chosenTokens(g: Graph, model: Model, layers: TrainingLayers): { logprobs: Tensor; values: Tensor | null } {
   const predict = g.input('predict', 'int64', ['M'])
   g.nameDimension('M', () => g.sizeOf(predict, 0))
   const targets = g.input('targets', 'int64', ['M'])
   const hidden = model.hidden(layers) // [N,H]
   // Only positions that predict a trained token meet the vocabulary.
   const chosen = gatherDistinct(g, hidden, predict) // [M,H]
-  return tokenLogprobs(g, chosen, layers.parameter(model.head), targets, g.input('inverse_temperature', 'float32', []))
+  const inverseTemperature = g.input('inverse_temperature', 'float32', [])
+  return {
+    logprobs: tokenLogprobs(g, chosen, layers.parameter(model.head), targets, inverseTemperature),
+    values: model.valueHead ? g.reshape(layers.linear(chosen, model.valueHead), ['M']) : null,
+  }
 }
 
 /** Rows of x by indices that do not repeat, so that the gradient is a plain scatter. */

@@ -48,6 +48,8 @@ export interface Model {
   headSize: number
   /** The parameter [V,H] whose product with the last hidden state gives the logits. */
   head: string
+  /** Name of the projection, `${name}.weight` [1,H] and `${name}.bias` [1], that gives the value of a hidden state. */
+  valueHead?: string
   /** Token ids [B,T] (held by the layers) → final hidden states [N,H], as the head takes them. */
   hidden(nn: Layers): Tensor
 }

@@ -31,6 +31,7 @@ test('rows are padded on the right, and what comes from `start` on is trained', 
     ],
     predict: [[3], [0, 1, 3]],
     targets: [[3], [8, 9, 6]],
+    rows: [[3], [0, 0, 1]],
   })
 })
 
@@ -50,6 +51,7 @@ test('padded on the left, positions still count from each row’s own beginning'
     ],
     predict: [[3], [0, 1, 4]],
     targets: [[3], [8, 9, 6]],
+    rows: [[3], [0, 0, 1]],
   })
 })
 

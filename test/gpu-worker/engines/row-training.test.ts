@@ -22,7 +22,7 @@ const ROWS: TrainingRow[] = [5, 9, 3, 7, 9, 4].map((length, r) => ({
 async function accumulate(microBatchTokens: number) {
   const { model, weights } = tinyModel(40)
   const trainer = await Trainer.create(model, weights, { loss: 'policy-clip', optimizer: OPTIMIZER, maxTokens: 16 })
-  const settings = { clip: 0.2, kl: 0.05 }
+  const settings = { sequence_ratio: 1, ratio_low: 0.8, ratio_high: 1.2, dual_clip: 3, k2: 0, k3: 0.05 }
   const result = await accumulateRows(trainer, ROWS, { microBatchTokens, settings, temperature: 0.8 })
   const gradient = [...trainer.accumulated.values()].flatMap(({ data }) => [...data])
   const { gradientNorm } = await trainer.step(1e-2)
