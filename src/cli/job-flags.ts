@@ -19,6 +19,7 @@ const TRAINING: JobFlag[] = [
   ['--learning-rate <x>', 'config.learning_rate', 'peak learning rate of AdamW'],
   ['--warmup-steps <n>', 'config.warmup_steps', 'steps over which the learning rate rises from 0'],
   ['--schedule <name>', 'config.schedule', 'of the learning rate: constant, linear or cosine'],
+  ['--lora-rank <n>', 'config.lora.rank', 'train adapters of this rank (LoRA) instead of the whole model'],
   ['--checkpoint-every <n>', 'config.checkpoint_every', 'steps between checkpoints; 0: one at the end'],
 ]
 const SAMPLING: JobFlag[] = [

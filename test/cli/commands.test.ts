@@ -253,7 +253,7 @@ describe('jobs', () => {
     ])
     await worker.samples([{ step: 1, split: 'train', index: 0, prompt: '2 + 3?', completion: '#### 5', reward: 1 }])
     await commit(worker, 1, { 'model.safetensors': 'first' })
-    await commit(worker, 2, { 'model.safetensors': 'second', 'config.json': '{}' })
+    await commit(worker, 2, { 'model.safetensors': 'second', 'config.json': '{}', 'adapter_config.json': '{"r": 4}' })
     await worker.complete({ steps: 2 })
     const { code, out, err } = await following
     assert.deepEqual([code, err], [0, ''])
@@ -283,9 +283,10 @@ describe('jobs', () => {
     const folder = join(server.folder, 'fetched')
     assert.match(
       await ok('jobs download', id, '--out', folder),
-      /holds ckpt_\w+: step 2, 2 files, 8 B, all as committed/,
+      /holds ckpt_\w+: step 2, 3 files, 16 B, all as committed/,
     )
-    assert.deepEqual(readdirSync(folder).sort(), ['config.json', 'manifest.json', 'model.safetensors'])
+    assert.deepEqual(readdirSync(folder).sort(), ['adapter', 'config.json', 'manifest.json', 'model.safetensors'])
+    assert.equal(readFileSync(join(folder, 'adapter', 'adapter_config.json'), 'utf8'), '{"r": 4}')
     assert.equal(readFileSync(join(folder, 'model.safetensors'), 'utf8'), 'second')
     assert.deepEqual(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')).state, { step: 2 })
     await ok('jobs download --step 1', id, '--out', folder)

@@ -1,6 +1,31 @@
 /** What every kind of training takes. Spread into a job's `config`. */
 import * as v from 'valibot'
-import { integer, number } from './fields.ts'
+import { fields, integer, number, shortText } from './fields.ts'
+
+/** Low-rank adaptation. */
+const loraSettings = fields({
+  rank: v.optional(integer(1, 1024, 'Rank of the adapters. Default 16.'), 16),
+  alpha: v.optional(number(0.001, 10_000, 'Their product is scaled by alpha/rank. Default 32.'), 32),
+  targets: v.optional(
+    v.pipe(
+      v.array(shortText('A projection.', 128)),
+      v.minLength(1),
+      v.maxLength(64),
+      v.description(
+        'Last parts of the names of the projections that get one, such as `q_proj`. All projections when left out.',
+      ),
+    ),
+  ),
+  merge: v.optional(
+    v.pipe(
+      v.picklist(['last', 'every']),
+      v.description(
+        'Which checkpoints hold the merged model as well, and can thus be used as a model. Default last; the others hold the adapter alone.',
+      ),
+    ),
+    'last',
+  ),
+})
 
 export const trainingEntries = {
   seed: v.optional(integer(0, 2 ** 32 - 1, 'Seed of every random choice of the job. Default 0.'), 0),
@@ -26,6 +51,14 @@ export const trainingEntries = {
   micro_batch_tokens: v.optional(
     integer(16, 10_000_000, 'Most tokens (padding included) of one forward and backward pass. Default 4096.'),
     4096,
+  ),
+  lora: v.optional(
+    v.pipe(
+      loraSettings,
+      v.description(
+        'Train low-rank adapters (LoRA) instead of the whole model: `{}` for the defaults. Learning rates that suit it are about ten times higher.',
+      ),
+    ),
   ),
 }
 

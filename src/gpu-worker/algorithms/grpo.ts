@@ -45,7 +45,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
   const slots = slotsWithin(model, capacity, config.prompts_per_step * config.group_size)
   const generator = await Generator.create(model, weights, { slots, capacity, threads: context.threads })
   const reference =
-    config.kl_coefficient > 0 ? await ReferencePolicy.create(await context.openModel(), capacity, context) : null
+    config.kl_coefficient > 0 ? await ReferencePolicy.create(await run.firstPolicy(), capacity, context) : null
 
   const sampling = { maxNewTokens: config.max_new_tokens, stopIds: codec.stopIds }
   const promptsOf = (role: string, verifier?: Verifier) => {

@@ -1,14 +1,15 @@
-import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { ScheduleName } from '../../core/rl/schedules.ts'
-import { OPTIMIZER_FILE, readOptimizer, writeOptimizer } from '../checkpoint/optimizer-file.ts'
+import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
+import type { LoraSettings } from '../engines/lora.ts'
 import { Trainer } from '../engines/trainer.ts'
 import type { LossName } from '../losses/index.ts'
-import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
 import { RunStopped, type RunContext, type RunState } from './run-context.ts'
 
 /** The part of a job's config that every kind of training has. */
 interface TrainingConfig {
+  seed: number
+  lora?: (LoraSettings & { merge: 'last' | 'every' }) | undefined
   steps: number
   learning_rate: number
   warmup_steps: number
@@ -34,8 +35,10 @@ export async function startTraining(
   { loss, maxTokens }: { loss: LossName; maxTokens: number },
 ) {
   const { resume } = context
-  const folder: ModelFolder = resume ? openFolder(resume.folder) : await context.openModel()
-  const { model, weights, codec } = folder
+  // Updates are not steps: a step may make several, or none.
+  const point = resume && { folder: resume.folder, base: resume.state.base, updates: resume.state.updates as number }
+  const training = await openTraining(() => context.openModel(), config, point)
+  const { model, weights, folder } = training
   if (maxTokens > model.contextLength) {
     throw new GavelError(
       'prompt_too_long',
@@ -49,26 +52,26 @@ export async function startTraining(
     weightDecay: config.weight_decay,
     clipNorm: config.clip_norm || UNCLIPPED,
   }
-  // Updates are not steps: a step may make several, or none.
-  const updates = resume?.state.updates as number
-  const memory = resume ? readOptimizer(join(resume.folder, OPTIMIZER_FILE), model, updates) : undefined
-  const trainer = await Trainer.create(model, weights, { loss, optimizer, maxTokens, threads: context.threads }, memory)
+  const options = { loss, optimizer, maxTokens, threads: context.threads }
+  const trainer = await Trainer.create(model, weights, options, training.optimizer)
 
-  const commit = async (step: number, state: RunState) => {
+  const commit = async (step: number, state: RunState, { last = true } = {}) => {
     // An update may overflow although loss and gradient were sound.
     const sums = [...weights].map(([name, { data }]) => [`the sum of ${name}`, sum(data)])
     finiteOrStop(step, Object.fromEntries(sums), 'with a lower learning_rate or less weight_decay')
-    await context.checkpoint(step, { ...state, updates: trainer.state.steps }, (target) => {
-      saveFolder(target, { ...folder, dtype: 'F32' })
-      writeOptimizer(join(target, OPTIMIZER_FILE), trainer.state)
-    })
+    const merged = last || config.lora?.merge === 'every'
+    const write = await trainingFiles(training, trainer.state, { merged })
+    const noted = { updates: trainer.state.steps, ...(training.base && { base: training.base }) }
+    await context.checkpoint(step, { ...state, ...noted }, write)
   }
 
   return {
     model,
     weights,
-    codec,
+    codec: folder.codec,
     trainer,
+    /** The model as it was before any training, with weights that stay so: LoRA's base, or a copy opened for it. */
+    firstPolicy: async () => (training.base ? folder : context.openModel()),
     firstStep: (resume?.step ?? 0) + 1,
     state: resume?.state,
     schedule: {
@@ -81,9 +84,10 @@ export async function startTraining(
       const last = step === config.steps
       const stopping = context.stopRequested()
       const due = config.checkpoint_every > 0 && step % config.checkpoint_every === 0
-      if (last || stopping || due) await commit(step, state)
+      if (last || stopping || due) await commit(step, state, { last })
       if (stopping && !last) throw new RunStopped(`stopped after step ${step}`)
     },
+    /** Commits what a run ends with. */
     commit,
   }
 }

@@ -1,7 +1,7 @@
 import type { OptimizerState } from '../engines/adamw.ts'
 import type { Weights } from '../engines/weights.ts'
 import { checkWeights } from '../models/load.ts'
-import type { Model } from '../models/model.ts'
+import { trainedParameters, type Model } from '../models/model.ts'
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 
 /** Its name in a checkpoint. */
@@ -20,7 +20,11 @@ export function readOptimizer(path: string, model: Model, steps: number): Optimi
   const stored = readSafetensors(path)
   const moments = (prefix: string) => {
     const own = [...stored].filter(([name]) => name.startsWith(prefix))
-    return checkWeights(model, new Map(own.map(([name, t]) => [name.slice(prefix.length), t])), path)
+    return checkWeights(
+      { parameters: trainedParameters(model) },
+      new Map(own.map(([name, t]) => [name.slice(prefix.length), t])),
+      path,
+    )
   }
   return { steps, firstMoment: moments(FIRST_MOMENT), secondMoment: moments(SECOND_MOMENT) }
 }

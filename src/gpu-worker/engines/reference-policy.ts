@@ -1,4 +1,4 @@
-import type { ModelFolder } from '../models/source.ts'
+import type { LoadedModel } from '../models/load.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar } from '../runtime/tensors.ts'
 import { makeBatch, splitByTokens, trainedTokens } from './batch.ts'
@@ -6,7 +6,7 @@ import type { TrainingRow } from './row-training.ts'
 import { logprobGraph } from './training-graph.ts'
 import { weightTensors, type Weights } from './weights.ts'
 
-/** A frozen copy of the first policy, which the trained one is held close to. */
+/** The first policy, which the trained one is held close to. */
 export class ReferencePolicy {
   private readonly session: Session
   private readonly weights: Weights
@@ -17,7 +17,7 @@ export class ReferencePolicy {
   }
 
   static async create(
-    { model, weights }: ModelFolder,
+    { model, weights }: LoadedModel,
     maxTokens: number,
     options: SessionOptions,
   ): Promise<ReferencePolicy> {

@@ -1,7 +1,7 @@
 import type { Graph } from '../graph/graph.ts'
 import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import type { Model } from '../models/model.ts'
+import type { Adapter, Model } from '../models/model.ts'
 
 /**
  * What training and generation have alike: the inputs `ids` and `positions` ([B, width] int64), one input a
@@ -11,6 +11,7 @@ export class TokenLayers {
   readonly g: Graph
   readonly positions: Tensor
   readonly parameters: ReadonlyMap<string, Tensor>
+  private readonly adapter: Adapter | undefined
   private readonly ids: Tensor
   private readonly width: string
   private readonly maxPositions: number
@@ -19,6 +20,7 @@ export class TokenLayers {
   /** @param width the name of a row's length, in tokens; `maxPositions` the longest it will be with what is cached */
   constructor(g: Graph, model: Model, { width, maxPositions }: { width: string; maxPositions: number }) {
     this.g = g
+    this.adapter = model.adapter
     this.width = width
     this.maxPositions = maxPositions
     this.parameters = new Map([...model.parameters].map(([name, shape]) => [name, g.input(name, 'float32', shape)]))
@@ -30,6 +32,13 @@ export class TokenLayers {
 
   parameter(name: string): Tensor {
     return this.parameters.get(name)!
+  }
+
+  /** The low-rank matrices beside a projection, A [rank,in] and B [out,rank], and the factor on their product. */
+  adapterOn(name: string): { a: Tensor; b: Tensor; scale: number } | null {
+    if (!this.adapter?.targets.has(name)) return null
+    const [a, b] = [this.parameter(`${name}.lora_A.weight`), this.parameter(`${name}.lora_B.weight`)]
+    return { a, b, scale: this.adapter.alpha / this.adapter.rank }
   }
 
   embed(name: string, ids = this.ids): Tensor {

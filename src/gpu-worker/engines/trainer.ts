@@ -1,5 +1,5 @@
 import type { LossName } from '../losses/index.ts'
-import type { Model } from '../models/model.ts'
+import { trainedParameters, type Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar, type RuntimeTensor } from '../runtime/tensors.ts'
 import { AdamW, type OptimizerSettings, type OptimizerState } from './adamw.ts'
@@ -23,12 +23,14 @@ export interface LossInputs {
 }
 
 /**
- * Trains a model's weights in place: `accumulate` adds up the gradient of micro-batches, `step` clips it,
+ * Trains a model's weights in place, or its adapter's alone where it has one: `accumulate` adds up the gradient of micro-batches, `step` clips it,
  * updates the weights and starts over.
  */
 export class Trainer {
   readonly weights: Weights
   readonly state: OptimizerState
+  /** Those of the weights that are trained. */
+  private readonly trained: Weights
   private readonly gradient: Weights
   private readonly gradientSession: Session
   private readonly optimizer: AdamW
@@ -37,6 +39,7 @@ export class Trainer {
 
   private constructor(
     weights: Weights,
+    trained: Weights,
     state: OptimizerState,
     gradientSession: Session,
     optimizer: AdamW,
@@ -44,10 +47,11 @@ export class Trainer {
   ) {
     this.hasValues = hasValues
     this.weights = weights
+    this.trained = trained
     this.state = state
     this.gradientSession = gradientSession
     this.optimizer = optimizer
-    this.gradient = zerosLike(weights)
+    this.gradient = zerosLike(trained)
     this.gradientTensors = weightTensors(this.gradient, GRADIENT)
   }
 
@@ -58,9 +62,10 @@ export class Trainer {
     state?: OptimizerState,
   ): Promise<Trainer> {
     const gradientSession = await Session.create(gradientGraph(model, options.loss, options), options)
-    const fresh = { steps: 0, firstMoment: zerosLike(weights), secondMoment: zerosLike(weights) }
+    const trained = new Map([...trainedParameters(model).keys()].map((name) => [name, weights.get(name)!]))
     const optimizer = await AdamW.create(options.optimizer, options)
-    return new Trainer(weights, state ?? fresh, gradientSession, optimizer, model.valueHead !== undefined)
+    const hasValues = model.valueHead !== undefined
+    return new Trainer(weights, trained, state ?? freshState(trained), gradientSession, optimizer, hasValues)
   }
 
   /** Adds the gradient of Σ weight·loss; answers that sum and each trained token's log-probability and, with a value head, value. */
@@ -98,7 +103,7 @@ export class Trainer {
    * @param learningRate of all parameters, or by name
    */
   async step(learningRate: number | ((name: string) => number)): Promise<{ gradientNorm: number }> {
-    return { gradientNorm: await this.optimizer.step(this.weights, this.gradient, this.state, learningRate) }
+    return { gradientNorm: await this.optimizer.step(this.trained, this.gradient, this.state, learningRate) }
   }
 
   async release(): Promise<void> {
@@ -106,6 +111,12 @@ export class Trainer {
     await this.optimizer.release()
   }
 }
+
+const freshState = (trained: Weights): OptimizerState => ({
+  steps: 0,
+  firstMoment: zerosLike(trained),
+  secondMoment: zerosLike(trained),
+})
 
 function mapValues<T, U>(record: Record<string, T>, map: (value: T) => U): Record<string, U> {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))

@@ -4,7 +4,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { LOSSES, type LossName } from '../losses/index.ts'
 import { rowMean } from '../losses/row-mean.ts'
 import { tokenLogprobs } from '../losses/token-logprobs.ts'
-import type { Model } from '../models/model.ts'
+import { trainedParameters, type Model } from '../models/model.ts'
 import { TrainingLayers, type TrainingLayersOptions } from './training-layers.ts'
 
 /** Prefix of the inputs and outputs that hold the gradient summed so far. */
@@ -33,8 +33,8 @@ export function logitsGraph(model: Model, options: TrainingLayersOptions): Graph
 
 /**
  * Loss and gradients of one micro-batch. On top of `logprobGraph`: `weights` ([M]), what the loss asks for,
- * and `gradient:NAME` in and out, to which each parameter's gradient is added. Outputs also `loss`
- * (Σ weight·loss), `logprobs` and, of a model with a value head, `values`.
+ * and `gradient:NAME` in and out, to which the gradient of each parameter that is trained is added. Outputs also
+ * `loss` (Σ weight·loss), `logprobs` and, of a model with a value head, `values`.
  */
 export function gradientGraph(model: Model, loss: LossName, options: TrainingLayersOptions): Graph {
   const g = new Graph()
@@ -52,7 +52,7 @@ export function gradientGraph(model: Model, loss: LossName, options: TrainingLay
   g.output('loss', total)
   g.output('logprobs', logprobs)
   if (values) g.output('values', values)
-  const parameters = [...layers.parameters]
+  const parameters = [...trainedParameters(model).keys()].map((name) => [name, layers.parameter(name)] as const)
   const initial = new Map(parameters.map(([name, p]) => [p, g.input(GRADIENT + name, 'float32', p.shape)]))
   const results = gradients(
     g,

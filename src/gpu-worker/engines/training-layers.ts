@@ -30,7 +30,12 @@ export class TrainingLayers extends TokenLayers implements Layers {
   }
 
   linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
-    return nn.linear(this.g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
+    const { g } = this
+    const y = nn.linear(g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
+    const low = this.adapterOn(name)
+    if (!low) return y
+    const narrow = g.matmul(x, low.a, { transB: true }) // [N,rank]
+    return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
   attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {

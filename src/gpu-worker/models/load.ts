@@ -46,7 +46,11 @@ export function readJson(path: string, hint: string): Record<string, unknown> {
  * The tensors that the model's parameters name, in the model's order; throws where one is missing, misshapen or
  * holds a number that is none.
  */
-export function checkWeights(model: Model, tensors: ReadonlyMap<string, StoredTensor>, where: string): Weights {
+export function checkWeights(
+  model: Pick<Model, 'parameters' | 'optionalPrefix'>,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  where: string,
+): Weights {
   const weights = new Map<string, StoredTensor>()
   const wrong = (name: string, what: string) =>
     new GavelError('corrupt_model', `${where}: tensor ${name} ${what}`, { param: name })
@@ -64,7 +68,7 @@ export function checkWeights(model: Model, tensors: ReadonlyMap<string, StoredTe
 }
 
 /** What a file that leaves out the model's optional prefix calls a parameter. */
-const shortName = ({ optionalPrefix = '' }: Model, name: string): string =>
+const shortName = ({ optionalPrefix = '' }: Pick<Model, 'optionalPrefix'>, name: string): string =>
   name.startsWith(optionalPrefix) ? name.slice(optionalPrefix.length) : name
 
 function firstNotFinite(data: Float32Array): number {

@@ -14,7 +14,10 @@ export interface Layers {
   embed(name: string, ids?: Tensor): Tensor
   /** Position of every token within its own text, from 0; [B,T] int64. */
   positions: Tensor
-  /** x·Wᵀ (+ b) by the parameters `${name}.weight` and, where the model has one, `${name}.bias`. */
+  /**
+   * x·Wᵀ (+ b) by the parameters `${name}.weight` and, where the model has one, `${name}.bias`; with what the
+   * model's adapter adds.
+   */
   linear(x: Tensor, name: string, layout?: WeightLayout): Tensor
   /** Rotates pairs of [N, heads·headSize] by position. */
   rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor
@@ -34,10 +37,21 @@ export interface AttentionShape {
   window?: number
 }
 
+/** Low-rank adapters (LoRA, arXiv 2106.09685): on each target, y = x·Wᵀ + alpha/rank·(x·Aᵀ)·Bᵀ. W is frozen. */
+export interface Adapter {
+  rank: number
+  alpha: number
+  /** The projections that have one, and how the weight of each is kept. */
+  targets: ReadonlyMap<string, WeightLayout>
+  /** Name → shape of `${target}.lora_A.weight` [rank,in] and `${target}.lora_B.weight` [out,rank]; all that is trained. */
+  parameters: ReadonlyMap<string, readonly number[]>
+}
+
 /** An architecture with its sizes filled in: everything the engine needs to know of a model. */
 export interface Model {
-  /** Name → shape of every parameter, named as in the safetensors file. */
+  /** Name → shape of every parameter, named as in the safetensors file; those of the adapter come after. */
   parameters: ReadonlyMap<string, readonly number[]>
+  adapter?: Adapter
   /** Some files leave this out at the beginning of every name. */
   optionalPrefix?: string
   vocabularySize: number
@@ -52,4 +66,10 @@ export interface Model {
   valueHead?: string
   /** Token ids [B,T] (held by the layers) → final hidden states [N,H], as the head takes them. */
   hidden(nn: Layers): Tensor
+}
+
+/** Name → shape of what training changes: the adapter and the value head where there is an adapter, else everything. */
+export function trainedParameters({ adapter, valueHead, parameters }: Model): Model['parameters'] {
+  if (!adapter) return parameters
+  return new Map([...parameters].filter(([name]) => adapter.parameters.has(name) || name.startsWith(`${valueHead}.`)))
 }

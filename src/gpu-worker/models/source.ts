@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from 'no
 import { join, resolve, sep } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
+import type { Weights } from '../engines/weights.ts'
 import { TextCodec, type TokenizerFiles } from '../text/text-codec.ts'
 import { readTokenizerFiles } from '../text/tokenizer-files.ts'
 import { downloadModel, type HubOptions } from '../weights/hub.ts'
@@ -15,6 +16,8 @@ export interface ModelFolder extends LoadedModel {
   codec: TextCodec
   /** For messages: the path or hub id. */
   describe: string
+  /** Its id on the hub, where it is there in a form that transformers loads. */
+  hubId?: string
 }
 
 export interface SourceOptions {
@@ -33,7 +36,8 @@ export async function openModel(
 ): Promise<ModelFolder> {
   if (source.type === 'local') return openPath(allowedPath(source.path, options.roots))
   const opened = openPath(await downloadModel(source, options.hub))
-  return { ...opened, describe: `hf:${source.repo}${source.file ? `/${source.file}` : ''}` }
+  if (source.file) return { ...opened, describe: `hf:${source.repo}/${source.file}` }
+  return { ...opened, describe: `hf:${source.repo}`, hubId: source.repo }
 }
 
 /** A GGUF file, or a folder. */
@@ -46,6 +50,12 @@ export function openPath(path: string): ModelFolder {
 
 /** A folder with `config.json`, weights and tokenizer, as transformers or {@link saveFolder} writes it. */
 export function openFolder(folder: string): ModelFolder {
+  if (existsSync(join(folder, ADAPTER_CONFIG)) && !existsSync(join(folder, 'model.safetensors'))) {
+    throw new GavelError(
+      'unsupported_model',
+      `${folder} holds a LoRA adapter without its model. Use the last checkpoint of its job, which holds the model merged, or have every checkpoint do so with lora.merge "every".`,
+    )
+  }
   return withCodec({ ...loadFolder(folder), tokenizer: readTokenizerFiles(folder) }, folder)
 }
 
@@ -86,13 +96,24 @@ function allowedPath(path: string, roots: readonly string[]): string {
 const isInside = (path: string, root: string) =>
   path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
 
+/** PEFT's name for what describes an adapter. */
+export const ADAPTER_CONFIG = 'adapter_config.json'
+
 /** Names of PyTorch's types in `config.json`. */
 const TORCH_TYPES = { F32: 'float32', F16: 'float16' } satisfies Record<StoredType, string>
 
-/** Writes what {@link openFolder}, and transformers, load: config, weights and tokenizer. */
+/**
+ * Writes what {@link openFolder}, and transformers, load: config, weights and tokenizer.
+ * @param model its `weights` are left out where they are null: what is in the folder goes with an adapter
+ */
 export function saveFolder(
   folder: string,
-  { config, weights, tokenizer, dtype }: Pick<ModelFolder, 'config' | 'weights' | 'tokenizer'> & { dtype: StoredType },
+  {
+    config,
+    weights,
+    tokenizer,
+    dtype,
+  }: Pick<ModelFolder, 'config' | 'tokenizer'> & { weights: Weights | null; dtype: StoredType },
 ): void {
   const { dtype: _, ...rest } = config
   const json = (name: string, value: object) => writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`)
@@ -100,5 +121,5 @@ export function saveFolder(
   json('config.json', { ...rest, torch_dtype: TORCH_TYPES[dtype] })
   json('tokenizer.json', tokenizer.tokenizer)
   json('tokenizer_config.json', tokenizer.config)
-  writeSafetensors(join(folder, 'model.safetensors'), weights, dtype)
+  if (weights) writeSafetensors(join(folder, 'model.safetensors'), weights, dtype)
 }

@@ -31,9 +31,14 @@ export class DecodeLayers extends TokenLayers implements Layers {
   }
 
   linear(x: Tensor, name: string, layout?: WeightLayout): Tensor {
+    const { g } = this
     const product = this.product(x, this.parameter(`${name}.weight`), layout)
     const bias = this.parameters.get(`${name}.bias`)
-    return bias ? this.g.add(product, bias) : product
+    const y = bias ? g.add(product, bias) : product
+    const low = this.adapterOn(name)
+    if (!low) return y
+    const narrow = this.product(x, low.a) // [N,rank]
+    return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
   /** x·Wᵀ as (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
@@ -9,6 +9,7 @@ import { openFolder } from '../../../src/gpu-worker/models/source.ts'
 import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
 
 const CONFIG = {
+  seed: 3,
   steps: 4,
   learning_rate: 0.01,
   warmup_steps: 0,
@@ -22,7 +23,11 @@ const CONFIG = {
 } as const
 const model = tinyModelFolder()
 
-async function start(changes: Partial<typeof CONFIG> = {}, resume: Resume | null = null, maxTokens = 16) {
+async function start(
+  changes: Partial<Parameters<typeof startTraining>[1]> = {},
+  resume: Resume | null = null,
+  maxTokens = 16,
+) {
   const committed: Resume[] = []
   let stop = false
   const context = {
@@ -59,6 +64,59 @@ describe('startTraining', () => {
     await second.update()
     assert.equal(second.run.trainer.state.steps, 4)
     assert.deepEqual(second.run.weights, whole.run.weights)
+  })
+
+  describe('with LoRA', () => {
+    const LORA = { lora: { rank: 2, alpha: 4, merge: 'last' as const } }
+    const ADAPTER = ['adapter_config.json', 'adapter_model.safetensors', 'config.json', 'optimizer.safetensors']
+    const TOKENIZER = ['tokenizer.json', 'tokenizer_config.json']
+
+    test('goes on from the adapter and its moments alone, to the same bytes', async () => {
+      const whole = await start(LORA)
+      for (let i = 0; i < 4; i++) await whole.update()
+
+      const first = await start(LORA)
+      for (let i = 0; i < 2; i++) await first.update()
+      await first.run.commitWhenDue(2, {})
+      const checkpoint = first.committed[0]!
+      assert.deepEqual(readdirSync(checkpoint.folder).sort(), [...ADAPTER, ...TOKENIZER].sort())
+      assert.throws(() => openFolder(checkpoint.folder), {
+        code: 'unsupported_model',
+        message: /holds a LoRA adapter without its model\. Use the last checkpoint/,
+      })
+      const second = await start(LORA, checkpoint)
+      for (let i = 0; i < 2; i++) await second.update()
+      assert.deepEqual(second.run.weights, whole.run.weights)
+      assert.deepEqual(second.run.trainer.state, whole.run.trainer.state)
+    })
+
+    test('ends with the merged model beside the adapter, and on request has it in every checkpoint', async () => {
+      const { run, committed, update } = await start(LORA)
+      await update()
+      const before = openFolder(model).weights
+      assert.deepEqual((await run.firstPolicy()).weights, before)
+      await run.commitWhenDue(4, {})
+      const { folder } = committed[0]!
+      assert.deepEqual(readdirSync(folder).sort(), [...ADAPTER, ...TOKENIZER, 'model.safetensors'].sort())
+      const { weights } = openFolder(folder)
+      assert.deepEqual([...weights.keys()], [...before.keys()])
+      const changed = [...weights].filter(([name, { data }]) => data.some((x, i) => x !== before.get(name)!.data[i]))
+      assert.equal(changed.length, run.model.adapter!.targets.size)
+
+      const every = await start({ lora: { ...LORA.lora, merge: 'every' } })
+      await every.run.commitWhenDue(2, {})
+      assert.ok(openFolder(every.committed[0]!.folder))
+    })
+
+    test('does not go on with adapters on another model', async () => {
+      const { run, committed } = await start(LORA)
+      await run.commitWhenDue(2, {})
+      const { folder, step, state } = committed[0]!
+      await assert.rejects(start(LORA, { folder, step, state: { ...state, base: 'that of another' } }), {
+        code: 'corrupt_model',
+        message: /is not the model that this run began with/,
+      })
+    })
   })
 
   test('commits every so often, at the end, and when asked to stop', async () => {

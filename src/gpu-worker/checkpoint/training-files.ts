@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { GavelError } from '../../core/errors.ts'
+import type { OptimizerState } from '../engines/adamw.ts'
+import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../engines/lora.ts'
+import type { Weights } from '../engines/weights.ts'
+import type { Model } from '../models/model.ts'
+import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
+import { readAdapter, writeAdapter } from './adapter-file.ts'
+import { OPTIMIZER_FILE, readOptimizer, writeOptimizer } from './optimizer-file.ts'
+
+/** What a run trains: a model with, for LoRA, adapters on it. */
+export interface Training {
+  /** The model as it was opened, or as the checkpoint holds it; for LoRA, what the adapters sit on. */
+  folder: ModelFolder
+  model: Model
+  /** Parameters of `model`, adapters included; they change as it is trained. */
+  weights: Weights
+  /** AdamW's memory, of a run that goes on. */
+  optimizer: OptimizerState | undefined
+  /** SHA-256 of what LoRA leaves as it is, and no checkpoint holds; null without LoRA. */
+  base: string | null
+}
+
+/** Where a run goes on: a committed checkpoint's files, the `base` that was noted with it, and its updates so far. */
+interface Point {
+  folder: string
+  base: unknown
+  updates: number
+}
+
+/**
+ * Opens what a run begins with, or goes on from.
+ * Throws `corrupt_model` where a LoRA run's model is not the one that the run began with.
+ */
+export async function openTraining(
+  openModel: () => Promise<ModelFolder>,
+  { lora, seed }: { lora?: LoraSettings | undefined; seed: number },
+  point: Point | null,
+): Promise<Training> {
+  const folder = point && !lora ? openFolder(point.folder) : await openModel()
+  const model = lora ? withLora(folder.model, lora) : folder.model
+  const base = lora ? fingerprint(folder.weights) : null
+  if (point && lora && point.base !== base) {
+    throw new GavelError(
+      'corrupt_model',
+      `${folder.describe} is not the model that this run began with: its weights have changed since. Give the job that model again, by revision perhaps, or start a new job.`,
+    )
+  }
+  const adapter = !lora ? [] : point ? readAdapter(point.folder, model) : initialAdapter(model, seed)
+  return {
+    folder,
+    model,
+    weights: new Map([...folder.weights, ...adapter]),
+    optimizer: point ? readOptimizer(join(point.folder, OPTIMIZER_FILE), model, point.updates) : undefined,
+    base,
+  }
+}
+
+/**
+ * What writes a checkpoint's files: the model whole or, of a LoRA run, the adapter as PEFT has it (and, with
+ * `merged`, the whole model without adapters as well), the tokenizer, and the optimizer's memory.
+ */
+export async function trainingFiles(
+  { folder, model, weights, base }: Training,
+  optimizer: OptimizerState,
+  { merged }: { merged: boolean },
+): Promise<(target: string) => void> {
+  const whole = !base || merged ? await mergedWeights(model, weights) : null
+  return (target) => {
+    saveFolder(target, { ...folder, weights: whole, dtype: 'F32' })
+    if (base) writeAdapter(target, model, weights, folder.hubId ?? null)
+    writeOptimizer(join(target, OPTIMIZER_FILE), optimizer)
+  }
+}
+
+function fingerprint(weights: Weights): string {
+  const hash = createHash('sha256')
+  for (const [name, { data }] of weights) {
+    hash.update(name)
+    hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  }
+  return hash.digest('hex')
+}
