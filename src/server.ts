@@ -17,12 +17,16 @@ import { sweepJobs } from './core/jobs/change.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
 import type { BlobStore, JudgeClient } from './core/ports.ts'
 import type { JudgeInput } from './core/schemas/worker.ts'
+import { Ledger } from './core/usage/ledger.ts'
+import { memoryRateWindows } from './core/usage/rate-windows.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './routes/deps.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 /** How often jobs are looked through whose workers fell silent, in ms. */
 const SWEEP_MS = 15_000
+/** How often what was used is written down, in ms. */
+const FLUSH_MS = 1000
 /** Long enough for a rollout's requests to meet, short beside what a judge takes. */
 const JUDGE_WINDOW_MS = 5
 
@@ -65,6 +69,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sweep = setInterval(() => {
     sweepJobs(deps).catch((error: unknown) => deps.logError(error, 'sweep'))
   }, SWEEP_MS)
+  const flush = () => deps.ledger.flush().catch((error: unknown) => deps.logError(error, 'ledger'))
+  const flushing = setInterval(() => void flush(), FLUSH_MS)
 
   const address = server.address() as AddressInfo
   const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address
@@ -76,6 +82,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         server.close(resolve)
         if ('closeAllConnections' in server) server.closeAllConnections()
       })
+      clearInterval(flushing)
+      await flush()
       sqlite.close()
     },
   }
@@ -86,8 +94,11 @@ async function createDeps(options: ServerOptions, sqlite: SqliteD1): Promise<Dep
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
   const blobs = s3 ? s3BlobStore(s3) : folderBlobStore(join(options.dataDir, 'objects'))
+  const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock)
   return {
-    database: createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock),
+    database,
+    ledger: new Ledger(database.usage, clock),
+    rates: memoryRateWindows(),
     blobs,
     clock,
     entropy,

@@ -6,6 +6,7 @@ import { createDatabase } from './adapters/database/create-database.ts'
 import { judgeClients } from './adapters/judge-clients.ts'
 import { sweepJobs } from './core/jobs/change.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
+import { Ledger } from './core/usage/ledger.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './routes/deps.ts'
 
@@ -24,8 +25,11 @@ export interface Env {
 export async function depsFrom(env: Env): Promise<Deps> {
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) }
+  const database = createDatabase(env.DATABASE, clock)
   return {
-    database: createDatabase(env.DATABASE, clock),
+    database,
+    ledger: new Ledger(database.usage, clock),
+    rates: database.rates,
     blobs: r2BlobStore(env.OBJECTS, credentialsFrom(env)),
     clock,
     entropy,
@@ -49,12 +53,15 @@ function credentialsFrom({ GAVEL_R2_URL: url, GAVEL_R2_ACCESS_KEY_ID: id, GAVEL_
 }
 
 /** Made by the first request of an isolate: bindings do not change while it lives. */
-let app: Promise<ReturnType<typeof createApp>> | undefined
+let made: Promise<{ deps: Deps; app: ReturnType<typeof createApp> }> | undefined
 
 export default {
   async fetch(request, env, context) {
-    app ??= depsFrom(env).then(createApp)
-    return (await app).fetch(request, env, context)
+    made ??= depsFrom(env).then((deps) => ({ deps, app: createApp(deps) }))
+    const { deps, app } = await made
+    const response = await app.fetch(request, env, context)
+    context.waitUntil(deps.ledger.flush().catch((error: unknown) => deps.logError(error, 'ledger')))
+    return response
   },
 
   async scheduled(_event, env) {

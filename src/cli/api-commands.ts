@@ -6,6 +6,7 @@ import { registerKeys } from './keys.ts'
 import { registerModels } from './models.ts'
 import type { Registration } from './run-program.ts'
 import { registerTrain } from './train.ts'
+import { registerUsage } from './usage.ts'
 import { registerVerify } from './verify.ts'
 
 /** The API from a shell. */
@@ -18,4 +19,5 @@ export const API_COMMANDS: readonly Registration[] = [
   registerJobs,
   registerEval,
   registerKeys,
+  registerUsage,
 ]

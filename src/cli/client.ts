@@ -9,6 +9,7 @@ import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
 import type { createKey, Key } from '../core/schemas/key.ts'
 import type { createModel, Model } from '../core/schemas/model.ts'
 import type { createRecipe, Recipe, rewardsAnswer, rewardsRequest } from '../core/schemas/reward.ts'
+import type { Usage } from '../core/schemas/usage.ts'
 import type { Verdict, VerifyRequest } from '../core/schemas/verify.ts'
 import { serverSentEvents } from './server-sent-events.ts'
 
@@ -207,6 +208,9 @@ export function createClient({ url, key }: ClientOptions) {
       list: (query?: { limit?: number }) => list<Key>('/v1/keys', query),
       revoke: (id: string) => send<Deleted>('DELETE', `/v1/keys/${encodeURIComponent(id)}`),
     },
+
+    /** What was used, by day, key and judge. */
+    usage: (query?: { limit?: number; from?: string; to?: string }) => list<Usage>('/v1/usage', query),
 
     /** P(Yes) for each item, in order. */
     judge: async (judge: string, items: JudgmentItem[]) =>

@@ -3,9 +3,11 @@ import type { JudgmentCache } from './judges/score.ts'
 import type { Manifest } from './schemas/checkpoint.ts'
 import type { EventPost, Job, JobError, JobEvent, JobSpec, JobState, MetricPoint, Sample } from './schemas/job.ts'
 import type { Judge } from './schemas/judge.ts'
-import type { Scope } from './schemas/key.ts'
+import type { KeyBudget, KeyRate, Scope } from './schemas/key.ts'
 import type { ModelSource } from './schemas/model.ts'
 import type { RewardRecipe } from './schemas/reward.ts'
+import type { RateWindows } from './usage/rate-windows.ts'
+import type { UsageTable } from './usage/usage.ts'
 
 /** A page of rows: those after a cursor, at most `limit`, and whether more follow. */
 export interface Page {
@@ -45,6 +47,8 @@ export interface KeyBody {
   scopes: Scope[]
   /** Whether the key is also taken from a URL. */
   path_token?: boolean
+  rate?: KeyRate
+  budget?: KeyBudget
 }
 export interface KeyTable extends Omit<ResourceTable<KeyBody>, 'insert'> {
   insert(row: Omit<ResourceRow<KeyBody>, 'version'>, sha256: string): Promise<ResourceRow<KeyBody>>
@@ -199,6 +203,8 @@ export interface Database {
   checkpoints: CheckpointTable
   /** Judgments by content hash: replays cost nothing. */
   judgments: JudgmentCache
+  usage: UsageTable
+  rates: RateWindows
   /** Resolves when the database answers. */
   ping(): Promise<void>
 }

@@ -36,13 +36,20 @@ export type ErrorCode = keyof typeof ERRORS
 export class GavelError extends Error {
   readonly code: ErrorCode
   readonly param: string | null
+  /** Seconds after which the same may succeed, where that is known. */
+  readonly retryAfter: number | null
 
   /** @param param the field, file or row that was wrong, as the caller named it */
-  constructor(code: ErrorCode, message: string, options: { param?: string; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { param?: string; cause?: unknown; retryAfter?: number } = {},
+  ) {
     super(message, { cause: options.cause })
     this.name = 'GavelError'
     this.code = code
     this.param = options.param ?? null
+    this.retryAfter = options.retryAfter ?? null
   }
 
   get status(): number {

@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import { GavelError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { parse } from '../core/schemas/parse.ts'
+import { takeFromRate, type RateHeaders } from '../core/usage/rate-windows.ts'
 import { authenticate } from './authenticate.ts'
 import { checkpointRoutes } from './checkpoints.ts'
 import { compatRoutes } from './compat/index.ts'
@@ -19,7 +20,8 @@ import { readJson } from './read-body.ts'
 import { readQuery } from './read-query.ts'
 import { recipeRoutes } from './recipes.ts'
 import { rewardRoutes } from './rewards.ts'
-import { MAX_JSON_BYTES, TOKEN_PREFIX, type Caller, type Route } from './route.ts'
+import { MAX_JSON_BYTES, TOKEN_PREFIX, unitsOf, type Caller, type Route } from './route.ts'
+import { usageRoutes } from './usage.ts'
 import { verifyRoutes } from './verify.ts'
 import { workerRoutes } from './worker.ts'
 
@@ -35,12 +37,13 @@ export const ROUTES: readonly Route[] = describedRoutes([
   ...jobRoutes,
   ...checkpointRoutes,
   ...keyRoutes,
+  ...usageRoutes,
   ...compatRoutes,
   ...workerRoutes,
   ...healthRoutes,
 ])
 
-type Variables = { requestId: string; route?: Route }
+type Variables = { requestId: string; route?: Route; rate?: RateHeaders }
 type App = Hono<{ Variables: Variables }>
 
 /** The API, the same wherever it runs. */
@@ -52,6 +55,7 @@ export function createApp(deps: Deps): App {
     c.set('requestId', given && /^[\w-]{1,128}$/.test(given) ? given : newId('req', deps.entropy))
     await next()
     c.header('x-request-id', c.get('requestId'))
+    for (const [name, value] of Object.entries(c.get('rate') ?? {})) c.header(name, value)
   })
 
   for (const route of ROUTES) app.on(route.method, pathsOf(route), (c) => serve(deps, route, c))
@@ -65,7 +69,8 @@ export function createApp(deps: Deps): App {
     const known = asGavelError(error)
     // Who hangs up in the middle of a body has made the failure, and hears no answer.
     if (known.code === 'internal' && !c.req.raw.signal.aborted) deps.logError(error, c.get('requestId'))
-    if (known.status === 409) c.header('x-should-retry', 'false')
+    if (known.status === 409 || (known.retryAfter ?? 0) > LONGEST_RETRY_S) c.header('x-should-retry', 'false')
+    if (known.retryAfter !== null) c.header('retry-after', String(known.retryAfter))
     if (known.status === 401) c.header('www-authenticate', 'Bearer')
     c.header('x-request-id', c.get('requestId'))
     return c.json(c.get('route')?.errorForm?.show(known) ?? known.toBody(), known.status as 500)
@@ -73,7 +78,10 @@ export function createApp(deps: Deps): App {
   return app
 }
 
-const NO_CALLER: Caller = { tenant: '', scopes: [] }
+/** A client that is told to come back later than this need not wait for it, in seconds. */
+const LONGEST_RETRY_S = 60
+
+const NO_CALLER: Caller = { tenant: '', key: '', scopes: [] }
 
 const pathsOf = ({ path, pathToken }: Route) => (pathToken ? [path, TOKEN_PREFIX + path] : [path])
 
@@ -87,6 +95,12 @@ async function serve(deps: Deps, route: Route, c: Context<{ Variables: Variables
   const caller = route.scope === null ? NO_CALLER : await authenticate(deps, request, route.scope, token)
   const query = readQuery(request.url, route.query)
   const body = route.body && parse(route.body, await readJson(request, route.maxBytes ?? MAX_JSON_BYTES))
+  if (caller.rate) {
+    const units = unitsOf(route, body)
+    const { headers, refusal } = await takeFromRate(deps.rates, caller.key, caller.rate, units, deps.clock.now())
+    c.set('rate', headers)
+    if (refusal) throw refusal
+  }
   const answer = await route.handler({ deps, caller, params, query, body, request })
   return answer instanceof Response ? answer : c.json(answer as object)
 }

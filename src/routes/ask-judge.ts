@@ -6,23 +6,41 @@ import type { JudgeItem } from '../core/judges/template.ts'
 import type { JudgeClient } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { Judgment } from '../core/schemas/judgment.ts'
+import { takeFromBudget } from '../core/usage/budget.ts'
+import { countScored } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
 import { showJudge } from './judges.ts'
+import type { Caller } from './route.ts'
+
+/** For whom a judge is asked: a key, or a job (which has no budget of its own). */
+export type Asking = Pick<Caller, 'tenant' | 'key' | 'budget'>
 
 /** A judge that can be asked. */
 export interface OpenJudge {
   judge: Judge
   client: JudgeClient
-  /** Not one item's bad luck but a judge that can never be asked is an error, not an outcome. Call it after asking. */
-  throwRefusal(): void
+  /**
+   * Call it with what came of asking: it enters that into the ledger, and throws where the judge can never be asked. That
+   * is not one item's bad luck, so it is an error and no outcome.
+   */
+  settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[]): void
+  /** Call it when done, however that went. */
+  release(): void
 }
 
 /**
- * A tenant's judge by id or name.
+ * A tenant's judge by id or name, to be asked about so many items.
  * @param param the field that named the judge
- * @throws GavelError `invalid_request` when there is no such judge
+ * @throws GavelError `invalid_request` when there is no such judge, `rate_limited` when the budget does not allow for it
  */
-export async function openJudge(deps: Deps, tenant: string, reference: string, param: string): Promise<OpenJudge> {
+export async function openJudge(
+  deps: Deps,
+  asking: Asking,
+  reference: string,
+  param: string,
+  items: number,
+): Promise<OpenJudge> {
+  const { tenant } = asking
   const row = await findResource(deps.database, 'judges', tenant, reference, param, 'invalid_request')
   const judge = showJudge(row)
   let refusal: GavelError | undefined
@@ -39,29 +57,39 @@ export async function openJudge(deps: Deps, tenant: string, reference: string, p
       }
     },
   }
-  const throwRefusal = () => {
-    if (refusal) throw refusal
+  return {
+    judge,
+    client,
+    settle(scored) {
+      if (refusal) throw refusal
+      deps.ledger.add(asking, judge.id, countScored(scored))
+    },
+    release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
   }
-  return { judge, client, throwRefusal }
 }
 
 /**
  * Has a tenant's judge score items, in order; what is known from before is not asked again.
  * @param param the field that named the judge
- * @throws GavelError `invalid_request` when there is no such judge, `unavailable_here` when it cannot be asked from here
+ * @throws GavelError `invalid_request` when there is no such judge, `unavailable_here` when it cannot be asked from here,
+ *   `rate_limited` when the budget does not allow for it
  */
 export async function askJudge(
   deps: Deps,
-  tenant: string,
+  asking: Asking,
   reference: string,
   param: string,
   items: JudgeItem[],
   signal?: AbortSignal,
 ): Promise<{ judge: string; scored: ScoredItem[] }> {
-  const { judge, client, throwRefusal } = await openJudge(deps, tenant, reference, param)
-  const scored = await scoreItems(items, judge, client, deps.database.judgments, signal)
-  throwRefusal()
-  return { judge: judge.id, scored }
+  const { judge, client, settle, release } = await openJudge(deps, asking, reference, param, items.length)
+  try {
+    const scored = await scoreItems(items, judge, client, deps.database.judgments, signal)
+    settle(scored)
+    return { judge: judge.id, scored }
+  } finally {
+    release()
+  }
 }
 
 /** A score as the API gives it. Only `scored` carries a number. */

@@ -38,8 +38,9 @@ export async function authenticate(
 }
 
 async function callerOf(deps: Deps, sha256: string, inPath: boolean): Promise<Caller | null> {
-  if (sha256 === deps.adminKeySha256 && !inPath) return { tenant: OPERATOR_TENANT, scopes: ['admin'] }
+  if (sha256 === deps.adminKeySha256 && !inPath) return { tenant: OPERATOR_TENANT, key: '', scopes: ['admin'] }
   const key = await deps.database.keys.findByHash(sha256)
   if (!key || (inPath && !key.body.path_token)) return null
-  return { tenant: key.tenant, scopes: key.body.scopes }
+  const { scopes, rate, budget } = key.body
+  return { tenant: key.tenant, key: key.id, scopes, rate, budget }
 }

@@ -3,6 +3,8 @@ import type { JudgeClient } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import type { Services } from '../core/services.ts'
+import type { Ledger } from '../core/usage/ledger.ts'
+import type { RateWindows } from '../core/usage/rate-windows.ts'
 
 /** Everything the API needs from where it runs. */
 export interface Deps extends Services {
@@ -22,6 +24,10 @@ export interface Deps extends Services {
    * How long a request of one sample waits for others, to be judged with them, in ms; 0 where requests share nothing.
    */
   judgeWindowMs: number
+  /** What was used. Whoever runs the API flushes it. */
+  ledger: Ledger
+  /** Counts what keys with a rate send: in memory where one process serves all, else in SQL. */
+  rates: RateWindows
   /** Told of every failure that is our own. Never of request bodies. */
   logError(error: unknown, requestId: string): void
 }

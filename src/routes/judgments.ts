@@ -24,7 +24,7 @@ export const judgmentRoutes = [
     response: judgmentsAnswer,
     async handler({ deps, caller, body, request }) {
       const items = body.items.map(toJudgeItem)
-      const { judge, scored } = await askJudge(deps, caller.tenant, body.judge, 'judge', items, request.signal)
+      const { judge, scored } = await askJudge(deps, caller, body.judge, 'judge', items, request.signal)
       return { object: 'list', data: scored.map(showJudgment), has_more: false, judge }
     },
   }),

@@ -14,6 +14,8 @@ const show = (row: ResourceRow<KeyBody>) => ({
   tenant: row.tenant,
   scopes: row.body.scopes,
   path_token: row.body.path_token ?? false,
+  rate: row.body.rate ?? null,
+  budget: row.body.budget ?? null,
 })
 
 /** Whose keys are meant. @throws GavelError `forbidden` when a tenant names another */
@@ -30,7 +32,9 @@ export const keyRoutes = [
     operationId: 'createKey',
     tag: 'Keys',
     summary: 'Make an API key',
-    description: 'The secret is in this answer and nowhere else. Only its SHA-256 is kept.',
+    description:
+      'The secret is in this answer and nowhere else. Only its SHA-256 is kept. A key with a `rate` or a `budget` gets ' +
+      'a 429 with `Retry-After` once it has used that up.',
     scope: 'admin',
     body: createKey,
     example: { name: 'trainer', scopes: ['judge'] },
@@ -42,7 +46,12 @@ export const keyRoutes = [
         id: newId('key', deps.entropy),
         tenant: whose,
         name: body.name ?? null,
-        body: { scopes: [...new Set(body.scopes)], path_token: body.path_token },
+        body: {
+          scopes: [...new Set(body.scopes)],
+          path_token: body.path_token,
+          ...(body.rate && { rate: body.rate }),
+          ...(body.budget && { budget: body.budget }),
+        },
         secret: null,
         createdAt: deps.clock.now(),
       }

@@ -13,6 +13,7 @@ import * as keys from '../core/schemas/key.ts'
 import * as models from '../core/schemas/model.ts'
 import * as rewards from '../core/schemas/reward.ts'
 import { sftSpec } from '../core/schemas/sft.ts'
+import { usage } from '../core/schemas/usage.ts'
 import * as verify from '../core/schemas/verify.ts'
 import * as worker from '../core/schemas/worker.ts'
 import { chatMessage } from './compat/chat-text.ts'
@@ -57,6 +58,9 @@ const COMPONENTS: Record<string, v.GenericSchema> = {
   CreateKey: keys.createKey,
   Key: keys.key,
   KeyWithSecret: keys.keyWithSecret,
+  KeyRate: keys.keyRate,
+  KeyBudget: keys.keyBudget,
+  Usage: usage,
   Download: worker.download,
   ModelInput: worker.modelInput,
   JudgeInput: worker.judgeInput,
@@ -72,7 +76,7 @@ const TAGS: Record<string, string> = {
   Models: 'Names for weights.',
   Jobs: 'Training and evaluation.',
   Checkpoints: 'Committed steps of jobs, with their files.',
-  Keys: 'Who may do what.',
+  Keys: 'Who may do what, and what was used.',
   Compatibility:
     'Rewards and decisions as existing trainers, servers and SDKs ask for them: only their URL is changed. Where a client ' +
     'sends no headers, a key made with `path_token` stands in the URL: `/t/{key}/compat/…`.',

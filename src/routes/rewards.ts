@@ -1,6 +1,7 @@
 import { findResource } from '../core/find-resource.ts'
 import { rewardRows } from '../core/rewards/reward-rows.ts'
 import { rewardsAnswer, rewardsRequest } from '../core/schemas/reward.ts'
+import { NOTHING_USED } from '../core/usage/usage.ts'
 import { askJudge } from './ask-judge.ts'
 import { MAX_BATCH_BYTES, route } from './route.ts'
 
@@ -22,17 +23,19 @@ export const rewardRoutes = [
       items: [{ prompt: 'What is 2 + 3?', completion: 'It is 5.', answer: '5' }],
     },
     response: rewardsAnswer,
-    async handler({ deps, caller: { tenant }, body, request }) {
+    async handler({ deps, caller, body, request }) {
       const recipe =
         typeof body.reward === 'string'
-          ? (await findResource(deps.database, 'recipes', tenant, body.reward, 'reward', 'invalid_request')).body
+          ? (await findResource(deps.database, 'recipes', caller.tenant, body.reward, 'reward', 'invalid_request')).body
           : body.reward
       // The recipe's own check: without a judge, mu is 0 and no row needs one.
       const { rewards } = await rewardRows(
         recipe,
         body.items,
-        async (items) => (await askJudge(deps, tenant, recipe.judge!, 'reward.judge', items, request.signal)).scored,
+        async (items) => (await askJudge(deps, caller, recipe.judge!, 'reward.judge', items, request.signal)).scored,
       )
+      const verified = rewards.filter(({ terms }) => terms.verifier !== undefined).length
+      deps.ledger.add(caller, '', { ...NOTHING_USED, items: verified })
       return { object: 'list', data: rewards, has_more: false }
     },
   }),

@@ -1,15 +1,18 @@
 /** A route: schema, description and handler in one place. `app.ts` serves it, `openapi.ts` describes it. */
 import type * as v from 'valibot'
 import type { GavelError } from '../core/errors.ts'
-import type { Scope } from '../core/schemas/key.ts'
+import type { KeyBudget, KeyRate, Scope } from '../core/schemas/key.ts'
+import type { Payer } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** Who asks. */
-export interface Caller {
-  tenant: string
+export interface Caller extends Payer {
   scopes: readonly Scope[]
+  /** What the key may use; absent where it is not limited. */
+  rate?: KeyRate | undefined
+  budget?: KeyBudget | undefined
 }
 
 type Out<S> = S extends v.GenericSchema ? v.InferOutput<S> : undefined
@@ -80,4 +83,14 @@ export function route<
   },
 ): Route {
   return { query: undefined, body: undefined, ...description } as unknown as Route
+}
+
+/**
+ * What a request counts for against its key's rate: the items of a request that scores, which is the longest array of
+ * its body in every dialect; 1 for all others.
+ */
+export function unitsOf({ scope, method }: Route, body: unknown): number {
+  if (scope !== 'judge' || method !== 'POST' || typeof body !== 'object' || body === null) return 1
+  const arrays = Array.isArray(body) ? [body] : Object.values(body).filter((value) => Array.isArray(value))
+  return arrays.reduce((most, { length }) => Math.max(most, length), 1)
 }

@@ -1,5 +1,6 @@
 import { GavelError } from '../core/errors.ts'
 import { verifyAnswer, verifyRequest, type Verdict, type VerifierName } from '../core/schemas/verify.ts'
+import { NOTHING_USED } from '../core/usage/usage.ts'
 import { VERIFIERS } from '../core/verifiers/index.ts'
 import { MAX_BATCH_BYTES, route } from './route.ts'
 
@@ -26,8 +27,10 @@ export const verifyRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     example: { verifier: 'math', items: [{ text: 'So she has 1,200 apples.', gold: '1200' }] },
     response: verifyAnswer,
-    async handler({ body: { verifier, items } }) {
-      return { object: 'list', data: items.map((item, i) => verifyItem(verifier, item, i)), has_more: false }
+    async handler({ deps, caller, body: { verifier, items } }) {
+      const data = items.map((item, i) => verifyItem(verifier, item, i))
+      deps.ledger.add(caller, '', { ...NOTHING_USED, items: items.length })
+      return { object: 'list', data, has_more: false }
     },
   }),
 ]

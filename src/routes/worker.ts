@@ -280,7 +280,8 @@ export const workerRoutes = [
           { param: 'judge' },
         )
       }
-      const asked = await askJudge(deps, row.tenant, judge, 'judge', items.map(toJudgeItem), request.signal)
+      const payer = { tenant: row.tenant, key: row.id }
+      const asked = await askJudge(deps, payer, judge, 'judge', items.map(toJudgeItem), request.signal)
       return { object: 'list', data: asked.scored.map(showJudgment), has_more: false, judge: asked.judge }
     },
   }),

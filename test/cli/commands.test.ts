@@ -167,6 +167,25 @@ test('an item that cannot be judged says why and fails the command; the others h
   assert.match(err, /^gavel: 1 of 3 could not be judged; the reasons are above/)
 })
 
+test('keys with a rate and a budget, and what was used', async () => {
+  const { key, ...made } = await json(
+    'keys create --scopes judge --rate 100/60s --budget 5000items,2.5usd/month --name limited',
+  )
+  assert.deepEqual(made.rate, { items: 100, seconds: 60 })
+  assert.deepEqual(made.budget, { items: 5000, cost: 2.5, per: 'month' })
+  assert.match(await ok('keys list'), /limited +default +judge +100\/60s +5000items,2.5usd\/month/)
+  for (const wrong of ['--rate fast', '--rate 5', '--budget 5', '--budget 5eur/day', '--budget 5usd/year']) {
+    assert.equal((await server.gavel([...'keys create --scopes judge'.split(' '), ...wrong.split(' ')])).code, 2, wrong)
+  }
+  const body = JSON.stringify({ verifier: 'math', items: [{ text: '5', gold: '5' }] })
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  await fetch(`${server.url}/v1/verify`, { method: 'POST', headers, body })
+  const rows = await json('usage')
+  assert.deepEqual(rows.find((row: { key: string }) => row.key === made.id)!.items, 1)
+  assert.match(await ok('usage --from 2000-01-01'), new RegExp(`${made.id} +- +1 +0 +0 +0 +0 +0`))
+  assert.deepEqual(await json('usage --from 2000-01-01 --to 2000-01-02'), [])
+})
+
 test('keys: create, use, revoke', async () => {
   const created = await json('keys create --scopes data --name reader')
   assert.match(created.key, /^gvl_/)

@@ -30,7 +30,19 @@ function start(...args: string[]) {
 
 test('results go to stdout, complaints to stderr, the outcome into the exit code', async () => {
   const [help, wrong] = await Promise.all([start('--help').ended, start('data', 'show', 'nothing').ended])
-  for (const command of ['dev', 'worker', 'judge', 'verify', 'data', 'models', 'train', 'jobs', 'eval', 'keys']) {
+  for (const command of [
+    'dev',
+    'worker',
+    'judge',
+    'verify',
+    'data',
+    'models',
+    'train',
+    'jobs',
+    'eval',
+    'keys',
+    'usage',
+  ]) {
     assert.match(help.out, new RegExp(`^  ${command} `, 'm'))
   }
   assert.deepEqual([help.code, help.err], [0, ''])

@@ -103,6 +103,30 @@ export function apiContract(
     for (const key of [null, '', 'wrong', 'admin-key2']) await api.json('/v1/jobs', { key }, 401)
   })
 
+  check('rates: headers on every answer, and a 429 with the time to wait', async (api) => {
+    const { key, rate } = await api.json('/v1/keys', { json: { scopes: ['judge'], rate: { items: 5, seconds: 60 } } })
+    assert.deepEqual(rate, { items: 5, seconds: 60 })
+    const items = Array.from({ length: 3 }, () => ({ text: '5', gold: '5' }))
+    const verify = (call = {}) => api.request('/v1/verify', { key, json: { verifier: 'math', items }, ...call })
+    const first = await verify()
+    assert.equal(first.status, 200)
+    assert.equal(first.headers.get('ratelimit-policy'), '"items";q=5;w=60')
+    assert.equal(first.headers.get('ratelimit'), '"items";r=2;t=60')
+    api.clock.time += 20_500
+    const second = await verify()
+    assert.deepEqual([second.status, second.headers.get('retry-after')], [429, '40'])
+    assert.equal(second.headers.get('ratelimit'), '"items";r=2;t=40')
+    assert.equal(((await second.json()) as { error: { code: string } }).error.code, 'rate_limited')
+    const list = await api.request('/v1/judges', { key })
+    assert.deepEqual([list.status, list.headers.get('ratelimit')], [200, '"items";r=1;t=40'])
+    const six = { verifier: 'math', items: [...items, ...items] }
+    assert.equal((await api.json('/v1/verify', { key, json: six }, 413)).error.code, 'too_large')
+    api.clock.time += 40_000
+    assert.equal((await verify()).status, 200)
+    assert.equal((await api.request('/v1/judges')).headers.get('ratelimit'), null, 'the operator has no limit')
+    await api.json('/v1/keys', { json: { scopes: ['judge'], budget: { per: 'day' } } }, 400)
+  })
+
   check("tenants: another's ids are a 404, and only the operator makes keys for others", async (api) => {
     const dataset = await studentAndData(api)
     const keyFor = async (tenant: string, scopes: string[]) =>
@@ -186,6 +210,59 @@ export function apiContract(
     counting.current = countingJudge()
     return { judgeClient: (...args: Parameters<Deps['judgeClient']>) => counting.current.judgeClient(...args) }
   }
+
+  check(
+    'budgets and usage: what judges were asked is counted, by key, judge and day, and stops at the budget',
+    async (api) => {
+      const { id } = await api.json('/v1/judges', { json: { name: 'j', ...judge } })
+      const budget = { items: 3, per: 'day' }
+      const mine = await api.json('/v1/keys', { json: { scopes: ['judge'], budget } })
+      assert.deepEqual([mine.budget, mine.rate], [budget, null])
+      const ask = (answers: string[], status = 200) => {
+        const items = answers.map((answer) => ({ question: 'q', answer }))
+        return api.json('/v1/judgments', { key: mine.key, json: { judge: 'j', items } }, status)
+      }
+      await ask(['5', 'nothing'])
+      const refused = await ask(['5', '6'], 429)
+      assert.match(refused.error.message, /3 items a day; 2 are used/)
+      await ask(['5'])
+      assert.equal(counting.current.asked, 2)
+      const rewards = {
+        reward: { lambda: 1, verifier: 'math' },
+        items: [{ prompt: 'q', completion: '5', answer: '5' }],
+      }
+      await api.json('/v1/rewards', { key: mine.key, json: rewards })
+      const response = await api.request('/v1/judgments', {
+        key: mine.key,
+        json: { judge: 'j', items: [{ question: 'q', answer: '5' }] },
+      })
+      assert.deepEqual([response.status, response.headers.get('retry-after')], [429, '86400'])
+      assert.equal(response.headers.get('x-should-retry'), 'false')
+
+      await api.json('/v1/judgments', { json: { judge: 'j', items: [{ question: 'q', answer: 'boom' }] } })
+      const own = await api.json('/v1/usage', { key: mine.key })
+      assert.deepEqual(own.data, [
+        {
+          id: `2026-01-01/${mine.id}/`, object: 'usage', day: '2026-01-01', key: mine.id, judge: null, items: 1,
+          cached: 0, abstained: 0, failed: 0, prompt_tokens: 0, completion_tokens: 0, cost: 0,
+        },
+        {
+          id: `2026-01-01/${mine.id}/${id}`, object: 'usage', day: '2026-01-01', key: mine.id, judge: id, items: 3,
+          cached: 1, abstained: 1, failed: 0, prompt_tokens: 18, completion_tokens: 2, cost: 0,
+        },
+      ]) // prettier-ignore
+      const all = await api.json('/v1/usage?limit=1')
+      assert.deepEqual([all.data[0].key, all.data[0].failed, all.has_more], [null, 1, true])
+      assert.equal((await api.json(`/v1/usage?after=${encodeURIComponent(all.data[0].id)}`)).data.length, 2)
+      assert.deepEqual((await api.json('/v1/usage?from=2026-01-02&to=2026-01-03')).data, [])
+      await api.json('/v1/usage?tenant=default', { key: mine.key })
+      await api.json('/v1/usage?tenant=acme', { key: mine.key }, 403)
+      await api.json('/v1/usage?from=yesterday', {}, 400)
+      api.clock.time += 86_400_000
+      await ask(['5', '6', '7'])
+    },
+    fresh,
+  )
 
   check(
     'judges and judgments: three outcomes in order, cached by content, secret kept',

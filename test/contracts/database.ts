@@ -1,5 +1,7 @@
 /** What the database must do, on node:sqlite and on D1 alike. */
 import assert from 'node:assert/strict'
+import { rateWindowsContract } from './rate-windows.ts'
+import { NOTHING_USED, usageId } from '../../src/core/usage/usage.ts'
 import type { Claim, Database, JobRow } from '../../src/core/database.ts'
 import type { SftSpec } from '../../src/core/schemas/sft.ts'
 
@@ -42,6 +44,33 @@ export function databaseContract(
     assert.equal(await models.remove('t', 'model_2', 5), true)
     assert.equal((await models.find('t', 'm'))!.id, 'model_1')
     assert.equal((await models.insert(resource('model_4', 'm'))).version, 3, 'a deleted version is not given out again')
+  })
+
+  rateWindowsContract(test, async () => (await open()).rates)
+
+  test('the ledger: counts are added up, and listed by day, payer and judge', async () => {
+    const { usage } = await open()
+    const row = (day: string, payer: string, judge: string, items: number, tenant = 't') => ({
+      ...NOTHING_USED, tenant, day, payer, judge, items, promptTokens: 10 * items, cost: items / 4,
+    }) // prettier-ignore
+    await usage.add([row('2026-11-24', 'key_1', 'j', 1), row('2026-11-25', 'key_1', 'j', 2)])
+    await usage.add([row('2026-11-25', 'key_1', 'j', 3), row('2026-11-25', 'key_1', '', 50)])
+    await usage.add([row('2026-11-25', '', 'j', 7), row('2026-11-25', 'key_1', 'j', 9, 'other')])
+    const spent = await usage.spent({ tenant: 't', key: 'key_1' }, '2026-11-25')
+    assert.deepEqual(spent, { ...NOTHING_USED, items: 5, promptTokens: 50, cost: 1.25 })
+    assert.equal((await usage.spent({ tenant: 't', key: 'key_1' }, '2026-11-01')).items, 6)
+    assert.deepEqual(await usage.spent({ tenant: 't', key: 'nobody' }, '2026-11-01'), NOTHING_USED)
+    const days = { from: '2026-11-24', to: '2026-11-25' }
+    const first = await usage.list('t', { ...days, limit: 2 })
+    assert.deepEqual([first.rows.map(usageId), first.more], [['2026-11-25//j', '2026-11-25/key_1/'], true])
+    const second = await usage.list('t', { ...days, limit: 2, after: usageId(first.rows[1]) })
+    assert.deepEqual([second.rows.map(usageId), second.more], [['2026-11-25/key_1/j', '2026-11-24/key_1/j'], false])
+    const own = await usage.list('t', { from: '2026-11-25', to: '2026-11-25', payer: 'key_1', limit: 9 })
+    assert.deepEqual(
+      own.rows.map((r) => r.items),
+      [50, 5],
+    )
+    await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'invalid_request' })
   })
 
   test('lists go newest first, page by page, and know a bad cursor', async () => {

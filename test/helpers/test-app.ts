@@ -8,6 +8,8 @@ import { migrate } from '../../src/adapters/node/migrate.ts'
 import { processBell } from '../../src/adapters/node/process-bell.ts'
 import { SqliteD1 } from '../../src/adapters/node/sqlite-d1.ts'
 import { secretBox, sha256Hex } from '../../src/core/keys.ts'
+import { Ledger } from '../../src/core/usage/ledger.ts'
+import { memoryRateWindows } from '../../src/core/usage/rate-windows.ts'
 import { createApp } from '../../src/routes/app.ts'
 import type { Deps } from '../../src/routes/deps.ts'
 import { testApi, type TestApi } from './test-api.ts'
@@ -35,6 +37,8 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
   const errors: unknown[] = []
   const deps: Deps = {
     database,
+    ledger: new Ledger(database.usage, clock),
+    rates: memoryRateWindows(),
     blobs: folderBlobStore(folder),
     clock,
     entropy,

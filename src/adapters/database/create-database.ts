@@ -14,8 +14,10 @@ import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import { checkpointTable } from './checkpoint-table.ts'
 import { jobTable } from './job-table.ts'
+import { rateWindowsTable } from './rate-windows-table.ts'
 import { resourceTable } from './resource-table.ts'
 import * as tables from './tables.ts'
+import { usageTable } from './usage-table.ts'
 
 /** The database port over D1, or over anything of D1's shape. */
 export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
@@ -29,6 +31,8 @@ export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
     jobs: jobTable(db),
     checkpoints: checkpointTable(db),
     judgments: judgmentCache(db, clock),
+    usage: usageTable(db),
+    rates: rateWindowsTable(db),
     async ping() {
       await db.run(sql`SELECT count(*) FROM jobs WHERE seq = 0`)
     },

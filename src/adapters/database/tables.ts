@@ -1,5 +1,5 @@
 /** The tables, for D1 and node:sqlite alike. `npx drizzle-kit generate` turns a change here into a migration. */
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { DatasetBody, JobRow, JudgeBody, KeyBody, ModelBody } from '../../core/database.ts'
 import type { CachedJudgment } from '../../core/judges/score.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
@@ -126,4 +126,33 @@ export const judgments = sqliteTable('judgments', {
   key: text().primaryKey(),
   value: text({ mode: 'json' }).$type<CachedJudgment>().notNull(),
   createdAt: integer('created_at').notNull(),
+})
+
+/** The ledger: what a payer (key or job) used of a judge on a day. An empty judge stands for verification. */
+export const usage = sqliteTable(
+  'usage',
+  {
+    tenant: text().notNull(),
+    day: text().notNull(),
+    payer: text().notNull(),
+    judge: text().notNull(),
+    items: integer().notNull(),
+    cached: integer().notNull(),
+    abstained: integer().notNull(),
+    failed: integer().notNull(),
+    promptTokens: integer('prompt_tokens').notNull(),
+    completionTokens: integer('completion_tokens').notNull(),
+    cost: real().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenant, t.day, t.payer, t.judge] }),
+    index('usage_by_payer').on(t.tenant, t.payer, t.day),
+  ],
+)
+
+/** What a key with a rate has sent since `start`. */
+export const rateWindows = sqliteTable('rate_windows', {
+  key: text().primaryKey(),
+  start: integer().notNull(),
+  used: integer().notNull(),
 })

@@ -1,6 +1,6 @@
 /** API keys: who may do what, for which tenant. */
 import * as v from 'valibot'
-import { boolean, fields, name, unixSeconds } from './fields.ts'
+import { boolean, fields, integer, name, number, unixSeconds } from './fields.ts'
 
 /** `admin` may do everything the others may, and manage keys. */
 export const SCOPES = ['judge', 'data', 'train', 'worker', 'admin'] as const
@@ -15,6 +15,26 @@ export const tenant = v.pipe(
   v.description("Whose. Only the operator's admin keys may name another tenant than their own."),
 )
 
+export const keyRate = fields({
+  items: integer(1, 1_000_000_000, 'Most items (texts to score) in a window. A request without items counts as one.'),
+  seconds: integer(1, 86_400, 'Length of the window.'),
+})
+export type KeyRate = v.InferOutput<typeof keyRate>
+
+export const keyBudget = v.pipe(
+  fields({
+    items: v.optional(integer(1, 1e12, 'Items put before judges.')),
+    tokens: v.optional(integer(1, 1e15, "Tokens of judges' prompts and answers.")),
+    cost: v.optional(number(1e-6, 1e9, 'US dollars, by the prices that judges were created with.')),
+    per: v.pipe(v.picklist(['day', 'month']), v.description('When it is renewed: days and months of UTC.')),
+  }),
+  v.check(
+    ({ items, tokens, cost }) => (items ?? tokens ?? cost) !== undefined,
+    'caps nothing: give `items`, `tokens` or `cost`',
+  ),
+)
+export type KeyBudget = v.InferOutput<typeof keyBudget>
+
 export const createKey = v.pipe(
   fields({
     name: v.optional(name),
@@ -27,6 +47,8 @@ export const createKey = v.pipe(
       ),
       false,
     ),
+    rate: v.optional(keyRate),
+    budget: v.optional(keyBudget),
   }),
   v.forward(
     v.partialCheck(
@@ -45,6 +67,8 @@ export const key = v.object({
   tenant: v.string(),
   scopes: v.array(v.picklist(SCOPES)),
   path_token: v.pipe(v.boolean(), v.description('Whether it may stand in a URL.')),
+  rate: v.nullable(keyRate),
+  budget: v.nullable(keyBudget),
   created_at: unixSeconds,
 })
 export type Key = v.InferOutput<typeof key>

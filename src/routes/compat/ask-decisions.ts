@@ -27,10 +27,14 @@ export async function askDecisions(
   material: string,
   questions: readonly (DecisionQuestion & { param: string })[],
 ): Promise<Decisions> {
-  const open = await openJudge(deps, caller.tenant, judge, param)
-  const asked = questions.map((question) => decisionQuestion(material, question, open.judge, question.param))
-  const scores = await scoreLabels(asked, open.judge, open.client, deps.database.judgments, request.signal)
-  open.throwRefusal()
+  const open = await openJudge(deps, caller, judge, param, questions.length)
+  const ask = async () => {
+    const asked = questions.map((question) => decisionQuestion(material, question, open.judge, question.param))
+    const scores = await scoreLabels(asked, open.judge, open.client, deps.database.judgments, request.signal)
+    open.settle(scores)
+    return scores
+  }
+  const scores = await ask().finally(open.release)
   const failed = scores.findIndex(({ outcome }) => outcome === 'failed')
   if (failed >= 0) {
     const { reason } = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>

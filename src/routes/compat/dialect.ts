@@ -42,7 +42,7 @@ export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: 
  * @throws GavelError `invalid_request` when a gold answer cannot be compared with
  */
 export async function rewardTogether(
-  { deps, caller: { tenant } }: Asker,
+  { deps, caller }: Asker,
   recipe: RewardRecipe,
   items: readonly DialectItem[],
   param: (row: number) => string,
@@ -50,7 +50,7 @@ export async function rewardTogether(
   const rows = items.map((item): RewardItem => ({ finish_reason: 'stop', ...item }))
   try {
     // The recipe's own check: without a judge, mu is 0 and no row needs one.
-    return (await rewardRows(recipe, rows, (asked) => judgeTogether(deps, tenant, recipe.judge!, 'reward', asked)))
+    return (await rewardRows(recipe, rows, (asked) => judgeTogether(deps, caller, recipe.judge!, 'reward', asked)))
       .rewards
   } catch (error) {
     const row = error instanceof GavelError && /^items\[(\d+)\]\.answer$/.exec(error.param ?? '')

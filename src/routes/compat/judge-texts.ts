@@ -8,7 +8,7 @@ import { judgeTogether } from './judge-together.ts'
 
 /** Scores items by the judge that the URL names. */
 export const judgeItems = ({ deps, caller }: Asker, judge: string, items: JudgeItem[]): Promise<ScoredItem[]> =>
-  items.length === 0 ? Promise.resolve([]) : judgeTogether(deps, caller.tenant, judge, 'judge', items)
+  items.length === 0 ? Promise.resolve([]) : judgeTogether(deps, caller, judge, 'judge', items)
 
 /** P(Yes), or null where there is none. */
 export const probabilityOf = (item: ScoredItem): number | null => (item.outcome === 'scored' ? item.probability : null)

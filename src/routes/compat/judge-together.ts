@@ -1,6 +1,6 @@
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import { askJudge } from '../ask-judge.ts'
+import { askJudge, type Asking } from '../ask-judge.ts'
 import type { Deps } from '../deps.ts'
 
 /** Most items that wait for each other. */
@@ -12,7 +12,7 @@ interface Waiting {
   reject(error: unknown): void
 }
 
-/** Who waits, by tenant and judge, of each app in the process. */
+/** Who waits, by key and judge, of each app in the process. */
 const WAITING = new WeakMap<Deps, Map<string, Waiting[]>>()
 
 /**
@@ -24,18 +24,18 @@ const WAITING = new WeakMap<Deps, Map<string, Waiting[]>>()
  */
 export async function judgeTogether(
   deps: Deps,
-  tenant: string,
+  asking: Asking,
   judge: string,
   param: string,
   items: JudgeItem[],
 ): Promise<ScoredItem[]> {
-  const ask = async (all: JudgeItem[]) => (await askJudge(deps, tenant, judge, param, all)).scored
+  const ask = async (all: JudgeItem[]) => (await askJudge(deps, asking, judge, param, all)).scored
   // At the edge requests share nothing: one may not wait for what another asks.
   if (deps.judgeWindowMs === 0) return ask(items)
 
   const waiting = WAITING.get(deps) ?? new Map<string, Waiting[]>()
   WAITING.set(deps, waiting)
-  const key = `${tenant}\n${judge}`
+  const key = `${asking.tenant}\n${asking.key}\n${judge}`
   const start = async () => {
     const batch = waiting.get(key) ?? []
     waiting.delete(key)

@@ -65,10 +65,14 @@ export const openAiGraderRoutes = [
 /** Asks the tenant's judges. */
 function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): AskLabels {
   return async (reference, question, param) => {
-    const { judge, client, throwRefusal } = await openJudge(deps, caller.tenant, reference, param)
-    const [scores] = await scoreLabels([question], judge, client, deps.database.judgments, request.signal)
-    throwRefusal()
-    return scores
+    const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, 1)
+    try {
+      const [scores] = await scoreLabels([question], judge, client, deps.database.judgments, request.signal)
+      settle([scores])
+      return scores
+    } finally {
+      release()
+    }
   }
 }
 

@@ -1,0 +1,30 @@
+import { eq, sql } from 'drizzle-orm'
+import type { DrizzleD1Database } from 'drizzle-orm/d1'
+import type { RateWindows } from '../../core/usage/rate-windows.ts'
+import { rateWindows } from './tables.ts'
+
+/** For many processes: each count is one statement, so that no window holds more than its limit. */
+export function rateWindowsTable(db: DrizzleD1Database): RateWindows {
+  const t = rateWindows
+  return {
+    async take(key, units, limit, windowMs, now) {
+      const start = now - (now % windowMs)
+      // A clock that is behind another's counts into the later window.
+      const [row] = await db
+        .insert(t)
+        .values({ key, start, used: units })
+        .onConflictDoUpdate({
+          target: t.key,
+          set: {
+            used: sql`CASE WHEN ${t.start} >= excluded.start THEN ${t.used} ELSE 0 END + excluded.used`,
+            start: sql`max(${t.start}, excluded.start)`,
+          },
+          setWhere: sql`CASE WHEN ${t.start} >= excluded.start THEN ${t.used} ELSE 0 END + excluded.used <= ${limit}`,
+        })
+        .returning({ used: t.used })
+      if (row) return { taken: true, used: row.used }
+      const [full] = await db.select({ used: t.used }).from(t).where(eq(t.key, key))
+      return { taken: false, used: full?.used ?? limit }
+    },
+  }
+}

@@ -1,0 +1,23 @@
+/** What was used: the ledger's lines, by key (or job), judge and day. */
+import * as v from 'valibot'
+
+const count = (description: string) => v.pipe(v.number(), v.description(description))
+
+export const usage = v.object({
+  id: v.string(),
+  object: v.literal('usage'),
+  day: v.pipe(v.string(), v.description('In UTC, as `2026-11-25`.')),
+  key: v.pipe(
+    v.nullable(v.string()),
+    v.description("Id of the key that asked, or of the job; null for the operator's bootstrap key."),
+  ),
+  judge: v.pipe(v.nullable(v.string()), v.description('Id of the judge; null for verification, which needs none.')),
+  items: count('Items put before the judge, or compared with gold.'),
+  cached: count('Of those, answered from what was known: they cost nothing.'),
+  abstained: count('Items that the judge gave no verdict on.'),
+  failed: count('Items that the judge could not be had for.'),
+  prompt_tokens: count('Tokens that the judge read.'),
+  completion_tokens: count('Tokens that it wrote.'),
+  cost: count('US dollars, by the prices that the judge was created with.'),
+})
+export type Usage = v.InferOutput<typeof usage>

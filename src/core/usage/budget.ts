@@ -1,0 +1,58 @@
+import { GavelError } from '../errors.ts'
+import type { KeyBudget } from '../schemas/key.ts'
+import type { Ledger } from './ledger.ts'
+import { dayOf, type Payer, type UsageCounts } from './usage.ts'
+
+/** What a budget may cap, and how much of it was used. */
+const USED = {
+  items: ({ items }) => items,
+  tokens: ({ promptTokens, completionTokens }) => promptTokens + completionTokens,
+  cost: ({ cost }) => cost,
+} satisfies Record<Exclude<keyof KeyBudget, 'per'>, (used: UsageCounts) => number>
+
+/** The first day of the period that a time is in, and when the next one begins (ms). Days and months are UTC's. */
+const PERIODS = {
+  day: (now) => ({ first: dayOf(now), ends: Date.parse(dayOf(now)) + 86_400_000 }),
+  month(now) {
+    const date = new Date(now)
+    const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()]
+    return { first: dayOf(Date.UTC(year, month)), ends: Date.UTC(year, month + 1) }
+  },
+} satisfies Record<KeyBudget['per'], (now: number) => { first: string; ends: number }>
+
+/**
+ * Lets a payer have so many more items judged, and holds them until the returned function is called. Items are known
+ * beforehand, so that a budget of items is never exceeded within one process; tokens and cost are known only afterwards,
+ * so that those may be exceeded by what is under way when they run out.
+ *
+ * @throws GavelError `rate_limited`, with the seconds until the budget is renewed, when it does not allow for them
+ */
+export async function takeFromBudget(
+  ledger: Ledger,
+  payer: Payer,
+  budget: KeyBudget | undefined,
+  items: number,
+  now: number,
+): Promise<() => void> {
+  if (!budget) return () => {}
+  const { first, ends } = PERIODS[budget.per](now)
+  // Held before the ledger is read: of two requests at the same time, each sees the other.
+  const release = ledger.hold(payer, items)
+  try {
+    const used = await ledger.spent(payer, first)
+    for (const [what, usedOf] of Object.entries(USED)) {
+      const cap = budget[what as keyof typeof USED]
+      if (cap === undefined) continue
+      const exceeded = what === 'items' ? usedOf(used) > cap : usedOf(used) >= cap
+      if (!exceeded) continue
+      const before = what === 'items' ? usedOf(used) - items : usedOf(used)
+      const unit = what === 'cost' ? 'US dollars' : what
+      const message = `The budget of this key is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and this request brings ${items} items. It is renewed at ${new Date(ends).toISOString()}; use another key until then, or send less.`
+      throw new GavelError('rate_limited', message, { retryAfter: Math.ceil((ends - now) / 1000) })
+    }
+    return release
+  } catch (error) {
+    release()
+    throw error
+  }
+}

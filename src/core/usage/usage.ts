@@ -1,0 +1,79 @@
+import type { Page, Paged } from '../database.ts'
+import type { ScoredItem } from '../judges/score.ts'
+
+/** Who pays: the id of an API key or of a job; empty for the operator's bootstrap key. */
+export interface Payer {
+  tenant: string
+  key: string
+}
+
+/** What was used. Every number only grows. */
+export interface UsageCounts {
+  /** Put before the judge, those included that were known from before. Without a judge: compared with gold. */
+  items: number
+  /** Of those, known from before: they cost nothing. */
+  cached: number
+  abstained: number
+  failed: number
+  promptTokens: number
+  completionTokens: number
+  /** US dollars, by the prices that the judge was created with. */
+  cost: number
+}
+
+/** One line of the ledger: what a payer used of a judge on a day. */
+export interface UsageRow extends UsageCounts {
+  tenant: string
+  /** In UTC: `2026-11-25`. */
+  day: string
+  payer: string
+  /** Id of the judge; empty for verification, which needs none. */
+  judge: string
+}
+
+/** Where the ledger is kept. */
+export interface UsageTable {
+  /** Adds to what there is, all rows in one statement. */
+  add(rows: readonly UsageRow[]): Promise<void>
+  /** What a payer has used of all judges since a day, verification apart. */
+  spent(payer: Payer, sinceDay: string): Promise<UsageCounts>
+  /** Newest day first; of one payer where one is given. The cursor is {@link usageId}. */
+  list(tenant: string, page: Page & { from: string; to: string; payer?: string | undefined }): Promise<Paged<UsageRow>>
+}
+
+export const NOTHING_USED: UsageCounts = {
+  items: 0,
+  cached: 0,
+  abstained: 0,
+  failed: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  cost: 0,
+}
+
+const FIELDS = Object.keys(NOTHING_USED) as (keyof UsageCounts)[]
+
+export function sumOf(a: UsageCounts, b: UsageCounts): UsageCounts {
+  const sum = { ...NOTHING_USED }
+  for (const field of FIELDS) sum[field] = a[field] + b[field]
+  return sum
+}
+
+/** What a judge's answers used. */
+export function countScored(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[]): UsageCounts {
+  const counts = { ...NOTHING_USED, items: scored.length }
+  for (const { outcome, cached, usage } of scored) {
+    if (cached) counts.cached++
+    if (outcome === 'abstained') counts.abstained++
+    if (outcome === 'failed') counts.failed++
+    counts.promptTokens += usage.promptTokens
+    counts.completionTokens += usage.completionTokens
+  }
+  return counts
+}
+
+/** The day of a time, in UTC. */
+export const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
+
+/** Names a row of the ledger within its tenant. */
+export const usageId = ({ day, payer, judge }: Pick<UsageRow, 'day' | 'payer' | 'judge'>) => `${day}/${payer}/${judge}`
