@@ -12,6 +12,8 @@ export interface GenerateRequest {
   prompt: readonly number[]
   /** Completions wanted of this prompt; they share its prefill. */
   samples: number
+  /** Longest completion of this prompt in tokens, where it is not that of all. */
+  maxNewTokens?: number
 }
 
 export interface GenerateOptions {
@@ -50,12 +52,15 @@ interface Waiting {
   prompt: readonly number[]
   /** Places, in the answer, of the completions still to be started. */
   completions: number[]
+  maxNewTokens: number
 }
 
 /** A text in a slot. Its last token has been drawn but is not in the cache yet. */
 interface Active {
   completion: number
   length: number
+  /** How long it may become, in tokens. */
+  maxLength: number
   last: number
 }
 
@@ -91,10 +96,10 @@ export class Generator {
   async generate(requests: readonly GenerateRequest[], options: GenerateOptions): Promise<Completion[]> {
     this.checkLengths(requests, options)
     const completions: Completion[] = []
-    const waiting: Waiting[] = requests.map(({ prompt, samples }) => {
+    const waiting: Waiting[] = requests.map(({ prompt, samples, maxNewTokens = options.maxNewTokens }) => {
       const first = completions.length
       for (let i = 0; i < samples; i++) completions.push({ ids: [], logprobs: [], finish: 'length' })
-      return { prompt, completions: Array.from({ length: samples }, (_, i) => first + i) }
+      return { prompt, completions: Array.from({ length: samples }, (_, i) => first + i), maxNewTokens }
     })
     // Longest first, so that prompts prefilled together are of like length.
     waiting.sort((a, b) => b.prompt.length - a.prompt.length || a.completions[0]! - b.completions[0]!)
@@ -125,8 +130,8 @@ export class Generator {
       if (waiting.length && (active.length === 0 || free >= this.options.slots * REFILL_SHARE)) {
         const first = active.length
         const prompts = takePrompts(waiting, free)
-        const started = prompts.flatMap(({ prompt, completions }) =>
-          completions.map((completion) => ({ completion, length: prompt.length, last: 0 })),
+        const started = prompts.flatMap(({ prompt: { length }, completions, maxNewTokens }) =>
+          completions.map((completion) => ({ completion, length, maxLength: length + maxNewTokens, last: 0 })),
         )
         await draw(prefillRows(prompts), started, [first, first + prompts.length])
         this.spreadPrompts(prompts, first)
@@ -134,7 +139,7 @@ export class Generator {
       } else {
         await draw(decodeRows(active), active, [0, active.length])
       }
-      this.retire(active, completions, options)
+      this.retire(active, completions, options.stopIds)
     }
     return completions
   }
@@ -149,12 +154,12 @@ export class Generator {
   }
 
   /** Takes finished texts out; the last text moves into each gap, so that slots in use stay together. */
-  private retire(active: Active[], completions: readonly Completion[], options: GenerateOptions): void {
+  private retire(active: Active[], completions: readonly Completion[], stopIds: readonly number[]): void {
     for (let slot = active.length - 1; slot >= 0; slot--) {
       const text = active[slot]!
       const completion = completions[text.completion]!
-      const stopped = options.stopIds.includes(text.last)
-      if (!stopped && completion.ids.length < options.maxNewTokens) continue
+      const stopped = stopIds.includes(text.last)
+      if (!stopped && text.length < text.maxLength) continue
       completion.finish = stopped ? 'stop' : 'length'
       const moved = active.pop()!
       if (slot === active.length) continue
@@ -172,8 +177,8 @@ export class Generator {
     }
   }
 
-  private checkLengths(requests: readonly GenerateRequest[], { maxNewTokens }: GenerateOptions): void {
-    requests.forEach(({ prompt }, i) => {
+  private checkLengths(requests: readonly GenerateRequest[], options: GenerateOptions): void {
+    requests.forEach(({ prompt, maxNewTokens = options.maxNewTokens }, i) => {
       if (prompt.length === 0) throw new GavelError('invalid_request', `prompt ${i} has no tokens; give it some text`)
       if (prompt.length + maxNewTokens <= this.options.capacity) return
       throw new GavelError(
@@ -196,7 +201,7 @@ function takePrompts(waiting: Waiting[], free: number): Waiting[] {
   while (waiting.length && room > 0 && (taken.length === 0 || width * (taken.length + 1) <= PREFILL_TOKENS)) {
     const next = waiting[0]!
     const completions = next.completions.splice(0, room)
-    taken.push({ prompt: next.prompt, completions })
+    taken.push({ ...next, completions })
     room -= completions.length
     if (next.completions.length === 0) waiting.shift()
   }

@@ -64,6 +64,22 @@ test('a completion’s draws depend on its place in the answer, not on what else
   })
 })
 
+test('a prompt’s own limit ends its completions, and changes no others', async () => {
+  await withGenerator(fixtureModel('smollm2'), 2, async (generator) => {
+    const all = await generator.generate(once, SAMPLED)
+    const limits = [3, 12, 1, 7, 2]
+    const limited = await generator.generate(
+      once.map((request, i) => ({ ...request, maxNewTokens: limits[i]! })),
+      SAMPLED,
+    )
+    assert.deepEqual(
+      idsOf(limited),
+      idsOf(all).map((ids, i) => ids.slice(0, limits[i])),
+    )
+    assert.ok(limited.every(({ finish }) => finish === 'length'))
+  })
+})
+
 test('completions of one prompt share its prefill, and are what separate prompts give', async () => {
   const prompt = PROMPTS[2]!
   const loaded = fixtureModel('llama')
