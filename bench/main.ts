@@ -41,7 +41,7 @@ for (const { rows, measure } of suites) {
   for await (const row of measure(wanted, rounds)) {
     found.push(row)
     const [ours, peer, ratio] = [row.ours, row.peer, row.ratio].map((x) => x.toPrecision(4))
-    console.log(`${row.name.padEnd(14)} ${ours} ${row.unit}, ${row.peerName} ${peer}: ${ratio}×`)
+    console.log(`${row.name.padEnd(16)} ${ours} ${row.unit}, ${row.peerName} ${peer}: ${ratio}×`)
     if (json) writeFileSync(json, `${JSON.stringify(found, null, 2)}\n`)
   }
 }

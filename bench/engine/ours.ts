@@ -1,14 +1,21 @@
 /** Our side of one measurement, in a process of its own: `node ours.ts WORKLOAD` prints a Measurement. */
 import { readFileSync } from 'node:fs'
+import { groupAdvantages } from '../../src/core/rl/advantages.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { makeBatch } from '../../src/gpu-worker/engines/batch.ts'
+import { accumulateRows } from '../../src/gpu-worker/engines/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
-import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
-import { elementCount } from '../../src/gpu-worker/graph/tensor.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
-import type { Model } from '../../src/gpu-worker/models/model.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
+import { randomWeights } from './random-weights.ts'
 import type { Measurement, Workload } from './workload.ts'
+
+/** Does the work once; answers the milliseconds of it that do not count. */
+type Run = () => Promise<number | void>
+
+const OPTIMIZER = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 }
+const CLIP = { ratio_low: 0.8, ratio_high: 1.2, dual_clip: 1e6, sequence_ratio: 0, k2: 0, k3: 0 }
+const SAMPLING = { temperature: 1, stopIds: [], seed: 1 }
 
 const workload = JSON.parse(process.argv[2]!) as Workload
 const model = modelFromConfig(workload.config)
@@ -18,19 +25,23 @@ const texts = Array.from({ length: workload.rows }, () =>
   Array.from({ length: workload.tokens }, () => rng.uint32() % model.vocabularySize),
 )
 
-const run = await { train, generate }[workload.kind]()
+const run = await { train, generate, decode, grpo }[workload.kind]()
 await run()
-const start = performance.now()
-for (let i = 0; i < workload.repeats; i++) await run()
-const seconds = (performance.now() - start) / 1000 / workload.repeats
+const timings: number[] = []
+for (let i = 0; i < workload.repeats; i++) {
+  const start = performance.now()
+  const uncounted = (await run()) ?? 0
+  timings.push((performance.now() - start - uncounted) / 1000)
+}
+const seconds = timings.reduce((a, b) => a + b) / timings.length
 const megabytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1000
 console.log(JSON.stringify({ seconds, megabytes } satisfies Measurement))
 
 /** A full step: gradient of the mean cross-entropy, clipping, AdamW. */
-async function train(): Promise<() => Promise<void>> {
-  const optimizer = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 }
+async function train(): Promise<Run> {
   const { threads, tokens } = workload
-  const trainer = await Trainer.create(model, weights, { loss: 'cross-entropy', optimizer, maxTokens: tokens, threads })
+  const options = { loss: 'cross-entropy', optimizer: OPTIMIZER, maxTokens: tokens, threads } as const
+  const trainer = await Trainer.create(model, weights, options)
   const batch = makeBatch(texts.map((ids) => ({ ids, start: 1 })))
   return async () => {
     await trainer.accumulate(batch, { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) })
@@ -38,23 +49,58 @@ async function train(): Promise<() => Promise<void>> {
   }
 }
 
-async function generate(): Promise<() => Promise<void>> {
-  const { rows, tokens, newTokens, threads } = workload
-  const generator = await Generator.create(model, weights, { slots: rows, capacity: tokens + newTokens, threads })
-  const requests = texts.map((prompt) => ({ prompt, samples: 1 }))
+async function generate(): Promise<Run> {
+  const { newTokens, lengths } = workload
+  const generator = await makeGenerator(newTokens)
+  const requests = texts.map((prompt, i) => ({ prompt, samples: 1, maxNewTokens: lengths?.[i] ?? newTokens }))
   return async () => {
-    await generator.generate(requests, { temperature: 1, maxNewTokens: newTokens, stopIds: [], seed: 1 })
+    await generator.generate(requests, { ...SAMPLING, maxNewTokens: newTokens })
   }
 }
 
-/** Norms at 1, the rest spread evenly with a deviation of 0.02. */
-function randomWeights({ parameters }: Model): Weights {
-  const rng = new SeededRng('weights')
-  const entry = () => (rng.uint32() / 2 ** 32 - 0.5) * 0.02 * Math.sqrt(12)
-  return new Map(
-    [...parameters].map(([name, shape]) => [
-      name,
-      { shape, data: new Float32Array(elementCount(shape)).fill(1).map(shape.length > 1 ? entry : () => 1) },
-    ]),
-  )
+/** One token a text comes with its prompt; the time for those is taken off. */
+async function decode(): Promise<Run> {
+  const generator = await makeGenerator(workload.newTokens + 1)
+  const requests = texts.map((prompt) => ({ prompt, samples: 1 }))
+  const timed = async (maxNewTokens: number) => {
+    const start = performance.now()
+    await generator.generate(requests, { ...SAMPLING, maxNewTokens })
+    return performance.now() - start
+  }
+  return async () => {
+    await timed(workload.newTokens + 1)
+    return 2 * (await timed(1))
+  }
+}
+
+/** Sampling, rewards, the clipped objective's gradient in micro-batches, AdamW: what the job `grpo` does in a step. */
+async function grpo(): Promise<Run> {
+  const { tokens, newTokens, group, threads } = workload
+  const maxTokens = tokens + newTokens
+  const generator = await makeGenerator(newTokens)
+  const trainer = await Trainer.create(model, weights, {
+    loss: 'policy-clip',
+    optimizer: OPTIMIZER,
+    maxTokens,
+    threads,
+  })
+  const requests = texts.map((prompt) => ({ prompt, samples: group }))
+  return async () => {
+    const completions = await generator.generate(requests, { ...SAMPLING, maxNewTokens: newTokens })
+    const rewards = completions.map(({ ids }) => ids.filter((id) => id % 2 === 0).length / ids.length)
+    const { advantages } = groupAdvantages(rewards, group, 1e-4)
+    const rows = completions.map(({ ids, logprobs }, i) => ({
+      ids: [...texts[Math.floor(i / group)]!, ...ids],
+      start: tokens,
+      weight: 1 / (completions.length * newTokens),
+      perToken: { old: logprobs, advantage: advantages[i]!, reference: logprobs },
+    }))
+    await accumulateRows(trainer, rows, { microBatchTokens: 8 * maxTokens, settings: CLIP })
+    await trainer.step(1e-6)
+  }
+}
+
+function makeGenerator(newTokens: number): Promise<Generator> {
+  const { slots, tokens, threads } = workload
+  return Generator.create(model, weights, { slots, capacity: tokens + newTokens, threads })
 }

@@ -12,6 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 workload = json.loads(sys.argv[1])
 rows, tokens, new_tokens = workload["rows"], workload["tokens"], workload["newTokens"]
+slots, lengths = workload["slots"], workload.get("lengths") or [new_tokens] * rows
 torch.set_num_threads(workload["threads"])
 torch.manual_seed(0)
 config = {key: value for key, value in workload["config"].items() if key != "model_type"}
@@ -42,14 +43,18 @@ def generate():
 
     @torch.no_grad()
     def run():
-        out = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=new_tokens,
-            min_new_tokens=new_tokens,
-            **sampling,
-        )
-        assert out.shape == (rows, tokens + new_tokens)
+        for first in range(0, rows, slots):
+            batch = ids[first : first + slots]
+            # A batch goes on until its longest text is done.
+            longest = max(lengths[first : first + slots])
+            out = model.generate(
+                batch,
+                attention_mask=torch.ones_like(batch),
+                max_new_tokens=longest,
+                min_new_tokens=longest,
+                **sampling,
+            )
+            assert out.shape == (len(batch), tokens + longest)
 
     return run
 

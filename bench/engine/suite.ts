@@ -2,56 +2,78 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { median, type BenchRow, type BenchSuite } from '../row.ts'
+import { measureLlamaCpp } from './llama-cpp.ts'
 import { peerPython } from './peer-python.ts'
 import { WORKLOADS, type Measurement, type Workload, type WorkloadName } from './workload.ts'
 
-const OURS = fileURLToPath(new URL('./ours.ts', import.meta.url))
-const PEER = fileURLToPath(new URL('./peer.py', import.meta.url))
+const script = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+
+/** Who does the work on the other side, by the name that a row shows. */
+const PEERS = {
+  PyTorch: (workload) => measure(peerPython(), script('./peer.py'), workload),
+  TRL: (workload) => measure(peerPython(), script('./peer_trl.py'), workload),
+  'llama.cpp': (workload) => measureLlamaCpp(workload, 'F32'),
+  'llama.cpp Q8_0': (workload) => measureLlamaCpp(workload, 'Q8_0'),
+} satisfies Record<string, (workload: Workload) => Promise<Measurement>>
 
 interface RowOf {
   workload: WorkloadName
+  peer: keyof typeof PEERS
   unit: string
   /** The row's figure from what one process measured. */
   figure: (measured: Measurement, workload: Workload) => number
   better: 'lower' | 'higher'
 }
 
-const secondsOf = (workload: WorkloadName): RowOf => ({
+const secondsOf = (workload: WorkloadName, peer: RowOf['peer'] = 'PyTorch'): RowOf => ({
   workload,
+  peer,
   unit: 's a step',
   figure: ({ seconds }) => seconds,
   better: 'lower',
 })
 
-const tokensOf = (workload: WorkloadName): RowOf => ({
+const tokensOf = (workload: WorkloadName, peer: RowOf['peer'] = 'PyTorch'): RowOf => ({
   workload,
+  peer,
   unit: 'tokens/s',
-  figure: ({ seconds }, { rows, newTokens }) => (rows * newTokens) / seconds,
+  figure: ({ seconds }, { rows, newTokens, lengths }) =>
+    (lengths?.reduce((a, b) => a + b) ?? rows * newTokens) / seconds,
   better: 'higher',
 })
 
-/** Every row, by name; rows of one workload are read off the same processes. */
+/** Every row, by name; rows of one workload and peer are read off the same processes. */
 const ROWS: Record<string, RowOf> = {
   'train-small': secondsOf('train-small'),
+  'train-135m': secondsOf('train-135m'),
+  'memory-135m': {
+    ...secondsOf('train-135m'),
+    unit: 'MB',
+    figure: ({ megabytes }) => megabytes,
+  },
   'generate-b8': tokensOf('generate-b8'),
   'generate-b32': tokensOf('generate-b32'),
-  'train-135m': secondsOf('train-135m'),
-  'memory-135m': { workload: 'train-135m', unit: 'MB', figure: ({ megabytes }) => megabytes, better: 'lower' },
+  'generate-mixed': tokensOf('generate-mixed'),
+  'llamacpp-b1': tokensOf('decode-b1', 'llama.cpp'),
+  'llamacpp-b8': tokensOf('decode-b8', 'llama.cpp'),
+  'llamacpp-b32': tokensOf('decode-b32', 'llama.cpp'),
+  'llamacpp-q8-b8': tokensOf('decode-b8', 'llama.cpp Q8_0'),
+  'llamacpp-q8-b32': tokensOf('decode-b32', 'llama.cpp Q8_0'),
+  'grpo-step': secondsOf('grpo-step', 'TRL'),
 }
 
 export const engineSuite: BenchSuite = { rows: Object.keys(ROWS), measure: measureRows }
 
-/** Trains and samples on both sides by turns, each measurement in a fresh process. */
+/** Does the work on both sides by turns, each measurement in a fresh process. */
 async function* measureRows(wanted: readonly string[], rounds: number): AsyncGenerator<BenchRow> {
-  const python = peerPython()
-  for (const name of Object.keys(WORKLOADS) as WorkloadName[]) {
-    const members = wanted.filter((row) => ROWS[row]!.workload === name)
-    if (members.length === 0) continue
+  const together = Map.groupBy(wanted, (row) => `${ROWS[row]!.workload} ${ROWS[row]!.peer}`)
+  for (const members of together.values()) {
+    const { workload: name, peer: peerName } = ROWS[members[0]!]!
     const workload = WORKLOADS[name]
     const [ours, peer]: Measurement[][] = [[], []]
     for (let round = 0; round < rounds; round++) {
-      ours!.push(await measure(process.execPath, OURS, workload))
-      peer!.push(await measure(python, PEER, workload))
+      ours!.push(await measure(process.execPath, script('./ours.ts'), workload))
+      peer!.push(await PEERS[peerName](workload))
     }
     for (const row of members) yield compare(row, ours!, peer!, workload)
   }
@@ -63,7 +85,7 @@ async function measure(program: string, script: string, workload: Workload): Pro
 }
 
 function compare(name: string, ours: Measurement[], peer: Measurement[], workload: Workload): BenchRow {
-  const { unit, figure, better } = ROWS[name]!
+  const { unit, figure, better, peer: peerName } = ROWS[name]!
   const [oursAll, peerAll] = [ours, peer].map((all) => all.map((measured) => figure(measured, workload))) as [
     number[],
     number[],
@@ -76,7 +98,7 @@ function compare(name: string, ours: Measurement[], peer: Measurement[], workloa
     peer: b,
     unit,
     ratio: better === 'higher' ? a / b : b / a,
-    peerName: 'PyTorch',
+    peerName,
     oursAll,
     peerAll,
     ...(unit !== 'MB' && { oursRss: rss(ours), peerRss: rss(peer) }),

@@ -1,6 +1,13 @@
-/** What is measured, told to both sides in the same words: the argument, as JSON, of `ours.ts` and `peer.py`. */
+import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
+import { shuffledIndices } from '../../src/core/rl/shuffle.ts'
+
+/** What is measured, told to both sides in the same words: the argument, as JSON, of `ours.ts` and of the peer. */
 export interface Workload {
-  kind: 'train' | 'generate'
+  /**
+   * `train`: a full step. `generate`: prompts and completions. `decode`: the same without the time for the prompts.
+   * `grpo`: sampling, rewards, gradient and update of one step of GRPO, `group` completions a prompt.
+   */
+  kind: 'train' | 'generate' | 'decode' | 'grpo'
   /** A Llama, as the fields of its `config.json`; weights are random. */
   config: Record<string, unknown>
   rows: number
@@ -8,6 +15,12 @@ export interface Workload {
   tokens: number
   /** Tokens generated after each prompt. */
   newTokens: number
+  /** Completions of each prompt; 1 but for `grpo`. */
+  group: number
+  /** Texts under way at once in `generate`: all, unless there are more rows than that. */
+  slots: number
+  /** Tokens generated after each prompt where they differ; `newTokens` is the most. */
+  lengths?: number[]
   /** Full steps, or whole generations, of which the mean counts; one more goes before, unmeasured. */
   repeats: number
   threads: number
@@ -46,31 +59,53 @@ const MODEL_SMALL = {
   rope_theta: 10_000,
 }
 
+const model135m = { config: MODEL_135M, group: 1, threads: 2 }
+
 const train = (config: Record<string, unknown>, rows: number, tokens: number, repeats: number): Workload => ({
+  ...model135m,
   kind: 'train',
   config,
   rows,
   tokens,
   newTokens: 0,
+  slots: rows,
   repeats,
-  threads: 2,
 })
 
-const generate = (rows: number): Workload => ({
-  kind: 'generate',
-  config: MODEL_135M,
+const sample = (kind: 'generate' | 'decode', rows: number): Workload => ({
+  ...model135m,
+  kind,
   rows,
   tokens: 64,
   newTokens: 128,
+  slots: rows,
   repeats: 1,
-  threads: 2,
 })
+
+/** Lengths as answers have them: most short, some long (an exponential distribution cut at 8 and 320), in mixed order. */
+function mixedLengths(count: number): number[] {
+  const quantile = (i: number) => -96 * Math.log(1 - (i + 0.5) / count)
+  const order = [...shuffledIndices(count, new SeededRng('lengths'))]
+  return order.map((i) => Math.round(Math.min(320, Math.max(8, quantile(i)))))
+}
+
+const mixed = (rows: number, slots: number): Workload => {
+  const lengths = mixedLengths(rows)
+  return { ...sample('generate', rows), slots, lengths, newTokens: Math.max(...lengths) }
+}
+
+const grpoStep: Workload = { ...sample('generate', 4), kind: 'grpo', group: 8, slots: 32 }
 
 export const WORKLOADS = {
   'train-small': train(MODEL_SMALL, 32, 64, 20),
-  'generate-b8': generate(8),
-  'generate-b32': generate(32),
+  'generate-b8': sample('generate', 8),
+  'generate-b32': sample('generate', 32),
+  'generate-mixed': mixed(96, 32),
   'train-135m': train(MODEL_135M, 8, 256, 2),
+  'grpo-step': grpoStep,
+  'decode-b1': sample('decode', 1),
+  'decode-b8': sample('decode', 8),
+  'decode-b32': sample('decode', 32),
 } satisfies Record<string, Workload>
 
 export type WorkloadName = keyof typeof WORKLOADS
