@@ -15,7 +15,7 @@ export const checkpointPrefix = (job: JobRow, step: number, fence: number) =>
  * after them and only once, and records it. The same commit again answers the same checkpoint, also by the next holder
  * of the lease: a run that goes on exactly makes the same bytes.
  * @param job as checked to be under `fence`
- * @throws GavelError `invalid_request` naming the object that is missing or of another size; `conflict` when the step
+ * @throws GavelError `unprocessable` naming the object that is missing or of another size; `conflict` when the step
  *   was committed with other objects; `stale_fence` when the lease was lost meanwhile
  */
 export async function commitCheckpoint(
@@ -32,7 +32,7 @@ export async function commitCheckpoint(
     if (heads[i]?.size === size) return
     const found = heads[i] ? `it has ${heads[i].size} bytes instead of ${size}` : 'it is not there'
     const message = `\`manifest.objects[${i}]\`: ${name} was not uploaded whole (${found}). Upload it, then commit again.`
-    throw new GavelError('invalid_request', message, { param: `manifest.objects[${i}]` })
+    throw new GavelError('unprocessable', message, { param: `manifest.objects[${i}]` })
   })
 
   const text = new TextEncoder().encode(JSON.stringify({ format: 1, job: job.id, step, ...manifest }))
@@ -60,12 +60,11 @@ export async function findCheckpoint(
   tenant: string,
   id: string,
   param = 'id',
-  code: 'not_found' | 'invalid_request' = 'not_found',
 ): Promise<CheckpointRow> {
   const row = id.length <= 128 ? await database.checkpoints.find(tenant, id) : null
   if (row) return row
   const message = `\`${param}\`: there is no checkpoint ${JSON.stringify(id.slice(0, 100))}. List a job's with GET /v1/jobs/{id}/checkpoints.`
-  throw new GavelError(code, message, { param })
+  throw new GavelError('not_found', message, { param })
 }
 
 const otherManifest = (job: JobRow, step: number) =>

@@ -37,7 +37,7 @@ export interface ResourceTable<Body> {
   insert(row: Omit<ResourceRow<Body>, 'version'>): Promise<ResourceRow<Body>>
   /** By id, or else the newest of the name. Another tenant's is not found. */
   find(tenant: string, idOrName: string): Promise<ResourceRow<Body> | null>
-  /** Newest first. @throws GavelError `invalid_request` when `after` is no id of this tenant's */
+  /** Newest first. @throws GavelError `not_found` when `after` is no id of this tenant's */
   list(tenant: string, page: Page): Promise<Paged<ResourceRow<Body>>>
   /** Whether there was one to remove. */
   remove(tenant: string, id: string, now: number): Promise<boolean>

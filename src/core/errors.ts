@@ -7,7 +7,7 @@
 export const ERRORS = {
   invalid_request: { status: 400, type: 'invalid_request_error', retryable: false },
   malformed_json: { status: 400, type: 'invalid_request_error', retryable: false },
-  bad_dataset_line: { status: 400, type: 'invalid_request_error', retryable: false },
+  bad_dataset_line: { status: 422, type: 'invalid_request_error', retryable: false },
   unauthorized: { status: 401, type: 'authentication_error', retryable: false },
   forbidden: { status: 403, type: 'permission_error', retryable: false },
   not_found: { status: 404, type: 'not_found_error', retryable: false },
@@ -19,6 +19,8 @@ export const ERRORS = {
   judge_labels_not_single_token: { status: 422, type: 'invalid_request_error', retryable: false },
   unsupported_model: { status: 422, type: 'invalid_request_error', retryable: false },
   corrupt_model: { status: 422, type: 'invalid_request_error', retryable: false },
+  /** What no schema can say: fields that do not go together, text that cannot be made sense of. */
+  unprocessable: { status: 422, type: 'invalid_request_error', retryable: false },
   prompt_too_long: { status: 422, type: 'invalid_request_error', retryable: false },
   unavailable_here: { status: 422, type: 'invalid_request_error', retryable: false },
   rate_limited: { status: 429, type: 'rate_limit_error', retryable: true },

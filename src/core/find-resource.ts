@@ -18,7 +18,7 @@ type BodyOf<K extends Kind> = Database[K] extends { find(t: string, i: string): 
 /**
  * A tenant's resource by id or by name (the newest of the name).
  * @param param the field that named it
- * @param code `not_found` where the resource was asked for, `invalid_request` where it was only referred to
+ * @throws GavelError `not_found`
  */
 export async function findResource<K extends Kind>(
   database: Database,
@@ -26,12 +26,11 @@ export async function findResource<K extends Kind>(
   tenant: string,
   idOrName: string,
   param: string,
-  code: 'not_found' | 'invalid_request' = 'not_found',
 ): Promise<ResourceRow<BodyOf<K>>> {
   // No id or name is longer than 128; what cannot be there need not reach the database.
   const row = idOrName.length <= 128 ? await database[kind].find(tenant, idOrName) : null
   if (row) return row as ResourceRow<BodyOf<K>>
   const { noun, list } = WORDS[kind]
   const message = `\`${param}\`: there is no ${noun} ${JSON.stringify(idOrName.slice(0, 100))}. List yours with GET ${list}.`
-  throw new GavelError(code, message, { param })
+  throw new GavelError('not_found', message, { param })
 }

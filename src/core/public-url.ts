@@ -4,10 +4,10 @@ import { GavelError } from './errors.ts'
  * Checks a URL that a user gave us to call: https, without credentials, and not an address of a private network.
  * Names are checked again when they are resolved, by the adapter that connects.
  * @param allowPrivate whether the operator lets users name loopback and private addresses, and http with them
- * @throws GavelError `invalid_request` naming the field and the remedy
+ * @throws GavelError `unprocessable` naming the field and the remedy
  */
 export function checkPublicUrl(text: string, param: string, allowPrivate: boolean): URL {
-  const refuse = (why: string) => new GavelError('invalid_request', `\`${param}\` ${why}.`, { param })
+  const refuse = (why: string) => new GavelError('unprocessable', `\`${param}\` ${why}.`, { param })
   if (!URL.canParse(text)) throw refuse('is not a URL; give one such as https://host/v1')
   const url = new URL(text)
   if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:')) throw refuse('must begin with https://')

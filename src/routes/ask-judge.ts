@@ -31,7 +31,7 @@ export interface OpenJudge {
 /**
  * A tenant's judge by id or name, to be asked about so many items.
  * @param param the field that named the judge
- * @throws GavelError `invalid_request` when there is no such judge, `rate_limited` when the budget does not allow for it
+ * @throws GavelError `not_found` when there is no such judge, `rate_limited` when the budget does not allow for it
  */
 export async function openJudge(
   deps: Deps,
@@ -41,7 +41,7 @@ export async function openJudge(
   items: number,
 ): Promise<OpenJudge> {
   const { tenant } = asking
-  const row = await findResource(deps.database, 'judges', tenant, reference, param, 'invalid_request')
+  const row = await findResource(deps.database, 'judges', tenant, reference, param)
   const judge = showJudge(row)
   let refusal: GavelError | undefined
   const client: JudgeClient = {
@@ -71,7 +71,7 @@ export async function openJudge(
 /**
  * Has a tenant's judge score items, in order; what is known from before is not asked again.
  * @param param the field that named the judge
- * @throws GavelError `invalid_request` when there is no such judge, `unavailable_here` when it cannot be asked from here,
+ * @throws GavelError `not_found` when there is no such judge, `unavailable_here` when it cannot be asked from here,
  *   `rate_limited` when the budget does not allow for it
  */
 export async function askJudge(

@@ -65,14 +65,17 @@ export const datasetRoutes = [
     scope: 'data',
     query: datasetName,
     rawBody: {
-      'application/jsonl': { type: 'string', description: 'One JSON object a line.' },
       'multipart/form-data': {
         type: 'object',
         required: ['file'],
         properties: { file: { type: 'string', format: 'binary', description: 'The JSONL.' }, name: { type: 'string' } },
       },
+      'application/jsonl': { type: 'string', description: 'One JSON object a line.' },
     },
-    example: '{"prompt": "What is 2 + 3?", "answer": "5"}\n{"prompt": "What is 7 - 4?"}\n',
+    example: {
+      file: '{"prompt": "What is 2 + 3?", "answer": "5"}\n{"prompt": "What is 7 - 4?"}\n',
+      name: 'word-problems',
+    },
     response: dataset,
     async handler({ deps, caller, query, request }) {
       const { bytes, name: formName } = await readUpload(request)
@@ -121,7 +124,7 @@ export const datasetRoutes = [
       const { body, id } = await findResource(deps.database, 'datasets', caller.tenant, params.id, 'id')
       const after = Number(query.after ?? 0)
       if (!Number.isSafeInteger(after) || after < 0) {
-        throw new GavelError('invalid_request', '`after` must be the number of a line.', { param: 'after' })
+        throw new GavelError('not_found', '`after` must be the number of a line.', { param: 'after' })
       }
       const bytes = await deps.blobs.get(body.blob)
       if (!bytes)

@@ -11,7 +11,7 @@ const PAGE = 100
  * A job's events as server-sent events: `id` is the sequence number, `data` the event as JSON. Ends with
  * `data: [DONE]` when the job has ended.
  * @param after the last event that the reader has
- * @throws GavelError `invalid_request` when `after` is no event's id
+ * @throws GavelError `not_found` when `after` is no event's id
  */
 export async function streamEvents(
   deps: Deps,

@@ -7,11 +7,18 @@ import { cancel, isTerminal, pause, resume, type Change } from '../core/jobs/tra
 import { checkpoint } from '../core/schemas/checkpoint.ts'
 import { deleted, integer, listOf } from '../core/schemas/fields.ts'
 import { job, JOB_STATES, JOB_TYPES, jobEvent, jobSpec, metricPoint, sample } from '../core/schemas/job.ts'
+import { parse } from '../core/schemas/parse.ts'
 import { showCheckpoint } from './checkpoints.ts'
 import type { Deps } from './deps.ts'
 import { streamEvents } from './event-stream.ts'
 import { page, pageQuery, seconds } from './lists.ts'
 import { route } from './route.ts'
+
+const idempotencyKey = v.pipe(
+  v.string(),
+  v.regex(/^[\u0021-\u007e]{1,255}$/, 'must be 1 to 255 visible ASCII characters'),
+  v.description('A text of your choice, 1 to 255 visible ASCII characters.'),
+)
 
 const showJob = (row: JobRow, step: number | undefined) => ({
   id: row.id,
@@ -65,7 +72,7 @@ export const jobRoutes = [
     summary: 'Start a job',
     description: 'With an `Idempotency-Key` header the same request again answers the job that was made first.',
     scope: 'train',
-    headers: { 'Idempotency-Key': 'A text of your choice, 1 to 255 visible ASCII characters.' },
+    headers: { 'Idempotency-Key': idempotencyKey },
     body: jobSpec,
     example: {
       type: 'grpo',
@@ -84,10 +91,7 @@ export const jobRoutes = [
     response: job,
     async handler({ deps, caller, body, request }) {
       const key = request.headers.get('idempotency-key')
-      if (key !== null && !/^[\u0021-\u007e]{1,255}$/.test(key)) {
-        const message = 'Idempotency-Key must be 1 to 255 visible ASCII characters.'
-        throw new GavelError('invalid_request', message, { param: 'Idempotency-Key' })
-      }
+      if (key !== null) parse(idempotencyKey, key, 'Idempotency-Key')
       return showOne(deps, await createJob(deps, caller.tenant, body, key))
     },
   }),
@@ -150,7 +154,7 @@ export const jobRoutes = [
       'With `Accept: text/event-stream` the events come as they happen, until the job has ended and the stream closes ' +
       'with `data: [DONE]`. `Last-Event-ID` goes on after an event.',
     scope: 'train',
-    headers: { 'Last-Event-ID': 'For a stream: go on after this event.' },
+    headers: { 'Last-Event-ID': v.pipe(v.string(), v.description('For a stream: go on after this event.')) },
     query: pageQuery({}, 100),
     response: listOf(jobEvent),
     async handler({ deps, caller, params, query, request }) {

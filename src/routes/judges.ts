@@ -16,7 +16,7 @@ export const showJudge = (row: ResourceRow<JudgeBody>): Judge =>
 
 /**
  * What a judge's body becomes in storage: its URLs checked, its model's name resolved, its secret apart.
- * @throws GavelError `invalid_request` naming the field
+ * @throws GavelError `unprocessable` or `not_found` naming the field
  */
 async function prepare(
   deps: Deps,
@@ -27,19 +27,12 @@ async function prepare(
   const { name: _, provider, ...rest } = body
   const labels = { yes: rest.labels.yes ?? 'Yes', no: rest.labels.no ?? 'No' }
   if (labels.yes === labels.no) {
-    throw new GavelError('invalid_request', '`labels.yes` and `labels.no` are the same; give two different words.', {
+    throw new GavelError('unprocessable', '`labels.yes` and `labels.no` are the same; give two different words.', {
       param: 'labels',
     })
   }
   if (provider.type === 'local') {
-    const model = await findResource(
-      deps.database,
-      'models',
-      tenant,
-      provider.model,
-      'provider.model',
-      'invalid_request',
-    )
+    const model = await findResource(deps.database, 'models', tenant, provider.model, 'provider.model')
     return { body: { ...rest, labels, provider: { ...provider, model: model.id } }, secret: null }
   }
   if (provider.type === 'openai') checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)

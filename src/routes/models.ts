@@ -29,7 +29,7 @@ export const modelRoutes = [
     async handler({ deps, caller, body: { name, source } }) {
       const { tenant } = caller
       if (source.type === 'checkpoint') {
-        await findCheckpoint(deps.database, tenant, source.checkpoint, 'source.checkpoint', 'invalid_request')
+        await findCheckpoint(deps.database, tenant, source.checkpoint, 'source.checkpoint')
       }
       const id = newId('model', deps.entropy)
       const createdAt = deps.clock.now()

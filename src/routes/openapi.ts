@@ -227,12 +227,10 @@ const pathParameters = ({ path }: Route) =>
   [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
 
 const headerParameters = ({ headers = {} }: Route) =>
-  Object.entries(headers).map(([name, description]) => ({
-    name,
-    in: 'header',
-    description,
-    schema: { type: 'string' },
-  }))
+  Object.entries(headers).map(([name, header]) => {
+    const { description, ...schema } = jsonSchema(header)
+    return { name, in: 'header', ...(typeof description === 'string' && { description }), schema }
+  })
 
 function queryParameters({ query }: Route) {
   if (!query) return []

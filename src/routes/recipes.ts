@@ -27,7 +27,7 @@ export const recipeRoutes = [
       const judge =
         given.judge === undefined
           ? {}
-          : { judge: (await findResource(deps.database, 'judges', tenant, given.judge, 'judge', 'invalid_request')).id }
+          : { judge: (await findResource(deps.database, 'judges', tenant, given.judge, 'judge')).id }
       const row = {
         id: newId('reward', deps.entropy),
         tenant,

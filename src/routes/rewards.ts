@@ -26,7 +26,7 @@ export const rewardRoutes = [
     async handler({ deps, caller, body, request }) {
       const recipe =
         typeof body.reward === 'string'
-          ? (await findResource(deps.database, 'recipes', caller.tenant, body.reward, 'reward', 'invalid_request')).body
+          ? (await findResource(deps.database, 'recipes', caller.tenant, body.reward, 'reward')).body
           : body.reward
       // The recipe's own check: without a judge, mu is 0 and no row needs one.
       const { rewards } = await rewardRows(

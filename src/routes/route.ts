@@ -44,8 +44,8 @@ interface Description {
   maxBytes?: number
   /** Bodies that are no JSON: media type to JSON schema. The handler reads them. */
   rawBody?: Record<string, Record<string, unknown>>
-  /** Headers that the handler reads, and what they do. */
-  headers?: Record<string, string>
+  /** Headers that the handler reads. */
+  headers?: Record<string, v.GenericSchema>
   /** A request to show, for people to copy. */
   example?: unknown
   /** What comes back, as a schema, or as a media type where it is no JSON. */

@@ -275,7 +275,7 @@ export const workerRoutes = [
       const row = await leasedJob(deps, caller, id, fence)
       if (judge !== judgeOf(row)) {
         throw new GavelError(
-          'invalid_request',
+          'unprocessable',
           "`judge` is not the judge of this job; name the id in the lease's inputs.",
           { param: 'judge' },
         )

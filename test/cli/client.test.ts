@@ -45,7 +45,7 @@ test('a refusal carries what the API said', async () => {
   await assert.rejects(server.api.datasets.create('{"prompt": "a"}\n{"prompt": 1}\n'), (error) => {
     assert.ok(error instanceof ApiError)
     assert.match(error.message, /^Line 2: `prompt` must be string/)
-    assert.deepEqual([error.status, error.code, error.param], [400, 'bad_dataset_line', 'line 2, prompt'])
+    assert.deepEqual([error.status, error.code, error.param], [422, 'bad_dataset_line', 'line 2, prompt'])
     return true
   })
 })

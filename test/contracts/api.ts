@@ -142,7 +142,7 @@ export function apiContract(
     for (const path of [...paths, `/v1/jobs/${mine.id}/events`]) await api.json(path, { key }, 404)
     await api.json(`/v1/jobs/${mine.id}/cancel`, { key, method: 'POST' }, 404)
     assert.deepEqual((await api.json('/v1/jobs', { key })).data, [])
-    const refused = await api.json('/v1/jobs', { key, json: sftJob(dataset) }, 400)
+    const refused = await api.json('/v1/jobs', { key, json: sftJob(dataset) }, 404)
     assert.equal(refused.error.param, 'dataset')
     await api.json('/v1/keys', { key, json: { scopes: ['admin'], tenant: 'default' } }, 403)
     await api.json('/v1/keys?tenant=default', { key }, 403)
@@ -178,7 +178,7 @@ export function apiContract(
   })
 
   check('a dataset with a bad line names the line and stores nothing', async (api) => {
-    const upload = (body: BodyInit, status = 400) =>
+    const upload = (body: BodyInit, status = 422) =>
       api.json('/v1/datasets', { body, headers: { 'content-type': 'application/jsonl' } }, status)
     const cases: [BodyInit, RegExp, string][] = [
       ['{"prompt":"a"}\n{"prompt":3}', /^Line 2: `prompt` must be string/, 'line 2, prompt'],
@@ -199,7 +199,7 @@ export function apiContract(
       assert.deepEqual([error.code, error.param], ['bad_dataset_line', param])
     }
     assert.equal((await upload(`{"prompt":"${'x'.repeat(1 << 20)}"}`, 413)).error.param, 'line 1')
-    assert.equal((await upload('\n \n')).error.code, 'invalid_request')
+    assert.equal((await upload('\n \n')).error.code, 'unprocessable')
     assert.deepEqual((await api.json('/v1/datasets')).data, [])
     assert.deepEqual(await api.deps.blobs.list('tenants/'), [])
   })
@@ -336,7 +336,7 @@ export function apiContract(
         assert.ok(Math.abs(data[0].reward - 0.95) < 1e-12 && Math.abs(data[1].reward - 0.9) < 1e-12)
         assert.deepEqual([data[2].reward, data[2].reason, data[3].reward], [0, 'gated', null])
       }
-      const missing = await api.json('/v1/rewards', { json: { reward: { ...recipe, judge: 'nobody' }, items } }, 400)
+      const missing = await api.json('/v1/rewards', { json: { reward: { ...recipe, judge: 'nobody' }, items } }, 404)
       assert.equal(missing.error.param, 'reward.judge')
     },
     fresh,
@@ -355,7 +355,7 @@ export function apiContract(
     const { error } = await api.json(
       '/v1/verify',
       { json: { verifier: 'math', items: [...items, { text: '5', gold: '' }] } },
-      400,
+      422,
     )
     assert.equal(error.param, 'items[2].gold')
   })
@@ -395,21 +395,21 @@ export function apiContract(
       reward: { lambda: 1, verifier: 'math' },
       config: { ...TRAINING, prompts_per_step: 2, group_size: 2, max_prompt_tokens: 9, max_new_tokens: 9 },
     }
-    const cases: [object, string][] = [
+    const cases: [object, string, status?: number][] = [
       [sftJob('bare'), 'dataset'],
-      [sftJob('nope'), 'dataset'],
-      [sftJob('pairs', { model: 'nope' }), 'model'],
-      [sftJob('pairs', { model: `ckpt_${'x'.repeat(24)}` }), 'model'],
+      [sftJob('nope'), 'dataset', 404],
+      [sftJob('pairs', { model: 'nope' }), 'model', 404],
+      [sftJob('pairs', { model: `ckpt_${'x'.repeat(24)}` }), 'model', 404],
       [{ ...grpo, data: { labelled: 'bare' } }, 'data.labelled'],
       [{ ...grpo, data: { labelled: 'vague' } }, 'data.labelled'],
       [{ ...grpo, data: {} }, 'data'],
       [{ ...grpo, data: { unlabelled: 'bare' } }, 'data.labelled'],
       [{ ...grpo, data: { labelled: 'pairs', canary: 'bare' } }, 'data.canary'],
-      [{ ...grpo, reward: { mu: 1, lambda: 0, judge: 'nobody' } }, 'reward.judge'],
-      [{ ...grpo, reward: 'nobody' }, 'reward'],
+      [{ ...grpo, reward: { mu: 1, lambda: 0, judge: 'nobody' } }, 'reward.judge', 404],
+      [{ ...grpo, reward: 'nobody' }, 'reward', 404],
     ]
-    for (const [json, param] of cases) {
-      const { error } = await api.json('/v1/jobs', { json }, 400)
+    for (const [json, param, status = 422] of cases) {
+      const { error } = await api.json('/v1/jobs', { json }, status)
       assert.equal(error.param, param, error.message)
     }
     await api.json('/v1/jobs', { json: grpo })
@@ -439,7 +439,7 @@ export function apiContract(
       Object.entries(files).map(async ([name, text]) => ({ name, size: text.length, sha256: await sha256Hex(text) })),
     )
     const manifest = { objects, state: { cursor: 7 } }
-    const early = await post(api, id, 'checkpoints', { fence: 1, step: 2, manifest }, 400)
+    const early = await post(api, id, 'checkpoints', { fence: 1, step: 2, manifest }, 422)
     assert.equal(early.error.param, 'manifest.objects[0]')
     const { data: uploads } = await post(api, id, 'uploads', { fence: 1, step: 2, objects })
     for (const { name, url, method } of uploads) {
@@ -449,7 +449,7 @@ export function apiContract(
     }
     const wrong = { ...manifest, objects: [{ ...objects[0], size: 3 }] }
     assert.match(
-      (await post(api, id, 'checkpoints', { fence: 1, step: 2, manifest: wrong }, 400)).error.message,
+      (await post(api, id, 'checkpoints', { fence: 1, step: 2, manifest: wrong }, 422)).error.message,
       /7 bytes instead of 3/,
     )
     const commit = await post(api, id, 'checkpoints', { fence: 1, step: 2, manifest })
@@ -624,7 +624,7 @@ export function apiContract(
       const items = [{ question: '2+3?', answer: '5' }]
       const { data } = await post(api, id, 'judgments', { fence: job.fence, judge: judgeId, items })
       assert.equal(data[0].outcome, 'scored')
-      const refused = await post(api, id, 'judgments', { fence: job.fence, judge: 'other', items }, 400)
+      const refused = await post(api, id, 'judgments', { fence: job.fence, judge: 'other', items }, 422)
       assert.equal(refused.error.param, 'judge')
     },
     fresh,

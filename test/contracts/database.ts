@@ -83,7 +83,7 @@ export function databaseContract(
     assert.deepEqual([ids(second.rows), second.more], [['model_2', 'model_1'], true])
     const last = await models.list('t', { limit: 2, after: 'model_1' })
     assert.deepEqual([ids(last.rows), last.more], [['model_0'], false])
-    await assert.rejects(models.list('other', { limit: 2, after: 'model_1' }), { code: 'invalid_request' })
+    await assert.rejects(models.list('other', { limit: 2, after: 'model_1' }), { code: 'not_found' })
   })
 
   test('keys are found by hash until they are revoked', async () => {

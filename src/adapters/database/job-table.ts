@@ -218,7 +218,7 @@ export function jobTable(db: DrizzleD1Database): JobTable {
 
 function cursor(after: string): number {
   if (/^\d{1,15}$/.test(after)) return Number(after)
-  throw new GavelError('invalid_request', '`after` must be the id (a number) of the last row of the page before.', {
+  throw new GavelError('not_found', '`after` must be the id (a number) of the last row of the page before.', {
     param: 'after',
   })
 }

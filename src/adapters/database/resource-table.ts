@@ -67,7 +67,7 @@ export async function seqOf(
     .where(and(eq(t.tenant, tenant), eq(t.id, id)))
   if (row) return row.seq
   throw new GavelError(
-    'invalid_request',
+    'not_found',
     '`after` is no id of this list; give the last id of the page before, or leave it out.',
     {
       param: 'after',

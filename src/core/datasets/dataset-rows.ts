@@ -21,7 +21,7 @@ export function checkDataset(bytes: Uint8Array): { rows: number; labelled: numbe
     if (typeof row.completion === 'string') count.completions++
   }
   if (count.rows === 0)
-    throw new GavelError('invalid_request', 'The dataset has no rows; send JSONL, one JSON object a line.')
+    throw new GavelError('unprocessable', 'The dataset has no rows; send JSONL, one JSON object a line.')
   return count
 }
 

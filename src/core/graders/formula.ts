@@ -29,7 +29,7 @@ const MAX_DEPTH = 64
 
 /**
  * Reads a formula: numbers, variables, + - * / ^, parentheses and the functions above.
- * @throws GavelError invalid_request (param `calculate_output`) saying where it stops making sense
+ * @throws GavelError unprocessable (param `calculate_output`) saying where it stops making sense
  */
 export function parseFormula(text: string): Formula {
   const tokens = tokenize(text)
@@ -133,5 +133,5 @@ function tokenize(text: string): Token[] {
 
 function fail(text: string, at: number, what: string): never {
   const message = `\`calculate_output\`, at character ${at + 1} of ${JSON.stringify(text.slice(0, 80))}: ${what}. Write a formula such as 0.5 * a + 0.5 * max(b, c).`
-  throw new GavelError('invalid_request', message, { param: 'calculate_output' })
+  throw new GavelError('unprocessable', message, { param: 'calculate_output' })
 }

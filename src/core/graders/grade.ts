@@ -80,7 +80,7 @@ const DIGITS = [...'0123456789']
 
 /**
  * Checks what a schema cannot: formulas, their variables, labels, and what cannot be done here.
- * @throws GavelError `invalid_request` or `unavailable_here`, naming the field
+ * @throws GavelError `unprocessable` or `unavailable_here`, naming the field
  */
 export function checkGrader(grader: Grader): void {
   const parts = partsOf(grader)
@@ -89,19 +89,19 @@ export function checkGrader(grader: Grader): void {
     if (part.type === 'text_similarity') textSimilarity(part.evaluation_metric, '', '')
     if (part.type === 'score_model' && part.range && part.range[0] >= part.range[1]) {
       const message = '`range` must be [lowest, highest], the first below the second.'
-      throw new GavelError('invalid_request', message, { param: 'grader.range' })
+      throw new GavelError('unprocessable', message, { param: 'grader.range' })
     }
     const stray = part.type === 'label_model' && part.passing_labels.find((label) => !part.labels.includes(label))
     if (stray !== false && stray !== undefined) {
       const message = `\`passing_labels\` has ${JSON.stringify(stray)}, which is not among \`labels\`; add it there, or take it out here.`
-      throw new GavelError('invalid_request', message, { param: 'grader.passing_labels' })
+      throw new GavelError('unprocessable', message, { param: 'grader.passing_labels' })
     }
   }
   if (grader.type !== 'multi') return
   const missing = [...parseFormula(grader.calculate_output).variables].find((name) => !Object.hasOwn(parts, name))
   if (missing !== undefined) {
     const message = `\`calculate_output\` uses ${missing}, and no grader has that name; there are ${Object.keys(parts).join(', ')}.`
-    throw new GavelError('invalid_request', message, { param: 'grader.calculate_output' })
+    throw new GavelError('unprocessable', message, { param: 'grader.calculate_output' })
   }
 }
 

@@ -14,7 +14,7 @@ import { VERIFIERS } from '../verifiers/index.ts'
 /**
  * Queues a job. Names in the spec become ids, so that what is created later under a name changes nothing.
  * @param idempotencyKey the same key with the same spec answers the job that was made first
- * @throws GavelError `invalid_request` naming the field that refers to nothing or to data of the wrong kind;
+ * @throws GavelError `unprocessable` naming the field that refers to nothing or to data of the wrong kind;
  *   `conflict` when the idempotency key was used for another request
  */
 export async function createJob(
@@ -58,7 +58,7 @@ const RESOLVERS: {
     if (labelled === undefined && reward.mu === 0) {
       const message =
         '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
-      throw new GavelError('invalid_request', message, { param: 'data.labelled' })
+      throw new GavelError('unprocessable', message, { param: 'data.labelled' })
     }
     const data = {
       ...(labelled !== undefined && {
@@ -91,13 +91,12 @@ type Resolver = ReturnType<typeof resolver>
 function resolver({ database, blobs }: Services, tenant: string) {
   return {
     async model(reference: string): Promise<string> {
-      if (reference.startsWith('ckpt_'))
-        return (await findCheckpoint(database, tenant, reference, 'model', 'invalid_request')).id
-      return (await findResource(database, 'models', tenant, reference, 'model', 'invalid_request')).id
+      if (reference.startsWith('ckpt_')) return (await findCheckpoint(database, tenant, reference, 'model')).id
+      return (await findResource(database, 'models', tenant, reference, 'model')).id
     },
 
     async judge(reference: string, param: string): Promise<string> {
-      return (await findResource(database, 'judges', tenant, reference, param, 'invalid_request')).id
+      return (await findResource(database, 'judges', tenant, reference, param)).id
     },
 
     /** @param verifier that will compare with the rows' answers: each must be one it can compare with */
@@ -107,11 +106,11 @@ function resolver({ database, blobs }: Services, tenant: string) {
       need: keyof typeof NEEDS,
       verifier?: VerifierName,
     ): Promise<string> {
-      const row = await findResource(database, 'datasets', tenant, reference, param, 'invalid_request')
+      const row = await findResource(database, 'datasets', tenant, reference, param)
       const lacking = row.body.rows - row.body[need]
       if (lacking > 0) {
         const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no \`${NEEDS[need]}\`, and every row needs one here.`
-        throw new GavelError('invalid_request', message, { param })
+        throw new GavelError('unprocessable', message, { param })
       }
       if (verifier) await checkGolds(blobs, row, param, verifier)
       return row.id
@@ -119,16 +118,14 @@ function resolver({ database, blobs }: Services, tenant: string) {
 
     async reward(given: string | RewardRecipe): Promise<RewardRecipe> {
       const recipe =
-        typeof given === 'string'
-          ? (await findResource(database, 'recipes', tenant, given, 'reward', 'invalid_request')).body
-          : given
+        typeof given === 'string' ? (await findResource(database, 'recipes', tenant, given, 'reward')).body : given
       if (recipe.judge === undefined) return recipe
       return { ...recipe, judge: await this.judge(recipe.judge, 'reward.judge') }
     },
   }
 }
 
-/** @throws GavelError `invalid_request` naming the first line whose answer the verifier cannot compare with */
+/** @throws GavelError `unprocessable` naming the first line whose answer the verifier cannot compare with */
 async function checkGolds(
   blobs: Services['blobs'],
   { id, body }: ResourceRow<DatasetBody>,
@@ -137,14 +134,14 @@ async function checkGolds(
 ): Promise<void> {
   const bytes = await blobs.get(body.blob)
   if (!bytes)
-    throw new GavelError('invalid_request', `\`${param}\`: the file of ${id} is gone. Upload it again.`, { param })
+    throw new GavelError('unprocessable', `\`${param}\`: the file of ${id} is gone. Upload it again.`, { param })
   for (const { line, row } of datasetRows(bytes)) {
     try {
       if (typeof row.answer === 'string') VERIFIERS[verifier].checkGold(row.answer)
     } catch (error) {
       if (!(error instanceof GavelError)) throw error
       const message = `\`${param}\`: line ${line} of ${id} has an answer that \`${verifier}\` cannot compare with. ${error.message}`
-      throw new GavelError('invalid_request', message, { param })
+      throw new GavelError('unprocessable', message, { param })
     }
   }
 }

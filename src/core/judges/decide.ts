@@ -30,7 +30,7 @@ const SYSTEM =
  * option. The material is data: cleaned of control tokens and fenced.
  *
  * @param param the field that holds the question
- * @throws GavelError invalid_request when there are fewer than two options, or more than letters
+ * @throws GavelError unprocessable when there are fewer than two options, or more than letters
  */
 export function decisionQuestion(
   material: string,
@@ -59,12 +59,12 @@ export function decisionQuestion(
 
 /**
  * The options as a list of letters, and what to do with it.
- * @throws GavelError invalid_request when there are fewer than two options, or more than letters
+ * @throws GavelError unprocessable when there are fewer than two options, or more than letters
  */
 export function lettered(options: readonly DecisionOption[], param: string): string {
   if (options.length < 2 || options.length > LETTERS.length) {
     throw new GavelError(
-      'invalid_request',
+      'unprocessable',
       `\`${param}\` has ${options.length} options; give 2 to ${LETTERS.length}: each is answered by one letter.`,
       { param },
     )

@@ -33,7 +33,7 @@ const PLACEHOLDER = /\{([A-Za-z_]\w{0,63})\}/g
 /**
  * The messages of a template given by name or in full, after checking it. Call it when a judge is created.
  *
- * @throws GavelError invalid_request (param `template`): unknown name, unknown placeholder, or one that is missing
+ * @throws GavelError unprocessable (param `template`): unknown name, unknown placeholder, or one that is missing
  */
 export function resolveTemplate(template: JudgeTemplate): { system?: string | undefined; user: string } {
   if (typeof template === 'string') {
@@ -41,7 +41,7 @@ export function resolveTemplate(template: JudgeTemplate): { system?: string | un
       return BUILT_IN_TEMPLATES[template as keyof typeof BUILT_IN_TEMPLATES]
     const known = Object.keys(BUILT_IN_TEMPLATES).join(', ')
     throw new GavelError(
-      'invalid_request',
+      'unprocessable',
       `There is no built-in template '${template}'. Use one of: ${known}; or give your own as {system?, user}.`,
       { param: 'template' },
     )
@@ -51,7 +51,7 @@ export function resolveTemplate(template: JudgeTemplate): { system?: string | un
     for (const [whole, name] of (template[part] ?? '').matchAll(PLACEHOLDER)) {
       if (!Object.hasOwn(PLACEHOLDERS, name)) {
         throw new GavelError(
-          'invalid_request',
+          'unprocessable',
           `template.${part} has the unknown placeholder ${whole}. Known are {question}, {answer}, {yes} and {no}; ` +
             'write other words without braces.',
           { param: `template.${part}` },
@@ -63,7 +63,7 @@ export function resolveTemplate(template: JudgeTemplate): { system?: string | un
   for (const [name, need] of Object.entries(PLACEHOLDERS)) {
     if (need === 'required' && !used.has(name)) {
       throw new GavelError(
-        'invalid_request',
+        'unprocessable',
         `The template lacks {${name}}: a judge must see both the question and the answer. Put {${name}} into template.user.`,
         { param: 'template.user' },
       )
@@ -99,14 +99,14 @@ export function renderJudgment(
  * A conversation as an item: its last assistant message is the answer; what came before is the question, as plain
  * text where it is one user message, else as a transcript with each speaker named.
  *
- * @throws GavelError invalid_request (param `messages`) unless it ends with an assistant message after another one
+ * @throws GavelError unprocessable (param `messages`) unless it ends with an assistant message after another one
  */
 export function itemFromMessages(messages: readonly { role: string; content: string }[]): JudgeItem {
   const answer = messages.at(-1)
   const before = messages.slice(0, -1)
   if (answer?.role !== 'assistant' || before.length === 0) {
     throw new GavelError(
-      'invalid_request',
+      'unprocessable',
       'messages must hold at least one message and then the assistant message to judge, as the last one.',
       { param: 'messages' },
     )

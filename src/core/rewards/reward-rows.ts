@@ -32,7 +32,7 @@ export type RowReward =
  * The first half of rewarding: verifier and gate. The verifier runs on every labelled row for which the recipe names
  * one, even with λ = 0, so that wherever the judge runs on a labelled row too its agreement with the truth is known.
  *
- * @throws GavelError invalid_request (param `items[i].answer`) when a gold answer cannot be compared
+ * @throws GavelError unprocessable (param `items[i].answer`) when a gold answer cannot be compared
  */
 export function assessRows(recipe: RewardRecipe, items: readonly RewardItem[]): AssessedRow[] {
   const verifier = recipe.verifier === undefined ? null : VERIFIERS[recipe.verifier]

@@ -1,6 +1,6 @@
 /** A dataset: JSONL rows, stored as given. A row with an `answer` is labelled. */
 import * as v from 'valibot'
-import { fields, message, name, sha256, shortText, text, unixSeconds, version } from './fields.ts'
+import { fields, looseObject, message, name, object, sha256, shortText, text, unixSeconds, version } from './fields.ts'
 
 /** Largest dataset, in bytes: what a Cloudflare Worker (128 MB) can hold as sent, decoded and hashed. */
 export const MAX_DATASET_BYTES = 32 * 1024 * 1024
@@ -11,7 +11,7 @@ export const MAX_ROWS = 1_000_000
 
 /** Other keys than these are kept and ignored: people's files carry columns of their own. */
 export const datasetRow = v.pipe(
-  v.looseObject({
+  looseObject({
     id: v.optional(v.union([shortText("The row's own id.", 256), v.pipe(v.number(), v.safeInteger())])),
     prompt: v.optional(v.pipe(text('The prompt.'), v.nonEmpty('is empty; give the text of the prompt'))),
     messages: v.optional(v.pipe(v.array(message), v.minLength(1), v.maxLength(256))),
@@ -25,7 +25,7 @@ export const datasetRow = v.pipe(
 )
 export type DatasetRow = v.InferOutput<typeof datasetRow>
 
-export const dataset = v.object({
+export const dataset = object({
   id: v.string(),
   object: v.literal('dataset'),
   name: v.nullable(v.string()),

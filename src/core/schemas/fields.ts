@@ -8,14 +8,31 @@ export const MAX_ITEMS = 4096
 /** Largest page of a list. */
 export const MAX_PAGE = 1000
 
+/** Valibot takes an array for an object; to JSON it is none. */
+function noArray<S extends v.GenericSchema>(schema: S): S {
+  const run = (...[dataset, config]: Parameters<S['~run']>) => {
+    if (!Array.isArray(dataset.value)) return schema['~run'](dataset, config)
+    v._addIssue(schema as never, 'type', dataset, config as never)
+    return dataset
+  }
+  return { ...schema, '~run': run }
+}
+
+/** As Valibot's of these names, but an array is none: for what callers send. */
+export const object = <const E extends v.ObjectEntries>(entries: E) => noArray(v.object(entries))
+export const looseObject = <const E extends v.ObjectEntries>(entries: E) => noArray(v.looseObject(entries))
+export const record = <V extends v.GenericSchema>(value: V) => noArray(v.record(v.string(), value))
+
 /** An object with exactly these fields: an unknown or a missing one is refused by name. */
 export function fields<const E extends v.ObjectEntries>(entries: E) {
   const known = Object.keys(entries).join(', ')
-  return v.strictObject(entries, (issue) => {
-    if (issue.expected === 'never') return `is not a known field; remove it or use one of: ${known}`
-    if (issue.received === 'undefined' && issue.path) return 'is missing; give it'
-    return `must be a JSON object with fields among: ${known}`
-  })
+  return noArray(
+    v.strictObject(entries, (issue) => {
+      if (issue.expected === 'never') return `is not a known field; remove it or use one of: ${known}`
+      if (issue.received === 'undefined' && issue.path) return 'is missing; give it'
+      return `must be a JSON object with fields among: ${known}`
+    }),
+  )
 }
 
 /** A whole number in [min, max]. */
@@ -70,9 +87,7 @@ export const unixSeconds = v.pipe(v.number(), v.description('Unix time in second
 /** A JSON value of any shape, as the caller sent it. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 export const jsonObject = (description: string) =>
-  v.pipe(v.record(v.string(), v.unknown()), v.description(description)) as unknown as v.GenericSchema<
-    Record<string, Json>
-  >
+  v.pipe(record(v.unknown()), v.description(description)) as unknown as v.GenericSchema<Record<string, Json>>
 
 export const message = fields({
   role: v.picklist(['system', 'user', 'assistant']),

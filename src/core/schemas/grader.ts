@@ -1,11 +1,11 @@
 /** Graders as OpenAI's API has them: how to turn a model's output and a dataset's item into a number. */
 import * as v from 'valibot'
-import { jsonObject, shortText, text } from './fields.ts'
+import { jsonObject, object, record, shortText, text } from './fields.ts'
 
 const graderName = shortText('What to call it; in a multi grader also its variable.', 128)
 const template = (what: string) => text(`${what} \`{{item.…}}\` and \`{{sample.…}}\` are filled in.`)
 
-export const stringCheckGrader = v.object({
+export const stringCheckGrader = object({
   type: v.literal('string_check'),
   name: graderName,
   input: template('The text to check.'),
@@ -23,7 +23,7 @@ export const SIMILARITY_METRICS = [
 ] as const // prettier-ignore
 export type SimilarityMetric = (typeof SIMILARITY_METRICS)[number]
 
-export const textSimilarityGrader = v.object({
+export const textSimilarityGrader = object({
   type: v.literal('text_similarity'),
   name: graderName,
   input: template('The text to grade.'),
@@ -32,8 +32,8 @@ export const textSimilarityGrader = v.object({
   pass_threshold: v.optional(v.number()),
 })
 
-const textPart = v.object({ type: v.picklist(['input_text', 'output_text', 'text']), text: template('Text.') })
-const graderMessage = v.object({
+const textPart = object({ type: v.picklist(['input_text', 'output_text', 'text']), text: template('Text.') })
+const graderMessage = object({
   role: v.picklist(['user', 'assistant', 'system', 'developer']),
   content: v.union([template('Text.'), textPart, v.array(v.union([template('Text.'), textPart]))]),
   type: v.optional(v.literal('message')),
@@ -42,7 +42,7 @@ export type GraderMessage = v.InferOutput<typeof graderMessage>
 const graderMessages = v.pipe(v.array(graderMessage), v.minLength(1), v.maxLength(256))
 const judge = shortText('A judge of yours, by id or name.', 128)
 
-export const scoreModelGrader = v.object({
+export const scoreModelGrader = object({
   type: v.literal('score_model'),
   name: graderName,
   model: judge,
@@ -56,7 +56,7 @@ export const scoreModelGrader = v.object({
   pass_threshold: v.optional(v.number()),
 })
 
-export const labelModelGrader = v.object({
+export const labelModelGrader = object({
   type: v.literal('label_model'),
   name: graderName,
   model: judge,
@@ -65,7 +65,7 @@ export const labelModelGrader = v.object({
   passing_labels: v.pipe(v.array(shortText('A label that gives 1.', 256)), v.maxLength(26)),
 })
 
-export const pythonGrader = v.object({
+export const pythonGrader = object({
   type: v.literal('python'),
   name: graderName,
   source: text('A program with `def grade(sample, item) -> float`.'),
@@ -76,11 +76,11 @@ const leaves = [stringCheckGrader, textSimilarityGrader, scoreModelGrader, label
 export const leafGrader = v.variant('type', leaves)
 export type LeafGrader = v.InferOutput<typeof leafGrader>
 
-export const multiGrader = v.object({
+export const multiGrader = object({
   type: v.literal('multi'),
   name: graderName,
   graders: v.pipe(
-    v.union([leafGrader, v.array(leafGrader), v.record(v.string(), leafGrader)]),
+    v.union([leafGrader, v.array(leafGrader), record(leafGrader)]),
     v.description('Graders by the variable they are in the formula; in a list, or alone, their names are.'),
   ),
   calculate_output: v.pipe(
@@ -93,13 +93,13 @@ export const multiGrader = v.object({
 export const grader = v.variant('type', [...leaves, multiGrader])
 export type Grader = v.InferOutput<typeof grader>
 
-export const runGraderRequest = v.object({
+export const runGraderRequest = object({
   grader,
   model_sample: text('What the model wrote: `{{sample.output_text}}`, and `{{sample.output_json}}` where it is JSON.'),
   item: v.optional(v.nullable(jsonObject("The dataset's row: `{{item.…}}`."))),
 })
-export const validateGraderRequest = v.object({ grader })
-export const validateGraderAnswer = v.object({ grader: jsonObject('The grader as it was given.') })
+export const validateGraderRequest = object({ grader })
+export const validateGraderAnswer = object({ grader: jsonObject('The grader as it was given.') })
 
 /** What can go wrong in a grader; in a result each says whether it did. */
 export const GRADER_ERRORS = [
@@ -109,20 +109,20 @@ export const GRADER_ERRORS = [
 ] as const // prettier-ignore
 export type GraderError = (typeof GRADER_ERRORS)[number]
 
-const numbersByName = v.record(v.string(), v.number())
-export const runGraderAnswer = v.object({
+const numbersByName = record(v.number())
+export const runGraderAnswer = object({
   reward: v.pipe(
     v.number(),
     v.description('The grade. 0 where one of `metadata.errors` is true: it then means nothing.'),
   ),
-  metadata: v.object({
+  metadata: object({
     name: v.string(),
     type: v.string(),
     execution_time: v.pipe(v.number(), v.description('In seconds.')),
     token_usage: v.nullable(v.number()),
     sampled_model_name: v.nullable(v.string()),
     scores: numbersByName,
-    errors: v.object({
+    errors: object({
       ...(Object.fromEntries(GRADER_ERRORS.map((name) => [name, v.boolean()])) as Record<
         GraderError,
         v.BooleanSchema<undefined>

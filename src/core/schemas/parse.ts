@@ -1,17 +1,22 @@
 import * as v from 'valibot'
 import { GavelError } from '../errors.ts'
 
+/** Checks of which the description of the API says nothing, or not all. */
+const BEYOND_SCHEMAS = new Set(['check', 'partial_check', 'raw_check', 'url'])
+
 /**
  * Checks a value against a schema and returns what the schema makes of it (defaults filled in).
  * @param prefix where the value stood, e.g. `body` or `line 3`; only used when the value as a whole is wrong
- * @throws GavelError `invalid_request` naming the first wrong field, what was expected and what came
+ * @throws GavelError naming the first wrong field, what was expected and what came: `invalid_request` for what a caller
+ *   can read in the API's description, `unprocessable` for rules that JSON Schema cannot say
  */
 export function parse<S extends v.GenericSchema>(schema: S, value: unknown, prefix = 'body'): v.InferOutput<S> {
   const result = v.safeParse(schema, value, { abortPipeEarly: true })
   if (result.success) return result.output
   const issue = deepest(result.issues[0])
   const field = fieldPath(issue) || prefix
-  throw new GavelError('invalid_request', `\`${field}\` ${explain(issue)}.`, { param: field })
+  const code = BEYOND_SCHEMAS.has(issue.type) ? 'unprocessable' : 'invalid_request'
+  throw new GavelError(code, `\`${field}\` ${explain(issue)}.`, { param: field })
 }
 
 /** Of a union's alternatives, the issue of the one that came furthest; else the issue itself. */

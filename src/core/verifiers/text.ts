@@ -12,7 +12,7 @@ function textVerifier(holds: (text: string, gold: string) => boolean): Verifier 
   const readGold = (gold: string) => {
     const normal = normalise(gold)
     if (normal !== '') return normal
-    throw new GavelError('invalid_request', 'The gold answer is empty: give the text that is right.', { param: 'gold' })
+    throw new GavelError('unprocessable', 'The gold answer is empty: give the text that is right.', { param: 'gold' })
   }
   return {
     extract: (text) => normalise(text) || null,

@@ -7,8 +7,8 @@ import type { Verdict } from '../schemas/verify.ts'
 export interface Verifier {
   /** The answer that a text states, in canonical form; null when it states none. Needs no gold. */
   extract(text: string): string | null
-  /** @throws GavelError invalid_request (param `gold`) when nothing could ever be compared with this gold */
+  /** @throws GavelError unprocessable (param `gold`) when nothing could ever be compared with this gold */
   checkGold(gold: string): void
-  /** @throws GavelError invalid_request (param `gold`) as {@link checkGold}: a bad gold is the dataset's error, not a 0 */
+  /** @throws GavelError unprocessable (param `gold`) as {@link checkGold}: a bad gold is the dataset's error, not a 0 */
   verify(row: { text: string; gold: string }): Verdict
 }

@@ -1,5 +1,6 @@
 /** The reward functions of AWS Bedrock and SageMaker, which are Lambdas: one of a few lines hands its event on. */
 import * as v from 'valibot'
+import { object } from '../../core/schemas/fields.ts'
 import { GavelError } from '../../core/errors.ts'
 import { parse } from '../../core/schemas/parse.ts'
 import { checkDepth } from '../../core/json-limits.ts'
@@ -7,22 +8,22 @@ import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { chatMessages, conversationItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
-const row = v.object({
+const row = object({
   id: v.string(),
   messages: v.pipe(chatMessages, v.description('Ends with the answer, of the assistant.')),
   reference_answer: v.optional(v.unknown()),
 })
 const rows = v.pipe(v.array(row), v.maxLength(4096))
-const direct = v.union([rows, v.object({ batch: rows }), v.object({ input: v.union([rows, row]) })])
+const direct = v.union([rows, object({ batch: rows }), object({ input: v.union([rows, row]) })])
 const request = v.union([
   direct,
-  v.object({ body: v.pipe(v.string(), v.description('One of the other forms, as JSON text.')) }),
+  object({ body: v.pipe(v.string(), v.description('One of the other forms, as JSON text.')) }),
 ])
 
-const graded = v.object({
+const graded = object({
   id: v.string(),
   aggregate_reward_score: v.number(),
-  metrics_list: v.array(v.object({ name: v.string(), value: v.number(), type: v.picklist(['Reward', 'Metric']) })),
+  metrics_list: v.array(object({ name: v.string(), value: v.number(), type: v.picklist(['Reward', 'Metric']) })),
 })
 
 export const awsLambdaRoutes = [
@@ -49,11 +50,11 @@ export const awsLambdaRoutes = [
         reference_answer: '5',
       },
     ],
-    response: v.union([v.array(graded), v.object({ statusCode: v.literal(200), body: v.string() })]),
+    response: v.union([v.array(graded), object({ statusCode: v.literal(200), body: v.string() })]),
     async handler(context) {
       const { body, query } = context
       const recipe = await findReward(context, context.params.reward)
-      const given = 'body' in body ? parse(direct, readText(body.body)) : body
+      const given = 'body' in body ? readText(body.body) : body
       const inner = Array.isArray(given) ? given : 'batch' in given ? given.batch : given.input
       const asked = Array.isArray(inner) ? inner : [inner]
       const items = asked.map(({ messages, reference_answer }, i) => {
@@ -77,14 +78,20 @@ export const awsLambdaRoutes = [
   }),
 ]
 
-function readText(text: string): unknown {
+/** @throws GavelError `unprocessable`: to a schema, a body is text */
+function readText(text: string): v.InferOutput<typeof direct> {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
     const message = '`body` is not valid JSON; give the rows as JSON text.'
-    throw new GavelError('malformed_json', message, { param: 'body' })
+    throw new GavelError('unprocessable', message, { param: 'body' })
   }
   checkDepth(value)
-  return value
+  try {
+    return parse(direct, value)
+  } catch (error) {
+    const { message, param } = error as GavelError
+    throw new GavelError('unprocessable', `In \`body\`: ${message}`, { param: param ?? 'body' })
+  }
 }

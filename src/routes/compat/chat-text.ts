@@ -1,10 +1,10 @@
 /** Messages as other people's APIs have them, as text. */
 import * as v from 'valibot'
 import { itemFromMessages, type JudgeItem } from '../../core/judges/template.ts'
-import { text } from '../../core/schemas/fields.ts'
+import { looseObject, object, text } from '../../core/schemas/fields.ts'
 
-const part = v.looseObject({ text: v.optional(text('Text.')) })
-export const chatMessage = v.object({
+const part = looseObject({ text: v.optional(text('Text.')) })
+export const chatMessage = object({
   role: v.string(),
   content: v.nullish(v.union([text('What was said.'), v.array(part)])),
 })
@@ -22,7 +22,7 @@ const plain = (messages: readonly ChatMessage[]) =>
 
 /**
  * A conversation that ends with the assistant's answer.
- * @throws GavelError `invalid_request` when it does not
+ * @throws GavelError `unprocessable` when it does not
  */
 export const conversationItem = (messages: readonly ChatMessage[]): JudgeItem => itemFromMessages(plain(messages))
 

@@ -4,7 +4,7 @@ import { GavelError } from '../../core/errors.ts'
 import { findResource } from '../../core/find-resource.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import { rewardRows, type RowReward } from '../../core/rewards/reward-rows.ts'
-import { fields, number } from '../../core/schemas/fields.ts'
+import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Deps } from '../deps.ts'
 import type { RouteContext } from '../route.ts'
@@ -18,18 +18,16 @@ export type Asker = Pick<RouteContext, 'deps' | 'caller'>
 /**
  * The recipe that a URL names: a recipe by id or name or, where there is none, a judge, for its judgment alone behind
  * the gate.
- * @throws GavelError `invalid_request` where there is neither
+ * @throws GavelError `not_found` where there is neither
  */
 export async function findReward({ deps, caller: { tenant } }: Asker, named: string): Promise<RewardRecipe> {
   const found = named.length <= 128 ? await deps.database.recipes.find(tenant, named) : null
   if (found) return found.body
-  const judge = await findResource(deps.database, 'judges', tenant, named, 'reward', 'invalid_request').catch(
-    (error: unknown) => {
-      if (!(error instanceof GavelError) || error.code !== 'invalid_request') throw error
-      const message = `\`reward\`: there is no reward recipe and no judge ${JSON.stringify(named.slice(0, 100))}. List yours with GET /v1/recipes and GET /v1/judges, and put a name or id into the URL.`
-      throw new GavelError('invalid_request', message, { param: 'reward' })
-    },
-  )
+  const judge = await findResource(deps.database, 'judges', tenant, named, 'reward').catch((error: unknown) => {
+    if (!(error instanceof GavelError) || error.code !== 'not_found') throw error
+    const message = `\`reward\`: there is no reward recipe and no judge ${JSON.stringify(named.slice(0, 100))}. List yours with GET /v1/recipes and GET /v1/judges, and put a name or id into the URL.`
+    throw new GavelError('not_found', message, { param: 'reward' })
+  })
   return { lambda: 0, mu: 1, rho: 0, judge: judge.id, normalise: 'row', gate: true }
 }
 
@@ -39,7 +37,7 @@ export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: 
 /**
  * Rewards rows by a recipe, judging them together with other requests'.
  * @param param how the caller names the gold answer of row i
- * @throws GavelError `invalid_request` when a gold answer cannot be compared with
+ * @throws GavelError `unprocessable` when a gold answer cannot be compared with
  */
 export async function rewardTogether(
   { deps, caller }: Asker,
@@ -56,7 +54,7 @@ export async function rewardTogether(
     const row = error instanceof GavelError && /^items\[(\d+)\]\.answer$/.exec(error.param ?? '')
     if (!row) throw error
     const named = param(Number(row[1]))
-    throw new GavelError('invalid_request', error.message.replace(error.param!, named), { param: named })
+    throw new GavelError('unprocessable', error.message.replace(error.param!, named), { param: named })
   }
 }
 
@@ -80,7 +78,7 @@ export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | 
 /**
  * A gold answer out of a dialect's untyped field: text, a number, a list of one, or `{answer}` of those; undefined for
  * null and for empty text, an unlabelled row.
- * @throws GavelError `invalid_request` for anything else
+ * @throws GavelError `unprocessable` for anything else
  */
 export function goldOf(value: unknown, param: string): string | undefined {
   if (value === null || value === undefined || value === '') return undefined
@@ -91,7 +89,7 @@ export function goldOf(value: unknown, param: string): string | undefined {
     return goldOf((value as { answer: unknown }).answer, `${param}.answer`)
   }
   const message = `\`${param}\` must be the gold answer: text, a number, null for an unlabelled row, or an object with such an \`answer\`.`
-  throw new GavelError('invalid_request', message, { param })
+  throw new GavelError('unprocessable', message, { param })
 }
 
 /** `{answer}`, or nothing for an unlabelled row: what to spread into an item. */
@@ -109,4 +107,4 @@ export function usageOf(scored: readonly Pick<ScoredItem, 'usage'>[]) {
   const [prompt_tokens, completion_tokens] = [sum('promptTokens'), sum('completionTokens')]
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }
-export const usage = v.object({ prompt_tokens: v.number(), completion_tokens: v.number(), total_tokens: v.number() })
+export const usage = object({ prompt_tokens: v.number(), completion_tokens: v.number(), total_tokens: v.number() })

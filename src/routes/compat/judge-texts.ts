@@ -15,29 +15,29 @@ export const probabilityOf = (item: ScoredItem): number | null => (item.outcome 
 
 /**
  * One text as question and answer: a chat as decoded, control tokens and all.
- * @throws GavelError `invalid_request` when it is none
+ * @throws GavelError `unprocessable` when it is none
  */
 export function chatItem(text: string, param: string): JudgeItem {
   const item = splitTranscript(text)
   if (item) return item
   const message = `\`${param}\` has no turn of an assistant that is known here, so the answer in it cannot be told from the question. Send a chat with the markers of its template, or question and answer apart.`
-  throw new GavelError('invalid_request', message, { param })
+  throw new GavelError('unprocessable', message, { param })
 }
 
-/** @throws GavelError `invalid_request`: there is no tokenizer here to read ids with */
+/** @throws GavelError `unprocessable`: there is no tokenizer here to read ids with */
 export function refuseTokenIds(param: string): never {
   const message = `\`${param}\` holds token ids, which this server cannot read; send the text.`
-  throw new GavelError('invalid_request', message, { param })
+  throw new GavelError('unprocessable', message, { param })
 }
 
 /**
  * Queries and documents as pairs: as many of each, or one query for all documents.
- * @throws GavelError `invalid_request` when their numbers do not fit
+ * @throws GavelError `unprocessable` when their numbers do not fit
  */
 export function pairs(queries: readonly string[], documents: readonly string[], param: string): JudgeItem[] {
   if (queries.length !== 1 && queries.length !== documents.length) {
     const message = `\`${param}\`: there are ${queries.length} queries and ${documents.length} documents; give one query, or as many as documents.`
-    throw new GavelError('invalid_request', message, { param })
+    throw new GavelError('unprocessable', message, { param })
   }
   return documents.map((answer, i) => ({ question: queries.length === 1 ? queries[0] : queries[i], answer }))
 }

@@ -2,11 +2,11 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
-import { text } from '../../core/schemas/fields.ts'
+import { object, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { DIALECT, findReward, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
-const request = v.object({
+const request = object({
   model: v.optional(v.string()),
   messages: v.pipe(
     v.array(text('A whole chat as decoded, control tokens and all.')),
@@ -32,14 +32,14 @@ export const llamaFactoryRoutes = [
       model: 'model',
       messages: ['<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\nIt is 5.<|im_end|>'],
     },
-    response: v.object({ scores: v.array(v.number()) }),
+    response: object({ scores: v.array(v.number()) }),
     async handler(context) {
       const recipe = await findReward(context, context.params.reward)
       const items = context.body.messages.map((whole, i) => {
         const item = splitTranscript(whole)
         if (item) return { prompt: item.question, completion: item.answer }
         const message = `\`messages[${i}]\` has no turn of an assistant that is known here, so the answer in it cannot be told from the question. Use a chat template with markers, such as ChatML's or Llama 3's.`
-        throw new GavelError('invalid_request', message, { param: `messages[${i}]` })
+        throw new GavelError('unprocessable', message, { param: `messages[${i}]` })
       })
       const results = await rewardTogether(context, recipe, items, (i) => `messages[${i}]`)
       const neutral = neutralReward(recipe, context.query)

@@ -1,39 +1,39 @@
 /** NeMo-Gym: a resources server. */
 import * as v from 'valibot'
 import { mean } from '../../core/stats/moments.ts'
-import { text } from '../../core/schemas/fields.ts'
+import { looseObject, object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { chatMessage, contentText, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
 
-const inputItem = v.looseObject({ role: v.optional(v.string()), content: v.optional(chatMessage.entries.content) })
-const verifyRequest = v.looseObject({
-  responses_create_params: v.looseObject({
+const inputItem = looseObject({ role: v.optional(v.string()), content: v.optional(chatMessage.entries.content) })
+const verifyRequest = looseObject({
+  responses_create_params: looseObject({
     input: v.union([text('What the model was asked.'), v.array(inputItem)]),
     instructions: v.nullish(text('Of the system.')),
   }),
-  response: v.looseObject({
+  response: looseObject({
     output: v.array(
-      v.looseObject({
+      looseObject({
         type: v.optional(v.string()),
         role: v.optional(v.string()),
         content: v.optional(chatMessage.entries.content),
       }),
     ),
-    incomplete_details: v.nullish(v.looseObject({ reason: v.nullish(v.string()) })),
+    incomplete_details: v.nullish(looseObject({ reason: v.nullish(v.string()) })),
   }),
   expected_answer: v.optional(v.unknown()),
 })
 
-const verifyAnswer = v.looseObject({
+const verifyAnswer = looseObject({
   reward: v.pipe(v.number(), v.description('0 for a row without a score, which `_ng_failure_class` then marks.')),
-  reward_components: v.record(v.string(), v.number()),
+  reward_components: record(v.number()),
   mask_sample: v.pipe(v.boolean(), v.description('Whether the reward means nothing.')),
   _ng_failure_class: v.optional(v.literal('judge_failed')),
   _ng_failure_judge_error: v.optional(v.string()),
 })
 
-const metrics = v.record(v.string(), v.number())
+const metrics = record(v.number())
 
 const path = (name: string) => `/compat/nemo-gym/:reward/${name}`
 
@@ -94,9 +94,9 @@ export const nemoGymRoutes = [
       operationId: name === 'seed_session' ? 'nemoGymSeedSession' : 'nemoGymCloseSession',
       summary: name === 'seed_session' ? 'Begin a rollout of NeMo-Gym' : 'End a rollout of NeMo-Gym',
       description: 'Nothing is kept between requests.',
-      body: v.looseObject({}),
+      body: looseObject({}),
       example: {},
-      response: v.object({}),
+      response: object({}),
       handler: async () => ({}),
     }),
   ),
@@ -107,10 +107,10 @@ export const nemoGymRoutes = [
     operationId: 'nemoGymAggregateMetrics',
     summary: 'Sum up what NeMo-Gym verified',
     description: 'Means over the rows that are not masked, of all and by task, and the share that is masked.',
-    body: v.object({ verify_responses: v.pipe(v.array(v.record(v.string(), v.unknown())), v.maxLength(100_000)) }),
+    body: object({ verify_responses: v.pipe(v.array(record(v.unknown())), v.maxLength(100_000)) }),
     maxBytes: MAX_BATCH_BYTES,
     example: { verify_responses: [{ _ng_task_index: 0, reward: 1 }] },
-    response: v.object({
+    response: object({
       group_level_metrics: v.array(metrics),
       agent_metrics: metrics,
       key_metrics: metrics,

@@ -2,14 +2,14 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { expectedLevel, likeliest, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { shortText, text } from '../../core/schemas/fields.ts'
+import { looseObject, object, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT } from './dialect.ts'
 
-const part = v.looseObject({ type: v.string(), text: v.optional(text('Of an `input_text`.')) })
+const part = looseObject({ type: v.string(), text: v.optional(text('Of an `input_text`.')) })
 const content = v.union([text('Text.'), v.pipe(v.array(part), v.maxLength(256))])
-const inputItem = v.looseObject({
+const inputItem = looseObject({
   type: v.optional(v.string()),
   role: v.optional(v.string()),
   content: v.optional(content),
@@ -17,23 +17,23 @@ const inputItem = v.looseObject({
 
 const described = { description: v.optional(v.nullable(text('What it means.'))) }
 const name = v.optional(v.nullable(shortText('To find the answer by.', 256)))
-const predicate = v.object({ type: v.literal('predicate'), instructions: content, name })
-const choice = v.object({
+const predicate = object({ type: v.literal('predicate'), instructions: content, name })
+const choice = object({
   type: v.literal('choice'),
   instructions: content,
-  choices: v.pipe(v.array(v.object({ value: v.union([v.string(), v.boolean()]), ...described })), v.minLength(2)),
+  choices: v.pipe(v.array(object({ value: v.union([v.string(), v.boolean()]), ...described })), v.minLength(2)),
   name,
 })
-const score = v.object({
+const score = object({
   type: v.literal('score'),
   instructions: content,
-  levels: v.pipe(v.array(v.object({ label: v.string(), ...described })), v.minLength(2)),
+  levels: v.pipe(v.array(object({ label: v.string(), ...described })), v.minLength(2)),
   name,
 })
 const question = v.variant('type', [predicate, choice, score])
 type Question = v.InferOutput<typeof question>
 
-const request = v.object({
+const request = object({
   model: shortText('A judge, by id or name.', 128),
   input: v.union([text('What the questions are about.'), v.pipe(v.array(inputItem), v.maxLength(1024))]),
   questions: v.pipe(
@@ -47,22 +47,22 @@ const request = v.object({
 const named = { name: v.nullable(v.string()) }
 const p = v.number()
 const answer = v.variant('type', [
-  v.object({ type: v.literal('predicate'), ...named, probability: p }),
-  v.object({
+  object({ type: v.literal('predicate'), ...named, probability: p }),
+  object({
     type: v.literal('choice'),
     ...named,
     choice: v.union([v.string(), v.boolean()]),
     confidence: v.pipe(p, v.description('The probability of the choice.')),
-    probabilities: v.array(v.object({ value: v.union([v.string(), v.boolean()]), probability: p })),
+    probabilities: v.array(object({ value: v.union([v.string(), v.boolean()]), probability: p })),
   }),
-  v.object({
+  object({
     type: v.literal('score'),
     ...named,
     score: v.pipe(p, v.description('The expected level, from 0.')),
     confidence: v.pipe(p, v.description('The probability of the likeliest level.')),
-    probabilities: v.array(v.object({ value: v.number(), label: v.string(), probability: p })),
+    probabilities: v.array(object({ value: v.number(), label: v.string(), probability: p })),
   }),
-  v.object({ type: v.literal('refusal'), ...named }),
+  object({ type: v.literal('refusal'), ...named }),
 ])
 
 export const openAiDecisionRoutes = [
@@ -82,14 +82,14 @@ export const openAiDecisionRoutes = [
       input: 'Question: What is 2 + 3? Answer: It is 5.',
       questions: [{ type: 'predicate', name: 'right', instructions: 'The answer is right.' }],
     },
-    response: v.object({
+    response: object({
       model: v.string(),
       answers: v.array(answer),
-      usage: v.object({
+      usage: object({
         input_tokens: v.number(),
-        input_tokens_details: v.object({ cached_tokens: v.number(), cache_write_tokens: v.number() }),
+        input_tokens_details: object({ cached_tokens: v.number(), cache_write_tokens: v.number() }),
         output_tokens: v.number(),
-        output_tokens_details: v.object({ reasoning_tokens: v.number() }),
+        output_tokens_details: object({ reasoning_tokens: v.number() }),
         total_tokens: v.number(),
       }),
     }),
@@ -124,7 +124,7 @@ function checkNames(questions: readonly Question[]): void {
   questions.forEach(({ name }, i) => {
     if (name && seen.has(name)) {
       const message = `\`questions[${i}].name\` ${JSON.stringify(name.slice(0, 100))} is that of another question; give each its own.`
-      throw new GavelError('invalid_request', message, { param: `questions[${i}].name` })
+      throw new GavelError('unprocessable', message, { param: `questions[${i}].name` })
     }
     if (name) seen.add(name)
   })
@@ -173,7 +173,7 @@ function contentText(given: v.InferOutput<typeof content>, param: string): strin
     if (part.text !== undefined) return part.text
     if (part.type !== 'input_image') return JSON.stringify(part)
     const message = `\`${param}[${i}]\` is an image, which a judge of text cannot see; describe it in words.`
-    throw new GavelError('invalid_request', message, { param: `${param}[${i}]` })
+    throw new GavelError('unprocessable', message, { param: `${param}[${i}]` })
   })
   return texts.join('\n')
 }

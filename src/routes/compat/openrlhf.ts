@@ -2,11 +2,11 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitAtPrompt, splitTranscript } from '../../core/judges/split-transcript.ts'
-import { text } from '../../core/schemas/fields.ts'
+import { object, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
-const request = v.object({
+const request = object({
   query: v.pipe(
     v.array(text('Prompt and response as decoded, control tokens and all.')),
     v.maxLength(4096),
@@ -17,10 +17,10 @@ const request = v.object({
 })
 
 const numbers = v.array(v.number())
-const answer = v.object({
+const answer = object({
   rewards: numbers,
   scores: numbers,
-  extra_logs: v.object({ scored: numbers, abstained: numbers, failed: numbers, gated: numbers }),
+  extra_logs: object({ scored: numbers, abstained: numbers, failed: numbers, gated: numbers }),
 })
 
 export const openRlhfRoutes = [
@@ -49,7 +49,7 @@ export const openRlhfRoutes = [
         const length = body[field]?.length ?? body.query.length
         if (length === body.query.length) continue
         const message = `\`${field}\` has ${length} entries and \`query\` ${body.query.length}; give one for each query.`
-        throw new GavelError('invalid_request', message, { param: field })
+        throw new GavelError('unprocessable', message, { param: field })
       }
       const items = body.query.map((whole, i) => {
         const { question, answer } = readQuery(whole, body.prompts?.[i], i)
@@ -77,5 +77,5 @@ function readQuery(whole: string, prompt: string | undefined, i: number) {
   const item = (prompt === undefined ? null : splitAtPrompt(whole, prompt)) ?? splitTranscript(whole)
   if (item) return item
   const message = `\`query[${i}]\` does not begin with \`prompts[${i}]\`, and has no turn of an assistant that is known here, so the answer in it cannot be told from the prompt. Send \`prompts\` as OpenRLHF does.`
-  throw new GavelError('invalid_request', message, { param: `query[${i}]` })
+  throw new GavelError('unprocessable', message, { param: `query[${i}]` })
 }

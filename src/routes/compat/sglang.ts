@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import type { GavelError } from '../../core/errors.ts'
 import { expectedLevel, likeliest, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { number, shortText, text } from '../../core/schemas/fields.ts'
+import { looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
@@ -12,7 +12,7 @@ import { classifyItems, classifyRequest, generativeItems, generativeRequest } fr
 const SGLANG = {
   ...DIALECT,
   errorForm: {
-    schema: v.object({
+    schema: object({
       object: v.literal('error'),
       message: v.string(),
       type: v.string(),
@@ -25,24 +25,24 @@ const SGLANG = {
 
 const id = shortText('To find the answer by.', 256)
 const question = v.variant('type', [
-  v.object({
+  object({
     id,
     type: v.literal('yes_no'),
     question: text('What is asked.'),
     yes: v.optional(v.nullable(text('What yes means.'))),
     no: v.optional(v.nullable(text('What no means.'))),
   }),
-  v.object({
+  object({
     id,
     type: v.literal('choice'),
     question: text('What is asked.'),
     options: v.pipe(
-      v.array(v.object({ name: v.string(), description: v.optional(v.nullable(text('What it means.'))) })),
+      v.array(object({ name: v.string(), description: v.optional(v.nullable(text('What it means.'))) })),
       v.minLength(2),
       v.maxLength(26),
     ),
   }),
-  v.object({
+  object({
     id,
     type: v.literal('score'),
     question: text('What is asked.'),
@@ -51,9 +51,9 @@ const question = v.variant('type', [
 ])
 type Question = v.InferOutput<typeof question>
 
-const decided = v.object({
+const decided = object({
   type: v.string(),
-  probabilities: v.pipe(v.record(v.string(), v.number()), v.description('Empty where the judge would not answer.')),
+  probabilities: v.pipe(record(v.number()), v.description('Empty where the judge would not answer.')),
   label_mass: v.number(),
   choice: v.optional(v.string()),
   score: v.optional(v.pipe(v.number(), v.description('The expected level, from 0.'))),
@@ -69,7 +69,7 @@ export const sglangRoutes = [
     description:
       'An SGLang server at `/compat/sglang/{judge}`. A question that the judge would not answer has its `label_mass` and ' +
       'no probabilities; one whose answer could not be had is an error of the whole request.',
-    body: v.object({
+    body: object({
       model: v.optional(v.nullable(v.string())),
       input: v.pipe(v.unknown(), v.description('What the questions are about: text, or JSON of any form.')),
       questions: v.pipe(v.array(question), v.minLength(1), v.maxLength(400)),
@@ -80,11 +80,11 @@ export const sglangRoutes = [
       input: 'Question: What is 2 + 3? Answer: It is 5.',
       questions: [{ id: 'right', type: 'yes_no', question: 'The answer is right.' }],
     },
-    response: v.object({
+    response: object({
       object: v.literal('decisions'),
       model: v.string(),
       prompt_format_version: v.literal(1),
-      answers: v.record(v.string(), decided),
+      answers: record(decided),
       usage,
     }),
     async handler(context) {
@@ -119,10 +119,10 @@ export const sglangRoutes = [
     description:
       'With `apply_softmax` the probabilities of both labels, without it (the default) among all tokens. An item without ' +
       'a score has an empty list.',
-    body: v.object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), false) }),
+    body: object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), false) }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822], apply_softmax: true },
-    response: v.object({
+    response: object({
       object: v.literal('scoring'),
       model: v.string(),
       scores: v.array(v.array(v.number())),
@@ -146,7 +146,7 @@ export const sglangRoutes = [
     operationId: 'sglangRerank',
     summary: 'Answers by P(Yes), as SGLang reranks',
     description: 'Best first. Documents without a score are left out.',
-    body: v.object({
+    body: object({
       query: text('The question.'),
       documents: v.pipe(v.array(text('An answer.')), v.maxLength(4096)),
       top_n: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
@@ -154,7 +154,7 @@ export const sglangRoutes = [
     }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', documents: ['It is 5.', 'It is 6.'] },
-    response: v.array(v.object({ score: v.number(), document: v.optional(v.string()), index: v.number() })),
+    response: v.array(object({ score: v.number(), document: v.optional(v.string()), index: v.number() })),
     async handler(context) {
       const { query, documents, top_n, return_documents } = context.body
       const scored = await judgeItems(context, context.params.judge, pairs([query], documents, 'documents'))
@@ -175,7 +175,7 @@ export const sglangRoutes = [
     body: classifyRequest,
     maxBytes: MAX_BATCH_BYTES,
     example: { input: ['<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\nIt is 5.'] },
-    response: v.looseObject({ data: v.array(v.looseObject({ index: v.number(), probs: v.array(v.number()) })) }),
+    response: looseObject({ data: v.array(looseObject({ index: v.number(), probs: v.array(v.number()) })) }),
     async handler(context) {
       const { deps, body, params } = context
       const scored = await judgeItems(context, params.judge, classifyItems(body))

@@ -1,11 +1,11 @@
 /** slime: `--rm-type remote_rm --rm-url`. */
 import * as v from 'valibot'
-import { fields, shortText, text } from '../../core/schemas/fields.ts'
+import { fields, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { route } from '../route.ts'
 import { chatMessages, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralQuery, neutralReward, rewardTogether } from './dialect.ts'
 
-const request = v.object({
+const request = object({
   prompt: v.union([text('What the model was asked.'), chatMessages]),
   response: text('What the model wrote.'),
   label: v.optional(v.unknown()),
@@ -13,10 +13,7 @@ const request = v.object({
 
 const answer = v.union([
   v.pipe(v.number(), v.description('The reward. Without `reward_key`.')),
-  v.pipe(
-    v.record(v.string(), v.unknown()),
-    v.description('The reward under `reward_key`, its `outcome` and `reason`.'),
-  ),
+  v.pipe(record(v.unknown()), v.description('The reward under `reward_key`, its `outcome` and `reason`.')),
 ])
 
 export const slimeRoutes = [

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { expectedLevel, likeliest, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { shortText, text } from '../../core/schemas/fields.ts'
+import { object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT } from './dialect.ts'
@@ -10,28 +10,28 @@ import { DIALECT } from './dialect.ts'
 const instructions = text('What is asked.')
 const meaning = v.optional(v.nullable(text('What it means.')))
 const yesNo = <const T extends string>(type: T) =>
-  v.object({
+  object({
     type: v.literal(type),
     instructions,
-    criteria: v.optional(v.nullable(v.object({ true: meaning, false: meaning }))),
+    criteria: v.optional(v.nullable(object({ true: meaning, false: meaning }))),
   })
 const question = v.variant('type', [
   yesNo('noul'),
   yesNo('boolean'),
-  v.object({
+  object({
     type: v.literal('choice'),
     instructions,
-    criteria: v.record(v.string(), v.nullable(text('What it means.'))),
+    criteria: record(v.nullable(text('What it means.'))),
   }),
-  v.object({ type: v.literal('score'), instructions, criteria: v.array(text('What the level means.')) }),
+  object({ type: v.literal('score'), instructions, criteria: v.array(text('What the level means.')) }),
 ])
 type Question = v.InferOutput<typeof question>
 
-const request = v.object({
+const request = object({
   model: shortText('A judge, by id or name.', 128),
   state: v.pipe(v.unknown(), v.description('What the questions are about: text, or JSON of any form.')),
   questions: v.pipe(
-    v.record(v.string(), question),
+    record(question),
     v.check((questions) => {
       const count = Object.keys(questions).length
       return count >= 1 && count <= 400
@@ -41,17 +41,17 @@ const request = v.object({
 
 const p = v.number()
 const answer = v.union([
-  v.object({ type: v.literal('noul'), noul: p }),
-  v.object({ type: v.literal('boolean'), boolean: p }),
-  v.object({ type: v.literal('choice'), choice: v.string(), probabilities: v.record(v.string(), p), confidence: p }),
-  v.object({
+  object({ type: v.literal('noul'), noul: p }),
+  object({ type: v.literal('boolean'), boolean: p }),
+  object({ type: v.literal('choice'), choice: v.string(), probabilities: record(p), confidence: p }),
+  object({
     type: v.literal('score'),
     score: v.pipe(p, v.description('The expected level, from 0.')),
-    probabilities: v.record(v.string(), p),
-    legend: v.record(v.string(), v.string()),
+    probabilities: record(p),
+    legend: record(v.string()),
     confidence: p,
   }),
-  v.object({ type: v.literal('refusal') }),
+  object({ type: v.literal('refusal') }),
 ])
 
 export const systemOneRoutes = [
@@ -72,10 +72,10 @@ export const systemOneRoutes = [
       state: { question: 'What is 2 + 3?', response: 'It is 5.' },
       questions: { grade: { type: 'score', instructions: 'Grade the response.', criteria: ['wrong', 'right'] } },
     },
-    response: v.object({
+    response: object({
       model: v.string(),
-      answers: v.record(v.string(), answer),
-      usage: v.object({ input_tokens: v.number(), output_tokens: v.literal(0) }),
+      answers: record(answer),
+      usage: object({ input_tokens: v.number(), output_tokens: v.literal(0) }),
     }),
     async handler(context) {
       const { model, state, questions } = context.body

@@ -1,7 +1,7 @@
 /** Text Embeddings Inference: a server of one classifier, which is a judge. */
 import * as v from 'valibot'
 import type { GavelError } from '../../core/errors.ts'
-import { text } from '../../core/schemas/fields.ts'
+import { object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { DIALECT } from './dialect.ts'
 import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
@@ -11,7 +11,7 @@ const ERROR_TYPES: Record<number, string> = { 413: 'Validation', 424: 'Backend',
 const TEI = {
   ...DIALECT,
   errorForm: {
-    schema: v.object({ error: v.string(), error_type: v.string() }),
+    schema: object({ error: v.string(), error_type: v.string() }),
     show: (error: GavelError) => ({
       error: error.message,
       error_type: ERROR_TYPES[error.status] ?? (error.status < 500 ? 'Validation' : 'Backend'),
@@ -22,11 +22,11 @@ const TEI = {
 const pair = v.pipe(v.strictTuple([text('The question.'), text('The answer.')]), v.description('Question and answer.'))
 const one = v.strictTuple([text('A chat with the markers of its template.')])
 const sequence = v.union([text('A chat with the markers of its template.'), pair])
-const predictRequest = v.object({
+const predictRequest = object({
   inputs: v.union([sequence, v.pipe(v.array(v.union([one, pair])), v.maxLength(4096))]),
   raw_scores: v.optional(v.boolean(), false),
 })
-const prediction = v.array(v.object({ score: v.number(), label: v.string() }))
+const prediction = v.array(object({ score: v.number(), label: v.string() }))
 
 export const teiRoutes = [
   route({
@@ -65,7 +65,7 @@ export const teiRoutes = [
     operationId: 'teiRerank',
     summary: 'Answers by P(Yes), as TEI reranks',
     description: 'Best first. Texts without a score are left out.',
-    body: v.object({
+    body: object({
       query: text('The question.'),
       texts: v.pipe(v.array(text('An answer.')), v.minLength(1), v.maxLength(4096)),
       raw_scores: v.optional(v.boolean(), false),
@@ -73,7 +73,7 @@ export const teiRoutes = [
     }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', texts: ['It is 5.', 'It is 6.'] },
-    response: v.array(v.object({ index: v.number(), score: v.number(), text: v.optional(v.string()) })),
+    response: v.array(object({ index: v.number(), score: v.number(), text: v.optional(v.string()) })),
     async handler(context) {
       const { query, texts, raw_scores, return_text } = context.body
       const scored = await judgeItems(context, context.params.judge, pairs([query], texts, 'texts'))
@@ -90,12 +90,12 @@ export const teiRoutes = [
     path: '/compat/tei/:judge/info',
     operationId: 'teiInfo',
     summary: 'What TEI says of its model',
-    response: v.object({
+    response: object({
       model_id: v.string(),
-      model_type: v.object({
-        classifier: v.object({
-          id2label: v.record(v.string(), v.string()),
-          label2id: v.record(v.string(), v.number()),
+      model_type: object({
+        classifier: object({
+          id2label: record(v.string()),
+          label2id: record(v.number()),
         }),
       }),
       max_client_batch_size: v.number(),
@@ -113,7 +113,7 @@ export const teiRoutes = [
     operationId: 'teiHealth',
     scope: null,
     summary: 'Whether it runs, as TEI says',
-    response: v.object({}),
+    response: object({}),
     handler: async () => ({}),
   }),
 ]

@@ -1,22 +1,22 @@
 /** A whole batch with its dataset's columns, as TRL's reward functions get it; also for whatever calls a Python function. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { fields, shortText, text } from '../../core/schemas/fields.ts'
+import { fields, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { chatMessages, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
 
 const texts = v.pipe(v.array(v.union([text('Text.'), chatMessages])), v.maxLength(4096))
-const request = v.object({
+const request = object({
   prompts: v.pipe(texts, v.description('Texts, or conversations.')),
   completions: v.pipe(texts, v.description("Texts, or the assistant's messages. As many as prompts.")),
   columns: v.optional(
-    v.pipe(v.record(v.string(), v.array(v.unknown())), v.description("The dataset's other columns, a value a prompt.")),
+    v.pipe(record(v.array(v.unknown())), v.description("The dataset's other columns, a value a prompt.")),
     {},
   ),
 })
 
-const result = v.object({
+const result = object({
   reward: v.pipe(v.nullable(v.number()), v.description('Null where there is none: TRL leaves the row out.')),
   p: v.pipe(v.nullable(v.number()), v.description("The judge's P(Yes), where it was asked and answered.")),
   outcome: v.picklist(['scored', 'abstained', 'failed']),
@@ -43,13 +43,13 @@ export const trlRoutes = [
       completions: [[{ role: 'assistant', content: 'It is 5.' }]],
       columns: { answer: ['5'] },
     },
-    response: v.object({ results: v.array(result) }),
+    response: object({ results: v.array(result) }),
     async handler(context) {
       const { prompts, completions, columns } = context.body
       const recipe = await findReward(context, context.params.reward)
       if (completions.length !== prompts.length) {
         const message = `There are ${prompts.length} \`prompts\` and ${completions.length} \`completions\`; give one completion for each prompt.`
-        throw new GavelError('invalid_request', message, { param: 'completions' })
+        throw new GavelError('unprocessable', message, { param: 'completions' })
       }
       const column = `columns.${context.query.answer ?? 'answer'}`
       const golds = goldColumn(columns, context.query.answer, prompts.length)
@@ -70,7 +70,7 @@ export const trlRoutes = [
   }),
 ]
 
-/** @throws GavelError `invalid_request` when the column that was named is missing, or of another length */
+/** @throws GavelError `unprocessable` when the column that was named is missing, or of another length */
 function goldColumn(columns: Record<string, unknown[]>, named: string | undefined, rows: number): unknown[] {
   const name = named ?? 'answer'
   const column = Object.hasOwn(columns, name) ? columns[name] : undefined
@@ -79,5 +79,5 @@ function goldColumn(columns: Record<string, unknown[]>, named: string | undefine
     column === undefined
       ? `\`columns\` has no ${JSON.stringify(name)}, which the URL names as the column of gold answers.`
       : `\`columns.${name}\` has ${column.length} values and there are ${rows} prompts; give one for each.`
-  throw new GavelError('invalid_request', message, { param: `columns.${name}` })
+  throw new GavelError('unprocessable', message, { param: `columns.${name}` })
 }

@@ -1,7 +1,7 @@
 /** vLLM: pooling and scoring routes of a server that serves one judge. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { text } from '../../core/schemas/fields.ts'
+import { looseObject, object, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { chatMessages, conversationItem } from './chat-text.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
@@ -12,17 +12,17 @@ const ids = v.array(v.pipe(v.number(), v.integer()))
 const oneOrMore = v.union([text('Text.'), v.pipe(v.array(text('Text.')), v.maxLength(4096))])
 const list = (given: string | string[]) => (typeof given === 'string' ? [given] : given)
 
-export const classifyRequest = v.object({
+export const classifyRequest = object({
   model,
   input: v.optional(v.union([oneOrMore, ids, v.array(ids)])),
   messages: v.optional(chatMessages),
 })
-const score = v.object({
+const score = object({
   index: v.number(),
   object: v.literal('score'),
   score: v.pipe(v.nullable(v.number()), v.description('P(Yes); null where the judge gave no score.')),
 })
-const scores = v.object({
+const scores = object({
   id: v.string(),
   object: v.literal('list'),
   created: v.number(),
@@ -38,7 +38,7 @@ const PAIR_NAMES = [
   ['data_1', 'data_2'],
   ['text_1', 'text_2'],
 ] as const
-const scoreRequest = v.object({
+const scoreRequest = object({
   model,
   ...(Object.fromEntries(PAIR_NAMES.flat().map((name) => [name, v.optional(oneOrMore)])) as Record<
     (typeof PAIR_NAMES)[number][number],
@@ -46,17 +46,17 @@ const scoreRequest = v.object({
   >),
 })
 
-const rerankRequest = v.object({
+const rerankRequest = object({
   model,
   query: text('The question.'),
   documents: v.pipe(
-    v.array(v.union([text('An answer.'), v.looseObject({ text: text('An answer.') })])),
+    v.array(v.union([text('An answer.'), looseObject({ text: text('An answer.') })])),
     v.maxLength(4096),
   ),
   top_n: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
 })
 
-export const generativeRequest = v.object({
+export const generativeRequest = object({
   model,
   query: v.union([text('The question.'), ids]),
   items: v.union([text('An answer.'), v.pipe(v.array(v.union([text('An answer.'), ids])), v.maxLength(4096))]),
@@ -84,10 +84,10 @@ export const vllmRoutes = [
     body: classifyRequest,
     maxBytes: MAX_BATCH_BYTES,
     example: { input: ['<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\nIt is 5.'] },
-    response: v.object({
+    response: object({
       ...scores.entries,
       data: v.array(
-        v.object({
+        object({
           index: v.number(),
           label: v.nullable(v.string()),
           probs: v.pipe(v.array(v.number()), v.description('Of yes, and of no.')),
@@ -123,7 +123,7 @@ export const vllmRoutes = [
         const names = PAIR_NAMES.find(([a, b]) => body[a] !== undefined && body[b] !== undefined)
         if (!names) {
           const message = '`queries` and `documents` are missing; give both.'
-          throw new GavelError('invalid_request', message, { param: 'queries' })
+          throw new GavelError('unprocessable', message, { param: 'queries' })
         }
         const [queries, documents] = names.map((name) => list(body[name]!))
         const scored = await judgeItems(context, params.judge, pairs(queries, documents, names[1]))
@@ -143,12 +143,12 @@ export const vllmRoutes = [
       body: rerankRequest,
       maxBytes: MAX_BATCH_BYTES,
       example: { query: 'What is 2 + 3?', documents: ['It is 5.', 'It is 6.'] },
-      response: v.object({
+      response: object({
         id: v.string(),
         model: v.string(),
         usage,
         results: v.array(
-          v.object({ index: v.number(), document: v.object({ text: v.string() }), relevance_score: v.number() }),
+          object({ index: v.number(), document: object({ text: v.string() }), relevance_score: v.number() }),
         ),
       }),
       async handler(context) {
@@ -173,7 +173,7 @@ export const vllmRoutes = [
     description:
       'With `apply_softmax` (the default) P(Yes) of both labels, without it the probability of the yes label among all ' +
       'tokens.',
-    body: v.object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), true) }),
+    body: object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), true) }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822] },
     response: scores,
@@ -195,7 +195,7 @@ export const vllmRoutes = [
     operationId: 'vllmHealth',
     scope: null,
     summary: 'Whether it runs, as vLLM says',
-    response: v.object({}),
+    response: object({}),
     handler: async () => ({}),
   }),
 ]
@@ -210,7 +210,7 @@ const envelope = (deps: Parameters<typeof hexId>[0], kind: string, model: string
 export function classifyItems({ input, messages }: v.InferOutput<typeof classifyRequest>) {
   if (messages) return [conversationItem(messages)]
   if (input === undefined) {
-    throw new GavelError('invalid_request', '`input` is missing; give it, or `messages`.', { param: 'input' })
+    throw new GavelError('unprocessable', '`input` is missing; give it, or `messages`.', { param: 'input' })
   }
   if (typeof input === 'string') return [chatItem(input, 'input')]
   return input.map((one, i) => (typeof one === 'string' ? chatItem(one, `input[${i}]`) : refuseTokenIds('input')))

@@ -120,7 +120,7 @@ test('a judge that answers short fails the row', async () => {
 
 test('a gold that cannot be compared names its row', async () => {
   const bad = (error: unknown) =>
-    error instanceof GavelError && error.param === 'items[1].answer' && error.status === 400
+    error instanceof GavelError && error.param === 'items[1].answer' && error.code === 'unprocessable'
   await assert.rejects(rewardsOf(hybrid, [row('#### 4', '4'), row('#### 4', 'as many as John')]), bad)
 })
 

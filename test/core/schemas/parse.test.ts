@@ -16,6 +16,7 @@ describe('parse', () => {
     const cases: [v.GenericSchema, unknown, string, RegExp][] = [
       [createJudge, {}, 'provider', /is missing; give it/],
       [createJudge, 3, 'body', /must be a JSON object/],
+      [createJudge, [], 'body', /must be a JSON object/],
       [
         createJudge,
         { provider: { type: 'x' } },
@@ -30,9 +31,6 @@ describe('parse', () => {
       ],
       [createJudge, { provider: local, template: { user: 3 } }, 'template.user', /must be string, but was 3/],
       [createJudge, { provider: local, concurrency: 0.5 }, 'concurrency', /must be integer, but was 0.5/],
-      [rewardRecipe, { mu: 1, lambda: 0 }, 'judge', /mu > 0 weighs a judge/],
-      [rewardRecipe, { lambda: 0 }, 'lambda', /both 0/],
-      [createRecipe, { lambda: 1 }, 'verifier', /lambda > 0 weighs a verifier/],
       [rewardsRequest, { reward: { lambda: 1, verifier: 'z' }, items: [] }, 'reward.verifier', /"math" or "exact"/],
       [rewardsRequest, { reward: 'x', items: [] }, 'items', /have a length of >=1, but was 0/],
       [jobSpec, { type: 'ppo' }, 'type', /"sft" or "grpo" or "eval"/],
@@ -45,6 +43,17 @@ describe('parse', () => {
     ]
     for (const [schema, value, param, message] of cases) {
       assert.throws(() => parse(schema, value), { code: 'invalid_request', param, message }, JSON.stringify(value))
+    }
+  })
+
+  test('tells what no schema can say from what one does', () => {
+    const cases: [v.GenericSchema, unknown, string, RegExp][] = [
+      [rewardRecipe, { mu: 1, lambda: 0 }, 'judge', /mu > 0 weighs a judge/],
+      [rewardRecipe, { lambda: 0 }, 'lambda', /both 0/],
+      [createRecipe, { lambda: 1 }, 'verifier', /lambda > 0 weighs a verifier/],
+    ]
+    for (const [schema, value, param, message] of cases) {
+      assert.throws(() => parse(schema, value), { code: 'unprocessable', param, message }, JSON.stringify(value))
     }
   })
 

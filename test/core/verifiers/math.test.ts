@@ -90,7 +90,7 @@ test('gold may be a whole solution', () => {
 test('a gold that cannot be compared is an error, never a 0', () => {
   for (const gold of ['', ' ', '$$', 'as many as John has', '1'.repeat(5000)]) {
     const refused = (error: unknown) =>
-      error instanceof GavelError && error.code === 'invalid_request' && error.param === 'gold'
+      error instanceof GavelError && error.code === 'unprocessable' && error.param === 'gold'
     assert.throws(() => math.verify({ text: '#### 1', gold }), refused, gold.slice(0, 20))
     assert.throws(() => math.checkGold(gold), refused)
   }

@@ -68,11 +68,11 @@ describe('decisions', () => {
     await assert.rejects(ask('boom'), { status: 502, code: 'judge_unreachable' })
     const choices = Array.from({ length: 27 }, (_, i) => ({ value: String(i) }))
     await assert.rejects(ask('x', [{ type: 'choice', instructions: 'q', choices }]), {
-      status: 400,
+      status: 422,
       param: 'questions[0]',
     })
     const twice = { type: 'predicate', instructions: 'q', name: 'n' } as const
-    await assert.rejects(ask('x', [twice, twice]), { status: 400, param: 'questions[1].name' })
+    await assert.rejects(ask('x', [twice, twice]), { status: 422, param: 'questions[1].name' })
     await assert.rejects(client.decisions.create({ model: 'nobody', input: 'x', questions: [twice] }), {
       param: 'model',
     })
@@ -96,7 +96,7 @@ test("System One, as PyPI verifiers' decision judge posts it", async () => {
   assert.equal(usage.output_tokens, 0)
   assert.deepEqual((await ask('nothing', { grade })).answers, { grade: { type: 'refusal' } })
   assert.equal((await ask('boom', { grade }, 502)).error.param, 'questions.grade')
-  assert.equal((await ask('x', { g: { ...grade, criteria: ['one'] } }, 400)).error.param, 'questions.g')
+  assert.equal((await ask('x', { g: { ...grade, criteria: ['one'] } }, 422)).error.param, 'questions.g')
   await app.json('/v1/systemone', { json: { model: 'j', questions: { grade } } }, 400)
 })
 
@@ -153,7 +153,7 @@ describe('graders', () => {
     const { errors } = (await run(judged, 'boom')).metadata
     assert.ok(errors.model_grader_server_error && /500/.test(errors.model_grader_server_error_details!))
     assert.ok((await run(judged, 'nothing')).metadata.errors.model_grader_refusal_error)
-    await assert.rejects(run({ ...judged, model: 'nobody' }, 'x'), { status: 400, param: 'grader.model' })
+    await assert.rejects(run({ ...judged, model: 'nobody' }, 'x'), { status: 404, param: 'grader.model' })
   })
 
   test('multi graders: object, list and single; formulas; parts', async () => {

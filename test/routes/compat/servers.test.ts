@@ -26,8 +26,8 @@ describe('vLLM', () => {
     const messages = [{ role: 'user', content: query }, { role: 'assistant', content: 'It is 6.' }] // prettier-ignore
     assert.equal((await post('/classify', { messages })).data[0].label, 'no')
     for (const wrong of [[1, 2], [[1, 2]]])
-      assert.equal((await post('/classify', { input: wrong }, 400)).error.param, 'input')
-    assert.equal((await post('/classify', { input: 'plain' }, 400)).error.param, 'input')
+      assert.equal((await post('/classify', { input: wrong }, 422)).error.param, 'input')
+    assert.equal((await post('/classify', { input: 'plain' }, 422)).error.param, 'input')
   })
 
   test('score: every name that pairs have had', async () => {
@@ -42,8 +42,8 @@ describe('vLLM', () => {
     }
     const { data } = await post('/score', { queries: ['a', 'b'], documents: ['5', '6'] })
     assert.ok(data[0].score > 0.5 && data[1].score < 0.5)
-    await post('/score', { queries: ['a', 'b'], documents: ['5'] }, 400)
-    await post('/score', { queries: 'a' }, 400)
+    await post('/score', { queries: ['a', 'b'], documents: ['5'] }, 422)
+    await post('/score', { queries: 'a' }, 422)
   })
 
   test('rerank: best first, without what has no score', async () => {
@@ -62,7 +62,7 @@ describe('vLLM', () => {
     assert.ok(close(await scoreOf({}), YES))
     assert.ok(close(await scoreOf({ apply_softmax: false }), 0.7))
     await post('/generative_scoring', { query, items: ['x'], label_token_ids: [1, 2, 3] }, 400)
-    await post('/generative_scoring', { query: [1, 2], items: ['x'], label_token_ids: [1, 2] }, 400)
+    await post('/generative_scoring', { query: [1, 2], items: ['x'], label_token_ids: [1, 2] }, 422)
     await post('/generative_scoring', { query, items: ['x'], label_token_ids: [1, 2], item_first: true }, 400)
   })
 })

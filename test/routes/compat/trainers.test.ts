@@ -52,13 +52,13 @@ describe('OpenRLHF', () => {
   })
 
   test('what is wrong with the data is said', async () => {
-    const gold = await post([chatml(question, right)], ['no number at all'], 'both', 400)
+    const gold = await post([chatml(question, right)], ['no number at all'], 'both', 422)
     assert.equal(gold.error.param, 'labels[0]')
     assert.match(gold.error.message, /^`?labels\[0\]/)
-    assert.equal((await post([chatml(question, right)], [{ a: 1 }], 'both', 400)).error.param, 'labels[0]')
-    assert.equal((await post(['x'], ['5', '6'], 'both', 400)).error.param, 'labels')
-    assert.equal((await post(['no turns'], ['5'], 'both', 400)).error.param, 'query[0]')
-    assert.match((await post([], [], 'nobody', 400)).error.message, /no reward recipe and no judge "nobody"/)
+    assert.equal((await post([chatml(question, right)], [{ a: 1 }], 'both', 422)).error.param, 'labels[0]')
+    assert.equal((await post(['x'], ['5', '6'], 'both', 422)).error.param, 'labels')
+    assert.equal((await post(['no turns'], ['5'], 'both', 422)).error.param, 'query[0]')
+    assert.match((await post([], [], 'nobody', 404)).error.message, /no reward recipe and no judge "nobody"/)
   })
 })
 
@@ -137,7 +137,7 @@ test('LLaMA-Factory: whole decoded chats', async () => {
   const { scores } = await app.json('/compat/llama-factory/j', { json: { model: 'model', messages } })
   assert.ok(close(scores[0], YES))
   assert.equal(scores[1], 0.5)
-  const bad = await app.json('/compat/llama-factory/j', { json: { model: 'model', messages: ['plain'] } }, 400)
+  const bad = await app.json('/compat/llama-factory/j', { json: { model: 'model', messages: ['plain'] } }, 422)
   assert.equal(bad.error.param, 'messages[0]')
 })
 
@@ -173,9 +173,9 @@ test('AWS Lambda: every form of event', async () => {
     [failed.aggregate_reward_score, failed.metrics_list],
     [0.5, [{ name: 'unscored', value: 1, type: 'Metric' }]],
   )
-  await app.json('/compat/aws-lambda/j', { json: { body: '{' } }, 400)
+  await app.json('/compat/aws-lambda/j', { json: { body: '{' } }, 422)
   const noAnswer = [{ id: 'r', messages: [{ role: 'user', content: 'x' }] }]
-  await app.json('/compat/aws-lambda/j', { json: noAnswer }, 400)
+  await app.json('/compat/aws-lambda/j', { json: noAnswer }, 422)
 })
 
 describe('TRL', () => {
@@ -200,9 +200,9 @@ describe('TRL', () => {
     const json = { prompts: [question], completions: [right], columns: { solution: ['6'] } }
     assert.ok(close((await app.json('/compat/trl/both?answer=solution', { json })).results[0].reward, (0.1 + YES) / 2))
     assert.ok(close((await app.json('/compat/trl/both', { json })).results[0].reward, YES))
-    assert.equal((await app.json('/compat/trl/both?answer=gold', { json }, 400)).error.param, 'columns.gold')
+    assert.equal((await app.json('/compat/trl/both?answer=gold', { json }, 422)).error.param, 'columns.gold')
     assert.equal(
-      (await app.json('/compat/trl/both', { json: { ...json, completions: [] } }, 400)).error.param,
+      (await app.json('/compat/trl/both', { json: { ...json, completions: [] } }, 422)).error.param,
       'completions',
     )
   })
@@ -234,9 +234,9 @@ describe('clients of one sample a request', () => {
     const bad = app.json(
       '/compat/slime/both',
       { json: { prompt: 'Together?', response: right, label: 'no number at all' } },
-      400,
+      422,
     )
-    await app.json('/compat/slime/nobody', { json: { prompt: 'Together?', response: right } }, 400)
+    await app.json('/compat/slime/nobody', { json: { prompt: 'Together?', response: right } }, 404)
     assert.ok(close(await good, (1 + YES) / 2))
     assert.equal((await bad).error.param, 'label')
   })
@@ -266,7 +266,7 @@ describe('a key in the URL', () => {
       // A key in the header does not make up for it.
       await app.json(`/t/${token}/compat/slime/both`, { json }, 401)
     }
-    const refused = await app.json('/v1/keys', { json: { scopes: ['judge', 'data'], path_token: true } }, 400)
+    const refused = await app.json('/v1/keys', { json: { scopes: ['judge', 'data'], path_token: true } }, 422)
     assert.equal(refused.error.param, 'scopes')
     await app.json('/compat/slime/both', { json, key: null }, 401)
   })

@@ -34,7 +34,7 @@ function readGold(gold: string): MathValue[] {
   const values = worked ? extractAnswer(gold) : readings(gold)
   if (values.length > 0) return values
   throw new GavelError(
-    'invalid_request',
+    'unprocessable',
     `The gold answer ${JSON.stringify(gold.slice(0, 80))} holds no answer that 'math' can compare. Give a number or ` +
       "a LaTeX value such as 72, 3/4 or \\frac{3}{4}, or a solution that ends with '#### 72' or \\boxed{72}.",
     { param: 'gold' },
