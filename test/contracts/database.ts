@@ -70,7 +70,7 @@ export function databaseContract(
       own.rows.map((r) => r.items),
       [50, 5],
     )
-    await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'invalid_request' })
+    await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'not_found' })
   })
 
   test('lists go newest first, page by page, and know a bad cursor', async () => {

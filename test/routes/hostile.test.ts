@@ -111,7 +111,11 @@ describe('hostile requests', () => {
       if (/:/.test(route.path)) continue
       for (const [query, param] of cases) {
         const answer = await send(`${route.path}?${query}`, {})
-        assert.deepEqual([answer.status, answer.param], [query.startsWith('after=') && query.length < 100 ? 404 : 400, param], `${route.path}?${query}`)
+        assert.deepEqual(
+          [answer.status, answer.param],
+          [query.startsWith('after=') && query.length < 100 ? 404 : 400, param],
+          `${route.path}?${query}`,
+        )
       }
     }
   })

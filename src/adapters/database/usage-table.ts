@@ -63,7 +63,7 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
     if (judge !== undefined && more === undefined) {
       return or(lt(t.day, day), and(eq(t.day, day), sql`(${t.payer}, ${t.judge}) > (${payer}, ${judge})`))
     }
-    throw new GavelError('invalid_request', '`after` must be the id of the last row of the page before.', {
+    throw new GavelError('not_found', '`after` must be the id of the last row of the page before.', {
       param: 'after',
     })
   }

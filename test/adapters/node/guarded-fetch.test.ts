@@ -51,7 +51,7 @@ describe('guardedFetch', () => {
 
   test('reaches no private address, by number or by name', async () => {
     for (const url of ['https://127.0.0.1/', 'https://[::1]/', 'http://example.com/', 'https://localhost/']) {
-      await assert.rejects(closed(url), { code: 'invalid_request' }, url)
+      await assert.rejects(closed(url), { code: 'unprocessable' }, url)
     }
     // A name with a dot that resolvers answer with loopback: only the check at connect can see it.
     await assert.rejects(closed('https://localhost.localdomain./'), (error: Error & { code: string }) =>
