@@ -124,7 +124,7 @@ export function apiContract(
     api.clock.time += 40_000
     assert.equal((await verify()).status, 200)
     assert.equal((await api.request('/v1/judges')).headers.get('ratelimit'), null, 'the operator has no limit')
-    await api.json('/v1/keys', { json: { scopes: ['judge'], budget: { per: 'day' } } }, 400)
+    await api.json('/v1/keys', { json: { scopes: ['judge'], budget: { per: 'day' } } }, 422)
   })
 
   check("tenants: another's ids are a 404, and only the operator makes keys for others", async (api) => {
