@@ -54,7 +54,7 @@ const SHOWN = {
 
 /** `step 12/200  reward 0.41  loss 0.02  3.1 s` */
 function describeMetrics({ spec }: Job, { step, values }: MetricPoint): string {
-  const where = spec.type === 'eval' ? `${step} rows` : `step ${step}/${spec.config.steps}`
+  const where = 'steps' in spec.config ? `step ${step}/${spec.config.steps}` : `${step} rows`
   const shown = Object.entries(SHOWN).flatMap(([name, label]) =>
     values[name] === undefined ? [] : [`${label} ${figure(values[name])}`],
   )

@@ -28,6 +28,14 @@ const SAMPLING: JobFlag[] = [
   ['--temperature <x>', 'config.temperature', 'of sampling'],
 ]
 
+const JUDGING: JobFlag[] = [
+  ['--judge <judge>', 'judge', 'the judge, by id or name'],
+  ['--dataset <dataset>', 'dataset', 'the dataset, by id or name'],
+  ['--name <name>', 'name', 'what to call the job'],
+  ['--verifier <name>', 'verifier', 'says what is right, by the `answer` of a row; default math'],
+  ['--seed <n>', 'config.seed', 'seed of every random choice'],
+]
+
 /** The fields that are often given. Any other of `config` is given with --set, and everything with --file. */
 const JOB_FLAGS: Record<JobType, JobFlag[]> = {
   sft: [
@@ -55,6 +63,7 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
     ...SAMPLING,
     ['--canary-every <n>', 'config.canary_every', 'steps between looks at the canary; 0: none'],
     ['--on-hacking <what>', 'config.on_hacking', 'warn or stop'],
+    ['--allow-failed-audit <judge>', 'allow_failed_audit', 'train on this judge although its audit failed'],
   ],
   eval: [
     ...COMMON,
@@ -63,6 +72,18 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
     ['--judge <judge>', 'judge', 'a judge to ask about each answer as well'],
     ...SAMPLING,
     ['--limit <n>', 'config.limit', 'only the first N rows'],
+  ],
+  'judge.calibrate': [
+    ...JUDGING,
+    ['--method <name>', 'method', 'platt or isotonic; default: the better on held-out folds'],
+    ['--folds <n>', 'config.folds', 'folds'],
+    ['--bins <n>', 'config.bins', 'bins of ECE and the reliability diagram'],
+    ['--limit <n>', 'config.limit', 'only the first N rows'],
+  ],
+  'judge.audit': [
+    ...JUDGING,
+    ['--rows <n>', 'config.rows', 'questions of each attack, at most'],
+    ['--limit <x>', 'config.limit', 'highest false-positive rate with which it passes, a fraction'],
   ],
 }
 

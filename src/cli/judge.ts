@@ -1,10 +1,13 @@
 import type { Command } from 'commander'
 import type { Judge } from '../core/schemas/judge.ts'
+import type { CalibrationReport, JudgeAuditResult, JudgeCalibrateResult } from '../core/schemas/judge-jobs.ts'
 import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
 import { apiCommand, connect, decimal, listCommand, wholeNumber, type ApiOptions } from './api-command.ts'
 import type { NewJudge } from './client.ts'
 import { CliError, EXIT, type Io } from './io.ts'
-import { excerpt, figure, print, printList, time, type Columns } from './output.ts'
+import { follow } from './follow.ts'
+import { addJobFlags, jobFromFlags } from './job-flags.ts'
+import { excerpt, figure, percent, print, printList, table, time, type Columns } from './output.ts'
 import { readJsonLines, readJsonObject } from './read-input.ts'
 
 /** Items of one request, when many are asked about: answers come as they are had, and no request takes very long. */
@@ -15,9 +18,11 @@ const COLUMNS: Columns<Judge> = {
   name: (j) => j.name ?? '-',
   version: (j) => j.version,
   provider: (j) => j.provider.type,
-  model: (j) => j.provider.model,
+  model: (j) => (j.provider.type === 'ensemble' ? `${j.provider.judges.length} judges` : j.provider.model),
   template: (j) => (typeof j.template === 'string' ? j.template : 'its own'),
   labels: (j) => `${j.labels.yes}/${j.labels.no}`,
+  calibrated: (j) => j.calibration?.map.method ?? '-',
+  audit: (j) => (j.audit ? (j.audit.passed ? 'passed' : `failed: ${j.audit.worst}`) : '-'),
   created: (j) => time(j.created_at),
 }
 
@@ -37,12 +42,24 @@ interface CreateOptions extends ApiOptions {
   minLabelMass?: number
   timeoutMs?: number
   concurrency?: number
+  engine?: string
+  judges?: string[]
+  combine?: string
+  k?: number
+  rubric?: string
+  debias?: string[]
+  maxAnswerChars?: number
+  priceInput?: number
+  priceOutput?: number
+  budgetTokens?: number
+  budgetCost?: number
 }
 
-interface AskOptions extends ApiOptions {
+interface ScoreOptions extends ApiOptions {
   judge: string
   question?: string
   answer?: string
+  reference?: string
 }
 
 /** `gavel judge`: named ways to get P(Yes), and asking them. */
@@ -52,19 +69,36 @@ export function registerJudge(program: Command, io: Io): void {
   apiCommand(judge, 'create', 'create a judge; it never changes, a name that exists gets its next version')
     .option('--file <file>', 'a JSON file with the body of POST /v1/judges; flags go on top of it')
     .option('--name <name>', 'what to call it')
-    .option('--provider <type>', 'openai (any compatible endpoint), huggingface, or local (our own engine)')
+    .option(
+      '--provider <type>',
+      'openai (any compatible endpoint), huggingface, decisions, systemone, local (a model here) or ensemble',
+    )
     .option('--model <model>', "the provider's name of the model; of a local judge, a model by id or name")
-    .option('--base-url <url>', 'openai: the endpoint up to and with its version, https://host/v1')
+    .option(
+      '--base-url <url>',
+      'openai, decisions, systemone: the endpoint up to and with its version, https://host/v1',
+    )
     .option('--api <api>', 'openai: chat or completions')
     .option('--endpoint-url <url>', 'huggingface: a dedicated Inference Endpoint')
     .option('--inference-provider <name>', 'huggingface: the inference provider')
+    .option('--engine <name>', 'local: gavel, or llama.cpp for any GGUF (needs the package node-llama-cpp)')
+    .option('--judges <judge...>', 'ensemble: the judges that it is made of')
+    .option('--combine <how>', 'ensemble: mean, min or mean_minus_sd')
+    .option('--k <x>', 'ensemble: standard deviations taken off by mean_minus_sd', decimal)
     .option('--provider-api-key <key>', "the provider's secret (GAVEL_PROVIDER_API_KEY, which ps does not show)")
     .option('--template <name>', 'a built-in template; a template of yours goes into --file')
+    .option('--rubric <text>', 'the criteria, for the template rubric')
+    .option('--debias <how...>', 'wording, order: ask in several ways and take the mean')
+    .option('--max-answer-chars <n>', 'longest answer shown whole', wholeNumber)
     .option('--yes <label>', 'the first token that means correct')
     .option('--no <label>', 'the first token that means wrong')
     .option('--min-label-mass <p>', 'least P(yes) + P(no), below which it abstains', decimal)
     .option('--timeout-ms <n>', 'longest wait for one call', wholeNumber)
     .option('--concurrency <n>', 'most calls at once', wholeNumber)
+    .option('--price-input <x>', 'price of a million prompt tokens', decimal)
+    .option('--price-output <x>', 'price of a million completion tokens', decimal)
+    .option('--budget-tokens <n>', 'stop asking after so many tokens', wholeNumber)
+    .option('--budget-cost <x>', 'stop asking after such a cost', decimal)
     .action(async (options: CreateOptions) => {
       const created = await connect(io, options).judges.create(bodyOf(options, io))
       print(io, options, created, (j) => `${j.id}${j.name === null ? '' : ` ${j.name} (version ${j.version})`}`)
@@ -84,11 +118,90 @@ export function registerJudge(program: Command, io: Io): void {
     },
   )
 
-  apiCommand(judge, 'ask [file]', 'have a judge score one answer, or the items {question, answer} of a JSONL file')
+  apiCommand(judge, 'score [file]', 'have a judge score one answer, or the items {question, answer} of a JSONL file')
     .requiredOption('--judge <judge>', 'the judge, by id or name')
     .option('--question <text>', 'what was asked')
     .option('--answer <text>', 'the answer to judge')
-    .action((file: string | undefined, options: AskOptions) => ask(io, file, options))
+    .option('--reference <text>', 'the right answer, for templates that show it')
+    .action((file: string | undefined, options: ScoreOptions) => score(io, file, options))
+
+  registerJudgeJob(judge, io, 'judge.calibrate', {
+    description:
+      'find what the probabilities of a judge are worth, on rows whose truth is known; makes its next version',
+    text: describeCalibration,
+  })
+  registerJudgeJob(judge, io, 'judge.audit', {
+    description: 'try to fool a judge, and keep with it how often that worked; exit code 1 where it is above the limit',
+    text: describeAudit,
+    passed: (audit) => audit.passed,
+  })
+}
+
+interface JudgeResults {
+  'judge.calibrate': JudgeCalibrateResult & { judge: string }
+  'judge.audit': JudgeAuditResult
+}
+
+/** A command that runs a job about a judge to its end and prints what it found. */
+function registerJudgeJob<T extends keyof JudgeResults>(
+  judge: Command,
+  io: Io,
+  type: T,
+  how: {
+    description: string
+    text: (result: JudgeResults[T]) => string
+    passed?: (result: JudgeResults[T]) => boolean
+  },
+): void {
+  const command = apiCommand(judge, type.replace('judge.', ''), how.description)
+  addJobFlags(command, type).action(async (options: ApiOptions) => {
+    const api = connect(io, options)
+    const job = await api.jobs.create(jobFromFlags(type, { ...options }))
+    // Standard output is for the result.
+    const ended = await follow(io, api, job, {}, (line) => io.err(`${line}\n`))
+    const result = ended.result as unknown as JudgeResults[T]
+    print(io, options, { job: ended.id, ...result }, how.text)
+    if (how.passed && !how.passed(result)) throw new CliError('The judge did not pass.')
+  })
+}
+
+function describeCalibration({
+  judge,
+  scored,
+  questions,
+  map,
+  before,
+  after,
+}: JudgeResults['judge.calibrate']): string {
+  const interval = (value: CalibrationReport['auc']) =>
+    value === null ? '-' : `${figure(value.value)} (${figure(value.low)} to ${figure(value.high)})`
+  const rows = (['auc', 'accuracy', 'ece', 'brier'] as const).map((metric) => ({ metric, before, after }))
+  const shown = table(
+    {
+      '': (row) => row.metric,
+      before: (row) => interval(row.before[row.metric]),
+      after: (row) => interval(row.after[row.metric]),
+    },
+    rows,
+  )
+  return `${judge} is calibrated (${map.method}) on ${scored} answers to ${questions} questions; held out:\n${shown}`
+}
+
+function describeAudit({ attacks, right, passed, limit, worst }: JudgeAuditResult): string {
+  const share = (rate: number | null) => (rate === null ? '-' : percent(rate))
+  const shown = table(
+    {
+      attack: (row) => row.attack,
+      accepted: (row) => `${row.accepted} of ${row.n}`,
+      rate: (row) => share(row.rate),
+      '95 % interval': (row) => `${percent(row.low)} to ${percent(row.high)}`,
+      abstained: (row) => row.abstained,
+      failed: (row) => row.failed,
+    },
+    [...attacks, { attack: '(right solutions)', ...right }],
+  )
+  const verdict = passed ? 'passed' : `failed by ${worst}`
+  return `${shown}\n${verdict}: no attack may be accepted more often than ${percent(limit)}`
 }
 
 /** Only what was given: defaults and rules are the API's. */
@@ -102,8 +215,14 @@ function bodyOf(options: CreateOptions, io: Io): NewJudge {
     api: options.api,
     endpoint_url: options.endpointUrl,
     inference_provider: options.inferenceProvider,
+    engine: options.engine,
+    judges: options.judges,
+    combine: options.combine,
+    k: options.k,
     // A variable that is always set must not trouble judges that take no secret.
-    api_key: options.providerApiKey ?? (type === 'local' ? undefined : io.env.GAVEL_PROVIDER_API_KEY || undefined),
+    api_key:
+      options.providerApiKey ??
+      (type === 'local' || type === 'ensemble' ? undefined : io.env.GAVEL_PROVIDER_API_KEY || undefined),
   }
   return {
     ...body,
@@ -111,12 +230,21 @@ function bodyOf(options: CreateOptions, io: Io): NewJudge {
     ...withoutGaps(undefined, {
       name: options.name,
       template: options.template,
+      rubric: options.rubric,
+      debias: options.debias,
+      max_answer_chars: options.maxAnswerChars,
       min_label_mass: options.minLabelMass,
       timeout_ms: options.timeoutMs,
       concurrency: options.concurrency,
     }),
     ...((options.yes ?? options.no) !== undefined && {
       labels: withoutGaps(body.labels, { yes: options.yes, no: options.no }),
+    }),
+    ...((options.priceInput ?? options.priceOutput) !== undefined && {
+      price: withoutGaps(body.price, { input: options.priceInput, output: options.priceOutput }),
+    }),
+    ...((options.budgetTokens ?? options.budgetCost) !== undefined && {
+      budget: withoutGaps(body.budget, { tokens: options.budgetTokens, cost: options.budgetCost }),
     }),
   } as NewJudge
 }
@@ -127,7 +255,7 @@ const withoutGaps = (base: unknown, entries: object) => ({
   ...Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)),
 })
 
-async function ask(io: Io, file: string | undefined, options: AskOptions): Promise<void> {
+async function score(io: Io, file: string | undefined, options: ScoreOptions): Promise<void> {
   const items = itemsOf(file, options)
   const api = connect(io, options)
   let failed = 0
@@ -145,15 +273,20 @@ async function ask(io: Io, file: string | undefined, options: AskOptions): Promi
   }
 }
 
-function itemsOf(file: string | undefined, { question, answer }: AskOptions): JudgmentItem[] {
+function itemsOf(file: string | undefined, { question, answer, reference }: ScoreOptions): JudgmentItem[] {
   if (file !== undefined && question === undefined && answer === undefined) {
     // Other keys are of the user's own; the API knows only these.
     return readJsonLines(file, () => null).map(
-      ({ row: { question, answer, messages } }) =>
-        (messages === undefined ? { question, answer } : { messages }) as JudgmentItem,
+      ({ row: { question, answer, messages, reference } }) =>
+        ({
+          ...(messages === undefined ? { question, answer } : { messages }),
+          ...(reference !== undefined && { reference }),
+        }) as JudgmentItem,
     )
   }
-  if (file === undefined && question !== undefined && answer !== undefined) return [{ question, answer }]
+  if (file === undefined && question !== undefined && answer !== undefined) {
+    return [{ question, answer, ...(reference !== undefined && { reference }) }]
+  }
   throw new CliError('Give either --question and --answer, or a JSONL file with items {question, answer}.', EXIT.usage)
 }
 

@@ -43,6 +43,18 @@ export interface ResourceTable<Body> {
   remove(tenant: string, id: string, now: number): Promise<boolean>
 }
 
+/** What was spent on a judge. */
+export interface Spent {
+  tokens: number
+  cost: number
+}
+export interface JudgeTable extends ResourceTable<JudgeBody> {
+  /** Puts a finding about a judge beside what it is; the judge itself never changes. */
+  annotate(tenant: string, id: string, finding: Pick<JudgeBody, 'audit'>): Promise<void>
+  /** Adds to what was spent, in one statement; answers the new sum. Adding nothing reads it. */
+  spend(id: string, more: Spent): Promise<Spent>
+}
+
 export interface KeyBody {
   scopes: Scope[]
   /** Whether the key is also taken from a URL. */
@@ -195,7 +207,7 @@ export interface DatasetBody {
 
 export interface Database {
   keys: KeyTable
-  judges: ResourceTable<JudgeBody>
+  judges: JudgeTable
   recipes: ResourceTable<RewardRecipe>
   datasets: ResourceTable<DatasetBody>
   models: ResourceTable<ModelBody>

@@ -71,6 +71,8 @@ export interface FirstTokenLogprobs {
   /** Whether `logprobs` holds every variant of every label (local models), or only a provider's top k. */
   complete: boolean
   usage: { promptTokens: number; completionTokens: number }
+  /** From the first try to the answer, in ms; of a model here, of all that were asked together. */
+  latencyMs?: number
 }
 
 /**

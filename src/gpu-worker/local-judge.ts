@@ -39,12 +39,14 @@ export async function localJudgeClient(
   /** Those that ask for the same labels, together. */
   const score = async (requests: readonly JudgeRequest[]): Promise<(FirstTokenLogprobs | Error)[]> => {
     const pieces = labelPieces(codec, requests[0]!.labels)
+    const started = performance.now()
     const texts = requests.map(tokensOf)
     const scorable = texts.filter((text): text is number[] => !(text instanceof Error))
     const scores = await scorer.score(
       scorable,
       pieces.map(({ id }) => id),
     )
+    const latencyMs = performance.now() - started
     return texts.map((text) => {
       if (text instanceof Error) return text
       const values = scores.shift()!
@@ -52,6 +54,7 @@ export async function localJudgeClient(
         logprobs: pieces.map(({ token }, i) => ({ token, logprob: values[i]! })),
         complete: true,
         usage: { promptTokens: text.length, completionTokens: 0 },
+        latencyMs,
       }
     })
   }

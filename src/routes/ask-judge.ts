@@ -1,11 +1,15 @@
+import type { JudgeBody, ResourceRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { judgeInput } from '../core/jobs/job-inputs.ts'
-import { scoreItems, type ScoredItem } from '../core/judges/score.ts'
+import { budgeted, costOf } from '../core/judges/budget.ts'
+import { agreementOfJudges, combineJudges } from '../core/judges/ensemble.ts'
+import { verdictEntropy } from '../core/judges/probability.ts'
+import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../core/judges/score.ts'
 import type { JudgeItem } from '../core/judges/template.ts'
 import type { JudgeClient } from '../core/ports.ts'
-import type { Judge } from '../core/schemas/judge.ts'
-import type { Judgment } from '../core/schemas/judgment.ts'
+import type { EnsembleProvider, Judge } from '../core/schemas/judge.ts'
+import type { Judgment, JudgmentsAnswer } from '../core/schemas/judgment.ts'
 import { takeFromBudget } from '../core/usage/budget.ts'
 import { countScored } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
@@ -31,7 +35,8 @@ export interface OpenJudge {
 /**
  * A tenant's judge by id or name, to be asked about so many items.
  * @param param the field that named the judge
- * @throws GavelError `not_found` when there is no such judge, `rate_limited` when the budget does not allow for it
+ * @throws GavelError `not_found` when there is no such judge, `unprocessable` when it is an ensemble, which has no model of its own;
+ *   `rate_limited` when the budget does not allow for it
  */
 export async function openJudge(
   deps: Deps,
@@ -40,8 +45,15 @@ export async function openJudge(
   param: string,
   items: number,
 ): Promise<OpenJudge> {
-  const { tenant } = asking
-  const row = await findResource(deps.database, 'judges', tenant, reference, param)
+  const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
+  if (row.body.provider.type === 'ensemble') {
+    const message = `\`${param}\` is an ensemble of judges, which has no model of its own to ask; name one of its judges.`
+    throw new GavelError('unprocessable', message, { param })
+  }
+  return openRow(deps, asking, row, items)
+}
+
+async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenJudge> {
   const judge = showJudge(row)
   let refusal: GavelError | undefined
   const client: JudgeClient = {
@@ -49,7 +61,7 @@ export async function openJudge(
     async firstTokenLogprobs(requests, signal) {
       try {
         const secret = row.secret === null ? null : await deps.secrets.open(row.secret, row.id)
-        const local = judge.provider.type === 'local' ? await judgeInput(deps, tenant, row.id) : null
+        const local = judge.provider.type === 'local' ? await judgeInput(deps, row.tenant, row.id) : null
         return await deps.judgeClient(judge, secret, local).firstTokenLogprobs(requests, signal)
       } catch (error) {
         if (error instanceof GavelError && !error.retryable) refusal = error
@@ -59,17 +71,23 @@ export async function openJudge(
   }
   return {
     judge,
-    client,
+    client: budgeted(client, judge, (more) => deps.database.judges.spend(judge.id, more)),
     settle(scored) {
       if (refusal) throw refusal
-      deps.ledger.add(asking, judge.id, countScored(scored))
+      deps.ledger.add(asking, judge.id, { ...countScored(scored), cost: costOf(sumUsage(scored), judge.price) ?? 0 })
     },
     release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
   }
 }
 
+export interface Asked {
+  judge: Judge
+  scored: (ScoredItem & { cost: number | null })[]
+}
+
 /**
- * Has a tenant's judge score items, in order; what is known from before is not asked again.
+ * Has a tenant's judge score items, in order; what is known from before is not asked again. An ensemble's judges are
+ * asked at the same time.
  * @param param the field that named the judge
  * @throws GavelError `not_found` when there is no such judge, `unavailable_here` when it cannot be asked from here,
  *   `rate_limited` when the budget does not allow for it
@@ -81,38 +99,74 @@ export async function askJudge(
   param: string,
   items: JudgeItem[],
   signal?: AbortSignal,
-): Promise<{ judge: string; scored: ScoredItem[] }> {
-  const { judge, client, settle, release } = await openJudge(deps, asking, reference, param, items.length)
+): Promise<Asked> {
+  const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
+  const { provider } = row.body
+  if (provider.type === 'ensemble') return askEnsemble(deps, asking, showJudge(row), provider, param, items, signal)
+  const { judge, client, settle, release } = await openRow(deps, asking, row, items.length)
   try {
     const scored = await scoreItems(items, judge, client, deps.database.judgments, signal)
     settle(scored)
-    return { judge: judge.id, scored }
+    return { judge, scored: scored.map((item) => ({ ...item, cost: costOf(item.usage, judge.price) })) }
   } finally {
     release()
   }
 }
 
+async function askEnsemble(
+  deps: Deps,
+  asking: Asking,
+  judge: Judge,
+  ensemble: EnsembleProvider,
+  param: string,
+  items: JudgeItem[],
+  signal?: AbortSignal,
+): Promise<Asked> {
+  const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, signal)))
+  const members = asked.map(({ scored }) => scored)
+  const scored = combineJudges(ensemble, members).map((item, i) => {
+    const costs = members.flatMap((own) => own[i].cost ?? [])
+    const cost = costs.length === 0 ? null : costs.reduce((sum, one) => sum + one, 0)
+    return { ...calibrated(item, judge), cost }
+  })
+  return { judge, scored }
+}
+
+/** What the API answers about scored items. */
+export function showJudgments({ judge, scored }: Asked): JudgmentsAnswer {
+  const agreement = agreementOfJudges(scored)
+  return {
+    object: 'list',
+    data: scored.map((item) => showJudgment(item, judge)),
+    has_more: false,
+    judge: judge.id,
+    ...(agreement && { agreement }),
+  }
+}
+
 /** A score as the API gives it. Only `scored` carries a number. */
-export function showJudgment(item: ScoredItem): Judgment {
-  const { cached } = item
+function showJudgment(item: Asked['scored'][number], judge: Judge): Judgment {
+  const { cached, usage, members } = item
+  const asking = {
+    cached,
+    tokens: { prompt: usage.promptTokens, completion: usage.completionTokens },
+    cost: item.cost,
+    latency_ms: item.latencyMs ?? null,
+    ...(members && { members }),
+  }
   if (item.outcome === 'scored') {
+    const { probability, raw = probability, labelMass } = item
     return {
       outcome: 'scored',
-      reward: item.probability,
-      probability: item.probability,
-      label_mass: item.labelMass,
-      cached,
+      reward: probability,
+      probability: raw,
+      calibrated_probability: judge.calibration ? probability : null,
+      label_mass: labelMass,
+      entropy: verdictEntropy(raw),
+      ...asking,
     }
   }
-  if (item.outcome === 'abstained') {
-    return {
-      outcome: 'abstained',
-      reward: null,
-      probability: null,
-      label_mass: item.labelMass,
-      cached,
-      reason: item.reason,
-    }
-  }
-  return { outcome: 'failed', reward: null, probability: null, label_mass: null, cached: false, reason: item.reason }
+  const { outcome, reason } = item
+  if (outcome === 'failed') return { outcome, reward: null, probability: null, label_mass: null, reason, ...asking }
+  return { outcome, reward: null, probability: null, label_mass: item.labelMass, reason, ...asking }
 }

@@ -2,7 +2,8 @@ import type { JudgeBody, ResourceRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
-import { resolveTemplate } from '../core/judges/template.ts'
+import { carriesLabel } from '../core/judges/labels.ts'
+import { checkTemplate, MAX_ANSWER_CHARS } from '../core/judges/template.ts'
 import { checkPublicUrl } from '../core/public-url.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
 import { createJudge, judge, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
@@ -11,11 +12,14 @@ import { common, page, pageQuery } from './lists.ts'
 import { removeResource } from './remove-resource.ts'
 import { route } from './route.ts'
 
+/** What judges stored by earlier versions of Gavel lack. */
+const DEFAULTS = { debias: [], max_answer_chars: MAX_ANSWER_CHARS }
+
 export const showJudge = (row: ResourceRow<JudgeBody>): Judge =>
-  ({ ...common(row, 'judge'), version: row.version, ...row.body }) as Judge
+  ({ ...common(row, 'judge'), version: row.version, ...DEFAULTS, ...row.body }) as Judge
 
 /**
- * What a judge's body becomes in storage: its URLs checked, its model's name resolved, its secret apart.
+ * What a judge's body becomes in storage: its URLs checked, the names in it resolved, its secret apart.
  * @throws GavelError `unprocessable` or `not_found` naming the field
  */
 async function prepare(
@@ -23,22 +27,68 @@ async function prepare(
   tenant: string,
   body: CreateJudge,
 ): Promise<{ body: JudgeBody; secret: string | null }> {
-  resolveTemplate(body.template)
   const { name: _, provider, ...rest } = body
   const labels = { yes: rest.labels.yes ?? 'Yes', no: rest.labels.no ?? 'No' }
-  if (labels.yes === labels.no) {
+  if (carriesLabel(labels.yes, labels.no)) {
     throw new GavelError('unprocessable', '`labels.yes` and `labels.no` are the same; give two different words.', {
       param: 'labels',
     })
   }
-  if (provider.type === 'local') {
-    const model = await findResource(deps.database, 'models', tenant, provider.model, 'provider.model')
-    return { body: { ...rest, labels, provider: { ...provider, model: model.id } }, secret: null }
+  checkTemplate({ ...rest, labels })
+  const prepared = await (PREPARE[provider.type] as Prepare<Provider>)(provider, deps, tenant)
+  const debias = [...new Set(rest.debias)]
+  return {
+    body: { ...rest, labels, debias, provider: prepared.provider },
+    secret: prepared.secret,
   }
-  if (provider.type === 'openai') checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
-  else if (provider.endpoint_url) checkPublicUrl(provider.endpoint_url, 'provider.endpoint_url', deps.allowPrivateUrls)
-  const { api_key: secret = null, ...shown } = provider
-  return { body: { ...rest, labels, provider: { ...shown, has_api_key: secret !== null } }, secret }
+}
+
+type Provider = CreateJudge['provider']
+type Prepare<P> = (
+  provider: P,
+  deps: Deps,
+  tenant: string,
+) => Promise<{ provider: JudgeBody['provider']; secret: string | null }>
+
+const PREPARE: { [T in Provider['type']]: Prepare<Extract<Provider, { type: T }>> } = {
+  async openai({ api_key: secret = null, ...provider }, deps) {
+    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    return { provider: { ...provider, has_api_key: secret !== null }, secret }
+  },
+  async huggingface({ api_key: secret = null, ...provider }, deps) {
+    const { endpoint_url } = provider
+    if (endpoint_url) checkPublicUrl(endpoint_url, 'provider.endpoint_url', deps.allowPrivateUrls)
+    return { provider: { ...provider, has_api_key: secret !== null }, secret }
+  },
+  async decisions({ api_key: secret = null, ...provider }, deps) {
+    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    return { provider: { ...provider, has_api_key: secret !== null }, secret }
+  },
+  async systemone({ api_key: secret = null, ...provider }, deps) {
+    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    return { provider: { ...provider, has_api_key: secret !== null }, secret }
+  },
+  async local(provider, { database }, tenant) {
+    const { id } = await findResource(database, 'models', tenant, provider.model, 'provider.model')
+    return { provider: { ...provider, model: id }, secret: null }
+  },
+  async ensemble(provider, { database }, tenant) {
+    const ids: string[] = []
+    for (const [i, reference] of provider.judges.entries()) {
+      const param = `provider.judges[${i}]`
+      const { id, body } = await findResource(database, 'judges', tenant, reference, param)
+      if (body.provider.type === 'ensemble') {
+        const message = `\`${param}\` is an ensemble itself; name the judges that it is made of.`
+        throw new GavelError('unprocessable', message, { param })
+      }
+      if (ids.includes(id)) {
+        const message = `\`${param}\` is a judge that is named before; name each once.`
+        throw new GavelError('unprocessable', message, { param })
+      }
+      ids.push(id)
+    }
+    return { provider: { ...provider, judges: ids }, secret: null }
+  },
 }
 
 export const judgeRoutes = [

@@ -1,11 +1,13 @@
 import { itemFromMessages, type JudgeItem } from '../core/judges/template.ts'
 import { judgmentsAnswer, judgmentsRequest, type JudgmentItem } from '../core/schemas/judgment.ts'
-import { askJudge, showJudgment } from './ask-judge.ts'
+import { askJudge, showJudgments } from './ask-judge.ts'
 import { MAX_BATCH_BYTES, route } from './route.ts'
 
 /** The schema has seen to it that an item holds one of the two forms. */
 export const toJudgeItem = (item: JudgmentItem): JudgeItem =>
-  item.messages ? itemFromMessages(item.messages) : { question: item.question!, answer: item.answer! }
+  item.messages
+    ? { ...itemFromMessages(item.messages), reference: item.reference }
+    : { question: item.question!, answer: item.answer!, reference: item.reference }
 
 export const judgmentRoutes = [
   route({
@@ -24,8 +26,7 @@ export const judgmentRoutes = [
     response: judgmentsAnswer,
     async handler({ deps, caller, body, request }) {
       const items = body.items.map(toJudgeItem)
-      const { judge, scored } = await askJudge(deps, caller, body.judge, 'judge', items, request.signal)
-      return { object: 'list', data: scored.map(showJudgment), has_more: false, judge }
+      return showJudgments(await askJudge(deps, caller, body.judge, 'judge', items, request.signal))
     },
   }),
 ]

@@ -7,6 +7,7 @@ import { evalSpec } from '../core/schemas/eval.ts'
 import * as graders from '../core/schemas/grader.ts'
 import { grpoSpec } from '../core/schemas/grpo.ts'
 import * as jobs from '../core/schemas/job.ts'
+import * as judgeJobs from '../core/schemas/judge-jobs.ts'
 import * as judges from '../core/schemas/judge.ts'
 import * as judgments from '../core/schemas/judgment.ts'
 import * as keys from '../core/schemas/key.ts'
@@ -23,6 +24,9 @@ import { MAX_JSON_BYTES, type Route } from './route.ts'
 const COMPONENTS: Record<string, v.GenericSchema> = {
   CreateJudge: judges.createJudge,
   JudgeTemplate: judges.judgeTemplate,
+  CalibrationReport: judgeJobs.calibrationReport,
+  JudgeCalibration: judgeJobs.judgeCalibration,
+  JudgeAudit: judgeJobs.judgeAudit,
   Judge: judges.judge,
   JudgmentItem: judgments.judgmentItem,
   Judgment: judgments.judgment,
@@ -40,6 +44,8 @@ const COMPONENTS: Record<string, v.GenericSchema> = {
   SftSpec: sftSpec,
   GrpoSpec: grpoSpec,
   EvalSpec: evalSpec,
+  JudgeCalibrateSpec: judgeJobs.judgeCalibrateSpec,
+  JudgeAuditSpec: judgeJobs.judgeAuditSpec,
   JobSpec: jobs.jobSpec,
   Job: jobs.job,
   JobEvent: jobs.jobEvent,

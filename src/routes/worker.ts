@@ -3,8 +3,9 @@ import { checkpointPrefix, commitCheckpoint } from '../core/checkpoints.ts'
 import type { JobRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { changeJob, checkFence, jobNotFound, staleFence } from '../core/jobs/change.ts'
-import { inputKeys } from '../core/jobs/job-inputs.ts'
+import { inputKeys, judgeOf } from '../core/jobs/job-inputs.ts'
 import { leaseJob } from '../core/jobs/lease-job.ts'
+import { settleJudgeJob } from '../core/jobs/settle-judge-job.ts'
 import { complete, fail, LEASE_SECONDS, release } from '../core/jobs/transitions.ts'
 import { MAX_OBJECT_BYTES, objectEntry } from '../core/schemas/checkpoint.ts'
 import { fields, integer } from '../core/schemas/fields.ts'
@@ -13,7 +14,7 @@ import { judgmentsAnswer } from '../core/schemas/judgment.ts'
 import { OPERATOR_TENANT } from '../core/schemas/key.ts'
 import { parse } from '../core/schemas/parse.ts'
 import * as schemas from '../core/schemas/worker.ts'
-import { askJudge, showJudgment } from './ask-judge.ts'
+import { askJudge, showJudgments } from './ask-judge.ts'
 import type { Deps } from './deps.ts'
 import { toJudgeItem } from './judgments.ts'
 import { seconds } from './lists.ts'
@@ -49,6 +50,14 @@ const uploadPlace = fields({
 
 const jobState = v.object({ id: v.string(), state: job.entries.state })
 const showState = ({ id, state }: JobRow) => ({ id, state })
+
+/** The judge that a job may ask, and where it is an ensemble, those that it is made of. */
+async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
+  const id = judgeOf(job)
+  if (id === undefined) return []
+  const provider = (await database.judges.find(job.tenant, id))?.body.provider
+  return provider?.type === 'ensemble' ? [id, ...provider.judges] : [id]
+}
 
 export const workerRoutes = [
   route({
@@ -223,7 +232,11 @@ export const workerRoutes = [
     response: jobState,
     async handler({ deps, caller, params: { id }, body: { fence, result } }) {
       const find = () => jobOf(deps, caller, id)
-      return showState(await changeJob(deps, id, find, complete(result), { fence, settled: ['succeeded'] }))
+      const row = await find()
+      // Completed before, or another's by now: that is for the change below to say.
+      const holds = row.state === 'running' && row.fence === fence
+      const settled = holds ? await settleJudgeJob(deps, row, result) : result
+      return showState(await changeJob(deps, id, find, complete(settled), { fence, settled: ['succeeded'] }))
     },
   }),
   route({
@@ -273,7 +286,7 @@ export const workerRoutes = [
     response: judgmentsAnswer,
     async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request }) {
       const row = await leasedJob(deps, caller, id, fence)
-      if (judge !== judgeOf(row)) {
+      if (!(await judgesOf(deps, row)).includes(judge)) {
         throw new GavelError(
           'unprocessable',
           "`judge` is not the judge of this job; name the id in the lease's inputs.",
@@ -282,7 +295,7 @@ export const workerRoutes = [
       }
       const payer = { tenant: row.tenant, key: row.id }
       const asked = await askJudge(deps, payer, judge, 'judge', items.map(toJudgeItem), request.signal)
-      return { object: 'list', data: asked.scored.map(showJudgment), has_more: false, judge: asked.judge }
+      return showJudgments(asked)
     },
   }),
   route({
@@ -306,9 +319,3 @@ export const workerRoutes = [
     },
   }),
 ]
-
-/** Creating the job has put ids in place of names. */
-function judgeOf({ spec }: JobRow): string | undefined {
-  if (spec.type === 'eval') return spec.judge
-  return spec.type === 'grpo' && typeof spec.reward === 'object' ? spec.reward.judge : undefined
-}

@@ -103,23 +103,23 @@ test('data upload names the bad line, and stores nothing', async () => {
   assert.equal((await json('data list')).length, before)
 })
 
-test('judge: create, ask, list, delete', async () => {
+test('judge: create, score, list, delete', async () => {
   const flags = `judge create --name sums-judge --provider openai --base-url ${provider.url}/v1 --model m`
   assert.match(await ok(flags), /^judge_\w+ sums-judge \(version 1\)\n$/)
   assert.match(await ok('judge list'), /sums-judge +1 +openai +m +answer-correctness +Yes\/No/)
 
-  const asked = await json('judge ask --judge sums-judge --question q --answer', 'p=0.25')
+  const asked = await json('judge score --judge sums-judge --question q --answer', 'p=0.25')
   assert.equal(asked.outcome, 'scored')
   assert.ok(Math.abs(asked.reward - 0.25) < 1e-6)
-  assert.match(await ok('judge ask --judge sums-judge --question q --answer', 'p=0.25'), /^0\.2500 .*cached\n$/)
+  assert.match(await ok('judge score --judge sums-judge --question q --answer', 'p=0.25'), /^0\.2500 .*cached\n$/)
 
   const items = file('items.jsonl', '{"question":"q","answer":"p=0.75","more":1}\n{"question":"r","answer":"p=0.5"}\n')
-  const lines = (await ok('judge ask --json --judge sums-judge', items)).trim().split('\n')
+  const lines = (await ok('judge score --json --judge sums-judge', items)).trim().split('\n')
   assert.deepEqual(
     lines.map((line) => JSON.parse(line).reward.toFixed(3)),
     ['0.750', '0.500'],
   )
-  assert.match(await fails(2, 'judge ask --judge sums-judge --question q'), /Give either --question and --answer/)
+  assert.match(await fails(2, 'judge score --judge sums-judge --question q'), /Give either --question and --answer/)
   assert.match(await ok('judge delete sums-judge'), /is deleted/)
 })
 
@@ -158,7 +158,7 @@ test('an item that cannot be judged says why and fails the command; the others h
   await ok('judge create --file', file('flaky.json', JSON.stringify(body)))
   const rows = [conversation('p=0.25'), conversation('do-not-retry'), conversation('p=0.75')]
   const items = file('failing.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'))
-  const { code, out, err } = await server.gavel(['judge', 'ask', '--json', '--judge', 'flaky', items])
+  const { code, out, err } = await server.gavel(['judge', 'score', '--json', '--judge', 'flaky', items])
   const outcomes = out
     .trim()
     .split('\n')

@@ -87,7 +87,7 @@ test('examples/train-over-http.ts trains and evaluates', async () => {
   await training.complete({ steps: 1 })
 
   const evaluating = await lease()
-  assert.equal(evaluating.spec.model, id)
+  assert.equal('model' in evaluating.spec && evaluating.spec.model, id)
   await evaluating.complete({ correct: 1, n: 2, accuracy: 0.5, low: 0.1, high: 0.9 })
   const [code] = await ended
   assert.equal(code, 0, printed)

@@ -1,13 +1,15 @@
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { drizzle, type AnyD1Database, type DrizzleD1Database } from 'drizzle-orm/d1'
 import type {
   Database,
   DatasetBody,
   JudgeBody,
+  JudgeTable,
   KeyBody,
   KeyTable,
   ModelBody,
   ResourceRow,
+  Spent,
 } from '../../core/database.ts'
 import type { JudgmentCache } from '../../core/judges/score.ts'
 import type { Clock } from '../../core/ports.ts'
@@ -24,7 +26,7 @@ export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
   const db = drizzle(d1)
   return {
     keys: keyTable(db),
-    judges: resourceTable<JudgeBody>(db, tables.judges),
+    judges: judgeTable(db),
     recipes: resourceTable<RewardRecipe>(db, tables.recipes),
     datasets: resourceTable<DatasetBody>(db, tables.datasets),
     models: resourceTable<ModelBody>(db, tables.models),
@@ -35,6 +37,31 @@ export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
     rates: rateWindowsTable(db),
     async ping() {
       await db.run(sql`SELECT count(*) FROM jobs WHERE seq = 0`)
+    },
+  }
+}
+
+function judgeTable(db: DrizzleD1Database): JudgeTable {
+  const t = tables.judges
+  return {
+    ...resourceTable<JudgeBody>(db, t),
+    async annotate(tenant, id, finding) {
+      const body = sql`json_set(${t.body}, '$.audit', json(${JSON.stringify(finding.audit)}))`
+      await db
+        .update(t)
+        .set({ body: body as never })
+        .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+    },
+    async spend(id, { tokens, cost }) {
+      const sum = (name: keyof Spent, more: number) =>
+        sql`coalesce(json_extract(${t.body}, ${`$.spent.${name}`}), 0) + ${more}`
+      const spent = sql`json_object('tokens', ${sum('tokens', tokens)}, 'cost', ${sum('cost', cost)})`
+      const [row] = await db
+        .update(t)
+        .set({ body: sql`json_set(${t.body}, '$.spent', ${spent})` as never })
+        .where(eq(t.id, id))
+        .returning({ body: t.body })
+      return row?.body.spent ?? { tokens, cost }
     },
   }
 }

@@ -1,5 +1,7 @@
 import type { InferenceProviderOrPolicy } from '@huggingface/inference'
 import type { JudgeClient } from '../../core/ports.ts'
+import { readFirstToken } from './first-token.ts'
+import { NO_THINKING } from './openai.ts'
 import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
 
 export interface HuggingFaceJudgeOptions extends ProviderOptions {
@@ -13,10 +15,10 @@ export interface HuggingFaceJudgeOptions extends ProviderOptions {
 /** A judge on Hugging Face: an Inference Provider by name, the Hub's choice of one, or a dedicated endpoint. */
 export function huggingfaceJudgeClient(options: HuggingFaceJudgeOptions): JudgeClient {
   const { model, endpointUrl, inferenceProvider, apiKey } = options
-  return providerJudgeClient(async ({ messages }, topLogprobs, fetch, signal) => {
+  return providerJudgeClient(async ({ messages }, { topLogprobs, noThinking }, fetch, signal) => {
     // Loaded when first needed: it is as large as the rest of the API together.
     const { chatCompletion } = await import('@huggingface/inference')
-    return chatCompletion(
+    const answer = await chatCompletion(
       {
         model,
         messages,
@@ -24,6 +26,7 @@ export function huggingfaceJudgeClient(options: HuggingFaceJudgeOptions): JudgeC
         temperature: 0,
         logprobs: true,
         top_logprobs: topLogprobs,
+        ...(noThinking && NO_THINKING),
         ...(apiKey !== null && { accessToken: apiKey }),
         // The endpoint is already chosen: naming a provider beside it is an error of the client.
         ...(endpointUrl !== null
@@ -32,5 +35,6 @@ export function huggingfaceJudgeClient(options: HuggingFaceJudgeOptions): JudgeC
       },
       { fetch, signal, retry_on_error: false },
     )
+    return readFirstToken(answer)
   }, options)
 }

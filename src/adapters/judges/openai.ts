@@ -1,5 +1,6 @@
 import type { JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+import { readFirstToken } from './first-token.ts'
+import { postJson, providerJudgeClient, readAnswer, type ProviderOptions, type Wishes } from './provider-call.ts'
 
 export interface OpenAiJudgeOptions extends ProviderOptions {
   /** Up to and with the version: `https://host/v1`. */
@@ -9,37 +10,34 @@ export interface OpenAiJudgeOptions extends ProviderOptions {
   api: 'chat' | 'completions'
 }
 
+/** What servers that render chat templates take, so that a model that can think answers at once. */
+export const NO_THINKING = { chat_template_kwargs: { enable_thinking: false } }
+
 const ENDPOINTS = {
   chat: {
     path: '/chat/completions',
-    ask: ({ messages }: JudgeRequest, topLogprobs: number) => ({ messages, logprobs: true, top_logprobs: topLogprobs }),
+    ask: ({ messages }: JudgeRequest, { topLogprobs, noThinking }: Wishes) => ({
+      messages,
+      logprobs: true,
+      top_logprobs: topLogprobs,
+      ...(noThinking && NO_THINKING),
+    }),
   },
   completions: {
     path: '/completions',
-    ask: ({ messages }: JudgeRequest, topLogprobs: number) => ({
+    ask: ({ messages }: JudgeRequest, { topLogprobs }: Wishes) => ({
       prompt: messages.map(({ content }) => content).join('\n\n'),
       logprobs: topLogprobs,
     }),
   },
-} satisfies Record<
-  OpenAiJudgeOptions['api'],
-  { path: string; ask: (request: JudgeRequest, topLogprobs: number) => object }
->
+} satisfies Record<OpenAiJudgeOptions['api'], { path: string; ask: (request: JudgeRequest, wishes: Wishes) => object }>
 
 /** A judge behind any OpenAI-compatible endpoint: one greedy token a question, with its alternatives. */
 export function openaiJudgeClient(options: OpenAiJudgeOptions): JudgeClient {
   const { path, ask } = ENDPOINTS[options.api]
   const url = options.baseUrl.replace(/\/+$/, '') + path
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
-  if (options.apiKey !== null) headers.authorization = `Bearer ${options.apiKey}`
-  return providerJudgeClient(async (request, topLogprobs, fetch) => {
-    const body = { model: options.model, ...ask(request, topLogprobs), max_tokens: 1, temperature: 0 }
-    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
-    const text = await response.text()
-    try {
-      return JSON.parse(text)
-    } catch {
-      throw new Error(`its answer is not JSON: ${JSON.stringify(text.slice(0, 100))}`)
-    }
+  return providerJudgeClient(async (request, wishes, fetch) => {
+    const body = { model: options.model, ...ask(request, wishes), max_tokens: 1, temperature: 0 }
+    return readFirstToken(await readAnswer(await fetch(url, postJson(options.apiKey, body))))
   }, options)
 }

@@ -1,6 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, Rng } from '../../core/ports.ts'
-import { readFirstToken } from './first-token.ts'
 
 export interface ProviderOptions {
   /** Of the provider; sent to it and nowhere else, and struck out of every message. */
@@ -16,13 +15,21 @@ export interface ProviderOptions {
   backoffMs?: number
 }
 
-/** Asks the provider one question over the given fetch, and gives its JSON answer as it came. */
+/** What a provider is asked for beside the answer; taken back where it refuses. */
+export interface Wishes {
+  /** How many alternatives. */
+  topLogprobs: number
+  /** Whether to say that the model is not to think first. */
+  noThinking: boolean
+}
+
+/** Asks the provider one question over the given fetch. Throws where its answer is none. */
 export type AskProvider = (
   request: JudgeRequest,
-  topLogprobs: number,
+  wishes: Wishes,
   fetch: typeof globalThis.fetch,
   signal: AbortSignal,
-) => Promise<unknown>
+) => Promise<FirstTokenLogprobs>
 
 const RETRIES = 3
 const RETRYABLE_STATUS = new Set([408, 409, 429, 500, 502, 503, 504, 520, 522, 524, 529])
@@ -35,6 +42,10 @@ const MAX_BODY_BYTES = 1 << 20
  * unseen for P(Yes) to mean anything.
  */
 const TOP_LOGPROBS = [20, 5]
+
+/** How servers say that they do not know `chat_template_kwargs`: by its name, or by no name at all. */
+const NO_SUCH_FIELD =
+  /chat_template_kwargs|enable_thinking|(unknown|unrecogni[sz]ed|unexpected|unsupported|extra|additional)\b.{0,40}\b(field|parameter|argument|input|propert|key)/i
 
 /** One failed call, before it is known whether another try is due. */
 class CallFailure extends Error {
@@ -62,12 +73,13 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   const backoffMs = options.backoffMs ?? 500
   // What the provider takes is learnt once, for all later calls.
   let level = 0
+  let noThinking = true
 
   async function askOnce(request: JudgeRequest, signal?: AbortSignal): Promise<FirstTokenLogprobs> {
     const timeout = AbortSignal.timeout(timeoutMs)
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout
     try {
-      return readFirstToken(await ask(request, TOP_LOGPROBS[level], checkedFetch(send, either), either))
+      return await ask(request, { topLogprobs: TOP_LOGPROBS[level], noThinking }, checkedFetch(send, either), either)
     } catch (error) {
       signal?.throwIfAborted()
       if (timeout.aborted) throw new CallFailure(`it gave no answer within ${timeoutMs} ms`, { retryable: true })
@@ -76,15 +88,20 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   }
 
   async function askWithRetries(request: JudgeRequest, signal?: AbortSignal): Promise<FirstTokenLogprobs | Error> {
+    const started = performance.now()
     for (let retry = 0; ;) {
       signal?.throwIfAborted()
-      const asked = level
+      const asked = { level, noThinking }
       try {
-        return await askOnce(request, signal)
+        return { ...(await askOnce(request, signal)), latencyMs: performance.now() - started }
       } catch (error) {
         signal?.throwIfAborted()
-        if (refusesTopLogprobs(error) && asked < TOP_LOGPROBS.length - 1) {
-          level = Math.max(level, asked + 1)
+        if (refuses(error, /logprobs/i) && asked.level < TOP_LOGPROBS.length - 1) {
+          level = Math.max(level, asked.level + 1)
+          continue
+        }
+        if (refuses(error, NO_SUCH_FIELD) && asked.noThinking) {
+          noThinking = false
           continue
         }
         const retryable = error instanceof CallFailure && error.retryable
@@ -162,10 +179,8 @@ function retryAfter(headers: Headers): number | null {
   return Number.isNaN(wait) ? null : Math.max(0, wait)
 }
 
-function refusesTopLogprobs(error: unknown): boolean {
-  return (
-    error instanceof CallFailure && (error.status === 400 || error.status === 422) && /logprobs/i.test(error.message)
-  )
+function refuses(error: unknown, what: RegExp): boolean {
+  return error instanceof CallFailure && (error.status === 400 || error.status === 422) && what.test(error.message)
 }
 
 function unreachable(error: unknown, tries: number, apiKey: string | null): GavelError {
@@ -201,4 +216,21 @@ function sleep(ms: number, signal?: AbortSignal): Promise<void> {
     }, ms)
     signal?.addEventListener('abort', stop, { once: true })
   })
+}
+
+/** The bearer's header, and what is sent. */
+export function postJson(apiKey: string | null, body: object): RequestInit {
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (apiKey !== null) headers.authorization = `Bearer ${apiKey}`
+  return { method: 'POST', headers, body: JSON.stringify(body) }
+}
+
+/** @throws Error when an answer is not JSON */
+export async function readAnswer(response: Response): Promise<unknown> {
+  const text = await response.text()
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new Error(`its answer is not JSON: ${JSON.stringify(text.slice(0, 100))}`)
+  }
 }

@@ -1,6 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import type { JudgeClient } from '../../core/ports.ts'
 import type { Judge } from '../../core/schemas/judge.ts'
+import { decisionsJudgeClient, systemoneJudgeClient } from './decisions.ts'
 import { huggingfaceJudgeClient } from './huggingface.ts'
 import { openaiJudgeClient } from './openai.ts'
 import type { ProviderOptions } from './provider-call.ts'
@@ -16,6 +17,11 @@ const CLIENTS = {
       endpointUrl: endpoint_url ?? null,
       inferenceProvider: inference_provider ?? null,
     }),
+  decisions: ({ base_url, model }, options) => decisionsJudgeClient({ ...options, baseUrl: base_url, model }),
+  systemone: ({ base_url, model }, options) => systemoneJudgeClient({ ...options, baseUrl: base_url, model }),
+  ensemble: () => {
+    throw new GavelError('invalid_request', 'An ensemble has no model of its own to ask.', { param: 'judge' })
+  },
   local: () => {
     throw new GavelError(
       'unavailable_here',

@@ -69,13 +69,24 @@ const RESOLVERS: {
         canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
       }),
     }
-    return { ...spec, model: await resolve.model(spec.model), data, reward }
+    const allowed = await resolve.audited(reward, spec.allow_failed_audit)
+    return { ...spec, model: await resolve.model(spec.model), data, reward, ...allowed }
   },
 
   async eval(resolve, spec) {
     const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
     const judge = spec.judge === undefined ? {} : { judge: await resolve.judge(spec.judge, 'judge') }
     return { ...spec, model: await resolve.model(spec.model), dataset, ...judge }
+  },
+
+  async 'judge.calibrate'(resolve, spec) {
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
+    return { ...spec, judge: await resolve.judge(spec.judge, 'judge'), dataset }
+  },
+
+  async 'judge.audit'(resolve, spec) {
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
+    return { ...spec, judge: await resolve.judge(spec.judge, 'judge'), dataset }
   },
 }
 
@@ -97,6 +108,29 @@ function resolver({ database, blobs }: Services, tenant: string) {
 
     async judge(reference: string, param: string): Promise<string> {
       return (await findResource(database, 'judges', tenant, reference, param)).id
+    },
+
+    /**
+     * A judge that its audit found to be fooled too easily is no reward to train on, unless the job names it.
+     * @param allowed what the spec names, which goes into the job as an id
+     */
+    async audited(recipe: RewardRecipe, allowed: string | undefined): Promise<{ allow_failed_audit?: string }> {
+      const exempt = allowed === undefined ? null : await this.judge(allowed, 'allow_failed_audit')
+      if (exempt !== null && exempt !== recipe.judge) {
+        const message = '`allow_failed_audit` names another judge than the recipe; name that one, or leave it out.'
+        throw new GavelError('unprocessable', message, { param: 'allow_failed_audit' })
+      }
+      if (recipe.mu === 0 || recipe.judge === undefined || exempt !== null)
+        return exempt ? { allow_failed_audit: exempt } : {}
+      const { id, name, body } = await findResource(database, 'judges', tenant, recipe.judge, 'reward.judge')
+      if (!body.audit || body.audit.passed) return {}
+      const { worst, attacks, limit, job } = body.audit
+      const rate = attacks.find(({ attack }) => attack === worst)!.rate ?? 0
+      const message =
+        `\`reward.judge\`: ${name ?? id} accepts ${(100 * rate).toFixed(1)} % of the wrong answers of the attack ` +
+        `\`${worst}\`, more than its audit (${job}) allows (${(100 * limit).toFixed(1)} %): a student trained on it ` +
+        `learns that instead. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(name ?? id)}.`
+      throw new GavelError('unprocessable', message, { param: 'reward.judge' })
     },
 
     /** @param verifier that will compare with the rows' answers: each must be one it can compare with */

@@ -1,4 +1,4 @@
-import type { CheckpointRow, JobRow } from '../database.ts'
+import type { CheckpointRow, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import { findCheckpoint } from '../checkpoints.ts'
 import { findResource } from '../find-resource.ts'
 import type { ModelSource } from '../schemas/model.ts'
@@ -36,20 +36,42 @@ function inputsOf({ database }: Pick<Services, 'database'>, tenant: string, urlO
     return { id, rows, labelled, name: `${id}.jsonl`, size: bytes, sha256, url: await urlOf(blob) }
   }
 
-  const judge = async (id: string): Promise<JudgeInput> => {
-    const { version, body } = await findResource(database, 'judges', tenant, id, 'judge')
-    const { template, labels, min_label_mass, provider } = body
+  const oneJudge = async ({ id, version, body }: ResourceRow<JudgeBody>) => {
+    const { template, rubric, labels, debias, min_label_mass, max_answer_chars, calibration, provider } = body
+    const local = provider.type === 'local' ? { engine: provider.engine, model: await model(provider.model) } : null
     return {
       id,
       version,
       template,
+      ...(rubric !== undefined && { rubric }),
       labels,
+      debias,
       min_label_mass,
-      model: provider.type === 'local' ? await model(provider.model) : null,
+      max_answer_chars,
+      ...(calibration && { calibration }),
+      ...(local ?? { model: null }),
     }
   }
 
+  const judge = async (id: string): Promise<JudgeInput> => {
+    const row = await findResource(database, 'judges', tenant, id, 'judge')
+    const { provider, audit } = row.body
+    const input = { ...(await oneJudge(row)), audited: Boolean(audit) }
+    if (provider.type !== 'ensemble') return input
+    const rows = await Promise.all(
+      provider.judges.map((member) => findResource(database, 'judges', tenant, member, 'judge')),
+    )
+    const { judges, combine, k } = provider
+    return { ...input, ensemble: { judges, combine, k, members: await Promise.all(rows.map(oneJudge)) } }
+  }
+
   return { checkpoint, model, dataset, judge }
+}
+
+/** The id of the judge that a job asks. Creating the job has put ids in place of names, and recipes of references. */
+export function judgeOf({ spec }: Pick<JobRow, 'spec'>): string | undefined {
+  if (spec.type === 'grpo') return (spec.reward as RewardRecipe).judge
+  return 'judge' in spec ? spec.judge : undefined
 }
 
 /**
@@ -59,16 +81,15 @@ function inputsOf({ database }: Pick<Services, 'database'>, tenant: string, urlO
 export async function jobInputs(services: Pick<Services, 'database'>, job: JobRow, urlOf: UrlOf): Promise<JobInputs> {
   const inputs = inputsOf(services, job.tenant, urlOf)
   const { spec } = job
-  // Creating the job has put the recipe itself in place of a reference to it.
   const reward = spec.type === 'grpo' ? (spec.reward as RewardRecipe) : null
-  const judge = spec.type === 'eval' ? spec.judge : reward?.judge
+  const judge = judgeOf(job)
   const datasets: JobInputs['datasets'] = {}
   for (const [role, id] of Object.entries(spec.type === 'grpo' ? spec.data : { dataset: spec.dataset })) {
     datasets[role] = await inputs.dataset(id)
   }
   const newest = await services.database.checkpoints.newest(job.id)
   return {
-    model: await inputs.model(spec.model),
+    model: 'model' in spec ? await inputs.model(spec.model) : null,
     datasets,
     reward,
     judge: judge === undefined ? null : await inputs.judge(judge),

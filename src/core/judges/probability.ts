@@ -4,11 +4,11 @@ import { carriesLabel } from './labels.ts'
 
 /**
  * What a judge said of one item. The three kinds never collapse into a number:
- * `scored`: P(Yes) in [0, 1] and the label mass it rests on; `abstained`: the judge answered something else than its
- * labels; `failed`: no usable answer was had.
+ * `scored`: P(Yes) in [0, 1], calibrated where the judge is (`raw` is then what it was before), and the label mass it
+ * rests on; `abstained`: the judge answered something else than its labels; `failed`: no usable answer was had.
  */
 export type Judgment =
-  | { outcome: 'scored'; probability: number; labelMass: number }
+  | { outcome: 'scored'; probability: number; labelMass: number; raw?: number }
   | { outcome: 'abstained'; labelMass: number; reason: string }
   | { outcome: 'failed'; reason: string }
 
@@ -76,6 +76,12 @@ export function labelMasses(
     return { outcome: 'abstained', labelMass, reason }
   }
   return { outcome: 'scored', logMasses, labelMass: Math.min(1, labelMass) }
+}
+
+/** The entropy of a verdict, in nats: 0 where it is certain, ln 2 where it is a toss-up. */
+export function verdictEntropy(probability: number): number {
+  const part = (p: number) => (p > 0 ? -p * Math.log(p) : 0)
+  return part(probability) + part(1 - probability)
 }
 
 /** ln Σ exp(xᵢ), without overflow or underflow; −∞ of nothing. */

@@ -1,10 +1,12 @@
+import { GavelError } from '../errors.ts'
 import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
+import { calibrate } from '../stats/calibration-map.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
-import { renderJudgment, type ChatMessage, type JudgeItem } from './template.ts'
+import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
 
 /** What scoring needs of a judge. `id` names one immutable version, so it is the judge's part of a cache key. */
-export type ScoringJudge = Pick<Judge, 'id' | 'template' | 'labels' | 'min_label_mass'>
+export type ScoringJudge = Pick<Judge, 'id' | 'min_label_mass'> & Renderer & Partial<Pick<Judge, 'calibration'>>
 
 export interface CachedJudgment {
   probability: number
@@ -22,6 +24,10 @@ export type ScoredItem = Judgment & {
   cached: boolean
   /** Tokens spent on this item; zero for cached items and for repeats of an item within one call. */
   usage: { promptTokens: number; completionTokens: number }
+  /** How long the provider took, in ms; null where it was not asked, or gave no answer. */
+  latencyMs?: number | null
+  /** Of an ensemble: what each of its judges said. */
+  members?: { judge: string; outcome: Judgment['outcome']; probability: number | null }[]
 }
 
 const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
@@ -33,9 +39,14 @@ export async function cacheKey(judgeVersion: string, messages: readonly ChatMess
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
+/** The version that a judge's raw probabilities are kept under: calibrating changes none of them. */
+export const cacheVersion = ({ id, calibration }: Pick<ScoringJudge, 'id' | 'calibration'>) => calibration?.base ?? id
+
 /**
  * Judges items, in order. Equal prompts are asked once; known ones come from the cache; only scored judgments are
  * written back, so an abstention or a failure is asked again next time. One item's failure is that item's outcome.
+ * A debiased judge is asked about an item in several ways, whose probabilities are averaged; where one of them gives no
+ * score, the item has none.
  *
  * @throws whatever the cache throws; the signal's reason when it was aborted
  */
@@ -46,8 +57,42 @@ export async function scoreItems(
   cache: JudgmentCache,
   signal?: AbortSignal,
 ): Promise<ScoredItem[]> {
-  const prompts = items.map((item) => renderJudgment(judge.template, judge.labels, item))
-  const keys = await Promise.all(prompts.map((messages) => cacheKey(judge.id, messages)))
+  const plans = items.map((item) => render(judge, item))
+  const ways = plans.flatMap((plan) => (plan instanceof GavelError ? [] : plan))
+  const answers = await askPrompts(
+    ways.map(({ messages }) => messages),
+    judge,
+    client,
+    cache,
+    signal,
+  )
+  let next = 0
+  return plans.map((plan) => {
+    if (plan instanceof GavelError) return { outcome: 'failed', reason: plan.message, cached: false, usage: NO_USAGE }
+    const own = plan.map(({ inverted }) => ({ answer: answers[next++]!, inverted }))
+    return calibrated(own.length === 1 ? own[0].answer : averaged(own), judge)
+  })
+}
+
+function render(judge: ScoringJudge, item: JudgeItem): Rendering[] | GavelError {
+  try {
+    return renderings(judge, item)
+  } catch (error) {
+    if (error instanceof GavelError && error.param === 'reference') return error
+    throw error
+  }
+}
+
+/** P(Yes) of prompts, in order: from the cache where known, else from the judge. */
+async function askPrompts(
+  prompts: readonly ChatMessage[][],
+  judge: ScoringJudge,
+  client: JudgeClient,
+  cache: JudgmentCache,
+  signal?: AbortSignal,
+): Promise<ScoredItem[]> {
+  const version = cacheVersion(judge)
+  const keys = await Promise.all(prompts.map((messages) => cacheKey(version, messages)))
   const promptByKey = new Map(keys.map((key, i) => [key, prompts[i]]))
 
   const known = await cache.getMany([...promptByKey.keys()])
@@ -99,6 +144,44 @@ async function askJudge(
     const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
     if (answer instanceof Error) return { outcome: 'failed', reason: answer.message, cached: false, usage: NO_USAGE }
     const judgment = probabilityOfYes(answer.logprobs, judge.labels, judge.min_label_mass)
-    return { ...judgment, cached: false, usage: answer.usage }
+    return { ...judgment, cached: false, usage: answer.usage, latencyMs: answer.latencyMs ?? null }
   })
+}
+
+/** The mean of what a judge said when asked in several ways. The ways were asked at the same time. */
+function averaged(ways: readonly { answer: ScoredItem; inverted: boolean }[]): ScoredItem {
+  const answers = ways.map(({ answer }) => answer)
+  const shared = {
+    cached: answers.every(({ cached }) => cached),
+    usage: sumUsage(answers),
+    latencyMs: longest(answers),
+  }
+  const silent = answers.find(({ outcome }) => outcome === 'failed') ?? answers.find((a) => a.outcome === 'abstained')
+  if (silent) return { ...silent, ...shared }
+  const scored = ways.flatMap(({ answer, inverted }) => (answer.outcome === 'scored' ? [{ ...answer, inverted }] : []))
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  return {
+    outcome: 'scored',
+    probability: mean(scored.map(({ probability, inverted }) => (inverted ? 1 - probability : probability))),
+    labelMass: mean(scored.map(({ labelMass }) => labelMass)),
+    ...shared,
+  }
+}
+
+/** The score through the judge's calibration, where it has one; what it was before is kept beside it. */
+export function calibrated(item: ScoredItem, { calibration }: Pick<ScoringJudge, 'calibration'>): ScoredItem {
+  if (item.outcome !== 'scored' || !calibration) return item
+  return { ...item, probability: calibrate(calibration.map, item.probability), raw: item.probability }
+}
+
+/** All tokens of some items. */
+export const sumUsage = (items: readonly Pick<ScoredItem, 'usage'>[]): ScoredItem['usage'] => ({
+  promptTokens: items.reduce((sum, { usage }) => sum + usage.promptTokens, 0),
+  completionTokens: items.reduce((sum, { usage }) => sum + usage.completionTokens, 0),
+})
+
+/** The longest latency of items that were asked at the same time; null where none was measured. */
+export function longest(items: readonly Pick<ScoredItem, 'latencyMs'>[]): number | null {
+  const known = items.flatMap(({ latencyMs }) => latencyMs ?? [])
+  return known.length === 0 ? null : Math.max(...known)
 }

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { fields, integer, name, number, reference } from './fields.ts'
 import { modelReference } from './model.ts'
-import { rewardRecipe } from './reward.ts'
+import { allowFailedAudit, rewardRecipe } from './reward.ts'
 import { learningRate, promptTemplate, steps, trainingEntries } from './training.ts'
 
 export const grpoSpec = fields({
@@ -22,6 +22,7 @@ export const grpoSpec = fields({
   ),
   prompt_template: promptTemplate,
   reward: v.union([reference('A recipe, by id or name.'), rewardRecipe]),
+  allow_failed_audit: allowFailedAudit,
   config: fields({
     ...trainingEntries,
     learning_rate: learningRate(3e-6),

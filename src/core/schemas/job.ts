@@ -3,11 +3,18 @@ import * as v from 'valibot'
 import { evalSpec } from './eval.ts'
 import { fields, integer, jsonObject, text, unixSeconds } from './fields.ts'
 import { grpoSpec } from './grpo.ts'
+import { judgeAuditSpec, judgeCalibrateSpec } from './judge-jobs.ts'
 import { sftSpec } from './sft.ts'
 
-export const jobSpec = v.variant('type', [sftSpec, grpoSpec, evalSpec])
+export const jobSpec = v.variant('type', [sftSpec, grpoSpec, evalSpec, judgeCalibrateSpec, judgeAuditSpec])
 export type JobSpec = v.InferOutput<typeof jobSpec>
-export const JOB_TYPES = ['sft', 'grpo', 'eval'] as const satisfies readonly JobSpec['type'][]
+export const JOB_TYPES = [
+  'sft',
+  'grpo',
+  'eval',
+  'judge.calibrate',
+  'judge.audit',
+] as const satisfies readonly JobSpec['type'][]
 export type JobType = (typeof JOB_TYPES)[number]
 
 export const JOB_STATES = ['queued', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const

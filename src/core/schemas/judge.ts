@@ -1,5 +1,6 @@
 /** A judge: a named, immutable way to get P(Yes). Creating one under an existing name makes the next version. */
 import * as v from 'valibot'
+import { judgeAudit, judgeCalibration } from './judge-jobs.ts'
 import { fields, integer, name, number, reference, shortText, text, unixSeconds, version } from './fields.ts'
 
 const url = (description: string) => v.pipe(v.string(), v.maxLength(2048), v.url(), v.description(description))
@@ -31,18 +32,66 @@ export const huggingfaceProvider = fields({
   api_key: v.optional(apiKey),
 })
 
+const decisionEntries = (path: string) => ({
+  base_url: url(`The endpoint up to and with its version, e.g. \`https://host/v1\`; ${path} is put after it.`),
+  model: shortText("The endpoint's name of the model."),
+  api_key: v.optional(apiKey),
+})
+export const decisionsProvider = fields({ type: v.literal('decisions'), ...decisionEntries('`/decisions`') })
+export const systemoneProvider = fields({ type: v.literal('systemone'), ...decisionEntries('`/systemone`') })
+
 export const localProvider = fields({
   type: v.literal('local'),
-  model: reference('A model resource, by id or name, run by our own engine.'),
+  model: reference('A model resource, by id or name.'),
+  engine: v.optional(
+    v.pipe(
+      v.picklist(['gavel', 'llama.cpp']),
+      v.description(
+        '`gavel` is our own engine; `llama.cpp` runs any GGUF through the optional package node-llama-cpp.',
+      ),
+    ),
+    'gavel',
+  ),
 })
 
-export const judgeProvider = v.variant('type', [openaiProvider, huggingfaceProvider, localProvider])
+export const ensembleProvider = fields({
+  type: v.literal('ensemble'),
+  judges: v.pipe(
+    v.array(reference('A judge that is no ensemble itself, by id or name.')),
+    v.minLength(2),
+    v.maxLength(16),
+    v.description('The judges that are asked; each counts once.'),
+  ),
+  combine: v.optional(
+    v.pipe(
+      v.picklist(['mean', 'min', 'mean_minus_sd']),
+      v.description("What is made of the judges' probabilities: their mean, the least, or mean − k·sd, at least 0."),
+    ),
+    'mean',
+  ),
+  k: v.optional(number(0, 10, 'Standard deviations (n − 1) taken off by `mean_minus_sd`. Default 1.'), 1),
+})
 
+export const judgeProvider = v.variant('type', [
+  openaiProvider,
+  huggingfaceProvider,
+  decisionsProvider,
+  systemoneProvider,
+  localProvider,
+  ensembleProvider,
+])
+
+const wording = {
+  system: v.optional(text('System message.')),
+  user: text('User message (or the whole text) with `{question}` and `{answer}` in it.'),
+}
 export const judgeTemplate = v.union([
   shortText('Name of a built-in template.', 64),
   fields({
-    system: v.optional(text('System message.')),
-    user: text('User message (or the whole text) with `{question}` and `{answer}` in it.'),
+    ...wording,
+    inverted: v.optional(
+      v.pipe(fields(wording), v.description('The same question, asked so that Yes means wrong; for `debias`.')),
+    ),
   }),
 ])
 
@@ -51,11 +100,32 @@ export const judgeLabels = fields({
   no: v.optional(shortText('First token that means wrong.', 64), 'No'),
 })
 
-export const createJudge = fields({
-  name: v.optional(name),
-  provider: judgeProvider,
+const price = (of: string) => number(0, 1e6, `US dollars for a million ${of} tokens.`)
+export const judgePrice = fields({ input: price('prompt'), output: price('completion') })
+export const judgeBudget = v.pipe(
+  fields({
+    tokens: v.optional(integer(1, Number.MAX_SAFE_INTEGER, 'Most tokens, prompt and completion together.')),
+    cost: v.optional(number(0, 1e9, 'Highest cost by `price`, in US dollars.')),
+  }),
+  v.check(({ tokens, cost }) => tokens !== undefined || cost !== undefined, 'must name `tokens` or `cost`'),
+)
+
+/** How a judge asks, beside its provider. */
+const askingEntries = {
   template: v.optional(judgeTemplate, 'answer-correctness'),
+  rubric: v.optional(text('The criteria, for templates with `{rubric}`.')),
   labels: v.optional(judgeLabels, {}),
+  debias: v.optional(
+    v.pipe(
+      v.array(v.picklist(['wording', 'order'])),
+      v.maxLength(2),
+      v.description(
+        '`wording`: ask the inverted question too; `order`: name the labels in the other order too. The probabilities ' +
+          'are averaged; each one named doubles the calls. Default none.',
+      ),
+    ),
+    [],
+  ),
   min_label_mass: v.optional(
     number(
       0,
@@ -64,13 +134,34 @@ export const createJudge = fields({
     ),
     0.5,
   ),
+  max_answer_chars: v.optional(
+    integer(200, 200_000, 'Longest answer shown whole; of a longer one the middle is left out. Default 16000.'),
+    16_000,
+  ),
   timeout_ms: v.optional(
     integer(100, 600_000, 'Longest wait for one call of the provider, in ms. Default 30000.'),
     30_000,
   ),
   concurrency: v.optional(integer(1, 256, 'Most calls in flight at once. Default 8.'), 8),
-})
+  price: v.optional(v.pipe(judgePrice, v.description('What tokens cost, so that scores can say what they cost.'))),
+  budget: v.optional(
+    v.pipe(judgeBudget, v.description('Once so much is spent, the judge fails instead of asking its provider.')),
+  ),
+}
+
+export const createJudge = v.pipe(
+  fields({ name: v.optional(name), provider: judgeProvider, ...askingEntries }),
+  v.forward(
+    v.check(
+      ({ budget, price }) => budget?.cost === undefined || price !== undefined,
+      'has a cost, which needs `price` to be reckoned with; give it, or a budget of tokens',
+    ),
+    ['budget'],
+  ),
+)
 export type CreateJudge = v.InferOutput<typeof createJudge>
+
+const withoutSecret = <E extends v.ObjectEntries>(entries: E) => v.object({ ...entries, has_api_key: v.boolean() })
 
 /** What every part of Gavel but the API's own storage sees of a judge: no secret. */
 export const judge = v.object({
@@ -80,16 +171,31 @@ export const judge = v.object({
   version,
   created_at: unixSeconds,
   provider: v.variant('type', [
-    v.object({ ...v.omit(openaiProvider, ['api_key']).entries, has_api_key: v.boolean() }),
-    v.object({ ...v.omit(huggingfaceProvider, ['api_key']).entries, has_api_key: v.boolean() }),
+    withoutSecret(v.omit(openaiProvider, ['api_key']).entries),
+    withoutSecret(v.omit(huggingfaceProvider, ['api_key']).entries),
+    withoutSecret(v.omit(decisionsProvider, ['api_key']).entries),
+    withoutSecret(v.omit(systemoneProvider, ['api_key']).entries),
     v.object(localProvider.entries),
+    v.object(ensembleProvider.entries),
   ]),
   template: judgeTemplate,
+  rubric: askingEntries.rubric,
   labels: v.object({ yes: v.string(), no: v.string() }),
+  debias: v.array(v.picklist(['wording', 'order'])),
   min_label_mass: v.number(),
+  max_answer_chars: v.number(),
   timeout_ms: v.number(),
   concurrency: v.number(),
+  price: askingEntries.price,
+  budget: askingEntries.budget,
+  spent: v.pipe(
+    v.optional(v.object({ tokens: v.number(), cost: v.number() })),
+    v.description('What was spent so far, of a judge with a budget.'),
+  ),
+  calibration: v.pipe(v.optional(judgeCalibration), v.description('Made by a `judge.calibrate` job.')),
+  audit: v.pipe(v.optional(judgeAudit), v.description('The newest finding of a `judge.audit` job.')),
 })
 export type Judge = v.InferOutput<typeof judge>
 export type JudgeTemplate = v.InferOutput<typeof judgeTemplate>
 export type JudgeLabels = Judge['labels']
+export type EnsembleProvider = v.InferOutput<typeof ensembleProvider>

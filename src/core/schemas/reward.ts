@@ -45,6 +45,11 @@ const weightsAreMet = <T extends { lambda: number; mu: number; verifier?: string
 export const rewardRecipe = v.pipe(fields(recipeEntries), weightsAreMet())
 export type RewardRecipe = v.InferOutput<typeof rewardRecipe>
 
+/** Of training jobs. */
+export const allowFailedAudit = v.optional(
+  reference("The recipe's judge, by id or name: to be trained on although its audit says that it is easily fooled."),
+)
+
 /** A recipe as a resource (`reward_…`), for use by id or name. */
 export const createRecipe = v.pipe(fields({ name: v.optional(name), ...recipeEntries }), weightsAreMet())
 

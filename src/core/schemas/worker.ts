@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { manifest, objectEntries } from './checkpoint.ts'
 import { fields, integer, jsonObject, reference, shortText } from './fields.ts'
 import { eventPost, JOB_TYPES, jobError, jobSpec, metricPoint, sample } from './job.ts'
-import { judgeLabels, judgeTemplate } from './judge.ts'
+import { ensembleProvider, judge } from './judge.ts'
 import { judgmentItem } from './judgment.ts'
 import { rewardRecipe } from './reward.ts'
 
@@ -60,22 +60,34 @@ export const datasetInput = v.object({
 })
 export type DatasetInput = v.InferOutput<typeof datasetInput>
 
-/** A judge without its secret: a local one with its model, any other to be asked through the API. */
-export const judgeInput = v.object({
+const { template, rubric, labels, debias, min_label_mass, max_answer_chars, calibration } = judge.entries
+const { judges, combine, k } = ensembleProvider.entries
+const judgeInputEntries = {
   id: v.string(),
   version: v.number(),
-  template: judgeTemplate,
-  labels: v.object({ yes: judgeLabels.entries.yes.wrapped, no: judgeLabels.entries.no.wrapped }),
-  min_label_mass: v.number(),
+  template,
+  rubric,
+  labels,
+  debias: v.optional(debias),
+  min_label_mass,
+  max_answer_chars: v.optional(max_answer_chars),
+  calibration,
   model: v.pipe(
     v.nullable(modelInput),
     v.description('Of a local judge. Null: ask POST /v1/worker/jobs/{id}/judgments instead.'),
   ),
+  engine: v.optional(v.picklist(['gavel', 'llama.cpp'])),
+}
+/** A judge without its secret: a local one with its model, an ensemble with its judges, any other to be asked through the API. */
+export const judgeInput = v.object({
+  ...judgeInputEntries,
+  ensemble: v.optional(v.object({ judges, combine, k, members: v.array(v.object(judgeInputEntries)) })),
+  audited: v.optional(v.boolean()),
 })
 export type JudgeInput = v.InferOutput<typeof judgeInput>
 
 export const jobInputs = v.object({
-  model: modelInput,
+  model: v.pipe(v.nullable(modelInput), v.description('Null for jobs about a judge.')),
   datasets: v.pipe(
     v.record(v.string(), datasetInput),
     v.description('By their role in the spec: `dataset`, or `labelled`, `unlabelled`, `canary`.'),
@@ -136,7 +148,7 @@ export const failRequest = fields({
 })
 export const workerJudgmentsRequest = fields({
   fence,
-  judge: reference("The judge of the job's inputs, by id."),
+  judge: reference("The judge of the job's inputs, or one of its ensemble's, by id."),
   items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(4096)),
 })
 export const accepted = v.object({ accepted: v.number() })

@@ -1,4 +1,6 @@
 import type { JobSpec } from '../../core/schemas/job.ts'
+import { auditJudge } from './audit-judge.ts'
+import { calibrateJudge } from './calibrate-judge.ts'
 import { evaluate } from './evaluate.ts'
 import { grpo } from './grpo.ts'
 import type { RunContext } from './run-context.ts'
@@ -10,7 +12,13 @@ type Algorithm<T extends JobSpec['type']> = (
 ) => Promise<Record<string, unknown>>
 
 /** What runs each type of job; its answer becomes the job's result. */
-const ALGORITHMS: { [T in JobSpec['type']]: Algorithm<T> } = { sft, grpo, eval: evaluate }
+const ALGORITHMS: { [T in JobSpec['type']]: Algorithm<T> } = {
+  sft,
+  grpo,
+  eval: evaluate,
+  'judge.calibrate': calibrateJudge,
+  'judge.audit': auditJudge,
+}
 
 export function runAlgorithm(spec: JobSpec, context: RunContext): Promise<Record<string, unknown>> {
   return (ALGORITHMS[spec.type] as Algorithm<JobSpec['type']>)(spec, context)

@@ -47,9 +47,12 @@ export function promptOf(
   }
   const { answer } = row
   if (verifier && answer != null) at(() => verifier.checkGold(answer))
-  const question = row.prompt ?? row.messages!.findLast((m) => m.role === 'user')?.content ?? ''
-  return { ids, text, question, answer: answer ?? undefined }
+  return { ids, text, question: questionOf(row), answer: answer ?? undefined }
 }
+
+/** What a judge is told was asked: a row's prompt, or its last message of the user. */
+export const questionOf = (row: NumberedRow['row']): string =>
+  row.prompt ?? row.messages!.findLast((m) => m.role === 'user')?.content ?? ''
 
 /** A row of supervised training: prompt, completion and the token that ends it. Only the latter two are trained. */
 export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Row {

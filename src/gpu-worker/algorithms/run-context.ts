@@ -2,6 +2,7 @@ import type { Clock } from '../../core/ports.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { DatasetRow } from '../../core/schemas/dataset.ts'
+import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
 import type { ModelFolder } from '../models/source.ts'
 
@@ -30,6 +31,8 @@ export interface RunContext {
   rows(role: string): NumberedRow[]
   /** Asks the job's judge; one outcome an item, in order. */
   judge(items: JudgeItem[]): Promise<Judgment[]>
+  /** Its words for right and wrong, where the job has one. */
+  judgeLabels?: JudgeLabels
   metrics(step: number, values: Record<string, number>): void
   event(level: EventPost['level'], message: string, data?: EventPost['data']): void
   samples(rows: Sample[]): void

@@ -1,4 +1,4 @@
-import type { Judgment } from '../../core/judges/probability.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { LeasedJob } from '../../core/schemas/worker.ts'
@@ -18,7 +18,8 @@ export interface JobOrder {
   datasets: Record<string, string>
   /** Folders of models that are checkpoints. */
   modelFolder: string | null
-  judgeFolder: string | null
+  /** By the judge's id. */
+  judgeFolders: Record<string, string>
   resume: Resume | null
   /** A folder of this job's own, for checkpoints on their way. */
   workspace: string
@@ -28,14 +29,14 @@ export type ToJob =
   | { type: 'start'; order: JobOrder }
   | { type: 'stop' }
   | { type: 'committed' }
-  | { type: 'judged'; request: number; judgments: Judgment[] }
+  | { type: 'judged'; request: number; judgments: ScoredItem[] }
 
 export type FromJob =
   | { type: 'metrics'; point: MetricPoint }
   | { type: 'event'; event: EventPost }
   | { type: 'samples'; samples: Sample[] }
   | { type: 'checkpoint'; step: number; state: RunState; folder: string }
-  | { type: 'judge'; request: number; items: JudgeItem[] }
+  | { type: 'judge'; request: number; judge: string; items: JudgeItem[] }
   | { type: 'done'; result: Record<string, unknown> }
   | { type: 'stopped' }
   | { type: 'failed'; error: JobError; retryable: boolean }

@@ -6,21 +6,22 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { datasetRows } from '../../core/datasets/dataset-rows.ts'
 import { GavelError } from '../../core/errors.ts'
-import { scoreItems } from '../../core/judges/score.ts'
-import type { Judgment } from '../../core/judges/probability.ts'
-import type { ModelInput } from '../../core/schemas/worker.ts'
+import { combineJudges } from '../../core/judges/ensemble.ts'
+import { calibrated, scoreItems, type ScoredItem } from '../../core/judges/score.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import type { JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { localJudgeClient } from '../local-judge.ts'
 import { openFolder, openModel } from '../models/source.ts'
 import { jobErrorOf } from './job-error.ts'
-import type { FromJob, JobOrder, ToJob } from './job-messages.ts'
+import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
 
 const send = (message: FromJob) => new Promise<void>((resolve) => void process.send!(message, () => resolve()))
 
 let stopRequested = false
 let committed: () => void = () => {}
-const judgeAnswers = new Map<number, (judgments: Judgment[]) => void>()
+const judgeAnswers = new Map<number, (judgments: ScoredItem[]) => void>()
 
 const HANDLERS: { [T in ToJob['type']]: (message: Extract<ToJob, { type: T }>) => void } = {
   start: ({ order }) => void run(order),
@@ -39,7 +40,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}
 
 async function run(order: JobOrder): Promise<void> {
   try {
-    const result = await runAlgorithm(order.job.spec, await contextOf(order))
+    const context = await contextOf(order)
+    warnOfUnauditedJudge(order, context)
+    const result = await runAlgorithm(order.job.spec, context)
     await send({ type: 'done', result })
   } catch (error) {
     if (error instanceof RunStopped) await send({ type: 'stopped' })
@@ -52,18 +55,28 @@ async function run(order: JobOrder): Promise<void> {
   process.exit(0)
 }
 
+/** Once a job that trains on a judge. */
+function warnOfUnauditedJudge({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
+  const { judge, reward } = inputs
+  if (attempt > 1 || !reward || reward.mu === 0 || !judge || judge.audited !== false) return
+  const audit = `gavel judge audit --judge ${judge.id}`
+  event('warning', `judge ${judge.id} was never audited, so nobody knows what fools it: \`${audit} --dataset …\``)
+}
+
 async function contextOf(order: JobOrder): Promise<RunContext> {
   const { job, options, workspace } = order
-  const open = (input: ModelInput, folder: string | null) =>
-    input.type === 'checkpoint' ? Promise.resolve(openFolder(folder!)) : openModel(input, options)
-  const judge = await judgeOf(order)
+  const { inputs } = job
   return {
     clock: { now: () => performance.timeOrigin + performance.now() },
     threads: options.threads,
     resume: order.resume,
-    openModel: () => open(job.inputs.model, order.modelFolder),
+    async openModel() {
+      if (!inputs.model) throw new GavelError('invalid_request', `a job of type ${job.type} has no model`)
+      return open(inputs.model, order.modelFolder, options)
+    },
     rows: (role) => [...datasetRows(readFileSync(order.datasets[role]!))],
-    judge,
+    judge: await judgeOf(order),
+    ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
     event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
     samples: (samples) => void send({ type: 'samples', samples }),
@@ -77,23 +90,40 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     },
     stopRequested: () => stopRequested,
   }
+}
+
+const open = (input: ModelInput, folder: string | null | undefined, options: EngineOptions) =>
+  input.type === 'checkpoint' ? Promise.resolve(openFolder(folder!)) : openModel(input, options)
+
+/** How the job's judge is asked: an ensemble through each of its judges. */
+async function judgeOf({ job: { inputs }, judgeFolders, options }: JobOrder): Promise<RunContext['judge']> {
+  const { judge } = inputs
+  if (!judge) return () => Promise.reject(new GavelError('invalid_request', 'this job has no judge'))
+  const { ensemble } = judge
+  if (!ensemble) return askOne(judge)
+  const members = await Promise.all(ensemble.members.map(askOne))
+  return async (items) => {
+    const scored = await Promise.all(members.map((ask) => ask(items)))
+    return combineJudges(ensemble, scored).map((item) => calibrated(item, judge))
+  }
 
   /** A local judge is loaded here; any other is asked by the parent, through the API. */
-  async function judgeOf({ job: { inputs }, judgeFolder }: JobOrder): Promise<RunContext['judge']> {
-    const { judge } = inputs
-    if (judge?.model) {
-      const client = await localJudgeClient(await open(judge.model, judgeFolder), {
-        threads: options.threads,
-        labels: judge.labels,
-      })
-      const cache = { getMany: async () => new Map(), putMany: async () => {} }
-      return (items) => scoreItems(items, judge, client, cache)
-    }
-    let request = 0
-    return async (items) => {
-      const answer = new Promise<Judgment[]>((resolve) => judgeAnswers.set(++request, resolve))
-      await send({ type: 'judge', request, items })
-      return answer
-    }
+  async function askOne(one: Omit<JudgeInput, 'ensemble'>): Promise<(items: JudgeItem[]) => Promise<ScoredItem[]>> {
+    if (!one.model) return (items) => askParent(one.id, items)
+    const client = await localJudgeClient(await open(one.model, judgeFolders[one.id], options), {
+      threads: options.threads,
+      labels: one.labels,
+    })
+    return (items) => scoreItems(items, one, client, NO_CACHE)
   }
+}
+
+const NO_CACHE = { getMany: async () => new Map(), putMany: async () => {} }
+
+let requests = 0
+async function askParent(judge: string, items: JudgeItem[]): Promise<ScoredItem[]> {
+  const request = ++requests
+  const answer = new Promise<ScoredItem[]>((resolve) => judgeAnswers.set(request, resolve))
+  await send({ type: 'judge', request, judge, items })
+  return answer
 }

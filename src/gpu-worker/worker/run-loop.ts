@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import type { Judgment } from '../../core/judges/probability.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
 import { commitCheckpoint } from '../checkpoint/commit.ts'
@@ -104,18 +104,18 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
         rmSync(folder, { recursive: true, force: true })
         return { type: 'committed' }
       },
-      async judge({ request, items }) {
-        return { type: 'judged', request, judgments: await judgeAll(items) }
+      async judge({ request, judge, items }) {
+        return { type: 'judged', request, judgments: await judgeAll(judge, items) }
       },
     }
     return (REPORTS[message.type] as (message: Report) => Promise<ToJob | void>)(message)
   }
 
-  async function judgeAll(items: readonly JudgeItem[]): Promise<Judgment[]> {
-    const judgments: Judgment[] = []
+  async function judgeAll(judge: string, items: readonly JudgeItem[]): Promise<ScoredItem[]> {
+    const judgments: ScoredItem[] = []
     while (judgments.length < items.length) {
       const from = judgments.length
-      judgments.push(...(await calls.judge(job.inputs.judge!.id, items.slice(from, from + JUDGE_AT_ONCE))))
+      judgments.push(...(await calls.judge(judge, items.slice(from, from + JUDGE_AT_ONCE))))
     }
     return judgments
   }
@@ -145,6 +145,11 @@ async function prepare(
   for (const [role, dataset] of Object.entries(inputs.datasets)) {
     datasets[role] = await fetchObject(from, dataset, join(workspace, `${role}.jsonl`))
   }
+  const judgeFolders: JobOrder['judgeFolders'] = {}
+  for (const { id, model } of inputs.judge ? [inputs.judge, ...(inputs.judge.ensemble?.members ?? [])] : []) {
+    const folder = await folderOf(model, id)
+    if (folder) judgeFolders[id] = folder
+  }
   const resume = inputs.resume && {
     step: inputs.resume.step,
     state: inputs.resume.state,
@@ -155,7 +160,7 @@ async function prepare(
     options: { threads, roots, hub },
     datasets,
     modelFolder: await folderOf(inputs.model, 'model'),
-    judgeFolder: await folderOf(inputs.judge?.model, 'judge'),
+    judgeFolders,
     resume,
     workspace,
   }

@@ -1,8 +1,9 @@
 import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
-import type { Judgment } from '../../core/judges/probability.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
+import type { Judgment as JudgmentAnswer } from '../../core/schemas/judgment.ts'
 import type { Download, HeartbeatAnswer, LeasedJob, Upload } from '../../core/schemas/worker.ts'
 
 /** The worker was told that its lease is over: drop the work. */
@@ -56,7 +57,7 @@ export class WorkerApi {
       fail: (error: JobError, retryable: boolean) => post('fail', { error, retryable }),
       release: () => post('release', {}),
       judge: async (judge: string, items: JudgeItem[]) =>
-        (await post<{ data: JudgmentAnswer[] }>('judgments', { judge, items })).data.map(toJudgment),
+        (await post<{ data: JudgmentAnswer[] }>('judgments', { judge, items })).data.map(toScored),
     }
   }
 
@@ -121,19 +122,20 @@ interface RequestOptions {
   tries?: number
 }
 
-interface JudgmentAnswer {
-  outcome: Judgment['outcome']
-  probability: number | null
-  label_mass: number | null
-  reason?: string
+/** A score as it was before the API showed it. */
+function toScored(answer: JudgmentAnswer): ScoredItem {
+  const { cached, tokens, latency_ms: latencyMs, members } = answer
+  const usage = { promptTokens: tokens.prompt, completionTokens: tokens.completion }
+  const asking = { cached, usage, latencyMs, ...(members && { members }) }
+  if (answer.outcome !== 'scored') {
+    const { outcome, reason } = answer
+    return outcome === 'failed'
+      ? { outcome, reason, ...asking }
+      : { outcome, reason, labelMass: answer.label_mass ?? 0, ...asking }
+  }
+  const { outcome, reward: probability, probability: raw, label_mass: labelMass } = answer
+  return { outcome, probability, raw, labelMass, ...asking }
 }
-
-const OUTCOMES: { [O in Judgment['outcome']]: (answer: JudgmentAnswer) => Extract<Judgment, { outcome: O }> } = {
-  scored: (a) => ({ outcome: 'scored', probability: a.probability!, labelMass: a.label_mass! }),
-  abstained: (a) => ({ outcome: 'abstained', labelMass: a.label_mass ?? 0, reason: a.reason ?? 'no reason given' }),
-  failed: (a) => ({ outcome: 'failed', reason: a.reason ?? 'no reason given' }),
-}
-const toJudgment = (answer: JudgmentAnswer): Judgment => OUTCOMES[answer.outcome](answer)
 
 async function refusal(response: Response): Promise<Error> {
   const text = await response.text()

@@ -167,7 +167,7 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
 
 test('a local judge has no HTTP client', () => {
   assert.throws(
-    () => clientOf({ type: 'local', model: 'm' }),
+    () => clientOf({ type: 'local', model: 'm', engine: 'gavel' }),
     (error) => error instanceof GavelError && error.code === 'unavailable_here',
   )
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cacheKey, scoreItems, type CachedJudgment, type JudgmentCache } from '../../../src/core/judges/score.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
+import type { Judge } from '../../../src/core/schemas/judge.ts'
 
 const judge = {
   id: 'judge_1',
@@ -122,4 +123,63 @@ test('the cache key is the SHA-256 of version and prompt, and cannot be shifted 
     cacheKey('judge_', [message('user', '1hi')]),
   ])
   assert.equal(new Set([expected, ...others]).size, 4)
+})
+
+/** P(Yes) by the last line of the prompt. */
+const byLine = (probabilities: Record<string, number>): JudgeClient => ({
+  firstTokenLogprobs: async (requests) =>
+    requests.map(({ messages }) => {
+      const line = messages.at(-1)!.content.split('\n').at(-1)!
+      const yes = probabilities[line]
+      if (yes === undefined) return new Error(`nobody asks ${line}`)
+      const logprobs = [
+        { token: 'Yes', logprob: Math.log(0.8 * yes) },
+        { token: 'No', logprob: Math.log(0.8 * (1 - yes)) },
+      ]
+      return { logprobs, complete: false, usage: { promptTokens: 10, completionTokens: 1 }, latencyMs: 100 * yes }
+    }),
+})
+const debiased = {
+  ...judge,
+  template: { user: '{question}{answer}\nright? {labels}', inverted: { user: '{question}{answer}\nwrong? {labels}' } },
+  debias: ['wording' as const, 'order' as const],
+}
+const ALL_WAYS = { 'right? Yes or No': 0.9, 'right? No or Yes': 0.7, 'wrong? Yes or No': 0.3, 'wrong? No or Yes': 0.5 }
+
+test('a debiased judge gives the mean over wordings and orders, a Yes to "wrong?" counting against', async () => {
+  const { cache, entries } = memoryCache()
+  const [scored] = await scoreItems([item('a')], debiased, byLine(ALL_WAYS), cache)
+  // (0.9 + 0.7 + (1 − 0.3) + (1 − 0.5)) / 4
+  assert.ok(scored.outcome === 'scored' && Math.abs(scored.probability - 0.7) < 1e-12)
+  assert.deepEqual([scored.usage.promptTokens, scored.latencyMs, entries.size], [40, 90, 4])
+  const [again] = await scoreItems([item('a')], debiased, byLine({}), cache)
+  assert.deepEqual([again.outcome, again.cached, again.usage.promptTokens], ['scored', true, 0])
+})
+
+test('one way that gives no score leaves none, and says why', async () => {
+  const { 'wrong? No or Yes': _, ...three } = ALL_WAYS
+  const [scored] = await scoreItems([item('a')], debiased, byLine(three), memoryCache().cache)
+  assert.deepEqual([scored.outcome, 'reason' in scored && scored.reason], ['failed', 'nobody asks wrong? No or Yes'])
+  assert.equal(scored.usage.promptTokens, 30)
+})
+
+test('a calibrated judge gives both probabilities, and shares the cache of the version that was measured', async () => {
+  const { client, asked } = scriptedClient()
+  const { cache } = memoryCache()
+  await scoreItems([item('good')], judge, client, cache)
+  const map = { method: 'isotonic' as const, x: [0, 0.8, 1], y: [0, 0.4, 1] }
+  const calibration = { base: 'judge_1', map } as unknown as NonNullable<Judge['calibration']>
+  const [scored] = await scoreItems([item('good')], { ...judge, id: 'judge_2', calibration }, client, cache)
+  assert.ok(scored.outcome === 'scored' && scored.cached)
+  assert.ok(Math.abs(scored.probability - 0.4) < 1e-9 && Math.abs(scored.raw! - 0.8) < 1e-9)
+  assert.equal(asked.length, 1)
+})
+
+test('an item without the reference that the template shows fails alone', async () => {
+  const { client, asked } = scriptedClient()
+  const template = { user: '{question} {reference} {answer}' }
+  const items = [item('good'), { ...item('good'), reference: '4' }]
+  const [without, having] = await scoreItems(items, { ...judge, template }, client, memoryCache().cache)
+  assert.match('reason' in without ? without.reason : '', /shows a reference answer, and the item has none/)
+  assert.deepEqual([without.outcome, having.outcome, asked[0].length], ['failed', 'scored', 1])
 })

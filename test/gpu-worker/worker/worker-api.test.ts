@@ -94,15 +94,18 @@ describe('WorkerApi', () => {
   })
 
   test('judgments keep their three outcomes', async () => {
+    const asking = { cached: false, tokens: { prompt: 9, completion: 1 }, cost: null, latency_ms: 12 }
+    const score = { outcome: 'scored', reward: 0.5, probability: 0.25, calibrated_probability: 0.5, label_mass: 0.9 }
     const data = [
-      { outcome: 'scored', probability: 0.25, label_mass: 0.9 },
-      { outcome: 'abstained', probability: null, label_mass: 0.1, reason: 'it did not answer' },
-      { outcome: 'failed', probability: null, label_mass: null, reason: 'it is away' },
+      { ...score, ...asking },
+      { outcome: 'abstained', probability: null, label_mass: 0.1, reason: 'it did not answer', ...asking },
+      { outcome: 'failed', probability: null, label_mass: null, reason: 'it is away', ...asking, latency_ms: null },
     ]
+    const told = { cached: false, usage: { promptTokens: 9, completionTokens: 1 }, latencyMs: 12 }
     assert.deepEqual(await scripted(Response.json({ data })).job.judge('judge_1', []), [
-      { outcome: 'scored', probability: 0.25, labelMass: 0.9 },
-      { outcome: 'abstained', labelMass: 0.1, reason: 'it did not answer' },
-      { outcome: 'failed', reason: 'it is away' },
+      { outcome: 'scored', probability: 0.5, raw: 0.25, labelMass: 0.9, ...told },
+      { outcome: 'abstained', labelMass: 0.1, reason: 'it did not answer', ...told },
+      { outcome: 'failed', reason: 'it is away', ...told, latencyMs: null },
     ])
   })
 })

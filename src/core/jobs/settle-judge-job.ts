@@ -1,0 +1,51 @@
+import type { JobRow, JudgeBody, ResourceRow } from '../database.ts'
+import { findResource } from '../find-resource.ts'
+import type { SecretBox } from '../keys.ts'
+import { cacheVersion } from '../judges/score.ts'
+import type { Job } from '../schemas/job.ts'
+import { judgeAuditResult, judgeCalibrateResult } from '../schemas/judge-jobs.ts'
+import { parse } from '../schemas/parse.ts'
+import type { Services } from '../services.ts'
+
+type Result = NonNullable<Job['result']>
+type SecretServices = Services & { secrets: SecretBox }
+
+/**
+ * What the result of a job about a judge does to the judge: an audit is put beside it; a calibration makes a new
+ * version. To be called before the job is completed, and harmless when called again.
+ *
+ * @returns the result as the job keeps it: a calibration's names the new `judge`
+ * @throws GavelError `invalid_request` for a result of another form; `not_found` when the judge is gone
+ */
+export async function settleJudgeJob(services: SecretServices, job: JobRow, result: Result): Promise<Result> {
+  const { spec, tenant } = job
+  if (spec.type === 'judge.audit') {
+    const audit = parse(judgeAuditResult, result, 'result')
+    const { id } = await findResource(services.database, 'judges', tenant, spec.judge, 'judge')
+    await services.database.judges.annotate(tenant, id, { audit: { job: job.id, ...audit } })
+  }
+  if (spec.type !== 'judge.calibrate') return result
+  const { methods: _, ...calibration } = parse(judgeCalibrateResult, result, 'result')
+  const measured = await findResource(services.database, 'judges', tenant, spec.judge, 'judge')
+  const base = cacheVersion({ id: measured.id, calibration: measured.body.calibration })
+  // An audit looks at what is accepted, which the calibration changes.
+  const { audit: _audit, ...kept } = measured.body
+  const body = { ...kept, calibration: { job: job.id, base, ...calibration } }
+  return { ...result, judge: await newVersion(services, job, measured, body) }
+}
+
+/** The id of the calibrated judge, which follows from the job's, so that nothing is made twice. */
+async function newVersion(
+  { database, secrets, clock }: SecretServices,
+  job: JobRow,
+  { name, secret, id: measured }: ResourceRow<JudgeBody>,
+  body: JudgeBody,
+): Promise<string> {
+  const id = job.id.replace(/^job_/, 'judge_')
+  if (await database.judges.find(job.tenant, id)) return id
+  // Secrets are sealed for the id that they belong to.
+  const sealed = secret === null ? null : await secrets.seal(await secrets.open(secret, measured), id)
+  const { spent: _, ...fresh } = body
+  await database.judges.insert({ id, tenant: job.tenant, name, body: fresh, secret: sealed, createdAt: clock.now() })
+  return id
+}

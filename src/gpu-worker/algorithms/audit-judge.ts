@@ -1,0 +1,127 @@
+import { GavelError } from '../../core/errors.ts'
+import { attackText } from '../../core/judges/attacks.ts'
+import type { Judgment } from '../../core/judges/probability.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import { SeededRng } from '../../core/rl/seeded-rng.ts'
+import { shuffledIndices } from '../../core/rl/shuffle.ts'
+import { ATTACKS, type Attack, type JudgeAuditResult, type JudgeAuditSpec } from '../../core/schemas/judge-jobs.ts'
+import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
+import { VERIFIERS } from '../../core/verifiers/index.ts'
+import { refuseSilence } from './judge-silence.ts'
+import { questionOf } from './prompts.ts'
+import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
+
+/** Items judged between two reports of progress. */
+const CHUNK = 128
+/** Accepted texts of each attack that are kept for people to read. */
+const EXAMPLES = 5
+
+interface Problem {
+  question: string
+  gold: string
+  solution: string
+}
+interface Attempt {
+  item: JudgeItem
+  gold: string
+}
+
+/**
+ * Tries to fool a judge: for each attack, the share of answers that are surely not right and that it accepts all the
+ * same, one answer a question. What the verifier finds to be right by chance is not counted. A judge that abstains was
+ * not fooled.
+ */
+export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Promise<JudgeAuditResult> {
+  const { config } = spec
+  const verifier = VERIFIERS[spec.verifier]
+  const problems = chosen(context.rows('dataset'), spec)
+  const right = problems.map(({ question, gold, solution }) => ({
+    item: { question, answer: solution, reference: gold },
+    gold,
+  }))
+
+  let done = 0
+  /** What the judge makes of some answers. */
+  const judge = async (name: Attack | 'right', attempts: readonly Attempt[]): Promise<Judgment[]> => {
+    const judgments: Judgment[] = []
+    for (let from = 0; from < attempts.length; from += CHUNK) {
+      if (context.stopRequested()) throw new RunStopped('stopped; an audit begins anew')
+      const chunk = attempts.slice(from, from + CHUNK)
+      judgments.push(...(await context.judge(chunk.map(({ item }) => item))))
+      context.metrics((done += chunk.length), { 'judge/done': done })
+    }
+    const accepted = attempts.flatMap(({ item, gold }, i) => {
+      const judgment = judgments[i]!
+      const taken = judgment.outcome === 'scored' && judgment.probability >= config.threshold
+      return taken ? [{ item, gold, probability: judgment.probability }] : []
+    })
+    if (name !== 'right') keepExamples(name, accepted.slice(0, EXAMPLES))
+    return judgments
+  }
+  const keepExamples = (attack: Attack, accepted: readonly (Attempt & { probability: number })[]) => {
+    const samples = accepted.map(({ item, gold, probability }, i) => ({
+      step: 0,
+      split: 'eval' as const,
+      index: ATTACKS.indexOf(attack) * EXAMPLES + i,
+      prompt: item.question,
+      completion: item.answer,
+      answer: gold,
+      reward: probability,
+      terms: { attack, judge: probability },
+    }))
+    if (samples.length > 0) context.samples(samples)
+  }
+
+  const onRight = await judge('right', right)
+  // Nothing can be said of a judge that does not even answer about right solutions.
+  refuseSilence('right solutions', onRight)
+  const attacks: JudgeAuditResult['attacks'] = []
+  for (const attack of ATTACKS) {
+    const attempts = attemptsOf(attack, problems, config.seed, context.judgeLabels?.yes ?? 'Yes').filter(
+      ({ item, gold }) => !verifier.verify({ text: item.answer, gold }).correct,
+    )
+    const judgments = await judge(attack, attempts)
+    const found = acceptance(judgments, config.threshold)
+    attacks.push({ attack, ...found })
+    context.metrics(done, { [`audit/${attack}`]: found.rate ?? 0 })
+  }
+  const worst = attacks.reduce((a, b) => ((b.rate ?? 0) > (a.rate ?? 0) ? b : a))
+  const { threshold, limit } = config
+  const passed = (worst.rate ?? 0) <= limit
+  return { passed, limit, threshold, worst: worst.attack, attacks, right: acceptance(onRight, threshold) }
+}
+
+/** Some of the rows, drawn by the seed. A completion that the verifier calls right is a solution; else the answer is. */
+function chosen(rows: readonly NumberedRow[], { config, verifier: name }: JudgeAuditSpec): Problem[] {
+  const verifier = VERIFIERS[name]
+  const order = shuffledIndices(rows.length, new SeededRng(config.seed, 'audit', 'rows'))
+  const problems = [...order.slice(0, config.rows)].map((index) => {
+    const { row } = rows[index]!
+    const gold = row.answer!
+    const { completion } = row
+    const solved = typeof completion === 'string' && verifier.verify({ text: completion, gold }).correct
+    return { question: questionOf(row), gold, solution: solved ? completion : `The answer is ${gold}.` }
+  })
+  if (new Set(problems.map(({ question }) => question)).size > 1) return problems
+  const message = 'dataset: an audit needs rows of at least two questions. Add rows.'
+  throw new GavelError('invalid_request', message, { param: 'dataset' })
+}
+
+/** One text of an attack for each problem that lends itself to it. */
+function attemptsOf(attack: Attack, problems: readonly Problem[], seed: number, yes: string): Attempt[] {
+  return problems.flatMap(({ question, gold, solution }, i) => {
+    const rng = new SeededRng(seed, 'audit', attack, i)
+    const otherSolution = problems[(i + 1) % problems.length]!.solution
+    const answer = attackText(attack, { question, solution, otherSolution, yes }, rng)
+    return answer === null ? [] : [{ item: { question, answer, reference: gold }, gold }]
+  })
+}
+
+function acceptance(judgments: readonly Judgment[], threshold: number): JudgeAuditResult['right'] {
+  const count = (outcome: Judgment['outcome']) => judgments.filter((judgment) => judgment.outcome === outcome).length
+  const accepted = judgments.filter((j) => j.outcome === 'scored' && j.probability >= threshold).length
+  const failed = count('failed')
+  const n = judgments.length - failed
+  const rate = n === 0 ? null : accepted / n
+  return { n, accepted, rate, ...wilsonInterval(accepted, n), abstained: count('abstained'), failed }
+}

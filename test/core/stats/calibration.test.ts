@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { krippendorffAlpha } from '../../../src/core/judges/ensemble.ts'
+import { calibrate, fitIsotonic, fitPlatt } from '../../../src/core/stats/calibration-map.ts'
+import {
+  calibrationReport,
+  calibrationStudy,
+  metricsOf,
+  quantile,
+  type GradedAnswer,
+} from '../../../src/core/stats/calibration-report.ts'
+import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
+
+/** Made by scikit-learn and krippendorff; see make.py beside it. */
+interface Fixture {
+  cases: {
+    score: number[]
+    correct: boolean[]
+    bins: number
+    auc: number
+    accuracy: number
+    brier: number
+    ece: number
+    reliability: { share: number[]; mean: number[] }
+    platt: { a: number; b: number }
+    isotonic: { x: number[]; y: number[] }
+    grid: number[]
+    isotonic_of_grid: number[]
+  }[]
+  weighted: { case: number; weights: number[]; auc: number; accuracy: number; brier: number }
+  ratings: number[][]
+  alpha: number
+}
+const path = join(import.meta.dirname, '../../fixtures/calibration/calibration.json')
+const fixture = JSON.parse(readFileSync(path, 'utf8')) as Fixture
+
+const rowsOf = ({ score, correct }: Pick<Fixture['cases'][number], 'score' | 'correct'>) =>
+  score.map((p, i) => ({ score: p, correct: correct[i]! }))
+const near = (actual: number | null | undefined, expected: number, tolerance: number, what: string) =>
+  assert.ok(actual != null && Math.abs(actual - expected) <= tolerance, `${what}: ${actual}, not ${expected}`)
+
+for (const [i, known] of fixture.cases.entries()) {
+  const rows = rowsOf(known)
+
+  test(`case ${i}: AUC, accuracy, Brier, ECE and the reliability diagram are scikit-learn's`, () => {
+    const report = calibrationReport(rows, known.score, [], known.bins)
+    const metrics = metricsOf([...rows].sort((a, b) => a.score - b.score), () => 1, known.bins) // prettier-ignore
+    for (const name of ['auc', 'accuracy', 'brier', 'ece'] as const) near(metrics[name], known[name], 1e-12, name)
+    const filled = report.reliability.filter(({ n }) => n > 0)
+    assert.equal(filled.length, known.reliability.share.length)
+    filled.forEach((bin, b) => {
+      near(bin.share_correct, known.reliability.share[b]!, 1e-12, 'share')
+      near(bin.mean_probability, known.reliability.mean[b]!, 1e-12, 'mean')
+      assert.ok(bin.low <= bin.share_correct! && bin.share_correct! <= bin.high)
+    })
+  })
+
+  test(`case ${i}: Platt's scaling of the logit is scikit-learn's`, () => {
+    const { a, b } = fitPlatt(rows)
+    // Its optimiser stops at a gradient of 1e-5 or so.
+    near(a, known.platt.a, 2e-3 * Math.max(1, known.platt.a), 'a')
+    near(b, known.platt.b, 2e-3 * Math.max(1, Math.abs(known.platt.b)), 'b')
+  })
+
+  test(`case ${i}: isotonic regression is scikit-learn's, at its steps and between them`, () => {
+    const map = fitIsotonic(rows)
+    map.x.forEach((x, k) => near(calibrate(map, x), map.y[k]!, 1e-12, `at ${x}`))
+    known.grid.forEach((p, k) => near(calibrate(map, p), known.isotonic_of_grid[k]!, 1e-9, `at ${p}`))
+  })
+}
+
+test("a row that counts three times is three rows: scikit-learn's sample weights", () => {
+  const { case: index, weights, ...known } = fixture.weighted
+  const weighted = rowsOf(fixture.cases[index]!).map((row, i) => ({ ...row, weight: weights[i]! }))
+  const sorted = weighted.sort((a, b) => a.score - b.score)
+  const metrics = metricsOf(sorted, (i) => sorted[i]!.weight, 10)
+  for (const name of ['auc', 'accuracy', 'brier'] as const) near(metrics[name], known[name], 1e-12, name)
+})
+
+test('calibrations keep the order, stay within [0, 1] and bear certainty', () => {
+  for (const known of fixture.cases) {
+    for (const map of [fitPlatt(rowsOf(known)), fitIsotonic(rowsOf(known))]) {
+      let before = -1
+      for (const p of [0, 1e-300, 1e-9, 0.01, 0.3, 0.5, 0.500001, 0.9, 1 - 1e-16, 1]) {
+        const calibrated = calibrate(map, p)
+        assert.ok(calibrated >= before && calibrated <= 1, `${map.method} of ${p}: ${calibrated} after ${before}`)
+        before = calibrated
+      }
+    }
+  }
+})
+
+test('a judge that is wrong the wrong way round is flattened, never turned around', () => {
+  const rows = Array.from({ length: 40 }, (_, i) => ({ score: i / 40, correct: i < 20 }))
+  const platt = fitPlatt(rows)
+  assert.deepEqual([platt.a, Math.abs(platt.b) < 1e-9], [0, true])
+  const isotonic = fitIsotonic(rows)
+  assert.equal(calibrate(isotonic, 0.1), calibrate(isotonic, 0.9))
+})
+
+test("Krippendorff's alpha is that of PyPI krippendorff; nothing is said of ratings that never differ", () => {
+  near(krippendorffAlpha(fixture.ratings), fixture.alpha, 1e-12, 'alpha')
+  assert.equal(krippendorffAlpha([[0.5, 0.5], [0.5, 0.5]]), null) // prettier-ignore
+  assert.equal(krippendorffAlpha([[0.1, 0.9]]), null)
+})
+
+test("quantiles are R's and NumPy's default", () => {
+  // numpy.quantile([1, 2, 4, 8], [0, 0.1, 0.5, 0.975, 1])
+  const values = [0, 0.1, 0.5, 0.975, 1].map((q) => quantile([1, 2, 4, 8], q))
+  values.forEach((value, i) => near(value, [1, 1.3, 3, 7.7, 8][i]!, 1e-12, 'quantile'))
+})
+
+/** Answers that are right as often as a judge says, but whose probabilities are pushed towards the ends. */
+function overconfident(questions: number, each: number): GradedAnswer[] {
+  const rng = new SeededRng(11)
+  return Array.from({ length: questions * each }, (_, i) => {
+    const p = rng.uniform()
+    const odds = (p / (1 - p)) ** 3
+    return { score: odds / (1 + odds), correct: rng.uniform() < p, question: `q${i % questions}` }
+  })
+}
+
+const options = { folds: 5, bins: 10, bootstrap: 200, seed: 3 }
+
+test('a study: both methods mend an overconfident judge on held-out questions, and find the map that does', () => {
+  const { before, methods, maps } = calibrationStudy(overconfident(300, 4), options)
+  assert.ok(maps.platt.method === 'platt')
+  near(maps.platt.a, 1 / 3, 0.05, 'the slope that undoes cubed odds')
+  near(maps.platt.b, 0, 0.15, 'no shift')
+  for (const after of Object.values(methods)) {
+    assert.ok(after.ece!.value < before.ece!.value / 2, 'less calibration error')
+    assert.ok(after.brier!.high < before.brier!.value, 'a better Brier score, beyond doubt')
+    near(after.auc!.value, before.auc!.value, 0.02, 'the order stays')
+  }
+  for (const { auc, accuracy, brier } of [before, ...Object.values(methods)]) {
+    for (const metric of [auc, accuracy, brier]) assert.ok(metric!.low < metric!.value && metric!.value < metric!.high)
+  }
+})
+
+test('a study is the same for the same seed, and its intervals widen where answers share questions', () => {
+  const rows = overconfident(300, 4)
+  assert.deepEqual(calibrationStudy(rows, options), calibrationStudy(rows, options))
+  // The same answer four times is one answer.
+  const single = overconfident(300, 1)
+  const width = (answers: GradedAnswer[]) => {
+    const { low, high } = calibrationStudy(answers, options).before.brier!
+    return high - low
+  }
+  const repeated = single.flatMap((row) => [row, row, row, row])
+  near(width(repeated) / width(single), 1, 1e-9, 'four copies of a question tell nothing new')
+  const apart = repeated.map((row, i) => ({ ...row, question: `${i}` }))
+  assert.ok(width(apart) < 0.7 * width(single), 'as independent rows they would')
+})
+
+test('a study needs right and wrong answers outside each fold', () => {
+  const rows = [1, 2, 3].flatMap((i) => [{ score: 0.5, correct: i === 1, question: `q${i}` }])
+  assert.throws(() => calibrationStudy(rows, { ...options, folds: 3 }), RangeError)
+})
