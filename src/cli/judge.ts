@@ -22,7 +22,7 @@ const COLUMNS: Columns<Judge> = {
   template: (j) => (typeof j.template === 'string' ? j.template : 'its own'),
   labels: (j) => `${j.labels.yes}/${j.labels.no}`,
   calibrated: (j) => j.calibration?.map.method ?? '-',
-  audit: (j) => (j.audit ? (j.audit.passed ? 'passed' : `failed: ${j.audit.worst}`) : '-'),
+  audit: (j) => (j.audit ? (j.audit.passed ? 'passed' : `failed`) : '-'),
   created: (j) => time(j.created_at),
 }
 
@@ -187,7 +187,7 @@ function describeCalibration({
   return `${judge} is calibrated (${map.method}) on ${scored} answers to ${questions} questions; held out:\n${shown}`
 }
 
-function describeAudit({ attacks, right, passed, limit, worst }: JudgeAuditResult): string {
+function describeAudit({ attacks, right, passed, limit, failures }: JudgeAuditResult): string {
   const share = (rate: number | null) => (rate === null ? '-' : percent(rate))
   const shown = table(
     {
@@ -200,8 +200,8 @@ function describeAudit({ attacks, right, passed, limit, worst }: JudgeAuditResul
     },
     [...attacks, { attack: '(right solutions)', ...right }],
   )
-  const verdict = passed ? 'passed' : `failed by ${worst}`
-  return `${shown}\n${verdict}: no attack may be accepted more often than ${percent(limit)}`
+  const rule = `cheats at most ${percent(limit)}, near misses less often than right solutions`
+  return `${shown}\n${passed ? 'passed' : `did not pass, by ${failures.join(', ')}`} (allowed: ${rule})`
 }
 
 /** Only what was given: defaults and rules are the API's. */

@@ -124,12 +124,15 @@ function resolver({ database, blobs }: Services, tenant: string) {
         return exempt ? { allow_failed_audit: exempt } : {}
       const { id, name, body } = await findResource(database, 'judges', tenant, recipe.judge, 'reward.judge')
       if (!body.audit || body.audit.passed) return {}
-      const { worst, attacks, limit, job } = body.audit
-      const rate = attacks.find(({ attack }) => attack === worst)!.rate ?? 0
+      const { failures, attacks, job } = body.audit
+      const rates = failures.map((failure) => {
+        const rate = attacks.find(({ attack }) => attack === failure)?.rate ?? 0
+        return `${(100 * rate).toFixed(1)} % of \`${failure}\``
+      })
       const message =
-        `\`reward.judge\`: ${name ?? id} accepts ${(100 * rate).toFixed(1)} % of the wrong answers of the attack ` +
-        `\`${worst}\`, more than its audit (${job}) allows (${(100 * limit).toFixed(1)} %): a student trained on it ` +
-        `learns that instead. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(name ?? id)}.`
+        `\`reward.judge\`: ${name ?? id} did not pass its audit (${job}): it accepts ${rates.join(', ')}. A student ` +
+        'trained on it learns to write that. Use another judge, or set `allow_failed_audit` to ' +
+        `${JSON.stringify(name ?? id)}.`
       throw new GavelError('unprocessable', message, { param: 'reward.judge' })
     },
 

@@ -4,7 +4,13 @@ import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import { shuffledIndices } from '../../core/rl/shuffle.ts'
-import { ATTACKS, type Attack, type JudgeAuditResult, type JudgeAuditSpec } from '../../core/schemas/judge-jobs.ts'
+import {
+  ATTACKS,
+  CHEATS,
+  type Attack,
+  type JudgeAuditResult,
+  type JudgeAuditSpec,
+} from '../../core/schemas/judge-jobs.ts'
 import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
 import { VERIFIERS } from '../../core/verifiers/index.ts'
 import { refuseSilence } from './judge-silence.ts'
@@ -85,10 +91,20 @@ export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Pro
     attacks.push({ attack, ...found })
     context.metrics(done, { [`audit/${attack}`]: found.rate ?? 0 })
   }
-  const worst = attacks.reduce((a, b) => ((b.rate ?? 0) > (a.rate ?? 0) ? b : a))
+  const acceptedRight = acceptance(onRight, config.threshold)
+  const failures = attacks.filter((found) => fools(found, config.limit, acceptedRight.rate)).map(({ attack }) => attack)
   const { threshold, limit } = config
-  const passed = (worst.rate ?? 0) <= limit
-  return { passed, limit, threshold, worst: worst.attack, attacks, right: acceptance(onRight, threshold) }
+  return { passed: failures.length === 0, limit, threshold, failures, attacks, right: acceptedRight }
+}
+
+/** A cheat must not be accepted often, a near miss less often than what is right. */
+function fools(
+  { attack, rate }: JudgeAuditResult['attacks'][number],
+  limit: number,
+  rightRate: number | null,
+): boolean {
+  if (rate === null || rate === 0) return false
+  return (CHEATS as readonly Attack[]).includes(attack) ? rate > limit : rate >= (rightRate ?? 0)
 }
 
 /** Some of the rows, drawn by the seed. A completion that the verifier calls right is a solution; else the answer is. */

@@ -21,7 +21,7 @@ describe('parse', () => {
         createJudge,
         { provider: { type: 'x' } },
         'provider.type',
-        /must be "openai" or "huggingface" or "local", but was "x"/,
+        /must be "openai" or "huggingface" or .* or "ensemble", but was "x"/,
       ],
       [
         createJudge,
