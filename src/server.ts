@@ -9,12 +9,15 @@ import { createDatabase } from './adapters/database/create-database.ts'
 import { judgeClients } from './adapters/judge-clients.ts'
 import { folderBlobStore } from './adapters/node/folder-blob-store.ts'
 import { guardedFetch } from './adapters/node/guarded-fetch.ts'
+import { jsonLog, type JsonLog } from './adapters/node/json-log.ts'
 import { migrate } from './adapters/node/migrate.ts'
 import { processBell } from './adapters/node/process-bell.ts'
+import { apiGauges, processGauges } from './adapters/node/process-gauges.ts'
 import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
 import { sweepJobs } from './core/jobs/change.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
+import { Metrics } from './core/metrics.ts'
 import type { BlobStore, JudgeClient } from './core/ports.ts'
 import type { JudgeInput } from './core/schemas/worker.ts'
 import { Ledger } from './core/usage/ledger.ts'
@@ -42,6 +45,8 @@ export interface ServerOptions {
   secretKey: string | null
   allowPrivateUrls?: boolean
   s3?: S3Options | null
+  /** Whether each request is logged, or errors only (the default); and with what was sent to be scored. */
+  log?: { requests: boolean; bodies: boolean }
   /** Makes the client of a local judge, where this process runs models. Objects are read by their key (`url`). */
   localJudge?: (judge: JudgeInput, blobs: BlobStore) => JudgeClient
 }
@@ -56,7 +61,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   mkdirSync(options.dataDir, { recursive: true })
   const sqlite = new SqliteD1(join(options.dataDir, 'gavel.sqlite'))
   await migrate(sqlite, MIGRATIONS)
-  const deps = await createDeps(options, sqlite)
+  const log = jsonLog({
+    write: (text) => process.stderr.write(text),
+    ...(options.log ?? { requests: false, bodies: false }),
+  })
+  const deps = await createDeps(options, sqlite, log)
   const { host: hostname = '127.0.0.1', port = 0 } = options
 
   const app = createApp(deps)
@@ -84,20 +93,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       })
       clearInterval(flushing)
       await flush()
+      log.flush()
       sqlite.close()
     },
   }
 }
 
-async function createDeps(options: ServerOptions, sqlite: SqliteD1): Promise<Deps> {
+async function createDeps(options: ServerOptions, sqlite: SqliteD1, log: JsonLog): Promise<Deps> {
   const { adminKey, secretKey, allowPrivateUrls = false, s3, localJudge } = options
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
   const blobs = s3 ? s3BlobStore(s3) : folderBlobStore(join(options.dataDir, 'objects'))
   const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock)
+  const ledger = new Ledger(database.usage, clock)
+  const metrics = new Metrics()
+  metrics.add(...apiGauges(ledger, database.jobs), ...processGauges())
   return {
     database,
-    ledger: new Ledger(database.usage, clock),
+    ledger,
+    metrics,
+    log: options.log?.requests ? log : null,
     rates: memoryRateWindows(),
     blobs,
     clock,
@@ -111,7 +126,7 @@ async function createDeps(options: ServerOptions, sqlite: SqliteD1): Promise<Dep
       local: localJudge && ((judge) => localJudge(judge, blobs)),
     }),
     judgeWindowMs: JUDGE_WINDOW_MS,
-    logError: (error, requestId) => console.error(`[${requestId}]`, error),
+    logError: (error, requestId) => log.error(error, requestId),
   }
 }
 
@@ -131,7 +146,17 @@ export function optionsFromEnv(env: Env): ServerOptions {
     secretKey,
     allowPrivateUrls: env.GAVEL_ALLOW_PRIVATE_URLS === '1',
     s3: s3FromEnv(env),
+    log: logFromEnv(env, 'requests'),
   }
+}
+
+/** What is logged: GAVEL_LOG, or else `unless`. */
+export function logFromEnv(env: Env, unless: 'requests' | 'errors'): NonNullable<ServerOptions['log']> {
+  const what = env.GAVEL_LOG || unless
+  if (what !== 'requests' && what !== 'errors') {
+    throw new Error(`GAVEL_LOG must be 'requests' or 'errors', but is ${JSON.stringify(what)}.`)
+  }
+  return { requests: what === 'requests', bodies: env.GAVEL_LOG_BODIES === '1' }
 }
 
 /** The bucket, where GAVEL_S3_BUCKET names one. */

@@ -7,6 +7,7 @@ import { judgeClients } from './adapters/judge-clients.ts'
 import { sweepJobs } from './core/jobs/change.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
 import { Ledger } from './core/usage/ledger.ts'
+import { describeError } from './core/request-log.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './routes/deps.ts'
 
@@ -20,6 +21,8 @@ export interface Env {
   GAVEL_R2_URL?: string
   GAVEL_R2_ACCESS_KEY_ID?: string
   GAVEL_R2_SECRET_ACCESS_KEY?: string
+  /** `1` also logs what is sent to be scored. */
+  GAVEL_LOG_BODIES?: string
 }
 
 export async function depsFrom(env: Env): Promise<Deps> {
@@ -30,6 +33,8 @@ export async function depsFrom(env: Env): Promise<Deps> {
     database,
     ledger: new Ledger(database.usage, clock),
     rates: database.rates,
+    metrics: null,
+    log: { bodies: env.GAVEL_LOG_BODIES === '1', request: (entry) => console.log({ message: 'request', ...entry }) },
     blobs: r2BlobStore(env.OBJECTS, credentialsFrom(env)),
     clock,
     entropy,
@@ -39,7 +44,8 @@ export async function depsFrom(env: Env): Promise<Deps> {
     allowPrivateUrls: false,
     judgeClient: judgeClients({ fetch: publicFetch }),
     judgeWindowMs: 0,
-    logError: (error, requestId) => console.error(`[${requestId}]`, error),
+    logError: (error, requestId) =>
+      console.error({ message: 'failure', request_id: requestId, error: describeError(error) }),
   }
 }
 

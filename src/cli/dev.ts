@@ -31,7 +31,7 @@ export function registerDev(program: Command): void {
 
 async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
-  const [{ localJudgeHost }, { hubFromEnv }, { s3FromEnv, startServer }] = await Promise.all([
+  const [{ localJudgeHost }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
     import('../gpu-worker/local-judge-host.ts'),
     import('../gpu-worker/weights/hub-env.ts'),
     import('../server.ts'),
@@ -53,6 +53,7 @@ async function dev(options: DevOptions): Promise<void> {
     // Everything is this user's own, so judges on this machine are the ordinary case.
     allowPrivateUrls: true,
     s3: s3FromEnv(env),
+    log: logFromEnv(env, 'errors'),
     localJudge: (judge, blobs) => localJudgeHost(judge, blobs, engine),
   })
 

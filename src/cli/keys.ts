@@ -55,7 +55,10 @@ export function registerKeys(program: Command, io: Io): void {
   const keys = program.command('keys').description('API keys (needs one of scope admin)')
 
   apiCommand(keys, 'create', 'make a key; its secret is shown this once')
-    .requiredOption('--scopes <list>', 'what it may do: judge, data, train, worker, admin; with commas between')
+    .requiredOption(
+      '--scopes <list>',
+      'what it may do: judge, data, train, worker, metrics, admin; with commas between',
+    )
     .option('--name <name>', 'what to call it')
     .option('--tenant <tenant>', "whose it is; only the operator's keys may name another tenant")
     .option('--rate <items/seconds>', 'most items it may send in a time, such as 600/60s', readRate)

@@ -164,6 +164,8 @@ export interface JobTable {
   /** In order of steps; the cursor is a step. */
   metrics(job: string, page: Page): Promise<Paged<MetricPoint>>
   lastStep(jobs: string[]): Promise<Map<string, number>>
+  /** How many there are in each state, of all tenants. */
+  countByState(): Promise<Map<JobState, number>>
   /** In order of (step, split, index); the cursor is the row's `id`. */
   samples(job: string, page: Page & { step?: number | undefined }): Promise<Paged<Sample & { id: string }>>
   /** In order of time; the cursor is an event's `id`. */

@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { GavelError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
+import type { RequestEntry } from '../core/request-log.ts'
 import { parse } from '../core/schemas/parse.ts'
 import { takeFromRate, type RateHeaders } from '../core/usage/rate-windows.ts'
 import { authenticate } from './authenticate.ts'
@@ -15,6 +16,7 @@ import { jobRoutes } from './jobs.ts'
 import { judgeRoutes } from './judges.ts'
 import { judgmentRoutes } from './judgments.ts'
 import { keyRoutes } from './keys.ts'
+import { metricsRoutes } from './metrics.ts'
 import { modelRoutes } from './models.ts'
 import { readJson } from './read-body.ts'
 import { readQuery } from './read-query.ts'
@@ -41,9 +43,17 @@ export const ROUTES: readonly Route[] = describedRoutes([
   ...compatRoutes,
   ...workerRoutes,
   ...healthRoutes,
+  ...metricsRoutes,
 ])
 
-type Variables = { requestId: string; route?: Route; rate?: RateHeaders }
+type Variables = {
+  requestId: string
+  route?: Route
+  caller?: Caller
+  rate?: RateHeaders
+  body?: unknown
+  error?: GavelError
+}
 type App = Hono<{ Variables: Variables }>
 
 /** The API, the same wherever it runs. */
@@ -53,9 +63,14 @@ export function createApp(deps: Deps): App {
   app.use(async (c, next) => {
     const given = c.req.header('x-request-id')
     c.set('requestId', given && /^[\w-]{1,128}$/.test(given) ? given : newId('req', deps.entropy))
+    const started = performance.now()
+    deps.metrics?.begin()
     await next()
     c.header('x-request-id', c.get('requestId'))
     for (const [name, value] of Object.entries(c.get('rate') ?? {})) c.header(name, value)
+    const ms = performance.now() - started
+    deps.metrics?.end(c.req.method, c.get('route')?.path ?? 'none', c.res.status, ms / 1000)
+    deps.log?.request(entryOf(c, ms))
   })
 
   for (const route of ROUTES) app.on(route.method, pathsOf(route), (c) => serve(deps, route, c))
@@ -67,6 +82,7 @@ export function createApp(deps: Deps): App {
   })
   app.onError((error, c) => {
     const known = asGavelError(error)
+    c.set('error', known)
     // Who hangs up in the middle of a body has made the failure, and hears no answer.
     if (known.code === 'internal' && !c.req.raw.signal.aborted) deps.logError(error, c.get('requestId'))
     if (known.status === 409 || (known.retryAfter ?? 0) > LONGEST_RETRY_S) c.header('x-should-retry', 'false')
@@ -88,13 +104,34 @@ const pathsOf = ({ path, pathToken }: Route) => (pathToken ? [path, TOKEN_PREFIX
 /** A path as messages may repeat it: short, and without a key. */
 const shownPath = (c: Context) => c.req.path.replace(/^\/t\/[^/]*/, '/t/…').slice(0, 200)
 
+/** What the log is told of a request that was answered. */
+function entryOf(c: Context<{ Variables: Variables }>, ms: number): RequestEntry {
+  const { requestId, route, caller, error, body } = c.var
+  return {
+    request_id: requestId,
+    method: c.req.method,
+    route: route?.path ?? null,
+    status: c.res.status,
+    ms: Math.round(ms * 100) / 100,
+    tenant: caller?.tenant ?? null,
+    key: caller?.key ?? null,
+    ...(error && { error: error.code, param: error.param }),
+    ...(body !== undefined && { body }),
+  }
+}
+
+/** The tags of routes whose bodies are texts to score, and hold no secrets. */
+const SCORING = new Set(['Scoring', 'Compatibility'])
+
 async function serve(deps: Deps, route: Route, c: Context<{ Variables: Variables }>): Promise<Response> {
   c.set('route', route)
   const request = c.req.raw
   const { token, ...params } = c.req.param() as Record<string, string>
   const caller = route.scope === null ? NO_CALLER : await authenticate(deps, request, route.scope, token)
+  c.set('caller', caller)
   const query = readQuery(request.url, route.query)
   const body = route.body && parse(route.body, await readJson(request, route.maxBytes ?? MAX_JSON_BYTES))
+  if (deps.log?.bodies && SCORING.has(route.tag)) c.set('body', body)
   if (caller.rate) {
     const units = unitsOf(route, body)
     const { headers, refusal } = await takeFromRate(deps.rates, caller.key, caller.rate, units, deps.clock.now())

@@ -1,5 +1,7 @@
 import type { SecretBox } from '../core/keys.ts'
+import type { Metrics } from '../core/metrics.ts'
 import type { JudgeClient } from '../core/ports.ts'
+import type { RequestLog } from '../core/request-log.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import type { Services } from '../core/services.ts'
@@ -28,6 +30,10 @@ export interface Deps extends Services {
   ledger: Ledger
   /** Counts what keys with a rate send: in memory where one process serves all, else in SQL. */
   rates: RateWindows
+  /** Counts what this process does; null where there are too many of them for that. */
+  metrics: Metrics | null
+  /** Told of every request; null where nobody listens. */
+  log: RequestLog | null
   /** Told of every failure that is our own. Never of request bodies. */
   logError(error: unknown, requestId: string): void
 }

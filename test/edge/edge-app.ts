@@ -29,6 +29,7 @@ export async function edgeApp(changes: Partial<Deps> = {}): Promise<TestApi & { 
   const deps: Deps = {
     ...real,
     clock,
+    log: null,
     ledger: new Ledger(real.database.usage, clock),
     secrets: secretBox('a passphrase for the tests, quite long', real.entropy),
     logError: (error) => errors.push(error),

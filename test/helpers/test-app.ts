@@ -39,6 +39,8 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
     database,
     ledger: new Ledger(database.usage, clock),
     rates: memoryRateWindows(),
+    metrics: null,
+    log: null,
     blobs: folderBlobStore(folder),
     clock,
     entropy,

@@ -176,6 +176,15 @@ export function jobTable(db: DrizzleD1Database): JobTable {
       return new Map(rows.map((row) => [row.job, row.step]))
     },
 
+    async countByState() {
+      const rows = await db
+        .select({ state: jobs.state, count: sql<number>`count(*)` })
+        .from(jobs)
+        .where(isNull(jobs.deletedAt))
+        .groupBy(jobs.state)
+      return new Map(rows.map(({ state, count }) => [state, count]))
+    },
+
     async samples(job, { after, limit, step }) {
       const t = jobSamples
       const place = sql`(${t.step}, ${t.split}, ${t.index})`

@@ -2,8 +2,8 @@
 import * as v from 'valibot'
 import { boolean, fields, integer, name, number, unixSeconds } from './fields.ts'
 
-/** `admin` may do everything the others may, and manage keys. */
-export const SCOPES = ['judge', 'data', 'train', 'worker', 'admin'] as const
+/** `admin` may do everything the others may, and manage keys; `metrics` may read `/metrics`. */
+export const SCOPES = ['judge', 'data', 'train', 'worker', 'metrics', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** The tenant of the operator: its admin keys make keys for any tenant, its workers serve the jobs of all. */

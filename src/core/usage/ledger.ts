@@ -22,6 +22,8 @@ export class Ledger {
   #written: Promise<void> = Promise.resolve()
   /** Items that are being judged, by payer. */
   readonly #held = new Map<string, number>()
+  /** What was used since the process began, of judges and in verification. */
+  readonly totals = { judged: NOTHING_USED, verified: NOTHING_USED }
   /** What {@link flush} is writing. */
   #leaving = new Map<string, UsageRow>()
 
@@ -33,6 +35,8 @@ export class Ledger {
   /** @param judge its id; empty for verification */
   add({ tenant, key }: Payer, judge: string, counts: UsageCounts): void {
     if (counts.items === 0) return
+    const total = judge === '' ? 'verified' : 'judged'
+    this.totals[total] = sumOf(this.totals[total], counts)
     addTo(this.#pending, { tenant, day: dayOf(this.#clock.now()), payer: key, judge, ...counts })
   }
 
