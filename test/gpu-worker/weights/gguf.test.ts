@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { BLOCK_TYPES } from '../../../src/gpu-worker/weights/gguf-types.ts'
 import { readGguf } from '../../../src/gpu-worker/weights/gguf.ts'
+import { readSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
 import { temporaryFolder } from '../../helpers/tiny-model-folder.ts'
 import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../helpers/write-gguf.ts'
 
@@ -14,12 +17,8 @@ const file = (metadata: GgufMetadata, tensors: Record<string, GgufTensor>): stri
 const read = (tensor: GgufTensor) => readGguf(file({}, { x: tensor })).tensors.get('x')!
 
 /** Half precision, for numbers that have it exactly: sign, exponent + 15, ten bits of fraction. */
-const HALVES = { 0.5: 0x3800, 2: 0x4000, '-1.5': 0xbe00, 0.25: 0x3400 } as const
+const HALVES = { 0.5: 0x3800, 2: 0x4000, '-1.5': 0xbe00 } as const
 const half = (value: keyof typeof HALVES) => [HALVES[value] & 255, HALVES[value] >> 8]
-/** 32 four-bit numbers as the format packs them: number i in the low half of byte i, number 16 + i in the high. */
-const nibbles = (q: (i: number) => number) => Array.from({ length: 16 }, (_, i) => q(i) | (q(16 + i) << 4))
-const q = (i: number) => (7 * i + 3) % 16
-const numbers = (count: number, of: (i: number) => number) => Array.from({ length: count }, (_, i) => of(i))
 
 test('reads metadata of every kind', () => {
   const metadata = { a: 7, b: 0.5, c: true, d: 'é text', e: ['x', 'yy', ''], f: [1, 2, 3], g: [] }
@@ -45,36 +44,24 @@ test('reads half precision and bfloat16', () => {
   assert.deepEqual([...bf16.data], [1, -2])
 })
 
-test('dequantises Q4_0: d·(q − 8)', () => {
-  const bytes = [...half(0.5), ...nibbles(q), ...half(2), ...nibbles((i) => 15 - q(i))]
-  const { data } = read({ shape: [2, 32], type: 2, bytes: Uint8Array.from(bytes) })
-  assert.deepEqual(
-    [...data.subarray(0, 32)],
-    numbers(32, (i) => 0.5 * (q(i) - 8)),
-  )
-  assert.deepEqual(
-    [...data.subarray(32)],
-    numbers(32, (i) => 2 * (7 - q(i))),
-  )
+const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/gguf/${name}`, import.meta.url))
+const quantised = readGguf(fixture('quantised.gguf')).tensors
+const expected = readSafetensors(fixture('expected.safetensors'))
+
+test('there is a fixture of every type', () => {
+  assert.deepEqual([...expected.keys()].sort(), Object.keys(BLOCK_TYPES).sort())
 })
 
-test('dequantises Q4_1: d·q + m', () => {
-  const bytes = [...half(0.25), ...half('-1.5'), ...nibbles(q), ...half(2), ...half(0.5), ...nibbles(q)]
-  const { data } = read({ shape: [64], type: 3, bytes: Uint8Array.from(bytes) })
-  assert.deepEqual(
-    [...data],
-    numbers(64, (i) => (i < 32 ? 0.25 * q(i) - 1.5 : 2 * q(i - 32) + 0.5)),
-  )
-})
-
-test('dequantises Q8_0: d·q', () => {
-  const signed = numbers(32, (i) => 8 * i - 128)
-  const bytes = Uint8Array.from([...half(0.5), ...signed.map((x) => x & 255)])
-  assert.deepEqual(
-    [...read({ shape: [32], type: 8, bytes }).data],
-    signed.map((x) => 0.5 * x),
-  )
-})
+for (const [name, { shape, data }] of expected) {
+  test(`dequantises ${name} to the bit as the reference does`, () => {
+    const ours = quantised.get(name)!
+    assert.deepEqual(ours.shape, shape)
+    // By bits, where NaN would equal itself; but 0 and −0 are the same number.
+    const bits = (values: Float32Array) => new Uint32Array(values.map((x) => x + 0).buffer)
+    assert.deepEqual(bits(ours.data), bits(data))
+    assert.ok(new Set(data).size > 5, 'the fixture says little')
+  })
+}
 
 test('refuses types, versions and files it cannot read, naming file and tensor', () => {
   const refused = (path: string, code: string, message: RegExp) =>
@@ -87,7 +74,7 @@ test('refuses types, versions and files it cannot read, naming file and tensor',
       },
     )
   const other = (type: number) => file({}, { w: { shape: [256], type, bytes: new Uint8Array(210) } })
-  refused(other(14), 'unsupported_model', /model\.gguf: tensor w has type Q6_K; known are F32, F16, BF16, Q4_0/)
+  refused(other(11), 'unsupported_model', /model\.gguf: tensor w has type Q3_K; known are F32, F16, BF16, Q4_0/)
   refused(other(99), 'unsupported_model', /tensor w has type number 99/)
   refused(file({}, { w: { shape: [2, 33], type: 3, bytes: new Uint8Array(80) } }), 'corrupt_model', /rows of 33/)
 
