@@ -150,8 +150,8 @@ function median(sorted: readonly number[]): number {
 function share(result: EvalResult | undefined): string {
   if (!result) return '-'
   const percent = (x: number) => (100 * x).toFixed(1)
-  const { correct, n, accuracy, low, high } = result
-  return `${percent(accuracy)} % [${percent(low)}, ${percent(high)}] (${correct}/${n})`
+  const { correct, n, low, high } = result
+  return `${percent(correct / n)} % [${percent(low)}, ${percent(high)}] (${correct}/${n})`
 }
 
 function table(title: string, head: string[], rows: string[][]): void {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type * as v from 'valibot'
 import type { Checkpoint, Manifest } from '../core/schemas/checkpoint.ts'
 import type { Dataset, DatasetRow } from '../core/schemas/dataset.ts'
+import type { EvalComparison } from '../core/schemas/eval.ts'
 import type { Job, JobEvent, jobSpec, JobState, JobType, MetricPoint, Sample } from '../core/schemas/job.ts'
 import type { createJudge, Judge } from '../core/schemas/judge.ts'
 import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
@@ -238,6 +239,9 @@ export function createClient({ url, key }: ClientOptions) {
       samples: (id: string, query?: { limit?: number; step?: number }) =>
         list<Sample & Row>(`${jobPath(id)}/samples`, query),
       checkpoints: (id: string, query?: { limit?: number }) => list<Checkpoint>(`${jobPath(id)}/checkpoints`, query),
+      /** Two evaluations of one dataset, row by row. */
+      compare: (id: string, other: string) =>
+        send<EvalComparison>('GET', `${jobPath(id)}/compare?with=${encodeURIComponent(other)}`),
       streamEvents,
       watch,
     },

@@ -48,6 +48,7 @@ const SHOWN = {
   'reward/verifier': 'verifier',
   loss: 'loss',
   'eval/accuracy': 'accuracy',
+  'eval/judge': 'judge',
   'canary/gold': 'canary',
   'canary/judge': 'canary judge',
 }

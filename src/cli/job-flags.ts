@@ -67,10 +67,11 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
   ],
   eval: [
     ...COMMON,
-    ['--dataset <dataset>', 'dataset', 'dataset whose rows have an answer'],
+    ['--dataset <dataset>', 'dataset', 'the rows to answer; without a judge each needs an answer of its own'],
     ['--verifier <name>', 'verifier', 'math, exact or contains'],
-    ['--judge <judge>', 'judge', 'a judge to ask about each answer as well'],
+    ['--judge <judge>', 'judge', 'a judge to ask about each answer; it needs no gold answers'],
     ...SAMPLING,
+    ['--group-size <n>', 'config.group_size', 'answers drawn to each row, for pass@k and majority@k'],
     ['--limit <n>', 'config.limit', 'only the first N rows'],
   ],
   'judge.calibrate': [

@@ -22,6 +22,8 @@ export async function runProgram(args: string[], registrations: readonly Registr
   const program = new Command('gavel')
     .description(packageJson.description)
     .version(packageJson.version)
+    // An option belongs to the command that it follows, where one command is below another.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} })
   for (const register of registrations) register(program, io)

@@ -2,10 +2,12 @@ import * as v from 'valibot'
 import type { JobRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { changeJob, jobNotFound } from '../core/jobs/change.ts'
+import { compareEvals } from '../core/jobs/compare-evals.ts'
 import { createJob } from '../core/jobs/create-job.ts'
 import { cancel, isTerminal, pause, resume, type Change } from '../core/jobs/transitions.ts'
 import { checkpoint } from '../core/schemas/checkpoint.ts'
-import { deleted, integer, listOf } from '../core/schemas/fields.ts'
+import { evalComparison } from '../core/schemas/eval.ts'
+import { deleted, fields, integer, listOf, reference } from '../core/schemas/fields.ts'
 import { job, JOB_STATES, JOB_TYPES, jobEvent, jobSpec, metricPoint, sample } from '../core/schemas/job.ts'
 import { parse } from '../core/schemas/parse.ts'
 import { showCheckpoint } from './checkpoints.ts'
@@ -203,6 +205,23 @@ export const jobRoutes = [
         (p) => deps.database.jobs.samples(id, { ...p, step: query.step }),
         (row) => row,
       )
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/jobs/:id/compare',
+    operationId: 'compareEvals',
+    tag: 'Jobs',
+    summary: 'Compare two evaluations of one dataset, row by row',
+    description:
+      'Which of the two solved which rows, the difference with its 95 % interval, and McNemar’s exact test of it. Both ' +
+      'must have succeeded, with one answer a row; rows are paired by their line in the dataset.',
+    scope: 'train',
+    query: fields({ with: reference('The other evaluation, by its job’s id.') }),
+    response: evalComparison,
+    async handler({ deps, caller, params, query }) {
+      const [a, b] = await Promise.all([params.id!, query.with].map((id) => findJob(deps, caller.tenant, id)))
+      return compareEvals(deps, a!, b!)
     },
   }),
   route({

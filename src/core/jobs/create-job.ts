@@ -74,7 +74,12 @@ const RESOLVERS: {
   },
 
   async eval(resolve, spec) {
-    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
+    if (spec.verifier === undefined && spec.judge === undefined) {
+      const message = '`verifier` is missing: give a verifier to compare with the rows’ answers, a judge, or both.'
+      throw new GavelError('unprocessable', message, { param: 'verifier' })
+    }
+    const need = spec.judge === undefined ? 'labelled' : 'rows'
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', need, spec.verifier)
     const judge = spec.judge === undefined ? {} : { judge: await resolve.judge(spec.judge, 'judge') }
     return { ...spec, model: await resolve.model(spec.model), dataset, ...judge }
   },

@@ -16,6 +16,7 @@ function textVerifier(holds: (text: string, gold: string) => boolean): Verifier 
   }
   return {
     extract: (text) => normalise(text) || null,
+    same: (a, b) => normalise(a) !== '' && normalise(a) === normalise(b),
     checkGold: (gold) => void readGold(gold),
     verify({ text, gold }): Verdict {
       const written = normalise(text)

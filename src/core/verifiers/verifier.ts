@@ -7,6 +7,8 @@ import type { Verdict } from '../schemas/verify.ts'
 export interface Verifier {
   /** The answer that a text states, in canonical form; null when it states none. Needs no gold. */
   extract(text: string): string | null
+  /** Whether two texts state the same answer, as votes are counted. False where one states none. */
+  same(a: string, b: string): boolean
   /** @throws GavelError unprocessable (param `gold`) when nothing could ever be compared with this gold */
   checkGold(gold: string): void
   /** @throws GavelError unprocessable (param `gold`) as {@link checkGold}: a bad gold is the dataset's error, not a 0 */

@@ -1,63 +1,69 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
-import type { EvalResult, EvalSpec } from '../../core/schemas/eval.ts'
-import { agreement } from '../../core/stats/agreement.ts'
-import { mean } from '../../core/stats/moments.ts'
-import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
+import {
+  ANSWERS_FILE,
+  answeredRow,
+  SCORES_FILE,
+  type AnsweredRow,
+  type EvalResult,
+  type EvalSpec,
+  type RowScores,
+} from '../../core/schemas/eval.ts'
+import type { Sample } from '../../core/schemas/job.ts'
+import { groupByValue } from '../../core/stats/majority-vote.ts'
+import { summariseEval } from '../../core/stats/summarise-eval.ts'
 import { VERIFIERS } from '../../core/verifiers/index.ts'
-import { Generator } from '../rollout/generator.ts'
+import type { Verifier } from '../../core/verifiers/verifier.ts'
+import type { Model } from '../models/model.ts'
+import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
+import type { TextCodec } from '../text/text-codec.ts'
 import { refuseSilence } from './judge-silence.ts'
-import { promptOf } from './prompts.ts'
-import { RunStopped, type RunContext } from './run-context.ts'
+import { promptOf, type Prompt } from './prompts.ts'
+import { RunStopped, type Resume, type RunContext } from './run-context.ts'
 
-/** Rows answered between two reports of progress. */
+/** Answers drawn between two reports of progress. */
 const CHUNK = 250
+/** An evaluation is committed about so often: each time with all of its rows. */
+const COMMITS = 20
 const MAX_SLOTS = 256
 
-/** An answer's truth beside what the judge made of it; null where no judge is asked. */
-interface Assessed {
-  correct: boolean
-  judgment: Judgment | null
-}
+type EvalPrompt = Prompt & { line: number }
 
 /**
- * The share of a dataset's rows that a model answers correctly, and how a judge agrees with that. Asked to stop, it
- * keeps nothing: an evaluation that is taken up again begins anew.
+ * How a model does on a dataset's rows: answers drawn, verified where there is gold, judged where a judge is named. It
+ * commits its rows every so often; stopped or killed, it goes on from the last ones to the same result.
  */
 export async function evaluate(spec: EvalSpec, context: RunContext): Promise<EvalResult> {
   const { config } = spec
+  const { group_size: groupSize } = config
   const { model, weights, codec } = await context.openModel()
-  const verifier = VERIFIERS[spec.verifier]
-  const options = {
-    codec,
-    template: spec.prompt_template,
-    maxTokens: config.max_prompt_tokens,
-    role: 'dataset',
-    verifier,
-  }
-  const prompts = context
-    .rows('dataset')
-    .slice(0, config.limit)
-    .map((row) => promptOf(row, options))
-  const longest = prompts.reduce((max, p) => Math.max(max, p.ids.length), 1)
-  const capacity = longest + config.max_new_tokens
-  if (capacity > model.contextLength) {
-    throw new GavelError(
-      'prompt_too_long',
-      `dataset: the longest prompt has ${longest} tokens, which with ${config.max_new_tokens} new ones is more than the ${model.contextLength} of the model's context; shorten it, or lower max_new_tokens`,
-      { param: 'dataset' },
-    )
-  }
-  const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length))
+  const verifier = spec.verifier && VERIFIERS[spec.verifier]
+  const prompts = readPrompts(spec, context, codec, verifier)
+  const capacity = capacityFor(prompts, config.max_new_tokens, model)
+  const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length * groupSize))
   const generator = await Generator.create(model, weights, { slots, capacity, threads: context.threads })
 
-  const assessed: Assessed[] = []
-  for (let from = 0; from < prompts.length; from += CHUNK) {
-    if (context.stopRequested()) throw new RunStopped(`stopped after ${from} rows`)
-    const chunk = prompts.slice(from, from + CHUNK)
+  const rows = context.resume ? readRows(context.resume) : []
+  let committed = rows.length
+  const commit = async () => {
+    await context.checkpoint(rows.length, {}, (folder) => writeRows(folder, rows))
+    committed = rows.length
+  }
+  // A chunk's draws depend on where it begins, which is the same however often the run was stopped.
+  const rowsOfChunk = Math.max(1, Math.floor(CHUNK / groupSize))
+  while (rows.length < prompts.length) {
+    const from = rows.length
+    if (context.stopRequested()) {
+      if (from > committed) await commit()
+      throw new RunStopped(`stopped after ${from} rows`)
+    }
+    const chunk = prompts.slice(from, from + rowsOfChunk)
     const completions = await generator.generate(
-      chunk.map(({ ids }) => ({ prompt: ids, samples: 1 })),
+      chunk.map(({ ids }) => ({ prompt: ids, samples: groupSize })),
       {
         temperature: config.temperature,
         maxNewTokens: config.max_new_tokens,
@@ -65,53 +71,137 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
         seed: `${config.seed}/eval/${from}`,
       },
     )
-    const answers = completions.map(({ ids }) => codec.decode(ids))
-    const verdicts = answers.map((text, i) => verifier.verify({ text, gold: chunk[i]!.answer! }))
-    const judgments =
-      spec.judge === undefined
-        ? null
-        : await context.judge(answers.map((answer, i) => ({ question: chunk[i]!.question, answer })))
-    // A judge that abstains is a finding; one that cannot be asked is none.
-    if (judgments?.every(({ outcome }) => outcome === 'failed')) refuseSilence(`rows from ${from + 1}`, judgments)
-    verdicts.forEach(({ correct }, i) => assessed.push({ correct, judgment: judgments?.[i] ?? null }))
-    const done = assessed.length
-    context.metrics(done, { 'eval/done': done, 'eval/accuracy': countCorrect(assessed) / done })
-    const kept = answers.slice(0, Math.max(0, config.samples - from)).map((completion, i) => ({
-      step: 0,
-      split: 'eval' as const,
-      index: from + i,
-      prompt: chunk[i]!.text,
-      completion,
-      answer: chunk[i]!.answer ?? null,
-      reward: verdicts[i]!.reward,
-      terms: { verifier: verdicts[i]!.reward, ...judgeTerm(judgments?.[i]) },
-    }))
-    if (kept.length) context.samples(kept)
+    const judgments = spec.judge === undefined ? null : await judgeAll(chunk, completions, codec, context)
+    chunk.forEach((prompt, i) => {
+      const own = <T>(list: readonly T[]) => list.slice(i * groupSize, (i + 1) * groupSize)
+      rows.push(assess(prompt, own(completions), judgments && own(judgments), codec, verifier))
+    })
+    report(rows, from, spec, context)
+    if (rows.length === prompts.length || rows.length - committed >= prompts.length / COMMITS) await commit()
   }
-  const n = prompts.length
-  const correct = countCorrect(assessed)
-  const judge = spec.judge === undefined ? {} : { judge: agreementOf(assessed) }
-  return { correct, n, accuracy: correct / n, ...wilsonInterval(correct, n), ...judge }
+  return summariseEval(rows, { groupSize, k: config.k, judged: spec.judge !== undefined })
 }
 
-const countCorrect = (assessed: readonly Assessed[]) => assessed.filter(({ correct }) => correct).length
-
-const judgeTerm = (judgment: Judgment | undefined): Record<string, number> =>
-  judgment?.outcome === 'scored' ? { judge: judgment.probability } : {}
-
-function agreementOf(assessed: readonly Assessed[]): EvalResult['judge'] {
-  const scored = assessed.flatMap(({ correct, judgment }) =>
-    judgment?.outcome === 'scored' ? [{ correct, score: judgment.probability }] : [],
-  )
-  const masses = assessed.flatMap(({ judgment }) => (judgment && 'labelMass' in judgment ? judgment.labelMass : []))
-  const { auc, accuracy, falsePositiveRate, falseNegativeRate } = agreement(scored)
-  return {
-    scored: scored.length,
-    mean: mean(scored.map(({ score }) => score)),
-    label_mass: mean(masses),
-    auc,
-    accuracy,
-    false_positive_rate: falsePositiveRate,
-    false_negative_rate: falseNegativeRate,
+function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, verifier?: Verifier): EvalPrompt[] {
+  const { config } = spec
+  const options = {
+    codec,
+    template: spec.prompt_template,
+    maxTokens: config.max_prompt_tokens,
+    role: 'dataset',
+    verifier,
   }
+  return context
+    .rows('dataset')
+    .slice(0, config.limit)
+    .map((row) => ({ line: row.line, ...promptOf(row, options) }))
+}
+
+/** Tokens that the longest prompt takes with its answer. Throws `prompt_too_long` where the model has no room for it. */
+function capacityFor(prompts: readonly EvalPrompt[], maxNewTokens: number, { contextLength }: Model): number {
+  const longest = prompts.reduce((a, b) => (b.ids.length > a.ids.length ? b : a))
+  const capacity = longest.ids.length + maxNewTokens
+  if (capacity <= contextLength) return capacity
+  throw new GavelError(
+    'prompt_too_long',
+    `dataset, line ${longest.line}: the prompt has ${longest.ids.length} tokens, which with ${maxNewTokens} new ones is more than the ${contextLength} of the model's context; shorten it, or lower max_new_tokens`,
+    { param: 'dataset' },
+  )
+}
+
+async function judgeAll(
+  chunk: readonly EvalPrompt[],
+  completions: readonly Completion[],
+  codec: TextCodec,
+  context: RunContext,
+): Promise<Judgment[]> {
+  const groupSize = completions.length / chunk.length
+  const judgments = await context.judge(
+    completions.map(({ ids }, i) => ({
+      question: chunk[Math.floor(i / groupSize)]!.question,
+      answer: codec.decode(ids),
+    })),
+  )
+  // A judge that abstains is a finding; one that cannot be asked is none.
+  const lines = `dataset, lines ${chunk[0]!.line} to ${chunk.at(-1)!.line}`
+  if (judgments.every(({ outcome }) => outcome === 'failed')) refuseSilence(lines, judgments)
+  return judgments
+}
+
+function assess(
+  { line, text: prompt, answer: gold }: EvalPrompt,
+  completions: readonly Completion[],
+  judgments: readonly Judgment[] | null,
+  codec: TextCodec,
+  verifier?: Verifier,
+): AnsweredRow {
+  const texts = completions.map(({ ids }) => codec.decode(ids))
+  const verdicts = verifier && gold !== undefined ? texts.map((text) => verifier.verify({ text, gold })) : null
+  const extracted = texts.map((_, i) => verdicts?.[i]!.extracted ?? null)
+  const values = groupByValue(extracted, (i, j) => verifier!.same(texts[i]!, texts[j]!))
+  const answers = texts.map((text, i) => ({
+    text,
+    finish_reason: completions[i]!.finish,
+    correct: verdicts?.[i]!.correct ?? null,
+    reward: verdicts?.[i]!.reward ?? null,
+    extracted: extracted[i]!,
+    value: values[i]!,
+    judgment: judgments && showJudgment(judgments[i]!),
+  }))
+  return { line, prompt, gold: gold ?? null, answers }
+}
+
+const showJudgment = (judgment: Judgment): AnsweredRow['answers'][number]['judgment'] => ({
+  outcome: judgment.outcome,
+  probability: judgment.outcome === 'scored' ? judgment.probability : null,
+  label_mass: judgment.outcome === 'failed' ? null : judgment.labelMass,
+  reason: judgment.outcome === 'scored' ? null : judgment.reason,
+})
+
+/** Tells how it stands after the rows from `from` on, and keeps the first answers for people to read. */
+function report(rows: readonly AnsweredRow[], from: number, spec: EvalSpec, context: RunContext): void {
+  const { group_size: groupSize, samples } = spec.config
+  const { accuracy, judge } = summariseEval(rows, { groupSize, k: [1], judged: spec.judge !== undefined })
+  context.metrics(rows.length, {
+    'eval/done': rows.length,
+    ...(accuracy !== null && { 'eval/accuracy': accuracy }),
+    ...(judge?.mean != null && { 'eval/judge': judge.mean }),
+  })
+  const answers = rows.slice(from).flatMap((row, i) =>
+    row.answers.map(({ text, reward, judgment }, j): Sample => ({
+      step: 0,
+      split: 'eval',
+      index: (from + i) * groupSize + j,
+      prompt: row.prompt,
+      completion: text,
+      answer: row.gold,
+      reward: reward ?? judgment?.probability ?? null,
+      terms: {
+        ...(reward !== null && { verifier: reward }),
+        ...(judgment?.probability != null && { judge: judgment.probability }),
+      },
+    })),
+  )
+  const kept = answers.filter(({ index }) => index < samples)
+  if (kept.length) context.samples(kept)
+}
+
+/** Puts the files of an evaluation's checkpoint into a folder. */
+export function writeRows(folder: string, rows: readonly AnsweredRow[]): void {
+  const lines = (values: readonly object[]) => values.map((value) => `${JSON.stringify(value)}\n`).join('')
+  writeFileSync(join(folder, ANSWERS_FILE), lines(rows))
+  writeFileSync(join(folder, SCORES_FILE), lines(rows.map(scoresOf)))
+}
+
+const scoresOf = ({ line, answers }: AnsweredRow): RowScores => ({
+  line,
+  correct: answers[0]!.correct === null ? null : answers.map(({ correct }) => correct!),
+  judge: answers[0]!.judgment === null ? null : answers.map(({ judgment }) => judgment!.probability),
+})
+
+function readRows({ folder, step }: Resume): AnsweredRow[] {
+  const lines = readFileSync(join(folder, ANSWERS_FILE), 'utf8').split('\n').filter(Boolean)
+  const rows = lines.map((line) => v.parse(answeredRow, JSON.parse(line)))
+  if (rows.length === step) return rows
+  throw new GavelError('corrupt_model', `${ANSWERS_FILE} of step ${step} has ${rows.length} rows; evaluate again`)
 }

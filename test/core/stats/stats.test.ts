@@ -1,9 +1,93 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, type Graded } from '../../../src/core/stats/agreement.ts'
+import { groupByValue, majorityAtK, majorityVote, type Vote } from '../../../src/core/stats/majority-vote.ts'
+import { mcnemar, pairedDifference } from '../../../src/core/stats/mcnemar.ts'
 import { mean, standardDeviation } from '../../../src/core/stats/moments.ts'
+import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { wilsonInterval } from '../../../src/core/stats/wilson-interval.ts'
+
+/** Numbers of scipy, statsmodels and exact fractions; `make.py` beside them made them. */
+const expected = JSON.parse(
+  readFileSync(new URL('../../fixtures/statistics/expected.json', import.meta.url), 'utf8'),
+) as {
+  wilson: [correct: number, n: number, low: number, high: number][]
+  mcnemar: [onlyA: number, onlyB: number, n: number, p: number, difference: number, low: number, high: number][]
+  pass_at_k: [n: number, c: number, k: number, value: number][]
+  auc: [right: number[], wrong: number[], value: number][]
+}
+const near = (actual: number, wanted: number, what: string, relative = 1e-9) =>
+  assert.ok(Math.abs(actual - wanted) <= 1e-12 + relative * Math.abs(wanted), `${what}: ${actual} for ${wanted}`)
+
+test('Wilson: as statsmodels has it, counts that are no whole numbers included', () => {
+  for (const [correct, n, low, high] of expected.wilson) {
+    const interval = wilsonInterval(correct, n)
+    near(interval.low, low, `low of ${correct}/${n}`)
+    near(interval.high, high, `high of ${correct}/${n}`)
+  }
+})
+
+test('McNemar: exact as statsmodels has it, and the paired difference with its interval', () => {
+  for (const [onlyA, onlyB, n, p, difference, low, high] of expected.mcnemar) {
+    const what = `${onlyA} against ${onlyB}`
+    near(mcnemar(onlyA, onlyB), p, what, 1e-7)
+    assert.equal(mcnemar(onlyA, onlyB), mcnemar(onlyB, onlyA))
+    const paired = pairedDifference(onlyA, onlyB, n)
+    near(paired.difference, difference, what)
+    near(paired.low, low, `low of ${what}`)
+    near(paired.high, high, `high of ${what}`)
+  }
+  assert.throws(() => mcnemar(0.5, 1), RangeError)
+  assert.throws(() => mcnemar(-1, 1), RangeError)
+})
+
+test('pass@k: exact fractions', () => {
+  for (const [n, c, k, value] of expected.pass_at_k) near(passAtK(n, c, k), value, `pass@${k} of ${c}/${n}`)
+  for (const [n, c, k] of [
+    [2, 1, 3],
+    [2, 3, 1],
+    [2, 1, 0],
+    [2, 0.5, 1],
+  ] as const)
+    // prettier-ignore
+    assert.throws(() => passAtK(n, c, k), RangeError)
+})
+
+test('majority@k: the leading value counts, ties by their share, whole groups only', () => {
+  const votes = (text: string): Vote[] =>
+    [...text].map((c) => (c === '-' ? null : { value: c.charCodeAt(0), correct: c === 'R' }))
+  assert.equal(majorityVote(votes('RRx')), 1)
+  assert.equal(majorityVote(votes('Rxx')), 0)
+  assert.equal(majorityVote(votes('Rx')), 1 / 2)
+  assert.equal(majorityVote(votes('Rxy')), 1 / 3)
+  // No answer is no vote: one vote against two silences leads.
+  assert.equal(majorityVote(votes('R--')), 1)
+  assert.equal(majorityVote(votes('---')), 0)
+  assert.equal(majorityAtK(votes('RRxxxR'), 1), 1 / 2)
+  assert.equal(majorityAtK(votes('RRxxxR'), 3), (1 + 0) / 2)
+  assert.equal(majorityAtK(votes('RRxxxR'), 2), (1 + 0 + 1 / 2) / 3)
+  // The last two make no group of four.
+  assert.equal(majorityAtK(votes('RRRxxx'), 4), 1)
+  assert.throws(() => majorityAtK(votes('R'), 2), RangeError)
+})
+
+test('votes are grouped by the value of what they state', () => {
+  const stated = ['1/2', '0.5', null, '3', '0.50', '3']
+  const values = [0.5, 0.5, NaN, 3, 0.5, 3]
+  let asked = 0
+  const same = (i: number, j: number) => {
+    asked++
+    return values[i] === values[j]
+  }
+  assert.deepEqual(groupByValue(stated, same), [0, 0, -1, 3, 0, 3])
+  assert.equal(asked, 3)
+})
+
+test('AUC: as scipy’s Mann–Whitney U has it', () => {
+  for (const [right, wrong, value] of expected.auc) near(auc(graded(right, wrong))!, value, 'AUC')
+})
 
 test('Wilson: the published table (Newcombe 1998, Statistics in Medicine 17, table I, method 3)', () => {
   const published: [number, number, number, number][] = [
@@ -27,7 +111,6 @@ test('Wilson: symmetric, inside [0, 1], whole when nothing is known, and no shar
   for (const [correct, n] of [
     [-1, 5],
     [6, 5],
-    [0.5, 5],
     [NaN, 5],
   ]) {
     assert.throws(() => wilsonInterval(correct, n), RangeError)

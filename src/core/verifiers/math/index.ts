@@ -16,6 +16,11 @@ export const math: Verifier = {
     return value ? spellValue(value) : null
   },
 
+  same(a, b) {
+    const others = extractAnswer(b)
+    return extractAnswer(a).some((value) => others.some((other) => sameValue(value, other)))
+  },
+
   checkGold(gold) {
     readGold(gold)
   },
