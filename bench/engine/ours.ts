@@ -26,7 +26,7 @@ const texts = Array.from({ length: workload.rows }, () =>
 )
 
 const run = await { train, generate, decode, grpo }[workload.kind]()
-await run()
+if (workload.warmUp) await run()
 const timings: number[] = []
 for (let i = 0; i < workload.repeats; i++) {
   const start = performance.now()

@@ -60,7 +60,8 @@ def generate():
 
 
 run = {"train": train, "generate": generate}[workload["kind"]]()
-run()
+if workload["warmUp"]:
+    run()
 start = time.perf_counter()
 for _ in range(workload["repeats"]):
     run()

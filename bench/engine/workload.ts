@@ -21,8 +21,10 @@ export interface Workload {
   slots: number
   /** Tokens generated after each prompt where they differ; `newTokens` is the most. */
   lengths?: number[]
-  /** Full steps, or whole generations, of which the mean counts; one more goes before, unmeasured. */
+  /** Full steps, or whole generations, of which the mean counts. */
   repeats: number
+  /** Whether one more goes before, unmeasured: where a start would show beside the work. */
+  warmUp: boolean
   threads: number
 }
 
@@ -59,7 +61,7 @@ const MODEL_SMALL = {
   rope_theta: 10_000,
 }
 
-const model135m = { config: MODEL_135M, group: 1, threads: 2 }
+const model135m = { config: MODEL_135M, group: 1, warmUp: true, threads: 2 }
 
 const train = (config: Record<string, unknown>, rows: number, tokens: number, repeats: number): Workload => ({
   ...model135m,
@@ -91,16 +93,16 @@ function mixedLengths(count: number): number[] {
 
 const mixed = (rows: number, slots: number): Workload => {
   const lengths = mixedLengths(rows)
-  return { ...sample('generate', rows), slots, lengths, newTokens: Math.max(...lengths) }
+  return { ...sample('generate', rows), slots, lengths, newTokens: Math.max(...lengths), warmUp: false }
 }
 
-const grpoStep: Workload = { ...sample('generate', 4), kind: 'grpo', group: 8, slots: 32 }
+const grpoStep: Workload = { ...sample('generate', 4), kind: 'grpo', group: 8, slots: 32, warmUp: false }
 
 export const WORKLOADS = {
   'train-small': train(MODEL_SMALL, 32, 64, 20),
   'generate-b8': sample('generate', 8),
   'generate-b32': sample('generate', 32),
-  'generate-mixed': mixed(96, 32),
+  'generate-mixed': mixed(48, 16),
   'train-135m': train(MODEL_135M, 8, 256, 2),
   'grpo-step': grpoStep,
   'decode-b1': sample('decode', 1),
