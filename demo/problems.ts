@@ -247,3 +247,11 @@ function madeUpName(rng: Rng): string {
   const syllables = Array.from({ length: pick(rng, [2, 2, 3]) }, () => pick(rng, fragments.SYLLABLES)).join('')
   return syllables[0].toUpperCase() + syllables.slice(1)
 }
+
+/** Rows of a dataset, with the answers or without. */
+export const toJsonl = (rows: readonly Problem[], answers: boolean): string =>
+  rows
+    .map(({ question, answer }) =>
+      JSON.stringify(answers ? { prompt: question, answer: String(answer) } : { prompt: question }),
+    )
+    .join('\n')

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { createClient, type Client, type NewJob } from '../src/cli/client.ts'
 import type { EvalResult } from '../src/core/schemas/eval.ts'
 import type { Job, MetricPoint } from '../src/core/schemas/job.ts'
-import { problems, type Problem } from './problems.ts'
+import { problems, toJsonl, type Problem } from './problems.ts'
 import { progress } from './progress.ts'
 import { GRPO_CONFIG, JUDGE, PROMPT_TEMPLATE } from './recipe.ts'
 import { startDev } from './start-dev.ts'
@@ -178,13 +178,6 @@ function verdict(before: EvalResult, after: EvalResult): string {
     return 'Worse: the intervals do not touch. The job rewarded something else than the truth.\n'
   return 'The intervals overlap: no difference can be claimed.\n'
 }
-
-const toJsonl = (rows: Problem[], answers: boolean): string =>
-  rows
-    .map(({ question, answer }) =>
-      JSON.stringify(answers ? { prompt: question, answer: String(answer) } : { prompt: question }),
-    )
-    .join('\n')
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`
 

@@ -1,7 +1,7 @@
 /** Teaches a model to answer Yes or No to "{question}\n{answer}\nIs the answer correct?\n". */
 import { learningRateAt } from '../../src/core/rl/schedules.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { agreement, auc, type Graded } from '../../src/core/stats/agreement.ts'
+import { agreement, auc, aucWithin, type Graded } from '../../src/core/stats/agreement.ts'
 import { accumulateRows, type TrainingRow } from '../../src/gpu-worker/engines/row-training.ts'
 import { trainedTokens } from '../../src/gpu-worker/engines/batch.ts'
 import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
@@ -111,19 +111,12 @@ export async function judgeQuality(weights: Weights, answers: readonly GradedAns
   return {
     n: graded.length,
     auc: auc(graded)!,
-    auc_within_question: withinQuestion(graded),
+    auc_within_question: aucWithin(graded, ({ question }) => question)!,
     accuracy: a.accuracy!,
     false_positive_rate: a.falsePositiveRate!,
     false_negative_rate: a.falseNegativeRate!,
     label_mass: graded.reduce((sum, g) => sum + g.mass, 0) / graded.length,
   }
-}
-
-/** Mean AUC over the questions that have right and wrong answers. */
-function withinQuestion(graded: readonly (Graded & { question: string })[]): number {
-  const groups = [...Map.groupBy(graded, (g) => g.question).values()]
-  const contested = groups.flatMap((group) => auc(group) ?? [])
-  return contested.reduce((sum, x) => sum + x, 0) / contested.length
 }
 
 async function judgeAll(

@@ -1,3 +1,5 @@
+import { mean } from './moments.ts'
+
 /** A judge's probability beside the truth. */
 export interface Graded {
   /** P(Yes), 0 … 1. */
@@ -21,6 +23,15 @@ export function auc(graded: readonly Graded[]): number | null {
     for (let i = start; i < end; i++) if (sorted[i].correct) rankSum += midRank
   }
   return (rankSum - (right * (right + 1)) / 2) / (right * wrong)
+}
+
+/**
+ * Mean AUC over the groups that hold right and wrong answers; null where none does. With a group a question it is what
+ * group-relative training lives on: an AUC over all answers is also earned by knowing which questions are hard.
+ */
+export function aucWithin<T extends Graded>(graded: readonly T[], groupOf: (row: T) => string): number | null {
+  const areas = [...Map.groupBy(graded, groupOf).values()].flatMap((group) => auc(group) ?? [])
+  return mean(areas)
 }
 
 export interface Agreement {

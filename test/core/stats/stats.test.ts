@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
+<<<<<<< HEAD
 import { agreement, auc, type Graded } from '../../../src/core/stats/agreement.ts'
 import { groupByValue, majorityAtK, majorityVote, type Vote } from '../../../src/core/stats/majority-vote.ts'
 import { mcnemar, pairedDifference } from '../../../src/core/stats/mcnemar.ts'
+=======
+import { agreement, auc, aucWithin, type Graded } from '../../../src/core/stats/agreement.ts'
+>>>>>>> 3c98204 (Teach judges on graded answers, and harden them on what fools them)
 import { mean, standardDeviation } from '../../../src/core/stats/moments.ts'
 import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { wilsonInterval } from '../../../src/core/stats/wilson-interval.ts'
@@ -129,6 +133,22 @@ test('AUC: closed forms, ties counted half', () => {
   // scikit-learn's documented example: y = [0, 0, 1, 1], scores = [.1, .4, .35, .8] → 0.75
   assert.equal(auc(graded([0.35, 0.8], [0.1, 0.4])), 0.75)
   assert.equal(auc(graded([0.5], [])), null)
+})
+
+test('AUC within groups: the mean over those that have both kinds, whatever the groups’ levels', () => {
+  const rows = [
+    ...graded([0.9, 0.8], [0.7, 0.85]).map((row) => ({ ...row, group: 'easy' })),
+    ...graded([0.2], [0.1]).map((row) => ({ ...row, group: 'hard' })),
+    ...graded([0.5], []).map((row) => ({ ...row, group: 'solved by all' })),
+  ]
+  assert.equal(
+    aucWithin(rows, ({ group }) => group),
+    (0.75 + 1) / 2,
+  )
+  assert.equal(
+    aucWithin(rows.slice(0, 2), ({ group }) => group),
+    null,
+  )
 })
 
 test('AUC: equal to counting all pairs, on random scores with many ties', () => {

@@ -1,0 +1,158 @@
+import type { Command } from 'commander'
+import type { GradedAnswer } from '../core/judges/training-rows.ts'
+import { apiCommand, connect, decimal, wholeNumber, type ApiOptions } from './api-command.ts'
+import { CliError, EXIT, type Io } from './io.ts'
+import { hardenJudge, measureJudge, teachJudge, type Hardened, type JudgeFigures } from './judge-school.ts'
+import { percent, print, table } from './output.ts'
+import { readJsonLines, readJsonObject } from './read-input.ts'
+
+interface LessonOptions extends ApiOptions {
+  seed: number
+  steps: number
+  learningRate: number
+  batchSize: number
+  maxTokens: number
+  loraRank?: number
+}
+
+interface TrainOptions extends LessonOptions {
+  model: string
+  name: string
+  file?: string
+  test?: string
+}
+
+interface HardenOptions extends LessonOptions {
+  student: string
+  prompts: string
+  heldOut: string
+  rounds: number
+  promptTemplate: string
+  grpo: string
+}
+
+/** `gavel judge train` and `gavel judge harden`. */
+export function registerJudgeLessons(judge: Command, io: Io): void {
+  lessons(apiCommand(judge, 'train <graded.jsonl>', 'teach a model to judge, on graded answers'))
+    .requiredOption('--model <model>', 'the model to start from, by id or name: best one that solves such questions')
+    .requiredOption('--name <name>', 'what to call the judge')
+    .option('--file <file>', 'a JSON file with {template, labels} of the judge; the built-in template when left out')
+    .option('--test <graded.jsonl>', 'other graded answers, which the judge is measured on before and after')
+    .action(async (path: string, options: TrainOptions) => {
+      const api = connect(io, options)
+      const graded = readGraded(path)
+      const test = options.test === undefined ? [] : readGraded(options.test)
+      const asks = options.file === undefined ? {} : readJsonObject(options.file)
+      // What the API makes of template and labels, and the judge to compare with.
+      const untaught = await api.judges.create({
+        ...asks,
+        name: options.name,
+        provider: { type: 'local', model: options.model },
+      })
+      const say = (line: string) => void io.err(`${line}\n`)
+      const before = test.length > 0 ? await measureJudge(api, untaught.id, test) : null
+      const { template, labels } = untaught
+      const taught = await teachJudge(api, graded, { ...options, ...sftOf(options), say, judge: { name: options.name, template, labels } }) // prettier-ignore
+      const after = test.length > 0 ? await measureJudge(api, taught.id, test) : null
+      print(io, options, { judge: taught, before, after }, () =>
+        [
+          `${taught.id} ${options.name} (version ${taught.version})`,
+          ...(before && after ? [compare({ before, after })] : []),
+        ].join('\n'),
+      )
+    })
+
+  lessons(apiCommand(judge, 'harden <judge>', 'teach a local judge on what fools it, until that stops helping'))
+    .requiredOption('--student <model>', 'the model that learns to please it, by id or name')
+    .requiredOption('--prompts <dataset>', 'what the student trains on; the answers in it are for grading only')
+    .requiredOption('--held-out <dataset>', 'other questions with answers, on which the student is measured')
+    .requiredOption('--grpo <file>', "a JSON file with the `config` of the student's GRPO job")
+    .option('--prompt-template <text>', 'text around the prompt, with {prompt} in it', '{prompt}')
+    .option('--rounds <n>', 'most rounds', wholeNumber, 4)
+    .action(async (id: string, options: HardenOptions) => {
+      const hardened = await hardenJudge(connect(io, options), {
+        ...options,
+        ...sftOf(options),
+        say: (line) => void io.err(`${line}\n`),
+        judge: id,
+        grpo: readJsonObject(options.grpo) as never,
+      })
+      print(io, options, hardened, describe)
+    })
+}
+
+/** What both take of the SFT job that does the teaching. */
+const lessons = (command: Command): Command =>
+  command
+    .option('--seed <n>', 'seed of every random choice', wholeNumber, 1)
+    .option('--steps <n>', 'optimizer steps of the lessons', wholeNumber, 300)
+    .option('--learning-rate <x>', 'peak learning rate of the lessons', decimal, 5e-5)
+    .option('--batch-size <n>', 'rows of a step of the lessons', wholeNumber, 16)
+    .option('--max-tokens <n>', 'longest row of the lessons in tokens', wholeNumber, 1024)
+    .option('--lora-rank <n>', 'train adapters of this rank (LoRA) instead of the whole model', wholeNumber)
+
+const sftOf = ({ steps, learningRate, batchSize, maxTokens, loraRank }: LessonOptions) => ({
+  sft: {
+    steps,
+    learning_rate: learningRate,
+    batch_size: batchSize,
+    max_tokens: maxTokens,
+    warmup_steps: Math.round(steps / 20),
+    schedule: 'cosine' as const,
+    ...(loraRank !== undefined && { lora: { rank: loraRank } }),
+  },
+})
+
+/** The names that a graded answer's parts may have: our own, and those of GSM8K's published model solutions. */
+const ANSWER_FIELDS = ['model_solution', 'answer'] as const
+const VERDICT_FIELDS = ['is_correct', 'correct'] as const
+
+/** Rows of {question, answer, correct}, or {question, model_solution, is_correct}. */
+function readGraded(path: string): GradedAnswer[] {
+  const find = (row: Record<string, unknown>, names: readonly string[]) => row[names.find((name) => name in row) ?? '']
+  const rows = readJsonLines(path, (row) => {
+    if (typeof row.question !== 'string') return 'lacks `question`, a text'
+    if (typeof find(row, ANSWER_FIELDS) !== 'string') return 'lacks `answer` (or `model_solution`), a text'
+    return typeof find(row, VERDICT_FIELDS) === 'boolean' ? null : 'lacks `correct` (or `is_correct`), true or false'
+  })
+  const graded = rows.map(({ row }) => ({
+    question: row.question as string,
+    answer: find(row, ANSWER_FIELDS) as string,
+    correct: find(row, VERDICT_FIELDS) as boolean,
+  }))
+  if (graded.some(({ correct }) => correct) && graded.some(({ correct }) => !correct)) return graded
+  throw new CliError(`${path} must hold right and wrong answers; add the kind that is missing.`, EXIT.usage)
+}
+
+const compare = (figures: Record<'before' | 'after', JudgeFigures>): string =>
+  table<['before' | 'after', JudgeFigures]>(
+    {
+      '': ([name]) => name,
+      answers: ([, f]) => f.n,
+      AUC: ([, f]) => f.auc?.toFixed(3) ?? '-',
+      'AUC in question': ([, f]) => f.auc_within_question?.toFixed(3) ?? '-',
+      accuracy: ([, f]) => shareOf(f.accuracy),
+      'wrong accepted': ([, f]) => shareOf(f.false_positive_rate),
+      'right refused': ([, f]) => shareOf(f.false_negative_rate),
+    },
+    Object.entries(figures) as ['before' | 'after', JudgeFigures][],
+  )
+
+const describe = ({ before, rounds, best }: Hardened): string =>
+  [
+    `Before any training the student solves ${percent(before.accuracy)} of ${before.n} held-out problems.`,
+    table(
+      {
+        round: ([i]) => i + 1,
+        judge: ([, r]) => r.judge,
+        'wrong accepted': ([, r]) => shareOf(r.fooled),
+        'AUC in question': ([, r]) => r.on_the_way.auc_within_question?.toFixed(3) ?? '-',
+        'student after': ([, r]) => percent(r.student.accuracy),
+        '95 % interval': ([, r]) => `${percent(r.student.low)} to ${percent(r.student.high)}`,
+      },
+      [...rounds.entries()],
+    ),
+    `Fooled least: ${best}`,
+  ].join('\n')
+
+const shareOf = (value: number | null) => (value === null ? '-' : percent(value))

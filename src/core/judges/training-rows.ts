@@ -1,0 +1,66 @@
+import type { Rng } from '../ports.ts'
+import { SeededRng } from '../rl/seeded-rng.ts'
+import { shuffledIndices } from '../rl/shuffle.ts'
+import type { DatasetRow } from '../schemas/dataset.ts'
+import type { Judge } from '../schemas/judge.ts'
+import { renderJudgment } from './template.ts'
+
+/** An answer with the truth about it: what a judge is taught and measured on. */
+export interface GradedAnswer {
+  question: string
+  answer: string
+  correct: boolean
+}
+
+export interface TrainingRowOptions {
+  template: Judge['template']
+  labels: Judge['labels']
+  seed: number
+  /** Cut answers, as a share of the wrong ones; 0 leaves them out. Default 0.2. */
+  truncated?: number
+}
+
+/** A rare verdict is repeated until both are equally frequent, but no row more often than this. */
+const MOST_REPEATS = 8
+
+/**
+ * Rows of SFT that teach a model to judge: messages as the judge will see them, and the label it should say. Answers
+ * that occur twice count once. Yes and No come equally often; some right answers appear again without their ends, as
+ * No, which is what keeps a judge from being pleased by beginnings (arXiv 2507.08794).
+ *
+ * @throws RangeError unless there are right and wrong answers
+ */
+export function judgeTrainingRows(graded: readonly GradedAnswer[], options: TrainingRowOptions): DatasetRow[] {
+  const { template, labels, seed, truncated = 0.2 } = options
+  const known = [...new Map(graded.map((row) => [JSON.stringify([row.question, row.answer]), row])).values()]
+  const right = known.filter((row) => row.correct)
+  const wrong = known.filter((row) => !row.correct)
+  if (right.length === 0 || wrong.length === 0) {
+    throw new RangeError(
+      `a judge is taught on right and wrong answers; of ${known.length} different ones ${right.length} are right`,
+    )
+  }
+  const rng = new SeededRng(seed, 'judge-training')
+  const cut = shuffled(right, rng).flatMap((row) => cutShort(row, rng) ?? [])
+  const refused = [...wrong, ...cut.slice(0, Math.round((truncated / (1 - truncated)) * wrong.length))]
+  const count = Math.min(Math.max(right.length, refused.length), MOST_REPEATS * Math.min(right.length, refused.length))
+  return shuffled([...drawn(right, count, rng), ...drawn(refused, count, rng)], rng).map((row) => ({
+    messages: renderJudgment(template, labels, row),
+    completion: row.correct ? labels.yes : labels.no,
+  }))
+}
+
+/** `count` rows in random order, each as often as any other but for one. */
+function drawn<T>(rows: readonly T[], count: number, rng: Rng): T[] {
+  const order = shuffled(rows, rng)
+  return Array.from({ length: count }, (_, i) => order[i % order.length]!)
+}
+
+const shuffled = <T>(rows: readonly T[], rng: Rng): T[] => [...shuffledIndices(rows.length, rng)].map((i) => rows[i]!)
+
+/** The answer without its end: some of its words, never all. Null where it has one word only. */
+function cutShort(row: GradedAnswer, rng: Rng): GradedAnswer | null {
+  const ends = [...row.answer.matchAll(/\S+/g)].map(({ index, 0: word }) => index + word.length)
+  if (ends.length < 2) return null
+  return { ...row, answer: row.answer.slice(0, ends[Math.floor(rng.uniform() * (ends.length - 1))]), correct: false }
+}
