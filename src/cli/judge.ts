@@ -5,14 +5,10 @@ import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
 import { apiCommand, connect, decimal, listCommand, wholeNumber, type ApiOptions } from './api-command.ts'
 import type { NewJudge } from './client.ts'
 import { CliError, EXIT, type Io } from './io.ts'
-<<<<<<< HEAD
 import { follow } from './follow.ts'
 import { addJobFlags, jobFromFlags } from './job-flags.ts'
-import { excerpt, figure, percent, print, printList, table, time, type Columns } from './output.ts'
-=======
 import { registerJudgeLessons } from './judge-lessons.ts'
-import { excerpt, figure, print, printList, time, type Columns } from './output.ts'
->>>>>>> 3c98204 (Teach judges on graded answers, and harden them on what fools them)
+import { excerpt, figure, percent, print, printList, table, time, type Columns } from './output.ts'
 import { readJsonLines, readJsonObject } from './read-input.ts'
 
 /** Items of one request, when many are asked about: answers come as they are had, and no request takes very long. */
@@ -127,7 +123,6 @@ export function registerJudge(program: Command, io: Io): void {
     .requiredOption('--judge <judge>', 'the judge, by id or name')
     .option('--question <text>', 'what was asked')
     .option('--answer <text>', 'the answer to judge')
-<<<<<<< HEAD
     .option('--reference <text>', 'the right answer, for templates that show it')
     .action((file: string | undefined, options: ScoreOptions) => score(io, file, options))
 
@@ -141,6 +136,7 @@ export function registerJudge(program: Command, io: Io): void {
     text: describeAudit,
     passed: (audit) => audit.passed,
   })
+  registerJudgeLessons(judge, io)
 }
 
 interface JudgeResults {
@@ -208,11 +204,6 @@ function describeAudit({ attacks, right, passed, limit, failures }: JudgeAuditRe
   )
   const rule = `cheats at most ${percent(limit)}, near misses less often than right solutions`
   return `${shown}\n${passed ? 'passed' : `did not pass, by ${failures.join(', ')}`} (allowed: ${rule})`
-=======
-    .action((file: string | undefined, options: AskOptions) => ask(io, file, options))
-
-  registerJudgeLessons(judge, io)
->>>>>>> 3c98204 (Teach judges on graded answers, and harden them on what fools them)
 }
 
 /** Only what was given: defaults and rules are the API's. */

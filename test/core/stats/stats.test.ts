@@ -2,13 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
-<<<<<<< HEAD
-import { agreement, auc, type Graded } from '../../../src/core/stats/agreement.ts'
+import { agreement, auc, aucWithin, type Graded } from '../../../src/core/stats/agreement.ts'
 import { groupByValue, majorityAtK, majorityVote, type Vote } from '../../../src/core/stats/majority-vote.ts'
 import { mcnemar, pairedDifference } from '../../../src/core/stats/mcnemar.ts'
-=======
-import { agreement, auc, aucWithin, type Graded } from '../../../src/core/stats/agreement.ts'
->>>>>>> 3c98204 (Teach judges on graded answers, and harden them on what fools them)
 import { mean, standardDeviation } from '../../../src/core/stats/moments.ts'
 import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { wilsonInterval } from '../../../src/core/stats/wilson-interval.ts'
