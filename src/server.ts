@@ -22,6 +22,7 @@ import type { BlobStore, JudgeClient } from './core/ports.ts'
 import type { JudgeInput } from './core/schemas/worker.ts'
 import { Ledger } from './core/usage/ledger.ts'
 import { memoryRateWindows } from './core/usage/rate-windows.ts'
+import { PythonSandbox } from './gpu-worker/sandbox/python-sandbox.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './routes/deps.ts'
 
@@ -65,7 +66,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     write: (text) => process.stderr.write(text),
     ...(options.log ?? { requests: false, bodies: false }),
   })
-  const deps = await createDeps(options, sqlite, log)
+  const sandbox = new PythonSandbox()
+  const deps = await createDeps(options, sqlite, log, sandbox)
   const { host: hostname = '127.0.0.1', port = 0 } = options
 
   const app = createApp(deps)
@@ -94,12 +96,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       clearInterval(flushing)
       await flush()
       log.flush()
+      sandbox.close()
       sqlite.close()
     },
   }
 }
 
-async function createDeps(options: ServerOptions, sqlite: SqliteD1, log: JsonLog): Promise<Deps> {
+async function createDeps(
+  options: ServerOptions,
+  sqlite: SqliteD1,
+  log: JsonLog,
+  sandbox: PythonSandbox,
+): Promise<Deps> {
   const { adminKey, secretKey, allowPrivateUrls = false, s3, localJudge } = options
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
@@ -125,6 +133,7 @@ async function createDeps(options: ServerOptions, sqlite: SqliteD1, log: JsonLog
       fetch: guardedFetch(allowPrivateUrls),
       local: localJudge && ((judge) => localJudge(judge, blobs)),
     }),
+    programs: sandbox,
     judgeWindowMs: JUDGE_WINDOW_MS,
     logError: (error, requestId) => log.error(error, requestId),
   }

@@ -43,6 +43,7 @@ export async function depsFrom(env: Env): Promise<Deps> {
     adminKeySha256: env.GAVEL_API_KEY ? await sha256Hex(env.GAVEL_API_KEY) : null,
     allowPrivateUrls: false,
     judgeClient: judgeClients({ fetch: publicFetch }),
+    programs: null,
     judgeWindowMs: 0,
     logError: (error, requestId) =>
       console.error({ message: 'failure', request_id: requestId, error: describeError(error) }),

@@ -13,6 +13,7 @@ import { grpo } from '../../src/gpu-worker/algorithms/grpo.ts'
 import type { RunContext } from '../../src/gpu-worker/algorithms/run-context.ts'
 import { localJudgeClient } from '../../src/gpu-worker/local-judge.ts'
 import { openFolder } from '../../src/gpu-worker/models/source.ts'
+import { PythonSandbox } from '../../src/gpu-worker/sandbox/python-sandbox.ts'
 import { problems } from '../problems.ts'
 import { GRPO_CONFIG, JUDGE, PROMPT_TEMPLATE } from '../recipe.ts'
 import { exportModel, readWeights } from './weights-file.ts'
@@ -55,6 +56,7 @@ for (const seed of [11, 12, 13]) {
         row: { prompt: question, answer: String(answer) },
       })),
     judge: (items) => scoreItems(items, judge, client, { getMany: async () => new Map(), putMany: async () => {} }),
+    programs: new PythonSandbox(),
     metrics: (step, values) => step % 5 === 0 && console.log(JSON.stringify({ seed, step, ...values })),
     event: (level, message) => console.log(`${level}: ${message}`),
     samples: () => {},

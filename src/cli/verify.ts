@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Verdict, VerifierName } from '../core/schemas/verify.ts'
+import type { Verdict, VerifierSpec } from '../core/schemas/verify.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 import { excerpt, percent, print, table } from './output.ts'
 import { readJsonLines, type JsonLine } from './read-input.ts'
@@ -17,6 +17,8 @@ interface VerifyOptions {
   json?: boolean
 }
 
+const VERIFIER_HELP = 'a name, or its options as JSON: {"type": "string_check", "operation": "ilike"}'
+
 /** `gavel verify`: verdicts for rows of a file, here and now: no API is asked. */
 export function registerVerify(program: Command, io: Io): void {
   program
@@ -24,32 +26,44 @@ export function registerVerify(program: Command, io: Io): void {
     .description(
       'check answers against gold: JSONL rows {text, gold}; with `expected`, how often the verifier is right',
     )
-    .option('--verifier <name>', 'math, exact or contains', 'math')
+    .option('--verifier <name>', VERIFIER_HELP, 'math')
     .option('--json', 'print JSON: a verdict a line, or the counts where rows carry `expected`')
     .action((file: string, options: VerifyOptions) => verify(io, file, options))
 }
 
 async function verify(io: Io, file: string, options: VerifyOptions): Promise<void> {
-  const { VERIFIERS } = await import('../core/verifiers/index.ts')
-  if (!Object.hasOwn(VERIFIERS, options.verifier)) {
-    throw new CliError(
-      `There is no verifier ${options.verifier}; use ${Object.keys(VERIFIERS).join(', ')}.`,
-      EXIT.usage,
-    )
-  }
-  const verifier = VERIFIERS[options.verifier as VerifierName]
-  const { GavelError } = await import('../core/errors.ts')
+  const [{ verifierOf }, { PythonSandbox }, { GavelError }] = await Promise.all([
+    import('../core/verifiers/index.ts'),
+    import('../gpu-worker/sandbox/python-sandbox.ts'),
+    import('../core/errors.ts'),
+  ])
+  const sandbox = new PythonSandbox()
+  const verifier = verifierOf(await readSpec(options.verifier), sandbox)
   const rows = readRows(file)
-  const check = (row: Row): Checked => {
+  const check = async (row: Row): Promise<Checked> => {
     try {
-      return { row, verdict: verifier.verify(row) }
+      return { row, verdict: await verifier.verify(row) }
     } catch (error) {
-      if (!(error instanceof GavelError)) throw error
+      if (!(error instanceof GavelError) || error.param !== 'gold') throw error
       return { row, verdict: null, error: error.message }
     }
   }
-  if (rows[0]!.expected === undefined) printVerdicts(io, file, options, rows.map(check))
-  else printCounts(io, options, rows.map(check))
+  const checked = await Promise.all(rows.map(check)).finally(() => sandbox.close())
+  if (rows[0]!.expected === undefined) printVerdicts(io, file, options, checked)
+  else printCounts(io, options, checked)
+}
+
+/** @throws CliError for a name that is none, and options that are not a verifier's */
+async function readSpec(given: string): Promise<VerifierSpec> {
+  const [{ parse }, { verifierSpec }] = await Promise.all([
+    import('../core/schemas/parse.ts'),
+    import('../core/schemas/verify.ts'),
+  ])
+  try {
+    return parse(verifierSpec, given.trimStart().startsWith('{') ? JSON.parse(given) : given, 'verifier')
+  } catch (error) {
+    throw new CliError(`--verifier ${excerpt(given)}: ${(error as Error).message}`, EXIT.usage)
+  }
 }
 
 /** @throws CliError naming the lines that are not of the form */

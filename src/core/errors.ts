@@ -29,6 +29,7 @@ export const ERRORS = {
   judge_unreachable: { status: 502, type: 'upstream_error', retryable: true },
   model_download_failed: { status: 502, type: 'upstream_error', retryable: true },
   storage_unavailable: { status: 503, type: 'api_error', retryable: true },
+  sandbox_unavailable: { status: 503, type: 'api_error', retryable: true },
   model_unavailable: { status: 503, type: 'api_error', retryable: true },
   disk_full: { status: 507, type: 'api_error', retryable: true },
 } as const satisfies Record<string, { status: number; type: string; retryable: boolean }>

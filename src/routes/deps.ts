@@ -1,6 +1,7 @@
 import type { SecretBox } from '../core/keys.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { JudgeClient } from '../core/ports.ts'
+import type { ProgramRunner } from '../core/programs.ts'
 import type { RequestLog } from '../core/request-log.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
@@ -22,6 +23,8 @@ export interface Deps extends Services {
    * @throws GavelError `unavailable_here` where this process cannot
    */
   judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null): JudgeClient
+  /** What runs programs that models wrote; null where nothing can. */
+  programs: ProgramRunner | null
   /**
    * How long a request of one sample waits for others, to be judged with them, in ms; 0 where requests share nothing.
    */

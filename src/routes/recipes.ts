@@ -3,6 +3,7 @@ import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
 import { createRecipe, recipe, type RewardRecipe } from '../core/schemas/reward.ts'
+import { verifierOf } from '../core/verifiers/index.ts'
 import { common, page, pageQuery } from './lists.ts'
 import { removeResource } from './remove-resource.ts'
 import { route } from './route.ts'
@@ -24,6 +25,8 @@ export const recipeRoutes = [
     response: recipe,
     async handler({ deps, caller, body: { name, ...given } }) {
       const { tenant } = caller
+      // A verifier whose options can never work is refused now, not at the first row.
+      if (given.verifier !== undefined) verifierOf(given.verifier)
       const judge =
         given.judge === undefined
           ? {}

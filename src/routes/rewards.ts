@@ -33,6 +33,7 @@ export const rewardRoutes = [
         recipe,
         body.items,
         async (items) => (await askJudge(deps, caller, recipe.judge!, 'reward.judge', items, request.signal)).scored,
+        deps.programs,
       )
       const verified = rewards.filter(({ terms }) => terms.verifier !== undefined).length
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: verified })

@@ -1,15 +1,16 @@
 import { GavelError } from '../core/errors.ts'
-import { verifyAnswer, verifyRequest, type Verdict, type VerifierName } from '../core/schemas/verify.ts'
+import { verifyAnswer, verifyRequest, type Verdict } from '../core/schemas/verify.ts'
 import { NOTHING_USED } from '../core/usage/usage.ts'
-import { VERIFIERS } from '../core/verifiers/index.ts'
+import { verifierOf } from '../core/verifiers/index.ts'
+import type { Verifier } from '../core/verifiers/verifier.ts'
 import { MAX_BATCH_BYTES, route } from './route.ts'
 
 /** @throws GavelError naming which item's gold cannot be compared with */
-function verifyItem(verifier: VerifierName, item: { text: string; gold: string }, index: number): Verdict {
+async function verifyItem(verifier: Verifier, item: { text: string; gold: string }, index: number): Promise<Verdict> {
   try {
-    return VERIFIERS[verifier].verify(item)
+    return await verifier.verify(item)
   } catch (error) {
-    if (!(error instanceof GavelError)) throw error
+    if (!(error instanceof GavelError) || error.param !== 'gold') throw error
     const param = `items[${index}].gold`
     throw new GavelError(error.code, `\`${param}\`: ${error.message}`, { param })
   }
@@ -22,13 +23,17 @@ export const verifyRoutes = [
     operationId: 'verify',
     tag: 'Scoring',
     summary: 'Check texts against gold answers',
+    description:
+      'Programs are run on Node only: `program` answers `unavailable_here` on Cloudflare. A program that fails, or takes ' +
+      'longer than ten seconds, is a text without an answer; `reason` says why.',
     scope: 'judge',
     body: verifyRequest,
     maxBytes: MAX_BATCH_BYTES,
     example: { verifier: 'math', items: [{ text: 'So she has 1,200 apples.', gold: '1200' }] },
     response: verifyAnswer,
-    async handler({ deps, caller, body: { verifier, items } }) {
-      const data = items.map((item, i) => verifyItem(verifier, item, i))
+    async handler({ deps, caller, body: { verifier: spec, items } }) {
+      const verifier = verifierOf(spec, deps.programs)
+      const data = await Promise.all(items.map((item, i) => verifyItem(verifier, item, i)))
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: items.length })
       return { object: 'list', data, has_more: false }
     },

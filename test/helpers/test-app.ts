@@ -51,6 +51,7 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
     judgeClient: () => {
       throw new Error('this test asks no judge')
     },
+    programs: null,
     judgeWindowMs: 5,
     logError: (error) => errors.push(error),
     ...changes,

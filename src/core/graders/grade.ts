@@ -3,13 +3,20 @@ import { cleanText } from '../judges/clean-text.ts'
 import { expectedLevel, LETTERS, lettered, likeliest } from '../judges/decide.ts'
 import type { LabelQuestion, LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
+import type { ProgramRunner } from '../programs.ts'
 import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
 import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
 import { parseFormula } from './formula.ts'
+import { STRING_CHECKS } from './string-checks.ts'
 import { textSimilarity } from './text-similarity.ts'
 
-/** Asks a judge, by id or name, one question. `param` is the field that named it. */
-export type AskLabels = (judge: string, question: LabelQuestion, param: string) => Promise<LabelScores>
+/** What graders need beyond themselves. */
+export interface GraderHelp {
+  /** Asks a judge, by id or name, one question. `param` is the field that named it. */
+  ask(judge: string, question: LabelQuestion, param: string): Promise<LabelScores>
+  /** Null where no program can be run. */
+  programs: ProgramRunner | null
+}
 
 /** What became of a grader: a score, or why there is none. */
 export interface Grade {
@@ -25,11 +32,11 @@ type Leaf<T extends LeafGrader['type']> = Extract<LeafGrader, { type: T }>
 type Score = Pick<Grade, 'score'> & Partial<Pick<Grade, 'tokens'>>
 
 const PYTHON_UNAVAILABLE =
-  'A python grader runs a program, which needs a sandbox, and this server has none. Say the same with string_check, ' +
-  'text_similarity, score_model or label_model, alone or in a multi grader.'
+  'A python grader runs a program, which needs a sandbox, and this server has none: it runs on Node only. Say the same ' +
+  'with string_check, text_similarity, score_model or label_model, alone or in a multi grader.'
 
 const LEAVES: {
-  [T in LeafGrader['type']]: (grader: Leaf<T>, context: GraderContext, ask: AskLabels) => Promise<Score>
+  [T in LeafGrader['type']]: (grader: Leaf<T>, context: GraderContext, help: GraderHelp) => Promise<Score>
 } = {
   async string_check({ input, reference, operation }, context) {
     const [text, other] = [fillTemplate(input, context), fillTemplate(reference, context)]
@@ -43,7 +50,7 @@ const LEAVES: {
   },
 
   /** Ten levels by a digit each: the expected one, on the grader's range. */
-  async score_model({ input, model, range = [0, 1] }, context, ask) {
+  async score_model({ input, model, range = [0, 1] }, context, { ask }) {
     const [low, high] = range
     const ending =
       `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
@@ -53,7 +60,7 @@ const LEAVES: {
     return { score: low + ((high - low) * expectedLevel(probabilities)) / (DIGITS.length - 1), tokens }
   },
 
-  async label_model({ input, model, labels, passing_labels }, context, ask) {
+  async label_model({ input, model, labels, passing_labels }, context, { ask }) {
     const ending = `Choose one label.\n${lettered(
       labels.map((name) => ({ name })),
       'grader.labels',
@@ -63,29 +70,31 @@ const LEAVES: {
     return { score: passing_labels.includes(labels[likeliest(probabilities)]) ? 1 : 0, tokens }
   },
 
-  async python() {
-    throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
+  async python({ source }, { sample, item }, { programs }) {
+    if (!programs) throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
+    const result = await programs.call({ source, entry: 'grade', args: [sample, item] })
+    if (result.outcome === 'raised') throw new GradeFailure('python_grader_runtime_error', result.error)
+    if (result.outcome === 'stopped')
+      throw new GradeFailure('python_grader_server_error', `The program ${result.error}.`)
+    if (result.number === null) {
+      throw new GradeFailure('python_grader_runtime_error', 'grade() returned something that is not a finite number.')
+    }
+    return { score: result.number }
   },
-}
-
-const STRING_CHECKS: Record<Leaf<'string_check'>['operation'], (text: string, reference: string) => boolean> = {
-  eq: (text, reference) => text === reference,
-  ne: (text, reference) => text !== reference,
-  neq: (text, reference) => text !== reference,
-  like: (text, reference) => text.includes(reference),
-  ilike: (text, reference) => text.toLowerCase().includes(reference.toLowerCase()),
 }
 
 const DIGITS = [...'0123456789']
 
 /**
  * Checks what a schema cannot: formulas, their variables, labels, and what cannot be done here.
+ * @param programs null where no program can be run
  * @throws GavelError `unprocessable` or `unavailable_here`, naming the field
  */
-export function checkGrader(grader: Grader): void {
+export function checkGrader(grader: Grader, programs: ProgramRunner | null): void {
   const parts = partsOf(grader)
   for (const part of Object.values(parts)) {
-    if (part.type === 'python') throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
+    if (part.type === 'python' && !programs)
+      throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
     if (part.type === 'text_similarity') textSimilarity(part.evaluation_metric, '', '')
     if (part.type === 'score_model' && part.range && part.range[0] >= part.range[1]) {
       const message = '`range` must be [lowest, highest], the first below the second.'
@@ -109,11 +118,11 @@ export function checkGrader(grader: Grader): void {
  * Runs a checked grader. What keeps it from a score is told in `failure`, the score then 0.
  * @throws GavelError where the grader can never be run: no such judge, a text too long, nothing here to run it
  */
-export async function grade(grader: Grader, context: GraderContext, ask: AskLabels): Promise<Grade> {
+export async function grade(grader: Grader, context: GraderContext, help: GraderHelp): Promise<Grade> {
   const result: Grade = { score: 0, failure: null, tokens: {}, parts: {} }
   try {
     const run = async (part: LeafGrader) => {
-      const { score, tokens = {} } = await LEAVES[part.type](part as never, context, ask)
+      const { score, tokens = {} } = await LEAVES[part.type](part as never, context, help)
       for (const [judge, count] of Object.entries(tokens)) result.tokens[judge] = (result.tokens[judge] ?? 0) + count
       return score
     }
@@ -155,7 +164,7 @@ function filled(input: readonly GraderMessage[], context: GraderContext, ending:
 }
 
 /** @throws GradeFailure where the judge gave no distribution */
-async function asked(judge: string, question: LabelQuestion, ask: AskLabels) {
+async function asked(judge: string, question: LabelQuestion, ask: GraderHelp['ask']) {
   const scores = await ask(judge, question, 'grader.model')
   if (scores.outcome === 'failed') throw new GradeFailure('model_grader_server_error', scores.reason)
   if (scores.outcome === 'abstained') throw new GradeFailure('model_grader_refusal_error', scores.reason)

@@ -7,9 +7,9 @@ import { sha256Hex } from '../keys.ts'
 import { findCheckpoint } from '../checkpoints.ts'
 import type { JobSpec } from '../schemas/job.ts'
 import type { RewardRecipe } from '../schemas/reward.ts'
-import type { VerifierName } from '../schemas/verify.ts'
+import type { VerifierSpec } from '../schemas/verify.ts'
 import type { Services } from '../services.ts'
-import { VERIFIERS } from '../verifiers/index.ts'
+import { verifierOf } from '../verifiers/index.ts'
 
 /**
  * Queues a job. Names in the spec become ids, so that what is created later under a name changes nothing.
@@ -146,7 +146,7 @@ function resolver({ database, blobs }: Services, tenant: string) {
       reference: string,
       param: string,
       need: keyof typeof NEEDS,
-      verifier?: VerifierName,
+      verifier?: VerifierSpec,
     ): Promise<string> {
       const row = await findResource(database, 'datasets', tenant, reference, param)
       const lacking = row.body.rows - row.body[need]
@@ -172,17 +172,18 @@ async function checkGolds(
   blobs: Services['blobs'],
   { id, body }: ResourceRow<DatasetBody>,
   param: string,
-  verifier: VerifierName,
+  spec: VerifierSpec,
 ): Promise<void> {
+  const verifier = verifierOf(spec)
   const bytes = await blobs.get(body.blob)
   if (!bytes)
     throw new GavelError('unprocessable', `\`${param}\`: the file of ${id} is gone. Upload it again.`, { param })
   for (const { line, row } of datasetRows(bytes)) {
     try {
-      if (typeof row.answer === 'string') VERIFIERS[verifier].checkGold(row.answer)
+      if (typeof row.answer === 'string') verifier.checkGold(row.answer)
     } catch (error) {
       if (!(error instanceof GavelError)) throw error
-      const message = `\`${param}\`: line ${line} of ${id} has an answer that \`${verifier}\` cannot compare with. ${error.message}`
+      const message = `\`${param}\`: line ${line} of ${id} has an answer that the verifier cannot compare with. ${error.message}`
       throw new GavelError('unprocessable', message, { param })
     }
   }

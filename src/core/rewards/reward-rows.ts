@@ -1,10 +1,11 @@
 import { GavelError } from '../errors.ts'
 import type { Judgment } from '../judges/probability.ts'
 import type { JudgeItem } from '../judges/template.ts'
+import type { ProgramRunner } from '../programs.ts'
 import type { RewardItem, RewardRecipe } from '../schemas/reward.ts'
 import type { Verdict } from '../schemas/verify.ts'
 import type { Graded } from '../stats/agreement.ts'
-import { VERIFIERS } from '../verifiers/index.ts'
+import { verifierOf } from '../verifiers/index.ts'
 import { validityGate, type GateReason } from './validity-gate.ts'
 
 /** What is known of a row without a judge. */
@@ -32,17 +33,25 @@ export type RowReward =
  * The first half of rewarding: verifier and gate. The verifier runs on every labelled row for which the recipe names
  * one, even with λ = 0, so that wherever the judge runs on a labelled row too its agreement with the truth is known.
  *
+ * @param programs what runs programs, for the recipes that need it
  * @throws GavelError unprocessable (param `items[i].answer`) when a gold answer cannot be compared
  */
-export function assessRows(recipe: RewardRecipe, items: readonly RewardItem[]): AssessedRow[] {
-  const verifier = recipe.verifier === undefined ? null : VERIFIERS[recipe.verifier]
+export async function assessRows(
+  recipe: RewardRecipe,
+  items: readonly RewardItem[],
+  programs: ProgramRunner | null = null,
+): Promise<AssessedRow[]> {
+  const verifier = recipe.verifier === undefined ? null : verifierOf(recipe.verifier, programs)
+  const verdicts = await Promise.all(
+    items.map(async ({ completion, answer }, i) =>
+      verifier && answer !== undefined
+        ? naming(`items[${i}].answer`, () => verifier.verify({ text: completion, gold: answer }))
+        : null,
+    ),
+  )
   return items.map((item, i) => {
     const gated = recipe.gate ? validityGate(item, verifier?.extract ?? null) : null
-    const verdict =
-      verifier && item.answer !== undefined
-        ? naming(`items[${i}].answer`, () => verifier.verify({ text: item.completion, gold: item.answer! }))
-        : null
-    return { verdict, gated, needsJudge: recipe.mu > 0 && gated === null }
+    return { verdict: verdicts[i], gated, needsJudge: recipe.mu > 0 && gated === null }
   })
 }
 
@@ -104,14 +113,16 @@ export function planJudgeItems(
  * Rewards rows: assess, judge what must be judged, combine. One per item, in order.
  *
  * @param judge asked once with all items that need it, not at all when none does
+ * @param programs what runs programs, where anything does
  * @throws GavelError as {@link assessRows}; whatever `judge` throws
  */
 export async function rewardRows<J extends Judgment>(
   recipe: RewardRecipe,
   items: readonly RewardItem[],
   judge: (items: JudgeItem[]) => Promise<J[]>,
+  programs: ProgramRunner | null = null,
 ): Promise<{ rewards: RowReward[]; judgments: (J | null)[]; rows: AssessedRow[] }> {
-  const rows = assessRows(recipe, items)
+  const rows = await assessRows(recipe, items, programs)
   const plan = planJudgeItems(items, rows)
   const asked = plan.length === 0 ? [] : await judge(plan.map(({ item }) => item))
   const judgments: (J | null)[] = items.map(() => null)
@@ -127,11 +138,12 @@ export function overlapOf(rows: readonly AssessedRow[], judgments: readonly (Jud
   })
 }
 
-function naming<T>(param: string, run: () => T): T {
+async function naming<T>(param: string, run: () => T | Promise<T>): Promise<T> {
   try {
-    return run()
+    return await run()
   } catch (error) {
     if (!(error instanceof GavelError)) throw error
+    if (error.param !== 'gold') throw error
     throw new GavelError(error.code, `${param}: ${error.message}`, { param, cause: error })
   }
 }

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { fields, integer, name, number, reference } from './fields.ts'
 import { modelReference } from './model.ts'
 import { promptTemplate } from './training.ts'
-import { verifierName } from './verify.ts'
+import { verifierSpec } from './verify.ts'
 
 /** Not more than one post of samples takes. */
 const MAX_GROUP = 1000
@@ -14,7 +14,7 @@ export const evalSpec = fields({
   model: modelReference,
   dataset: reference('Dataset, by id or name. Without a judge every row must have an answer.'),
   prompt_template: promptTemplate,
-  verifier: v.optional(verifierName),
+  verifier: v.optional(verifierSpec),
   judge: v.optional(reference('A judge to ask about each answer, by id or name. It needs no gold answers.')),
   config: v.optional(
     v.pipe(

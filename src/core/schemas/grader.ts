@@ -5,13 +5,16 @@ import { jsonObject, object, record, shortText, text } from './fields.ts'
 const graderName = shortText('What to call it; in a multi grader also its variable.', 128)
 const template = (what: string) => text(`${what} \`{{item.…}}\` and \`{{sample.…}}\` are filled in.`)
 
+export const STRING_OPERATIONS = ['eq', 'ne', 'neq', 'like', 'ilike'] as const
+export type StringOperation = (typeof STRING_OPERATIONS)[number]
+
 export const stringCheckGrader = object({
   type: v.literal('string_check'),
   name: graderName,
   input: template('The text to check.'),
   reference: template('What it is compared with.'),
   operation: v.pipe(
-    v.picklist(['eq', 'ne', 'neq', 'like', 'ilike']),
+    v.picklist(STRING_OPERATIONS),
     v.description(
       '`like`: the input contains the reference; `ilike`: whatever the case. `neq` is another name of `ne`.',
     ),

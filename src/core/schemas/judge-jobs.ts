@@ -1,10 +1,10 @@
 /** `judge.calibrate` and `judge.audit`: what a judge's probabilities are worth, and what fools it. */
 import * as v from 'valibot'
 import { fields, integer, name, number, reference } from './fields.ts'
-import { verifierName } from './verify.ts'
+import { comparisonName } from './verify.ts'
 
 const seed = v.optional(integer(0, 2 ** 32 - 1, 'Seed of every random choice of the job. Default 0.'), 0)
-const verifier = v.optional(verifierName, 'math')
+const verifier = v.optional(comparisonName, 'math')
 const judgeReference = reference('The judge, by id or name.')
 
 export const CALIBRATION_METHODS = ['platt', 'isotonic'] as const

@@ -1,13 +1,13 @@
 /** A reward recipe r = λ·V + μ·J + ρ·R, and its use on rows. */
 import * as v from 'valibot'
 import { boolean, fields, MAX_ITEMS, name, number, reference, text, unixSeconds, version } from './fields.ts'
-import { verifierName } from './verify.ts'
+import { verifierSpec } from './verify.ts'
 
 const recipeEntries = {
   lambda: v.optional(number(0, 1000, 'λ, weight of the verifier (labelled rows only). Default 1.'), 1),
   mu: v.optional(number(0, 1000, 'μ, weight of the judge (any row). Default 0.'), 0),
   rho: v.optional(number(0, 0, 'ρ, weight of the reranker. Only 0 for now: there is no reranker yet.'), 0),
-  verifier: v.optional(verifierName),
+  verifier: v.optional(verifierSpec),
   judge: v.optional(reference('The judge, by id or name. Needed where mu > 0.')),
   normalise: v.optional(
     v.pipe(
@@ -23,7 +23,7 @@ const recipeEntries = {
 }
 
 /** The rules between a recipe's fields. */
-const weightsAreMet = <T extends { lambda: number; mu: number; verifier?: string; judge?: string }>() =>
+const weightsAreMet = <T extends { lambda: number; mu: number; verifier?: unknown; judge?: string }>() =>
   v.rawCheck<T>(({ dataset, addIssue }) => {
     if (!dataset.typed) return
     const { lambda, mu, verifier, judge } = dataset.value

@@ -1,25 +1,56 @@
 import { GavelError } from '../errors.ts'
-import type { Verdict } from '../schemas/verify.ts'
-import type { Verifier } from './verifier.ts'
+import { STRING_CHECKS } from '../graders/string-checks.ts'
+import { MAX_SIMILARITY_CHARS, textSimilarity } from '../graders/text-similarity.ts'
+import type { SimilarityMetric, StringOperation } from '../schemas/grader.ts'
+import type { PureVerifier } from './verifier.ts'
 
 /** Equal text: surrounding space, runs of space and Unicode's composed forms aside; case counts. */
-export const exact = textVerifier((text, gold) => text === gold)
+export const exact = textVerifier((text, gold) => text === gold, normalise)
 
 /** Gold occurs in the text as it stands, under the same normalisation. */
-export const contains = textVerifier((text, gold) => text.includes(gold))
+export const contains = textVerifier((text, gold) => text.includes(gold), normalise)
 
-function textVerifier(holds: (text: string, gold: string) => boolean): Verifier {
+/** One of the grader's operations on the texts as they are. */
+export const stringCheck = (operation: StringOperation) => textVerifier(STRING_CHECKS[operation], (text) => text)
+
+/**
+ * How similar the text is to gold; the similarity in [0, 1] is the reward.
+ * @param threshold similarity from which on a text is correct
+ */
+export function textSimilar(metric: SimilarityMetric, threshold: number): PureVerifier {
+  const { extract, same, checkGold } = stringCheck('eq')
+  const tooLong = `The text has more than ${MAX_SIMILARITY_CHARS} characters, the most that are compared.`
+  const verifier: PureVerifier = {
+    extract,
+    same,
+    checkGold(gold) {
+      checkGold(gold)
+      if (gold.length <= MAX_SIMILARITY_CHARS) return
+      const message = `The gold answer has ${gold.length} characters, and at most ${MAX_SIMILARITY_CHARS} are compared.`
+      throw new GavelError('unprocessable', message, { param: 'gold' })
+    },
+    verify({ text, gold }) {
+      verifier.checkGold(gold)
+      const extracted = extract(text)
+      if (text.length > MAX_SIMILARITY_CHARS) return { correct: false, extracted, reward: 0, reason: tooLong }
+      const reward = textSimilarity(metric, text, gold)
+      return { correct: reward >= threshold, extracted, reward }
+    },
+  }
+  return verifier
+}
+
+function textVerifier(holds: (text: string, gold: string) => boolean, normal: (text: string) => string): PureVerifier {
   const readGold = (gold: string) => {
-    const normal = normalise(gold)
-    if (normal !== '') return normal
+    if (gold.trim() !== '') return normal(gold)
     throw new GavelError('unprocessable', 'The gold answer is empty: give the text that is right.', { param: 'gold' })
   }
   return {
-    extract: (text) => normalise(text) || null,
-    same: (a, b) => normalise(a) !== '' && normalise(a) === normalise(b),
+    extract: (text) => normal(text) || null,
+    same: (a, b) => normal(a) !== '' && normal(a) === normal(b),
     checkGold: (gold) => void readGold(gold),
-    verify({ text, gold }): Verdict {
-      const written = normalise(text)
+    verify({ text, gold }) {
+      const written = normal(text)
       const correct = holds(written, readGold(gold))
       return { correct, extracted: written || null, reward: correct ? 1 : 0 }
     },

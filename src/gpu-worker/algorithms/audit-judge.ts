@@ -12,7 +12,7 @@ import {
   type JudgeAuditSpec,
 } from '../../core/schemas/judge-jobs.ts'
 import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
-import { VERIFIERS } from '../../core/verifiers/index.ts'
+import { COMPARISONS } from '../../core/verifiers/index.ts'
 import { refuseSilence } from './judge-silence.ts'
 import { questionOf } from './prompts.ts'
 import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
@@ -39,7 +39,7 @@ interface Attempt {
  */
 export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Promise<JudgeAuditResult> {
   const { config } = spec
-  const verifier = VERIFIERS[spec.verifier]
+  const verifier = COMPARISONS[spec.verifier]
   const problems = chosen(context.rows('dataset'), spec)
   const right = problems.map(({ question, gold, solution }) => ({
     item: { question, answer: solution, reference: gold },
@@ -109,7 +109,7 @@ function fools(
 
 /** Some of the rows, drawn by the seed. A completion that the verifier calls right is a solution; else the answer is. */
 function chosen(rows: readonly NumberedRow[], { config, verifier: name }: JudgeAuditSpec): Problem[] {
-  const verifier = VERIFIERS[name]
+  const verifier = COMPARISONS[name]
   const order = shuffledIndices(rows.length, new SeededRng(config.seed, 'audit', 'rows'))
   const problems = [...order.slice(0, config.rows)].map((index) => {
     const { row } = rows[index]!

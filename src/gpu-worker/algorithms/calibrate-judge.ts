@@ -3,7 +3,7 @@ import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { JudgeCalibrateResult, JudgeCalibrateSpec } from '../../core/schemas/judge-jobs.ts'
 import { calibrationStudy, type GradedAnswer } from '../../core/stats/calibration-report.ts'
-import { VERIFIERS } from '../../core/verifiers/index.ts'
+import { COMPARISONS } from '../../core/verifiers/index.ts'
 import { refuseSilence } from './judge-silence.ts'
 import { questionOf } from './prompts.ts'
 import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
@@ -93,7 +93,7 @@ function gradedRow({ line, row }: NumberedRow, { verifier }: JudgeCalibrateSpec)
   if (correct !== undefined) throw bad('`correct` must be true or false')
   if (answer == null) throw bad('give `correct` (true or false), or an `answer` to verify the completion by')
   try {
-    return { item, correct: VERIFIERS[verifier].verify({ text: completion, gold: answer }).correct }
+    return { item, correct: COMPARISONS[verifier].verify({ text: completion, gold: answer }).correct }
   } catch (cause) {
     throw cause instanceof GavelError ? bad(cause.message, cause) : cause
   }

@@ -34,7 +34,7 @@ export async function askCanary(of: {
     finish_reason: completion.finish,
   }))
   const recipe = { ...of.recipe, verifier: of.recipe.verifier ?? ('math' as const) }
-  const rows = assessRows(recipe, items)
+  const rows = await assessRows(recipe, items, context.programs)
   const plan = planJudgeItems(items, rows)
   const judged = plan.length ? await context.judge(plan.map((p) => p.item)) : []
   refuseSilence(`canary, step ${step}`, judged)

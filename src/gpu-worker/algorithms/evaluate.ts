@@ -15,7 +15,7 @@ import {
 import type { Sample } from '../../core/schemas/job.ts'
 import { groupByValue } from '../../core/stats/majority-vote.ts'
 import { summariseEval } from '../../core/stats/summarise-eval.ts'
-import { VERIFIERS } from '../../core/verifiers/index.ts'
+import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
 import type { Model } from '../models/model.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
@@ -41,7 +41,7 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   const { config } = spec
   const { group_size: groupSize } = config
   const { model, weights, codec } = await context.openModel()
-  const verifier = spec.verifier && VERIFIERS[spec.verifier]
+  const verifier = spec.verifier && verifierOf(spec.verifier, context.programs)
   const prompts = readPrompts(spec, context, codec, verifier)
   const capacity = capacityFor(prompts, config.max_new_tokens, model)
   const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length * groupSize))
@@ -72,10 +72,11 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
       },
     )
     const judgments = spec.judge === undefined ? null : await judgeAll(chunk, completions, codec, context)
-    chunk.forEach((prompt, i) => {
+    const assessed = chunk.map((prompt, i) => {
       const own = <T>(list: readonly T[]) => list.slice(i * groupSize, (i + 1) * groupSize)
-      rows.push(assess(prompt, own(completions), judgments && own(judgments), codec, verifier))
+      return assess(prompt, own(completions), judgments && own(judgments), codec, verifier)
     })
+    rows.push(...(await Promise.all(assessed)))
     report(rows, from, spec, context)
     if (rows.length === prompts.length || rows.length - committed >= prompts.length / COMMITS) await commit()
   }
@@ -128,15 +129,18 @@ async function judgeAll(
   return judgments
 }
 
-function assess(
+async function assess(
   { line, text: prompt, answer: gold }: EvalPrompt,
   completions: readonly Completion[],
   judgments: readonly Judgment[] | null,
   codec: TextCodec,
   verifier?: Verifier,
-): AnsweredRow {
+): Promise<AnsweredRow> {
   const texts = completions.map(({ ids }) => codec.decode(ids))
-  const verdicts = verifier && gold !== undefined ? texts.map((text) => verifier.verify({ text, gold })) : null
+  const verdicts =
+    verifier && gold !== undefined
+      ? await Promise.all(texts.map(async (text) => verifier.verify({ text, gold })))
+      : null
   const extracted = texts.map((_, i) => verdicts?.[i]!.extracted ?? null)
   const values = groupByValue(extracted, (i, j) => verifier!.same(texts[i]!, texts[j]!))
   const answers = texts.map((text, i) => ({

@@ -7,7 +7,7 @@ import type { GrpoSpec } from '../../core/schemas/grpo.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import { auc } from '../../core/stats/agreement.ts'
 import { mean, standardDeviation } from '../../core/stats/moments.ts'
-import { VERIFIERS } from '../../core/verifiers/index.ts'
+import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
 import { trainedTokens } from '../engines/batch.ts'
 import { ReferencePolicy } from '../engines/reference-policy.ts'
@@ -56,7 +56,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
     if (spec.data[role] === undefined) return null
     const prompts =
       role === 'labelled'
-        ? promptsOf(role, recipe.verifier && VERIFIERS[recipe.verifier])
+        ? promptsOf(role, recipe.verifier && verifierOf(recipe.verifier))
         : promptsOf(role).map((prompt) => ({ ...prompt, answer: undefined }))
     const saved = (state?.cursors as Record<string, CursorState> | undefined)?.[role]
     return { prompts, cursor: new DataCursor(prompts.length, `${role}/${config.seed}`, saved) }
@@ -64,7 +64,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
   const labelled = source('labelled')
   const unlabelled = source('unlabelled')
   const labelledCount = Math.round(config.prompts_per_step * (!unlabelled ? 1 : !labelled ? 0 : config.labelled_share))
-  const canary = spec.data.canary === undefined ? [] : promptsOf('canary', VERIFIERS[recipe.verifier ?? 'math'])
+  const canary = spec.data.canary === undefined ? [] : promptsOf('canary', verifierOf(recipe.verifier ?? 'math'))
   const canaryHistory = (state?.canary ?? []) as CanaryPoint[]
   const watchCanary = async (step: number) => {
     if (!canary.length || !config.canary_every) return false
@@ -107,6 +107,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
       recipe,
       rollouts.map((r) => r.item),
       (items) => context.judge(items),
+      context.programs,
     )
     refuseSilence(`step ${step}`, rewards)
     const { advantages, zeroSpread } = groupAdvantages(

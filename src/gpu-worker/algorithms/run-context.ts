@@ -1,4 +1,5 @@
 import type { Clock } from '../../core/ports.ts'
+import type { ProgramRunner } from '../../core/programs.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { DatasetRow } from '../../core/schemas/dataset.ts'
@@ -33,6 +34,8 @@ export interface RunContext {
   judge(items: JudgeItem[]): Promise<Judgment[]>
   /** Its words for right and wrong, where the job has one. */
   judgeLabels?: JudgeLabels
+  /** Runs the programs that answers are. */
+  programs: ProgramRunner
   metrics(step: number, values: Record<string, number>): void
   event(level: EventPost['level'], message: string, data?: EventPost['data']): void
   samples(rows: Sample[]): void

@@ -14,6 +14,7 @@ import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { localJudgeClient } from '../local-judge.ts'
 import { openFolder, openModel } from '../models/source.ts'
+import { PythonSandbox } from '../sandbox/python-sandbox.ts'
 import { jobErrorOf } from './job-error.ts'
 import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
 
@@ -77,6 +78,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     rows: (role) => [...datasetRows(readFileSync(order.datasets[role]!))],
     judge: await judgeOf(order),
     ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
+    programs: new PythonSandbox(),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
     event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
     samples: (samples) => void send({ type: 'samples', samples }),

@@ -48,8 +48,14 @@ export async function rewardTogether(
   const rows = items.map((item): RewardItem => ({ finish_reason: 'stop', ...item }))
   try {
     // The recipe's own check: without a judge, mu is 0 and no row needs one.
-    return (await rewardRows(recipe, rows, (asked) => judgeTogether(deps, caller, recipe.judge!, 'reward', asked)))
-      .rewards
+    return (
+      await rewardRows(
+        recipe,
+        rows,
+        (asked) => judgeTogether(deps, caller, recipe.judge!, 'reward', asked),
+        deps.programs,
+      )
+    ).rewards
   } catch (error) {
     const row = error instanceof GavelError && /^items\[(\d+)\]\.answer$/.exec(error.param ?? '')
     if (!row) throw error

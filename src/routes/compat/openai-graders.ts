@@ -1,6 +1,6 @@
 /** OpenAI's graders: run one on a sample, or check one. */
 import type * as v from 'valibot'
-import { checkGrader, grade, type AskLabels, type Grade } from '../../core/graders/grade.ts'
+import { checkGrader, grade, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { graderContext } from '../../core/graders/fill-template.ts'
 import { scoreLabels } from '../../core/judges/score-labels.ts'
 import {
@@ -40,9 +40,12 @@ export const openAiGraderRoutes = [
     async handler(context) {
       const { deps, body } = context
       const { grader, model_sample, item } = body
-      checkGrader(grader)
+      checkGrader(grader, deps.programs)
       const started = deps.clock.now()
-      const graded = await grade(grader, graderContext(model_sample, item), asker(context))
+      const graded = await grade(grader, graderContext(model_sample, item), {
+        ask: asker(context),
+        programs: deps.programs,
+      })
       return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
     },
   }),
@@ -55,15 +58,15 @@ export const openAiGraderRoutes = [
     body: validateGraderRequest,
     example: { grader: EXAMPLE },
     response: validateGraderAnswer,
-    async handler({ body: { grader } }) {
-      checkGrader(grader)
+    async handler({ deps, body: { grader } }) {
+      checkGrader(grader, deps.programs)
       return { grader }
     },
   }),
 ]
 
 /** Asks the tenant's judges. */
-function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): AskLabels {
+function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): GraderHelp['ask'] {
   return async (reference, question, param) => {
     const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, 1)
     try {
@@ -98,7 +101,7 @@ function showGrade(
       errors: {
         ...flags,
         python_grader_server_error_type: null,
-        python_grader_runtime_error_details: null,
+        python_grader_runtime_error_details: failure?.flag === 'python_grader_runtime_error' ? failure.message : null,
         model_grader_server_error_details: failure?.message ?? null,
       },
     },

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { GavelError } from '../../../src/core/errors.ts'
-import { VERIFIERS } from '../../../src/core/verifiers/index.ts'
+import { math } from '../../../src/core/verifiers/math/index.ts'
+import { contains, exact } from '../../../src/core/verifiers/text.ts'
 
-const { math } = VERIFIERS
 const correct = (text: string, gold: string) => math.verify({ text, gold }).correct
 
 test('judges sixty collected answers as people did', () => {
@@ -97,7 +97,6 @@ test('a gold that cannot be compared is an error, never a 0', () => {
 })
 
 test('exact and contains', () => {
-  const { exact, contains } = VERIFIERS
   assert.deepEqual(exact.verify({ text: ' The  end\n', gold: 'The end' }), {
     correct: true,
     extracted: 'The end',

@@ -1,5 +1,6 @@
 import { GavelError } from '../../errors.ts'
-import type { Verifier } from '../verifier.ts'
+import type { Verdict } from '../../schemas/verify.ts'
+import type { PureVerifier } from '../verifier.ts'
 import { extractAnswer } from './extract-answer.ts'
 import type { MathValue } from './math-value.ts'
 import { isNumber, readings } from './parse-value.ts'
@@ -10,7 +11,7 @@ import { spellValue } from './spell-value.ts'
  * The last stated answer against gold, by value. Gold may be the answer alone or a whole worked solution that ends
  * with it (`… #### 72`, `… \boxed{72}`).
  */
-export const math: Verifier = {
+export const math: PureVerifier = {
   extract(text) {
     const [value] = extractAnswer(text)
     return value ? spellValue(value) : null
@@ -26,15 +27,26 @@ export const math: Verifier = {
   },
 
   verify({ text, gold }) {
-    const expected = readGold(gold)
-    const answers = extractAnswer(text)
-    if (answers.length === 0) return { correct: false, extracted: null, reward: 0 }
-    const correct = answers.some((answer) => expected.some((value) => sameValue(answer, value)))
-    return { correct, extracted: spellValue(answers[0]), reward: correct ? 1 : isNumber(answers[0]) ? 0.1 : 0 }
+    return compareAnswers(extractAnswer(text), readGold(gold), sameValue)
   },
 }
 
-function readGold(gold: string): MathValue[] {
+/** The verdict on an answer, given every way to read it, the likeliest first. */
+export function compareAnswers(
+  answers: readonly MathValue[],
+  golds: readonly MathValue[],
+  same: (answer: MathValue, gold: MathValue) => boolean,
+): Verdict {
+  if (answers.length === 0) return { correct: false, extracted: null, reward: 0 }
+  const correct = answers.some((answer) => golds.some((gold) => same(answer, gold)))
+  return { correct, extracted: spellValue(answers[0]), reward: correct ? 1 : isNumber(answers[0]) ? 0.1 : 0 }
+}
+
+/**
+ * Every way to read a gold answer.
+ * @throws GavelError unprocessable (param `gold`) when there is none
+ */
+export function readGold(gold: string): MathValue[] {
   const worked = /####|\\boxed|answer/i.test(gold)
   const values = worked ? extractAnswer(gold) : readings(gold)
   if (values.length > 0) return values

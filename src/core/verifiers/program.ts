@@ -1,0 +1,61 @@
+import { GavelError } from '../errors.ts'
+import type { ProgramRunner } from '../programs.ts'
+import type { Verdict } from '../schemas/verify.ts'
+import { findProgram } from './find-program.ts'
+import { realValue } from './math/evaluate.ts'
+import { extractAnswer } from './math/extract-answer.ts'
+import { compareAnswers, math, readGold } from './math/index.ts'
+import type { MathValue } from './math/math-value.ts'
+import { isNumber } from './math/parse-value.ts'
+import { sameValue } from './math/same-value.ts'
+import type { Verifier } from './verifier.ts'
+
+const UNAVAILABLE =
+  'The verifier program runs Python, which needs a sandbox, and this server has none: it runs on Node only. Verify ' +
+  'there, or in a job, whose worker has one.'
+
+/** What doubles may be off where numbers differ by exactly the tolerance. */
+const ROUNDING = 1e-9
+
+/**
+ * Runs the function `solution()` of the Python program in the text, and compares what it returns with gold as
+ * mathematics; numbers may be `tolerance` apart.
+ */
+export function program(tolerance: number, programs: ProgramRunner | null): Verifier {
+  return {
+    extract: findProgram,
+    same(a, b) {
+      const source = findProgram(a)
+      return source !== null && source === findProgram(b)
+    },
+    checkGold: (gold) => math.checkGold(gold),
+    async verify({ text, gold }): Promise<Verdict> {
+      const expected = readGold(gold)
+      if (!programs) throw new GavelError('unavailable_here', UNAVAILABLE, { param: 'verifier' })
+      const source = findProgram(text)
+      if (source === null) return refused('There is no Python function solution() in the text.')
+      const result = await programs.call({ source, entry: 'solution', args: [] })
+      if (result.outcome !== 'returned') return refused(`The program ${told(result)}.`)
+      if (result.text === null) return refused('The program returned nothing that is an answer.')
+      const { number } = result
+      const near = (gold: MathValue) => number !== null && Math.abs(number - numberOf(gold)) <= tolerance + ROUNDING
+      return compareAnswers(
+        extractAnswer(result.text),
+        expected,
+        (answer, gold) => sameValue(answer, gold) || near(gold),
+      )
+    },
+  }
+}
+
+/** The number that gold is; NaN where it is none. */
+function numberOf(gold: MathValue): number {
+  if (gold.kind === 'named') return numberOf(gold.value)
+  return gold.kind === 'expression' && isNumber(gold) ? realValue(gold.node) : NaN
+}
+
+const refused = (reason: string): Verdict => ({ correct: false, extracted: null, reward: 0, reason })
+
+function told({ outcome, error }: { outcome: 'raised' | 'stopped'; error: string }): string {
+  return outcome === 'raised' ? `raised ${error}` : error
+}
