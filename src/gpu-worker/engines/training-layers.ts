@@ -6,7 +6,7 @@ import type { AttentionShape, Layers, Model } from '../models/model.ts'
 import { TokenLayers } from './token-layers.ts'
 
 /** Added to the scores of positions a token may not see; far enough down for exp() to be 0, and finite. */
-const MASKED = -1e9
+export const MASKED = -1e9
 
 export interface TrainingLayersOptions {
   /** Longest row, in tokens, that the graph will be fed. */

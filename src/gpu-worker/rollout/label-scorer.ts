@@ -1,55 +1,54 @@
-import { splitByTokens, makeBatch } from '../engines/batch.ts'
-import { TrainingLayers } from '../engines/training-layers.ts'
 import { weightTensors, type Weights } from '../engines/weights.ts'
 import { Graph } from '../graph/graph.ts'
 import type { Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, int64, type RuntimeTensor } from '../runtime/tensors.ts'
+import { groupByPrefix, packGroups, prefixInputs } from './prefix-groups.ts'
+import { PrefixLayers } from './prefix-layers.ts'
 
-/** Padded tokens of one run; bounds its memory. */
+/** Padded tokens of one run, where nobody says otherwise; bounds its memory. */
 const RUN_TOKENS = 8192
 
-/** Log-probabilities of a few given tokens right after a text: what a judge's answer is read from. */
+export interface LabelScorerOptions extends SessionOptions {
+  /** Longest text that will be scored. */
+  maxTokens: number
+  /** Most padded tokens of one run. */
+  runTokens?: number
+}
+
+/**
+ * Log-probabilities of a few given tokens right after a text: what a judge's answer is read from. What texts begin with
+ * alike, such as a question with several answers, is computed once.
+ */
 export class LabelScorer {
   private readonly session: Session
   private readonly weights: Record<string, RuntimeTensor>
 
-  private constructor(session: Session, weights: Weights) {
+  private readonly runTokens: number
+
+  private constructor(session: Session, weights: Weights, runTokens: number) {
     this.session = session
     this.weights = weightTensors(weights)
+    this.runTokens = runTokens
   }
 
-  /** @param maxTokens longest text that will be scored */
-  static async create(
-    model: Model,
-    weights: Weights,
-    options: SessionOptions & { maxTokens: number },
-  ): Promise<LabelScorer> {
-    return new LabelScorer(await Session.create(labelGraph(model, options.maxTokens), options), weights)
+  static async create(model: Model, weights: Weights, options: LabelScorerOptions): Promise<LabelScorer> {
+    const session = await Session.create(labelGraph(model, options.maxTokens), options)
+    return new LabelScorer(session, weights, options.runTokens ?? RUN_TOKENS)
   }
 
   /** For each text (token ids, at least one), the natural-log probability of each label id coming next. */
   async score(texts: readonly (readonly number[])[], labelIds: readonly number[]): Promise<number[][]> {
     const scores: number[][] = texts.map(() => [])
-    const lengths = texts.map((ids) => ids.length)
-    for (const part of splitByTokens(lengths, RUN_TOKENS)) {
-      const rows = part.map((i) => ({ ids: texts[i]!, start: texts[i]!.length }))
-      const { ids, positions, mask } = makeBatch(rows).inputs
-      const width = ids.dims[1]!
-      const read = part.map((i, b) => b * width + lengths[i]! - 1)
-      const out = new Float32Array(part.length * labelIds.length)
+    const labels = int64(labelIds, [labelIds.length])
+    for (const run of packGroups(groupByPrefix(texts), texts, this.runTokens)) {
+      const rows = run.flatMap((group) => group.rows)
+      const out = new Float32Array(labelIds.length * rows.length)
       await this.session.run(
-        {
-          ...this.weights,
-          ids,
-          positions,
-          mask,
-          read: int64(read, [read.length]),
-          labels: int64(labelIds, [labelIds.length]),
-        },
-        { logprobs: float32(out, [part.length, labelIds.length]) },
+        { ...this.weights, ...prefixInputs(run, texts), labels },
+        { logprobs: float32(out, [labelIds.length, rows.length]) },
       )
-      part.forEach((i, b) => (scores[i] = [...out.subarray(b * labelIds.length, (b + 1) * labelIds.length)]))
+      rows.forEach((row, r) => (scores[row] = labelIds.map((_, l) => out[l * rows.length + r]!)))
     }
     return scores
   }
@@ -61,15 +60,15 @@ export class LabelScorer {
 
 function labelGraph(model: Model, maxTokens: number): Graph {
   const g = new Graph()
-  const layers = new TrainingLayers(g, model, { maxTokens })
+  const layers = new PrefixLayers(g, model, maxTokens)
   const read = g.input('read', 'int64', ['R'])
   const labels = g.input('labels', 'int64', ['L'])
   g.untaped(() => {
     const hidden = g.gather(model.hidden(layers), read) // [R,H]
-    const logits = g.matmul(hidden, layers.parameter(model.head), { transB: true }) // [R,V]
+    // As (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there.
+    const logits = g.transpose(g.matmul(layers.parameter(model.head), hidden, { transB: true }), [1, 0]) // [R,V]
     const logprobs = g.op('LogSoftmax', [logits], { attributes: { axis: -1 } })
-    const byLabel = g.gather(g.transpose(logprobs, [1, 0]), labels) // [L,R]
-    g.output('logprobs', g.transpose(byLabel, [1, 0]))
+    g.output('logprobs', g.gather(g.transpose(logprobs, [1, 0]), labels)) // [L,R]
   })
   return g
 }
