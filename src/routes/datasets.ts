@@ -6,7 +6,7 @@ import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { sha256Hex } from '../core/keys.ts'
 import { dataset, datasetName, datasetRow, MAX_DATASET_BYTES } from '../core/schemas/dataset.ts'
-import { deleted, listOf } from '../core/schemas/fields.ts'
+import { deleted, listOf, NAME } from '../core/schemas/fields.ts'
 import { parse } from '../core/schemas/parse.ts'
 import { common, page, pageQuery } from './lists.ts'
 import { mediaType, readBytes } from './read-body.ts'
@@ -68,7 +68,10 @@ export const datasetRoutes = [
       'multipart/form-data': {
         type: 'object',
         required: ['file'],
-        properties: { file: { type: 'string', format: 'binary', description: 'The JSONL.' }, name: { type: 'string' } },
+        properties: {
+          file: { type: 'string', format: 'binary', description: 'The JSONL.' },
+          name: { type: 'string', pattern: NAME.source },
+        },
       },
       'application/jsonl': { type: 'string', description: 'One JSON object a line.' },
     },

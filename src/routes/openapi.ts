@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 description of the routes, made from the very schemas that they validate with. */
 import { toJsonSchema } from '@valibot/to-json-schema'
-import type * as v from 'valibot'
+import * as v from 'valibot'
 import * as checkpoints from '../core/schemas/checkpoint.ts'
 import * as datasets from '../core/schemas/dataset.ts'
 import { evalSpec } from '../core/schemas/eval.ts'
@@ -229,8 +229,11 @@ function requestBodyOf({ body, rawBody, example, maxBytes }: Route): Operation['
   } as Operation['requestBody']
 }
 
-const pathParameters = ({ path }: Route) =>
-  [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+const pathParameters = ({ path, params = {} }: Route) =>
+  [...path.matchAll(/:(\w+)/g)].map(([, name]) => {
+    const { description, ...schema } = jsonSchema((params[name] as v.GenericSchema | undefined) ?? v.string())
+    return { name, in: 'path', required: true, ...(typeof description === 'string' && { description }), schema }
+  })
 
 const headerParameters = ({ headers = {} }: Route) =>
   Object.entries(headers).map(([name, header]) => {

@@ -21,7 +21,7 @@ export function readQuery(url: string, schema: v.GenericSchema | undefined): unk
       throw new GavelError('invalid_request', `\`${shown}\` is given more than once; give it once.`, { param: shown })
     }
     const type = entries[key].wrapped?.type ?? entries[key].type
-    values[key] = type === 'number' && /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value
+    values[key] = type === 'number' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) ? Number(value) : value
   }
   return schema ? parse(schema, values, 'query') : undefined
 }

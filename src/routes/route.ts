@@ -32,6 +32,8 @@ interface Description {
   method: Method
   /** In Hono's form: `/v1/jobs/:id`. */
   path: string
+  /** Parts of the path that are more than a text. The handler checks them. */
+  params?: v.ObjectEntries
   operationId: string
   tag: string
   summary: string

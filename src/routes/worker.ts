@@ -174,6 +174,7 @@ export const workerRoutes = [
     ...common,
     method: 'PUT',
     path: '/v1/worker/jobs/:id/uploads/:fence/:step/:name',
+    params: uploadPlace.entries,
     operationId: 'putUpload',
     summary: 'Put a file where the object store has no URLs of its own',
     rawBody: { 'application/octet-stream': { type: 'string', format: 'binary' } },

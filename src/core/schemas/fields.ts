@@ -59,11 +59,16 @@ export const shortText = (description: string, max = 512) =>
     v.description(description),
   )
 
+/** What {@link name} looks like. */
+export const NAME = /^(?!(job|judge|ds|ckpt|model|reward|key)_)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
 /** A user's own name for a resource. It may not look like an id, so that a reference is never ambiguous. */
 export const name = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'must be 1 to 128 letters, digits, dots, dashes or underscores'),
-  v.regex(/^(?!(job|judge|ds|ckpt|model|reward|key)_)/, 'must not begin like an id (job_, judge_, ds_, …)'),
+  v.regex(
+    NAME,
+    'must be 1 to 128 letters, digits, dots, dashes or underscores, and must not begin like an id (job_, judge_, ds_, …)',
+  ),
   v.description('A name of yours. The newest resource with a name is what the name stands for.'),
 )
 

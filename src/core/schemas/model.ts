@@ -6,7 +6,7 @@ export const hubSource = fields({
   type: v.literal('hub'),
   repo: v.pipe(
     v.string(),
-    v.regex(/^[\w.-]{1,96}(\/[\w.-]{1,96})?$/, 'must be a hub id such as `owner/name`'),
+    v.regex(/^[A-Za-z0-9_.-]{1,96}(\/[A-Za-z0-9_.-]{1,96})?$/, 'must be a hub id such as `owner/name`'),
     v.description('Hub id.'),
   ),
   revision: v.optional(shortText('Branch, tag or commit. Default main.', 128)),
