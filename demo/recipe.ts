@@ -7,6 +7,7 @@ export const JUDGE = {
 }
 
 export const GRPO_CONFIG = {
+  aggregate: 'token_mean' as const,
   prompts_per_step: 32,
   group_size: 8,
   max_prompt_tokens: 96,

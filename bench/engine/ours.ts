@@ -1,6 +1,6 @@
 /** Our side of one measurement, in a process of its own: `node ours.ts WORKLOAD` prints a Measurement. */
 import { readFileSync } from 'node:fs'
-import { groupAdvantages } from '../../src/core/rl/advantages.ts'
+import { ADVANTAGES } from '../../src/core/rl/advantages.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { makeBatch } from '../../src/gpu-worker/engines/batch.ts'
 import { accumulateRows } from '../../src/gpu-worker/engines/row-training.ts'
@@ -88,7 +88,10 @@ async function grpo(): Promise<Run> {
   return async () => {
     const completions = await generator.generate(requests, { ...SAMPLING, maxNewTokens: newTokens })
     const rewards = completions.map(({ ids }) => ids.filter((id) => id % 2 === 0).length / ids.length)
-    const { advantages } = groupAdvantages(rewards, group, 1e-4)
+    const advantages = ADVANTAGES.group(
+      rewards.map((reward) => ({ reward, tokenRewards: [] })),
+      { groupSize: group, epsilon: 1e-4 },
+    )
     const rows = completions.map(({ ids, logprobs }, i) => ({
       ids: [...texts[Math.floor(i / group)]!, ...ids],
       start: tokens,

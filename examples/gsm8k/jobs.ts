@@ -68,6 +68,7 @@ export const grpo = (): GrpoJob => ({
   config: {
     seed: 1,
     steps: 20,
+    aggregate: 'token_mean',
     prompts_per_step: 6,
     group_size: 8,
     labelled_share: 0.5,

@@ -36,6 +36,27 @@ const JUDGING: JobFlag[] = [
   ['--seed <n>', 'config.seed', 'seed of every random choice'],
 ]
 
+const REINFORCEMENT: JobFlag[] = [
+  ['--labelled <dataset>', 'data.labelled', 'dataset whose rows have an answer'],
+  ['--unlabelled <dataset>', 'data.unlabelled', 'dataset of prompts'],
+  ['--canary <dataset>', 'data.canary', 'labelled dataset that is never trained on, watched for reward hacking'],
+  ['--reward <recipe>', 'reward', 'a recipe by id or name, instead of the next five'],
+  ['--lambda <x>', 'reward.lambda', 'weight of the verifier'],
+  ['--mu <x>', 'reward.mu', 'weight of the judge'],
+  ['--verifier <name>', 'reward.verifier', 'math, exact or contains'],
+  ['--judge <judge>', 'reward.judge', 'the judge, by id or name'],
+  ['--normalise <how>', 'reward.normalise', 'row: by the weights that apply to the row; none'],
+  ...TRAINING,
+  ['--prompts-per-step <n>', 'config.prompts_per_step', 'prompts of a step'],
+  ['--group-size <n>', 'config.group_size', 'completions of each prompt'],
+  ['--labelled-share <x>', 'config.labelled_share', "share of a step's prompts that are labelled"],
+  ...SAMPLING,
+  ['--kl-coefficient <x>', 'config.kl_coefficient', 'weight of the KL to the first model; 0: none'],
+  ['--canary-every <n>', 'config.canary_every', 'steps between looks at the canary; 0: none'],
+  ['--on-hacking <what>', 'config.on_hacking', 'warn or stop'],
+  ['--allow-failed-audit <judge>', 'allow_failed_audit', 'train on this judge although its audit failed'],
+]
+
 /** The fields that are often given. Any other of `config` is given with --set, and everything with --file. */
 const JOB_FLAGS: Record<JobType, JobFlag[]> = {
   sft: [
@@ -47,24 +68,10 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
   ],
   grpo: [
     ...COMMON,
-    ['--labelled <dataset>', 'data.labelled', 'dataset whose rows have an answer'],
-    ['--unlabelled <dataset>', 'data.unlabelled', 'dataset of prompts'],
-    ['--canary <dataset>', 'data.canary', 'labelled dataset that is never trained on, watched for reward hacking'],
-    ['--reward <recipe>', 'reward', 'a recipe by id or name, instead of the next five'],
-    ['--lambda <x>', 'reward.lambda', 'weight of the verifier'],
-    ['--mu <x>', 'reward.mu', 'weight of the judge'],
-    ['--verifier <name>', 'reward.verifier', 'math, exact or contains'],
-    ['--judge <judge>', 'reward.judge', 'the judge, by id or name'],
-    ['--normalise <how>', 'reward.normalise', 'row: by the weights that apply to the row; none'],
-    ...TRAINING,
-    ['--prompts-per-step <n>', 'config.prompts_per_step', 'prompts of a step'],
-    ['--group-size <n>', 'config.group_size', 'completions of each prompt'],
-    ['--labelled-share <x>', 'config.labelled_share', "share of a step's prompts that are labelled"],
-    ...SAMPLING,
-    ['--canary-every <n>', 'config.canary_every', 'steps between looks at the canary; 0: none'],
-    ['--on-hacking <what>', 'config.on_hacking', 'warn or stop'],
-    ['--allow-failed-audit <judge>', 'allow_failed_audit', 'train on this judge although its audit failed'],
+    ['--algorithm <name>', 'config.algorithm', 'grpo, dr_grpo, dapo, gspo, cispo, rloo or reinforce++'],
+    ...REINFORCEMENT,
   ],
+  ppo: [...COMMON, ...REINFORCEMENT],
   eval: [
     ...COMMON,
     ['--dataset <dataset>', 'dataset', 'the rows to answer; without a judge each needs an answer of its own'],
@@ -143,7 +150,7 @@ type Setting = readonly [field: string, value: unknown]
 
 function collectSetting(text: string, before: Setting[] = []): Setting[] {
   const match = /^([a-z][a-z0-9_]*)=(.*)$/s.exec(text)
-  if (!match) throw new InvalidArgumentError('It must be a field and its value, such as clip_epsilon=0.3.')
+  if (!match) throw new InvalidArgumentError('It must be a field and its value, such as clip_high=0.3.')
   const [, field, given] = match as unknown as [string, string, string]
   return [...before, [field, jsonOrText(given)]]
 }

@@ -34,7 +34,7 @@ export function registerJobs(program: Command, io: Io): void {
 
   listCommand(jobs, 'list', 'list jobs, newest first')
     .option('--state <state>', 'only those queued, running, paused, succeeded, failed or cancelled')
-    .option('--type <type>', 'only those of type sft, grpo or eval')
+    .option('--type <type>', 'only those of type sft, grpo, ppo or eval')
     .action(async ({ state, type, ...options }: Listing & { state?: JobState; type?: JobType }) => {
       const only = { ...(state && { state }), ...(type && { type }) }
       const api = connect(io, options)

@@ -12,7 +12,8 @@ export function registerTrain(program: Command, io: Io): void {
   const train = program.command('train').description('start a training job')
   const types = {
     sft: 'supervised fine-tuning on the completions of a dataset',
-    grpo: 'reinforcement by group-relative advantages, on labelled and unlabelled prompts',
+    grpo: 'reinforcement by group-relative advantages (GRPO, Dr. GRPO, DAPO, GSPO, CISPO, RLOO, REINFORCE++)',
+    ppo: 'reinforcement by PPO with a value head',
   } as const
   for (const [type, description] of Object.entries(types) as [keyof typeof types, string][]) {
     addJobFlags(apiCommand(train, type, description), type)

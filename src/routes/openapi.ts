@@ -12,6 +12,7 @@ import * as judges from '../core/schemas/judge.ts'
 import * as judgments from '../core/schemas/judgment.ts'
 import * as keys from '../core/schemas/key.ts'
 import * as models from '../core/schemas/model.ts'
+import { ppoSpec } from '../core/schemas/ppo.ts'
 import * as rewards from '../core/schemas/reward.ts'
 import { sftSpec } from '../core/schemas/sft.ts'
 import { usage } from '../core/schemas/usage.ts'
@@ -43,6 +44,7 @@ const COMPONENTS: Record<string, v.GenericSchema> = {
   Model: models.model,
   SftSpec: sftSpec,
   GrpoSpec: grpoSpec,
+  PpoSpec: ppoSpec,
   EvalSpec: evalSpec,
   JudgeCalibrateSpec: judgeJobs.judgeCalibrateSpec,
   JudgeAuditSpec: judgeJobs.judgeAuditSpec,

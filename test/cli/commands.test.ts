@@ -238,11 +238,11 @@ describe('jobs', () => {
   }
 
   test('flags become the fields of the job, and nothing more', async () => {
-    const job = await json(`${GRPO} --canary data --set clip_epsilon=0.3 --set on_hacking=stop --seed 7`)
+    const job = await json(`${GRPO} --canary data --set clip_high=0.3 --set on_hacking=stop --seed 7`)
     assert.equal(job.state, 'queued')
     assert.deepEqual(job.spec.reward, { lambda: 1, mu: 0, rho: 0, verifier: 'math', normalise: 'row', gate: true })
-    const { steps, clip_epsilon, on_hacking, seed, learning_rate, temperature } = job.spec.config
-    assert.deepEqual([steps, clip_epsilon, on_hacking, seed, learning_rate, temperature], [2, 0.3, 'stop', 7, 1e-5, 1])
+    const { steps, clip_high, on_hacking, seed, learning_rate, temperature } = job.spec.config
+    assert.deepEqual([steps, clip_high, on_hacking, seed, learning_rate, temperature], [2, 0.3, 'stop', 7, 1e-5, 1])
     assert.match(await ok('jobs cancel', job.id), /is cancelled/)
     assert.match(await ok('jobs delete', job.id), /is deleted/)
   })

@@ -5,7 +5,9 @@ import { findResource } from '../find-resource.ts'
 import { newId } from '../ids.ts'
 import { sha256Hex } from '../keys.ts'
 import { findCheckpoint } from '../checkpoints.ts'
+import type { GrpoSpec } from '../schemas/grpo.ts'
 import type { JobSpec } from '../schemas/job.ts'
+import type { PpoSpec } from '../schemas/ppo.ts'
 import type { RewardRecipe } from '../schemas/reward.ts'
 import type { VerifierSpec } from '../schemas/verify.ts'
 import type { Services } from '../services.ts'
@@ -52,26 +54,8 @@ const RESOLVERS: {
     return { ...spec, model: await resolve.model(spec.model), dataset }
   },
 
-  async grpo(resolve, spec) {
-    const reward = await resolve.reward(spec.reward)
-    const { labelled, unlabelled, canary } = spec.data
-    if (labelled === undefined && reward.mu === 0) {
-      const message =
-        '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
-      throw new GavelError('unprocessable', message, { param: 'data.labelled' })
-    }
-    const data = {
-      ...(labelled !== undefined && {
-        labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', reward.verifier),
-      }),
-      ...(unlabelled !== undefined && { unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows') }),
-      ...(canary !== undefined && {
-        canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
-      }),
-    }
-    const allowed = await resolve.audited(reward, spec.allow_failed_audit)
-    return { ...spec, model: await resolve.model(spec.model), data, reward, ...allowed }
-  },
+  grpo: reinforcement,
+  ppo: reinforcement,
 
   async eval(resolve, spec) {
     if (spec.verifier === undefined && spec.judge === undefined) {
@@ -93,6 +77,27 @@ const RESOLVERS: {
     const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
     return { ...spec, judge: await resolve.judge(spec.judge, 'judge'), dataset }
   },
+}
+
+async function reinforcement<T extends GrpoSpec | PpoSpec>(resolve: Resolver, spec: T): Promise<T> {
+  const reward = await resolve.reward(spec.reward)
+  const { labelled, unlabelled, canary } = spec.data
+  if (labelled === undefined && reward.mu === 0) {
+    const message =
+      '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
+    throw new GavelError('unprocessable', message, { param: 'data.labelled' })
+  }
+  const data = {
+    ...(labelled !== undefined && {
+      labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', reward.verifier),
+    }),
+    ...(unlabelled !== undefined && { unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows') }),
+    ...(canary !== undefined && {
+      canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
+    }),
+  }
+  const allowed = await resolve.audited(reward, spec.allow_failed_audit)
+  return { ...spec, model: await resolve.model(spec.model), data, reward, ...allowed }
 }
 
 function resolveSpec(services: Services, tenant: string, spec: JobSpec): Promise<JobSpec> {

@@ -70,7 +70,7 @@ function inputsOf({ database }: Pick<Services, 'database'>, tenant: string, urlO
 
 /** The id of the judge that a job asks. Creating the job has put ids in place of names, and recipes of references. */
 export function judgeOf({ spec }: Pick<JobRow, 'spec'>): string | undefined {
-  if (spec.type === 'grpo') return (spec.reward as RewardRecipe).judge
+  if ('reward' in spec) return (spec.reward as RewardRecipe).judge
   return 'judge' in spec ? spec.judge : undefined
 }
 
@@ -81,10 +81,10 @@ export function judgeOf({ spec }: Pick<JobRow, 'spec'>): string | undefined {
 export async function jobInputs(services: Pick<Services, 'database'>, job: JobRow, urlOf: UrlOf): Promise<JobInputs> {
   const inputs = inputsOf(services, job.tenant, urlOf)
   const { spec } = job
-  const reward = spec.type === 'grpo' ? (spec.reward as RewardRecipe) : null
+  const reward = 'reward' in spec ? (spec.reward as RewardRecipe) : null
   const judge = judgeOf(job)
   const datasets: JobInputs['datasets'] = {}
-  for (const [role, id] of Object.entries(spec.type === 'grpo' ? spec.data : { dataset: spec.dataset })) {
+  for (const [role, id] of Object.entries('data' in spec ? spec.data : { dataset: spec.dataset })) {
     datasets[role] = await inputs.dataset(id)
   }
   const newest = await services.database.checkpoints.newest(job.id)

@@ -1,43 +1,116 @@
-export interface GroupAdvantages {
-  /** One per reward, in order; 0 wherever there is nothing to learn from (null reward, group without spread). */
-  advantages: Float64Array
-  /** One per group: fewer than two scored rewards, or all of them equal. Such a group gives no gradient. */
-  zeroSpread: boolean[]
+import { whitened } from './whiten.ts'
+
+/** An answer's reward, as advantages are made of it. */
+export interface RewardedRow {
+  /** Null where there is no score: such a row neither learns nor counts. */
+  reward: number | null
+  /** Added to the reward at each of the answer's tokens, e.g. −β·KL. */
+  tokenRewards: ArrayLike<number>
+}
+
+export interface AdvantageOptions {
+  groupSize: number
+  /** Added to a standard deviation before dividing by it. */
+  epsilon: number
+}
+
+/** One number a token, or one for the whole answer. 0 wherever there is nothing to learn from. */
+export type Advantage = number | Float64Array
+type Estimator = (rows: readonly RewardedRow[], options: AdvantageOptions) => Advantage[]
+export type AdvantageName = 'group' | 'group_mean' | 'leave_one_out' | 'batch' | 'token_batch'
+
+/** How good each answer was beside others. R is an answer's reward with its token rewards added up. */
+export const ADVANTAGES: Record<AdvantageName, Estimator> = {
+  /** (R − group mean) / (group std + ε): GRPO (arXiv 2402.03300). The std is the one with n − 1. */
+  group: (rows, { groupSize, epsilon }) =>
+    byGroup(rows, groupSize, (group) => {
+      const { mean, std } = moments(group)
+      return (total) => (total - mean) / (std + epsilon)
+    }),
+
+  /** R − group mean: Dr. GRPO (arXiv 2503.20783). */
+  group_mean: (rows, { groupSize }) =>
+    byGroup(rows, groupSize, (group) => {
+      const { mean } = moments(group)
+      return (total) => total - mean
+    }),
+
+  /** R − mean of the others in the group: RLOO (arXiv 2402.14740). */
+  leave_one_out: (rows, { groupSize }) =>
+    byGroup(rows, groupSize, (group) => {
+      const { mean } = moments(group)
+      return (total) => ((total - mean) * group.length) / (group.length - 1)
+    }),
+
+  /** (R − group mean) / (std of all R + ε): one scale for easy and hard prompts (arXiv 2508.08221). */
+  batch: (rows, { groupSize, epsilon }) => {
+    const { std } = moments(rows.flatMap((row) => totalOf(row) ?? []))
+    return byGroup(rows, groupSize, (group) => {
+      const { mean } = moments(group)
+      return (total) => (total - mean) / (std + epsilon)
+    })
+  },
+
+  /** At each token what is still to come, whitened over all tokens of the batch: REINFORCE++ (arXiv 2501.03262). */
+  token_batch: (rows) => {
+    const learning = rows.filter(({ reward }) => reward !== null)
+    const returns = whitened(learning.map(({ reward, tokenRewards }) => returnsToGo(reward!, tokenRewards)))
+    let next = 0
+    return rows.map(({ reward }) => (reward === null ? 0 : returns[next++]!))
+  },
 }
 
 /**
- * GRPO's group-relative advantage, (r − mean) / (std + epsilon), over consecutive groups of `groupSize` rewards
- * (Shao et al. 2024, "DeepSeekMath", eq. outcome supervision; std with n − 1 as TRL and torch.std have it).
- * A null (no score) takes no part in its group's mean and std.
+ * One per group of `groupSize` consecutive rewards: fewer than two scored, or all of them equal. An answer of such a
+ * group is no better than the rest of it.
  *
  * @throws RangeError when the rewards are not whole groups, or one is NaN or infinite
  */
-export function groupAdvantages(
-  rewards: readonly (number | null)[],
-  groupSize: number,
-  epsilon: number,
-): GroupAdvantages {
+export function groupsWithoutSpread(rewards: readonly (number | null)[], groupSize: number): boolean[] {
   if (!Number.isInteger(groupSize) || groupSize < 1 || rewards.length % groupSize !== 0) {
     throw new RangeError(`${rewards.length} rewards are not whole groups of ${groupSize}`)
   }
   const broken = rewards.findIndex((reward) => reward !== null && !Number.isFinite(reward))
   if (broken >= 0)
     throw new RangeError(`reward ${broken} is ${rewards[broken]}: a reward is finite, or null for no score`)
+  return Array.from({ length: rewards.length / groupSize }, (_, g) => {
+    const scored = rewards.slice(g * groupSize, (g + 1) * groupSize).filter((reward) => reward !== null)
+    return scored.every((reward) => reward === scored[0])
+  })
+}
 
-  const advantages = new Float64Array(rewards.length)
-  const zeroSpread: boolean[] = []
-  for (let start = 0; start < rewards.length; start += groupSize) {
-    const group = rewards.slice(start, start + groupSize)
-    const scored = group.filter((reward) => reward !== null)
-    const flat = scored.every((reward) => reward === scored[0])
-    zeroSpread.push(flat)
-    if (flat) continue
-    const mean = scored.reduce((sum, r) => sum + r, 0) / scored.length
-    const variance = scored.reduce((sum, r) => sum + (r - mean) ** 2, 0) / (scored.length - 1)
-    const scale = Math.sqrt(variance) + epsilon
-    group.forEach((reward, i) => {
-      if (reward !== null) advantages[start + i] = (reward - mean) / scale
-    })
-  }
-  return { advantages, zeroSpread }
+/** Applies what `shapeOf` makes of a group's totals to each of them; 0 in groups whose rewards have no spread. */
+function byGroup(
+  rows: readonly RewardedRow[],
+  groupSize: number,
+  shapeOf: (totals: readonly number[]) => (total: number) => number,
+): number[] {
+  const flat = groupsWithoutSpread(
+    rows.map(({ reward }) => reward),
+    groupSize,
+  )
+  return flat.flatMap((without, g) => {
+    const group = rows.slice(g * groupSize, (g + 1) * groupSize).map(totalOf)
+    if (without) return group.map(() => 0)
+    const shape = shapeOf(group.filter((total) => total !== null))
+    return group.map((total) => (total === null ? 0 : shape(total)))
+  })
+}
+
+function totalOf({ reward, tokenRewards }: RewardedRow): number | null {
+  return reward === null ? null : reward + returnsToGo(0, tokenRewards)[0]!
+}
+
+/** At each token the token rewards from there on, and the reward at the end. */
+function returnsToGo(reward: number, tokenRewards: ArrayLike<number>): Float64Array {
+  const returns = new Float64Array(Math.max(1, tokenRewards.length))
+  let sum = reward
+  for (let t = returns.length - 1; t >= 0; t--) returns[t] = sum += tokenRewards[t] ?? 0
+  return returns
+}
+
+function moments(values: readonly number[]): { mean: number; std: number } {
+  const mean = values.reduce((sum, x) => sum + x, 0) / values.length
+  const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (values.length - 1)
+  return { mean, std: Math.sqrt(variance) }
 }

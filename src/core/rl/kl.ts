@@ -13,3 +13,22 @@ export const KL_ESTIMATORS = {
 } satisfies Record<string, KlEstimator>
 
 export type KlEstimatorName = keyof typeof KL_ESTIMATORS
+
+/** An error larger than this share of the target moves the coefficient no further. */
+const LARGEST_ERROR = 0.2
+
+/**
+ * The coefficient of the next step, raised where the divergence was above its target and lowered where it was below:
+ * β·(1 + clip(kl/target − 1, ±0.2)·episodes/horizon) (arXiv 1909.08593, section 2.2).
+ *
+ * @param kl the step's mean divergence a token
+ * @param episodes answers of the step
+ * @param horizon answers after which the coefficient may have changed by about a fifth
+ */
+export function adaptedCoefficient(
+  coefficient: number,
+  { kl, target, episodes, horizon }: { kl: number; target: number; episodes: number; horizon: number },
+): number {
+  const error = Math.min(LARGEST_ERROR, Math.max(-LARGEST_ERROR, kl / target - 1))
+  return coefficient * (1 + (error * episodes) / horizon)
+}

@@ -1,69 +1,104 @@
 /** `grpo`: reinforcement by group-relative advantages, on labelled and unlabelled prompts in one run. */
 import * as v from 'valibot'
-import { fields, integer, name, number, reference } from './fields.ts'
+import { ADVANTAGES, type AdvantageName } from '../rl/advantages.ts'
+import { PRESETS, type AlgorithmName, type PolicyChoices } from '../rl/presets.ts'
+import { AGGREGATES, type AggregateName } from '../rl/token-weights.ts'
+import { fields, integer, name, number } from './fields.ts'
 import { modelReference } from './model.ts'
-import { allowFailedAudit, rewardRecipe } from './reward.ts'
-import { learningRate, promptTemplate, steps, trainingEntries } from './training.ts'
+import * as rl from './reinforcement.ts'
+import { allowFailedAudit } from './reward.ts'
+import { learningRate, promptTemplate, steps } from './training.ts'
+
+const namesOf = <N extends string>(table: Record<N, unknown>) => Object.keys(table) as [N, ...N[]]
+const chosen = <S extends v.GenericSchema>(schema: S, description: string) =>
+  v.optional(v.pipe(schema, v.description(`${description} Default: the algorithm's.`)))
+
+/** What an algorithm is made of. A field that is not given is the algorithm's. */
+const choices = {
+  advantage: chosen(
+    v.picklist(namesOf<AdvantageName>(ADVANTAGES)),
+    'What a completion is held against: its group, divided by its std; its group_mean; the others of its group (leave_one_out); its group, divided by the std of the batch; all tokens of the batch (token_batch).',
+  ),
+  aggregate: chosen(
+    v.picklist(namesOf<AggregateName>(AGGREGATES)),
+    'How token losses are averaged: over all tokens (token_mean); over completions of each mean, or of each sum (sequence_mean, sequence_sum); over completions of each sum / max_new_tokens (constant).',
+  ),
+  ratio: chosen(
+    v.picklist(['token', 'sequence']),
+    'Whether a token is weighed by its own probability ratio or by that of its completion, the geometric mean.',
+  ),
+  clip: chosen(
+    v.picklist(['objective', 'weight']),
+    "What the bounds of the ratio hold: the objective, so that a token beyond them teaches no more (PPO), or only the weight of a token's gradient (CISPO).",
+  ),
+  clip_low: chosen(rl.clipLow, 'The probability ratio is bounded below by 1 − this.'),
+  clip_high: chosen(rl.clipHigh, 'The probability ratio is bounded above by 1 + this.'),
+  kl_in: chosen(v.picklist(['loss', 'reward']), 'Whether the KL is a part of the loss or is taken off the reward.'),
+  kl_estimator: chosen(
+    rl.klEstimator,
+    'Estimate of the KL from one token: k1 = log p/ref, k2 = (log p/ref)²/2, k3 = ref/p − 1 + log p/ref.',
+  ),
+  dynamic_sampling: chosen(
+    integer(0, 100, ''),
+    'Rounds of a step in which prompts whose completions all got the same reward are replaced by the next ones; 0 keeps them.',
+  ),
+  overlong_mask: chosen(rl.overlongMask, 'Leaves completions that were cut off at max_new_tokens out of the loss.'),
+  overlong_penalty: chosen(rl.overlongPenalty, 'Reward that a completion of max_new_tokens loses; 0: none.'),
+} satisfies Record<keyof PolicyChoices, v.GenericSchema>
 
 export const grpoSpec = fields({
   type: v.literal('grpo'),
   name: v.optional(name),
   model: modelReference,
-  data: v.pipe(
+  data: rl.reinforcementData,
+  prompt_template: promptTemplate,
+  reward: rl.reinforcementReward,
+  allow_failed_audit: allowFailedAudit,
+  config: v.pipe(
     fields({
-      labelled: v.optional(reference('Dataset whose rows have an answer, by id or name.')),
-      unlabelled: v.optional(reference('Dataset of prompts, by id or name; answers in it are not looked at.')),
-      canary: v.optional(reference('Labelled dataset that is never trained on, watched for reward hacking.')),
+      algorithm: v.optional(
+        v.pipe(
+          v.picklist(namesOf<AlgorithmName>(PRESETS)),
+          v.description('What fills the fields from advantage to overlong_penalty that are not given. Default grpo.'),
+        ),
+        'grpo',
+      ),
+      ...rl.reinforcementEntries,
+      learning_rate: learningRate(3e-6),
+      steps,
+      prompts_per_step: rl.promptsPerStep(8),
+      group_size: v.optional(integer(1, 4096, 'Completions of each prompt. Default 8.'), 8),
+      epochs: rl.epochs(1),
+      minibatches: rl.minibatches(1),
+      kl_coefficient: rl.klCoefficient(0),
+      advantage_epsilon: v.optional(
+        number(0, 1, 'Added to a standard deviation of rewards before dividing by it. Default 1e-4.'),
+        1e-4,
+      ),
+      ...choices,
     }),
-    v.check(
-      (data) => data.labelled !== undefined || data.unlabelled !== undefined,
-      'must name a `labelled` or an `unlabelled` dataset, or both',
+    v.transform((config) => ({ ...config, ...(PRESETS[config.algorithm] as PolicyChoices), ...given(config) })),
+    v.forward(
+      v.check(
+        ({ group_size, advantage }) => group_size > 1 || advantage === 'token_batch',
+        'must be at least 2, for a completion is held against its group; raise it, or use `advantage: "token_batch"`',
+      ),
+      ['group_size'],
+    ),
+    v.forward(
+      v.check(
+        ({ kl_coefficient, kl_in, kl_estimator }) =>
+          kl_coefficient === 0 || kl_in === 'reward' || kl_estimator !== 'k1',
+        'k1 has no use in the loss, where its gradient is 0 on average; use k2 or k3, or `kl_in: "reward"`',
+      ),
+      ['kl_estimator'],
     ),
   ),
-  prompt_template: promptTemplate,
-  reward: v.union([reference('A recipe, by id or name.'), rewardRecipe]),
-  allow_failed_audit: allowFailedAudit,
-  config: fields({
-    ...trainingEntries,
-    learning_rate: learningRate(3e-6),
-    steps,
-    prompts_per_step: v.optional(integer(1, 65_536, 'Prompts of one step, ≥ 1. Default 8.'), 8),
-    group_size: v.optional(integer(2, 4096, 'Completions of each prompt, ≥ 2. Default 8.'), 8),
-    labelled_share: v.optional(
-      number(
-        0,
-        1,
-        "Share of a step's prompts that are labelled, a fraction. Default 0.5; all or none where only one dataset is given.",
-      ),
-      0.5,
-    ),
-    max_prompt_tokens: v.optional(
-      integer(1, 1_000_000, 'Longest prompt in tokens; a longer one is an error. Default 512.'),
-      512,
-    ),
-    max_new_tokens: v.optional(integer(1, 1_000_000, 'Longest completion in tokens. Default 256.'), 256),
-    temperature: v.optional(number(0.01, 10, 'Sampling temperature, > 0. Default 1.'), 1),
-    epochs: v.optional(integer(1, 64, 'Passes over the rollouts of a step. Default 1.'), 1),
-    clip_epsilon: v.optional(number(0, 10, 'Half-width of the clipped probability ratio. Default 0.2.'), 0.2),
-    kl_coefficient: v.optional(
-      number(0, 100, 'Weight of the KL (k3) to the first model; 0 leaves it out. Default 0.'),
-      0,
-    ),
-    advantage_epsilon: v.optional(
-      number(0, 1, "Added to a group's standard deviation before dividing by it. Default 1e-4."),
-      1e-4,
-    ),
-    canary_every: v.optional(
-      integer(0, 1_000_000, 'Steps between canary evaluations; 0 turns them off. Default 10.'),
-      10,
-    ),
-    on_hacking: v.optional(
-      v.pipe(
-        v.picklist(['warn', 'stop']),
-        v.description('What to do when the judge rises while the canary falls. Default warn.'),
-      ),
-      'warn',
-    ),
-  }),
 })
 export type GrpoSpec = v.InferOutput<typeof grpoSpec>
+
+/** The choices that a config makes itself. */
+function given(config: Partial<PolicyChoices>): Partial<PolicyChoices> {
+  const made = Object.keys(choices).filter((key) => config[key as keyof PolicyChoices] !== undefined)
+  return Object.fromEntries(made.map((key) => [key, config[key as keyof PolicyChoices]]))
+}

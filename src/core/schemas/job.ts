@@ -4,13 +4,15 @@ import { evalSpec } from './eval.ts'
 import { fields, integer, jsonObject, text, unixSeconds } from './fields.ts'
 import { grpoSpec } from './grpo.ts'
 import { judgeAuditSpec, judgeCalibrateSpec } from './judge-jobs.ts'
+import { ppoSpec } from './ppo.ts'
 import { sftSpec } from './sft.ts'
 
-export const jobSpec = v.variant('type', [sftSpec, grpoSpec, evalSpec, judgeCalibrateSpec, judgeAuditSpec])
+export const jobSpec = v.variant('type', [sftSpec, grpoSpec, ppoSpec, evalSpec, judgeCalibrateSpec, judgeAuditSpec])
 export type JobSpec = v.InferOutput<typeof jobSpec>
 export const JOB_TYPES = [
   'sft',
   'grpo',
+  'ppo',
   'eval',
   'judge.calibrate',
   'judge.audit',

@@ -31,8 +31,6 @@ const CHUNK = 250
 const COMMITS = 20
 const MAX_SLOTS = 256
 
-type EvalPrompt = Prompt & { line: number }
-
 /**
  * How a model does on a dataset's rows: answers drawn, verified where there is gold, judged where a judge is named. It
  * commits its rows every so often; stopped or killed, it goes on from the last ones to the same result.
@@ -83,7 +81,7 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   return summariseEval(rows, { groupSize, k: config.k, judged: spec.judge !== undefined })
 }
 
-function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, verifier?: Verifier): EvalPrompt[] {
+function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, verifier?: Verifier): Prompt[] {
   const { config } = spec
   const options = {
     codec,
@@ -95,11 +93,11 @@ function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, veri
   return context
     .rows('dataset')
     .slice(0, config.limit)
-    .map((row) => ({ line: row.line, ...promptOf(row, options) }))
+    .map((row) => promptOf(row, options))
 }
 
 /** Tokens that the longest prompt takes with its answer. Throws `prompt_too_long` where the model has no room for it. */
-function capacityFor(prompts: readonly EvalPrompt[], maxNewTokens: number, { contextLength }: Model): number {
+function capacityFor(prompts: readonly Prompt[], maxNewTokens: number, { contextLength }: Model): number {
   const longest = prompts.reduce((a, b) => (b.ids.length > a.ids.length ? b : a))
   const capacity = longest.ids.length + maxNewTokens
   if (capacity <= contextLength) return capacity
@@ -111,7 +109,7 @@ function capacityFor(prompts: readonly EvalPrompt[], maxNewTokens: number, { con
 }
 
 async function judgeAll(
-  chunk: readonly EvalPrompt[],
+  chunk: readonly Prompt[],
   completions: readonly Completion[],
   codec: TextCodec,
   context: RunContext,
@@ -130,7 +128,7 @@ async function judgeAll(
 }
 
 async function assess(
-  { line, text: prompt, answer: gold }: EvalPrompt,
+  { line, text: prompt, answer: gold }: Prompt,
   completions: readonly Completion[],
   judgments: readonly Judgment[] | null,
   codec: TextCodec,

@@ -3,6 +3,7 @@ import { auditJudge } from './audit-judge.ts'
 import { calibrateJudge } from './calibrate-judge.ts'
 import { evaluate } from './evaluate.ts'
 import { grpo } from './grpo.ts'
+import { ppo } from './ppo.ts'
 import type { RunContext } from './run-context.ts'
 import { sft } from './sft.ts'
 
@@ -15,6 +16,7 @@ type Algorithm<T extends JobSpec['type']> = (
 const ALGORITHMS: { [T in JobSpec['type']]: Algorithm<T> } = {
   sft,
   grpo,
+  ppo,
   eval: evaluate,
   'judge.calibrate': calibrateJudge,
   'judge.audit': auditJudge,

@@ -6,6 +6,9 @@ import type { NumberedRow } from './run-context.ts'
 
 export interface Prompt {
   ids: number[]
+  /** The dataset's role in the job, and the line in its file. */
+  role: string
+  line: number
   /** The text as the model sees it. */
   text: string
   /** What a judge is told was asked: the row's own prompt, without template. */
@@ -47,7 +50,7 @@ export function promptOf(
   }
   const { answer } = row
   if (verifier && answer != null) at(() => verifier.checkGold(answer))
-  return { ids, text, question: questionOf(row), answer: answer ?? undefined }
+  return { ids, role, line, text, question: questionOf(row), answer: answer ?? undefined }
 }
 
 /** What a judge is told was asked: a row's prompt, or its last message of the user. */
@@ -55,7 +58,7 @@ export const questionOf = (row: NumberedRow['row']): string =>
   row.prompt ?? row.messages!.findLast((m) => m.role === 'user')?.content ?? ''
 
 /** A row of supervised training: prompt, completion and the token that ends it. Only the latter two are trained. */
-export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Row {
+export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Row & { line: number } {
   const { codec, maxTokens, role } = options
   const prompt = promptOf(numbered, { ...options, maxTokens: Infinity })
   const start = Math.max(1, prompt.ids.length)
@@ -67,7 +70,7 @@ export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Ro
       { param: role },
     )
   }
-  return { ids, start }
+  return { ids, start, line: numbered.line }
 }
 
 function naming<T>(where: string, role: string, work: () => T): T {

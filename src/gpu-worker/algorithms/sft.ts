@@ -7,6 +7,9 @@ import { supervisedRow } from './prompts.ts'
 import { finiteOrStop, startTraining } from './training-run.ts'
 import type { RunContext } from './run-context.ts'
 
+/** What helps a run that diverges. */
+const STEADIER = 'with a lower learning_rate or without rows that do not belong'
+
 /** Supervised fine-tuning: cross-entropy on the completions, mean over the tokens of each step's rows. */
 export async function sft(spec: SftSpec, context: RunContext) {
   const { config } = spec
@@ -20,14 +23,17 @@ export async function sft(spec: SftSpec, context: RunContext) {
     const started = context.clock.now()
     const chosen = cursor.take(config.batch_size).map((i) => rows[i]!)
     const tokens = chosen.reduce((sum, row) => sum + trainedTokens(row), 0)
-    ;({ loss } = await accumulateRows(
+    const accumulated = await accumulateRows(
       run.trainer,
       chosen.map((row) => ({ ...row, weight: 1 / tokens })),
       { microBatchTokens: config.micro_batch_tokens },
-    ))
+    )
+    ;({ loss } = accumulated)
+    const named = (row: { line: number }) => ({ role: 'dataset', line: row.line })
+    finiteOrStop(step, { loss }, STEADIER, accumulated.broken.map((i) => named(chosen[i]!))) // prettier-ignore
     const rate = learningRateAt(step - 1, run.schedule)
     const { gradientNorm } = await run.trainer.step(rate)
-    finiteOrStop(step, { loss, gradientNorm }, 'with a lower learning_rate or without rows that do not belong')
+    finiteOrStop(step, { gradientNorm }, STEADIER, chosen.map(named))
     context.metrics(step, {
       loss,
       gradient_norm: gradientNorm,

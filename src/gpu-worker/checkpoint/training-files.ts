@@ -3,11 +3,17 @@ import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { OptimizerState } from '../engines/adamw.ts'
 import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../engines/lora.ts'
+import { initialValueHead, VALUE_HEAD, valueHeadParameters, withValueHead } from '../engines/value-head.ts'
 import type { Weights } from '../engines/weights.ts'
+import { checkWeights } from '../models/load.ts'
 import type { Model } from '../models/model.ts'
 import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
+import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 import { readAdapter, writeAdapter } from './adapter-file.ts'
 import { OPTIMIZER_FILE, readOptimizer, writeOptimizer } from './optimizer-file.ts'
+
+/** Its name in a checkpoint. */
+export const VALUE_HEAD_FILE = 'value_head.safetensors'
 
 /** What a run trains: a model with, for LoRA, adapters on it. */
 export interface Training {
@@ -35,11 +41,12 @@ interface Point {
  */
 export async function openTraining(
   openModel: () => Promise<ModelFolder>,
-  { lora, seed }: { lora?: LoraSettings | undefined; seed: number },
+  { lora, seed, valueHead }: { lora?: LoraSettings | undefined; seed: number; valueHead: boolean },
   point: Point | null,
 ): Promise<Training> {
   const folder = point && !lora ? openFolder(point.folder) : await openModel()
-  const model = lora ? withLora(folder.model, lora) : folder.model
+  const policy = lora ? withLora(folder.model, lora) : folder.model
+  const model = valueHead ? withValueHead(policy) : policy
   const base = lora ? fingerprint(folder.weights) : null
   if (point && lora && point.base !== base) {
     throw new GavelError(
@@ -48,10 +55,11 @@ export async function openTraining(
     )
   }
   const adapter = !lora ? [] : point ? readAdapter(point.folder, model) : initialAdapter(model, seed)
+  const head = !valueHead ? [] : point ? readValueHead(point.folder, model) : initialValueHead(model)
   return {
     folder,
     model,
-    weights: new Map([...folder.weights, ...adapter]),
+    weights: new Map([...folder.weights, ...adapter, ...head]),
     optimizer: point ? readOptimizer(join(point.folder, OPTIMIZER_FILE), model, point.updates) : undefined,
     base,
   }
@@ -59,19 +67,35 @@ export async function openTraining(
 
 /**
  * What writes a checkpoint's files: the model whole or, of a LoRA run, the adapter as PEFT has it (and, with
- * `merged`, the whole model without adapters as well), the tokenizer, and the optimizer's memory.
+ * `merged`, the whole model without adapters as well), the value head where there is one, more `files` of tensors, the
+ * tokenizer, and the optimizer's memory.
  */
 export async function trainingFiles(
   { folder, model, weights, base }: Training,
   optimizer: OptimizerState,
-  { merged }: { merged: boolean },
+  { merged, files }: { merged: boolean; files: Record<string, Weights> },
 ): Promise<(target: string) => void> {
-  const whole = !base || merged ? await mergedWeights(model, weights) : null
+  const { head, policy } = apart(weights)
+  const whole = !base || merged ? await mergedWeights(model, policy) : null
   return (target) => {
     saveFolder(target, { ...folder, weights: whole, dtype: 'F32' })
     if (base) writeAdapter(target, model, weights, folder.hubId ?? null)
+    if (model.valueHead) writeSafetensors(join(target, VALUE_HEAD_FILE), head)
+    for (const [name, tensors] of Object.entries(files)) writeSafetensors(join(target, name), tensors)
     writeOptimizer(join(target, OPTIMIZER_FILE), optimizer)
   }
+}
+
+/** The head in a file of its own: nobody but the run has a use for it. */
+function apart(weights: Weights): { head: Weights; policy: Weights } {
+  const isHead = (name: string) => name.startsWith(`${VALUE_HEAD}.`)
+  const only = (wanted: boolean) => new Map([...weights].filter(([name]) => isHead(name) === wanted))
+  return { head: only(true), policy: only(false) }
+}
+
+function readValueHead(folder: string, model: Model): Weights {
+  const path = join(folder, VALUE_HEAD_FILE)
+  return checkWeights({ parameters: valueHeadParameters(model) }, readSafetensors(path), path)
 }
 
 function fingerprint(weights: Weights): string {

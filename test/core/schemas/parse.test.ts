@@ -33,7 +33,7 @@ describe('parse', () => {
       [createJudge, { provider: local, concurrency: 0.5 }, 'concurrency', /must be integer, but was 0.5/],
       [rewardsRequest, { reward: { lambda: 1, verifier: 'z' }, items: [] }, 'reward.verifier', /"math" or "exact"/],
       [rewardsRequest, { reward: 'x', items: [] }, 'items', /have a length of >=1, but was 0/],
-      [jobSpec, { type: 'ppo' }, 'type', /"sft" or "grpo" or "eval"/],
+      [jobSpec, { type: 'dpo' }, 'type', /"sft" or "grpo" or "ppo" or "eval"/],
       [jobSpec, sft({ ...config, steps: 0 }), 'config.steps', /must be >=1, but was 0/],
       [jobSpec, sft({ ...config, beta1: 1 }), 'config.beta1', /<=0.999999/],
       [jobSpec, { ...sft(config), prompt_template: 'x' }, 'prompt_template', /\{prompt\}/],

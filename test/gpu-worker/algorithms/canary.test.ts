@@ -17,7 +17,14 @@ async function look(texts: string[], judge: (item: JudgeItem) => Judgment, recip
   const asked: JudgeItem[] = []
   const point = await askCanary({
     step: 3,
-    prompts: texts.map((_, i) => ({ ids: [i], text: `text ${i}`, question: `question ${i}`, answer: '5' })),
+    prompts: texts.map((_, i) => ({
+      ids: [i],
+      role: 'canary',
+      line: i + 1,
+      text: `text ${i}`,
+      question: `question ${i}`,
+      answer: '5',
+    })),
     // The model writes what the test says; all else of the look is real.
     generator: {
       generate: async () => texts.map((_, i) => ({ ids: [i], logprobs: [0], finish: 'stop' })),

@@ -1,0 +1,71 @@
+import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
+import { verifierOf } from '../../core/verifiers/index.ts'
+import type { Verifier } from '../../core/verifiers/verifier.ts'
+import { promptOf, type Prompt } from './prompts.ts'
+import type { ReinforcementSpec } from './reinforcement.ts'
+import type { RunContext } from './run-context.ts'
+import type { TextCodec } from '../text/text-codec.ts'
+
+const ROLES = ['labelled', 'unlabelled'] as const
+type Role = (typeof ROLES)[number]
+
+/** How many prompts of each dataset. */
+export type Quota = Record<Role, number>
+
+/** The prompts of the job's datasets, each in its own shuffled order for ever. */
+export class PromptStream {
+  /** Prompts of a step. */
+  readonly quota: Quota
+  private readonly sources: Partial<Record<Role, { prompts: Prompt[]; cursor: DataCursor }>>
+
+  /** @param saved the {@link state} to go on from */
+  constructor(spec: ReinforcementSpec, context: RunContext, codec: TextCodec, saved: unknown) {
+    const { config, data } = spec
+    const { verifier } = spec.reward
+    const read = (role: Role) => {
+      if (data[role] === undefined) return {}
+      const prompts =
+        role === 'labelled'
+          ? readPrompts(spec, context, codec, role, verifier && verifierOf(verifier))
+          : readPrompts(spec, context, codec, role).map((prompt) => ({ ...prompt, answer: undefined }))
+      const state = (saved as Partial<Record<Role, CursorState>> | undefined)?.[role]
+      return { [role]: { prompts, cursor: new DataCursor(prompts.length, `${role}/${config.seed}`, state) } }
+    }
+    this.sources = { ...read('labelled'), ...read('unlabelled') }
+    const share = !this.sources.unlabelled ? 1 : !this.sources.labelled ? 0 : config.labelled_share
+    const labelled = Math.round(config.prompts_per_step * share)
+    this.quota = { labelled, unlabelled: config.prompts_per_step - labelled }
+  }
+
+  take(quota: Quota): Prompt[] {
+    return ROLES.flatMap((role) => {
+      const source = this.sources[role]
+      return source?.cursor.take(quota[role]).map((i) => source.prompts[i]!) ?? []
+    })
+  }
+
+  /** What is still missing of a step's quota where these prompts are had. */
+  missing(prompts: readonly Prompt[]): Quota {
+    const had = (role: Role) => prompts.filter((prompt) => prompt.role === role).length
+    return {
+      labelled: this.quota.labelled - had('labelled'),
+      unlabelled: this.quota.unlabelled - had('unlabelled'),
+    }
+  }
+
+  state(): Partial<Record<Role, CursorState>> {
+    return Object.fromEntries(Object.entries(this.sources).map(([role, { cursor }]) => [role, cursor.state()]))
+  }
+}
+
+/** A dataset's prompts. With a verifier, an answer that it cannot compare with is an error. */
+export function readPrompts(
+  { prompt_template, config }: ReinforcementSpec,
+  context: RunContext,
+  codec: TextCodec,
+  role: string,
+  verifier?: Verifier,
+): Prompt[] {
+  const options = { codec, template: prompt_template, maxTokens: config.max_prompt_tokens, role, verifier }
+  return context.rows(role).map((row) => promptOf(row, options))
+}

@@ -1,0 +1,52 @@
+import { join } from 'node:path'
+import { PolicyScorer } from '../engines/policy-scorer.ts'
+import type { Weights } from '../engines/weights.ts'
+import { checkWeights } from '../models/load.ts'
+import { trainedParameters } from '../models/model.ts'
+import { readSafetensors } from '../weights/safetensors.ts'
+import type { RunContext } from './run-context.ts'
+import type { startTraining } from './training-run.ts'
+
+type Run = Awaited<ReturnType<typeof startTraining>>
+export type Reference = NonNullable<Awaited<ReturnType<typeof openReference>>>
+
+/** The reference's trained parameters, in the checkpoints of a run that resets it. */
+export const REFERENCE_FILE = 'reference.safetensors'
+
+/**
+ * The policy that the trained one is held close to, or null where nothing does: the first one, or every so many steps
+ * the trained one of that moment. Of the latter only what is trained is copied; for LoRA that is the adapter.
+ */
+export async function openReference(
+  run: Run,
+  context: RunContext,
+  { kl_coefficient, reference_reset_every: every }: { kl_coefficient: number; reference_reset_every: number },
+  maxTokens: number,
+) {
+  if (kl_coefficient === 0) return null
+  if (every === 0) {
+    const scorer = await PolicyScorer.create(await run.firstPolicy(), maxTokens, context)
+    return { scorer, resetWhenDue: () => {}, files: () => ({}) }
+  }
+  const { model, weights } = run
+  const own = context.resume ? saved(context.resume.folder) : copied()
+  const scorer = await PolicyScorer.create({ model, weights: new Map([...weights, ...own]) }, maxTokens, context)
+  return {
+    scorer,
+    resetWhenDue(step: number): void {
+      if (step % every === 0) for (const [name, { data }] of own) data.set(weights.get(name)!.data)
+    },
+    files: () => ({ [REFERENCE_FILE]: own }),
+  }
+
+  function saved(folder: string): Weights {
+    const path = join(folder, REFERENCE_FILE)
+    return checkWeights({ parameters: trainedParameters(model) }, readSafetensors(path), path)
+  }
+
+  function copied(): Weights {
+    return new Map(
+      [...trainedParameters(model)].map(([name, shape]) => [name, { shape, data: weights.get(name)!.data.slice() }]),
+    )
+  }
+}

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { GavelError } from '../../../src/core/errors.ts'
+import type { JudgeItem } from '../../../src/core/judges/template.ts'
+import { runJob } from '../../helpers/run-job.ts'
+import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+
+const MODEL = tinyModelFolder()
+const prompts = (count: number, from: number) =>
+  Array.from({ length: count }, (_, i) => ({ prompt: `What is ${from + i} + 1?` }))
+const ROWS = {
+  labelled: prompts(4, 1).map((row, i) => ({ ...row, answer: String(i + 2) })),
+  unlabelled: prompts(7, 20),
+  dataset: prompts(6, 1).map((row, i) => ({ ...row, completion: `#### ${i + 2}` })),
+}
+const CONFIG = { seed: 3, steps: 2, prompts_per_step: 4, group_size: 4, max_prompt_tokens: 32, max_new_tokens: 6 }
+
+const job = (type: 'grpo' | 'ppo', config: object) => ({
+  type,
+  model: 'model',
+  data: { labelled: 'labelled', unlabelled: 'unlabelled' },
+  reward: { lambda: 0, mu: 1, judge: 'judge', gate: false },
+  config: { ...CONFIG, ...config },
+})
+const run = (spec: object, judge: (item: JudgeItem) => number, model = MODEL) =>
+  runJob(spec, { model, rows: ROWS, judge })
+const byLength = ({ answer }: JudgeItem) => (answer!.length % 5) / 5
+
+/** Metrics of the training steps. */
+const steps = ({ metrics }: Awaited<ReturnType<typeof run>>) => metrics.map(({ values }) => values)
+
+describe('dynamic sampling', () => {
+  test('gives up after its rounds where no group ever has spread, and goes on with the next step', async () => {
+    const flat = await run(job('grpo', { algorithm: 'dapo', dynamic_sampling: 2 }), () => 0.5)
+    for (const values of steps(flat)) {
+      assert.equal(values.rollouts, 3 * 4 * 4, 'three rounds of four groups of four')
+      assert.deepEqual([values.zero_spread_groups, values.updates, values.reward], [1, 0, 0.5])
+    }
+    // Labelled and unlabelled prompts are replaced by their like: 2 of each, in 3 rounds, of 2 steps.
+    assert.deepEqual(flat.checkpoints.at(-1)!.state.cursors, {
+      labelled: { epoch: 3, position: 0 },
+      unlabelled: { epoch: 1, position: 5 },
+    })
+  })
+
+  test('replaces the groups without spread and only those; the same seed replaces them by the same', async () => {
+    // Answers to one kind of prompt are all the same to the judge.
+    const judge = (item: JudgeItem) => (/What is 2\d/.test(item.question!) ? 0.5 : byLength(item))
+    const spec = job('grpo', { algorithm: 'dapo', overlong_mask: false, overlong_penalty: 0, dynamic_sampling: 1 })
+    const first = await run(spec, judge)
+    const [values] = steps(first)
+    assert.equal(values!.rollouts, 4 * 4 + 2 * 4)
+    assert.equal(values!.zero_spread_groups, 4 / 6)
+    assert.equal(values!.updates, 1)
+    const again = await run(spec, judge)
+    assert.deepEqual([again.metrics, again.samples], [first.metrics, first.samples])
+    assert.deepEqual(again.checkpoints[0]!.state, first.checkpoints[0]!.state)
+  })
+})
+
+test('completions that were cut off are left out of the loss on request', async () => {
+  const all = await run(job('grpo', { overlong_mask: false }), byLength)
+  assert.ok(steps(all)[0]!.truncated! > 0.5, 'a model of noise seldom ends by itself')
+  assert.equal(steps(all)[0]!.updates, 1)
+  // No completion may be longer than one token, and none of those ends.
+  const none = await run(job('grpo', { overlong_mask: true, max_new_tokens: 1, seed: 4 }), byLength)
+  assert.deepEqual([steps(none)[0]!.truncated, steps(none)[0]!.updates], [1, 0])
+})
+
+test('coming close to the limit costs reward, which shows in what is learned, not in what is reported', async () => {
+  // A model that ends its answers, sooner or later.
+  const student = fileURLToPath(new URL('../../../demo/models/student', import.meta.url))
+  const spec = (overlong_penalty: number) =>
+    job('grpo', { overlong_penalty, overlong_buffer: 1, steps: 1, max_new_tokens: 40, temperature: 1.5 })
+  const [plain, penalised] = [await run(spec(0), byLength, student), await run(spec(0.7), byLength, student)]
+  assert.equal(steps(plain)[0]!.reward, steps(penalised)[0]!.reward)
+  assert.notEqual(steps(plain)[0]!.gradient_norm, steps(penalised)[0]!.gradient_norm)
+})
+
+test('several passes in minibatches are as many updates; the mean of the minibatches is the batch', async () => {
+  const whole = steps(await run(job('grpo', { steps: 1 }), byLength))[0]!
+  const parts = steps(await run(job('grpo', { steps: 1, minibatches: 3, learning_rate: 0 }), byLength))[0]!
+  assert.deepEqual([whole.updates, parts.updates], [1, 3])
+  assert.ok(Math.abs(whole.loss! - parts.loss!) < 1e-6, `${whole.loss} and ${parts.loss}`)
+  const twice = steps(await run(job('ppo', { steps: 1, minibatches: 4, epochs: 2 }), byLength))[0]!
+  assert.equal(twice.updates, 8)
+})
+
+describe('the KL to the reference', () => {
+  const moving = { steps: 5, learning_rate: 3e-3, kl_coefficient: 0.1 }
+
+  test('grows as the policy moves, and begins anew where the reference is reset', async () => {
+    const kept = steps(await run(job('grpo', moving), byLength)).map(({ kl }) => kl!)
+    assert.ok(kept[0]! < 1e-9 && kept[4]! > 1e-3, `${kept}`)
+    const reset = steps(await run(job('grpo', { ...moving, reference_reset_every: 2 }), byLength)).map(({ kl }) => kl!)
+    assert.ok(reset[1]! > 1e-4 && reset[2]! < 1e-9 && reset[3]! > 1e-4 && reset[4]! < 1e-9, `${reset}`)
+  })
+
+  test('is steered towards its target', async () => {
+    const config = { ...moving, kl_target: 1e-6, kl_horizon: 16 }
+    const coefficients = steps(await run(job('grpo', config), byLength)).map((v) => v.kl_coefficient!)
+    // At first there is no divergence; then it is far above the target. A step is as many completions as the horizon.
+    ;[0.1, 0.08, 0.096, 0.1152].forEach((expected, i) => assert.ok(Math.abs(coefficients[i]! - expected) < 1e-12, `${coefficients}`)) // prettier-ignore
+  })
+})
+
+test("PPO's value head learns what answers are worth", async () => {
+  const spec = job('ppo', { steps: 6, prompts_per_step: 8, group_size: 1, value_learning_rate: 2e-3 })
+  const losses = steps(await run(spec, () => 0.8)).map((values) => values['value/loss']!)
+  // At first everything is worth 0 and brings 0.8.
+  assert.ok(losses[0]! > 0.05 && losses.at(-1)! < 0.01, `${losses}`)
+})
+
+test('a run that diverges says at which step and which rows, and keeps its last good checkpoint', async () => {
+  const wild = { learning_rate: 10, weight_decay: 10, steps: 60, checkpoint_every: 1, clip_norm: 0 }
+  const sft = { type: 'sft', model: 'model', dataset: 'dataset', config: { ...wild, seed: 1, batch_size: 2, max_tokens: 64 } } // prettier-ignore
+  // A KL in the loss, so that GRPO goes on where all answers have become the same.
+  for (const spec of [sft, job('grpo', { ...wild, kl_coefficient: 0.1 }), job('ppo', wild)]) {
+    const checkpoints: number[] = []
+    const error = await runJob(spec, {
+      model: MODEL,
+      rows: ROWS,
+      judge: byLength,
+      onCheckpoint: (step) => void checkpoints.push(step),
+    }).then(
+      () => assert.fail(`${spec.type} did not diverge`),
+      (error: unknown) => error as GavelError,
+    )
+    assert.equal(error.code, 'diverged', error.message)
+    assert.match(error.message, /^step \d+: .* is (NaN|-?Infinity)/)
+    if (!error.message.includes('the sum of')) {
+      assert.match(error.message, /from (dataset|labelled|unlabelled), lines? \d/)
+    }
+    assert.equal(checkpoints.at(-1) ?? 0, Number(/^step (\d+)/.exec(error.message)![1]) - 1)
+  }
+})

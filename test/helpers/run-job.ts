@@ -1,0 +1,88 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import type { JudgeItem } from '../../src/core/judges/template.ts'
+import type { Judgment } from '../../src/core/judges/probability.ts'
+import type { DatasetRow } from '../../src/core/schemas/dataset.ts'
+import { jobSpec, type JobSpec, type Sample } from '../../src/core/schemas/job.ts'
+import { parse } from '../../src/core/schemas/parse.ts'
+import { runAlgorithm } from '../../src/gpu-worker/algorithms/index.ts'
+import { RunStopped, type Resume, type RunContext } from '../../src/gpu-worker/algorithms/run-context.ts'
+import { openFolder } from '../../src/gpu-worker/models/source.ts'
+import { temporaryFolder } from './tiny-model-folder.ts'
+
+export interface JobRun {
+  metrics: { step: number; values: Record<string, number> }[]
+  samples: Sample[]
+  events: string[]
+  /** Committed checkpoints, in order: what a run can go on from. */
+  checkpoints: Resume[]
+  /** Null where the run was stopped. */
+  result: Record<string, unknown> | null
+}
+
+/**
+ * Runs a job in this process, on one thread, with a real engine and a judge of the test's own. Times are left out of
+ * what it reports.
+ * @param stopAfter asks the run to stop after this step
+ */
+export async function runJob(
+  spec: unknown,
+  of: {
+    model: string
+    rows: Record<string, DatasetRow[]>
+    judge?: (item: JudgeItem) => number
+    resume?: Resume | null
+    stopAfter?: number
+    onCheckpoint?: (step: number) => void
+  },
+): Promise<JobRun> {
+  const run: JobRun = { metrics: [], samples: [], events: [], checkpoints: [], result: null }
+  const context: RunContext = {
+    clock: { now: () => 0 },
+    threads: 1,
+    resume: of.resume ?? null,
+    openModel: async () => openFolder(of.model),
+    rows: (role) => of.rows[role]!.map((row, i) => ({ line: i + 1, row })),
+    judge: async (items) => items.map((item) => scored(of.judge!(item))),
+    programs: { call: () => Promise.reject(new Error('no job of a test runs programs')) },
+    metrics: (step, values) => {
+      const kept = Object.entries(values).filter(([name]) => !name.startsWith('seconds/'))
+      run.metrics.push({ step, values: Object.fromEntries(kept) })
+    },
+    event: (_, message) => run.events.push(message),
+    samples: (rows) => run.samples.push(...rows),
+    async checkpoint(step, state, write) {
+      const folder = join(temporaryFolder(), 'checkpoint')
+      mkdirSync(folder)
+      write(folder)
+      // As JSON, which is all that a manifest keeps.
+      of.onCheckpoint?.(step)
+      run.checkpoints.push({ step, state: JSON.parse(JSON.stringify(state)) as Resume['state'], folder })
+    },
+    stopRequested: () => (run.metrics.at(-1)?.step ?? 0) >= (of.stopAfter ?? Infinity),
+  }
+  try {
+    run.result = await runAlgorithm(parse(jobSpec, spec) as JobSpec, context)
+  } catch (error) {
+    if (!(error instanceof RunStopped)) throw error
+  }
+  return run
+}
+
+/** The hash of every file of a checkpoint. */
+export const filesOf = ({ folder }: Resume): Record<string, string> =>
+  Object.fromEntries(
+    readdirSync(folder)
+      .sort()
+      .map((name) => [name, createHash('sha256').update(readFileSync(join(folder, name))).digest('hex')]), // prettier-ignore
+  )
+
+/** A checkpoint's files in a folder of their own, to be spoilt. */
+export function copyOf(checkpoint: Resume): Resume {
+  const folder = join(temporaryFolder(), 'copy')
+  cpSync(checkpoint.folder, folder, { recursive: true })
+  return { ...checkpoint, folder }
+}
+
+const scored = (probability: number): Judgment => ({ outcome: 'scored', probability, labelMass: 1 }) as Judgment
