@@ -7,9 +7,10 @@ import type { JudgeInput } from '../core/schemas/worker.ts'
 import { CallProcess } from './calls/call-process.ts'
 import { unpackError } from './calls/packed-error.ts'
 import { fetchModel } from './checkpoint/fetch.ts'
-import type { JudgeModel, JudgeProtocol } from './judge-process.ts'
+import type { JudgeProtocol } from './judge-process.ts'
 import type { LocalJudgeOptions } from './local-judge.ts'
 import type { SourceOptions } from './models/source.ts'
+import type { JudgeModel } from './open-local-judge.ts'
 
 /** A judge that nobody asks for so long gives its memory back; asked again, it is loaded again. */
 const IDLE_MS = 5 * 60_000
@@ -30,7 +31,8 @@ export function localJudgeHost(
     died: (how) => new GavelError('judge_unreachable', `the process of the local judge ${how}; try again`),
     async prepare() {
       const { model, cleanUp } = await modelOf(judge, blobs)
-      return { order: { model, options: { ...engine, labels: judge.labels } }, cleanUp }
+      const order = { model, engine: judge.engine ?? 'gavel', options: { ...engine, labels: judge.labels } }
+      return { order, cleanUp }
     },
   })
   return {

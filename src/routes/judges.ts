@@ -7,6 +7,7 @@ import { checkTemplate, MAX_ANSWER_CHARS } from '../core/judges/template.ts'
 import { checkPublicUrl } from '../core/public-url.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
 import { createJudge, judge, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
+import type { ModelSource } from '../core/schemas/model.ts'
 import type { Deps } from './deps.ts'
 import { common, page, pageQuery } from './lists.ts'
 import { removeResource } from './remove-resource.ts'
@@ -43,6 +44,9 @@ async function prepare(
   }
 }
 
+const isGguf = (source: ModelSource): boolean =>
+  source.type !== 'checkpoint' && /\.gguf$/i.test((source.type === 'hub' ? source.file : source.path) ?? '')
+
 type Provider = CreateJudge['provider']
 type Prepare<P> = (
   provider: P,
@@ -69,7 +73,12 @@ const PREPARE: { [T in Provider['type']]: Prepare<Extract<Provider, { type: T }>
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async local(provider, { database }, tenant) {
-    const { id } = await findResource(database, 'models', tenant, provider.model, 'provider.model')
+    const { id, body } = await findResource(database, 'models', tenant, provider.model, 'provider.model')
+    if (provider.engine === 'llama.cpp' && !isGguf(body.source)) {
+      const message =
+        '`provider.engine` llama.cpp runs GGUF files, and the model is none; name a .gguf, or use `gavel`.'
+      throw new GavelError('unprocessable', message, { param: 'provider.engine' })
+    }
     return { provider: { ...provider, model: id }, secret: null }
   },
   async ensemble(provider, { database }, tenant) {

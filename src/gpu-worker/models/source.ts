@@ -81,7 +81,8 @@ function buildCodec(tokenizer: TokenizerFiles, describe: string): TextCodec {
   }
 }
 
-function allowedPath(path: string, roots: readonly string[]): string {
+/** A local path, where the operator allows it. @throws GavelError `unavailable_here` */
+export function allowedPath(path: string, roots: readonly string[]): string {
   const inside = (real: string) => roots.some((root) => existsSync(root) && isInside(real, realpathSync(root)))
   const wanted = resolve(path)
   const real = existsSync(wanted) ? realpathSync(wanted) : wanted

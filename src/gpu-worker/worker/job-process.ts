@@ -12,8 +12,8 @@ import type { JudgeItem } from '../../core/judges/template.ts'
 import type { JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
-import { localJudgeClient } from '../local-judge.ts'
 import { openFolder, openModel } from '../models/source.ts'
+import { openLocalJudge } from '../open-local-judge.ts'
 import { PythonSandbox } from '../sandbox/python-sandbox.ts'
 import { jobErrorOf } from './job-error.ts'
 import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
@@ -112,10 +112,9 @@ async function judgeOf({ job: { inputs }, judgeFolders, options }: JobOrder): Pr
   /** A local judge is loaded here; any other is asked by the parent, through the API. */
   async function askOne(one: Omit<JudgeInput, 'ensemble'>): Promise<(items: JudgeItem[]) => Promise<ScoredItem[]>> {
     if (!one.model) return (items) => askParent(one.id, items)
-    const client = await localJudgeClient(await open(one.model, judgeFolders[one.id], options), {
-      threads: options.threads,
-      labels: one.labels,
-    })
+    const { model, engine = 'gavel', labels } = one
+    const source = model.type === 'checkpoint' ? ({ type: 'folder', path: judgeFolders[one.id]! } as const) : model
+    const client = await openLocalJudge(source, engine, { ...options, labels })
     return (items) => scoreItems(items, one, client, NO_CACHE)
   }
 }

@@ -47,14 +47,22 @@ const MISBEHAVIOURS: Record<string, Misbehaviour> = {
   'never-answers': () => {},
   huge: (response) =>
     void response.writeHead(200, { 'content-type': 'application/json' }).end(`"${'x'.repeat(3 << 20)}"`),
+  refuses: (response, { path }) => sendDecision(response, path, null),
+  'forgets-a-label': (response, { path }) => sendDecision(response, path, { Yes: 1 }),
+  'more-than-all': (response, { path }) => sendDecision(response, path, { Yes: 0.9, No: 0.9 }),
+  'negative-probability': (response, { path }) => sendDecision(response, path, { Yes: -0.5, No: 1.5 }),
   redirects: (response) => void response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
 }
 
-/** A real HTTP server that speaks OpenAI's chat and completions with log-probabilities, and misbehaves on demand. */
+/**
+ * A real HTTP server that speaks OpenAI's chat and completions with log-probabilities, its decisions and System One, and
+ * misbehaves on demand.
+ * @param options.unknownField what it says of `chat_template_kwargs`, where it does not know that
+ */
 export async function startProviderServer(
-  options: { maxTopLogprobs?: number; delayMs?: number } = {},
+  options: { maxTopLogprobs?: number; delayMs?: number; unknownField?: string } = {},
 ): Promise<ProviderServer> {
-  const { maxTopLogprobs = 20, delayMs = 0 } = options
+  const { maxTopLogprobs = 20, delayMs = 0, unknownField } = options
   const received: Received[] = []
   const counts = new Map<string, number>()
   let open = 0
@@ -64,7 +72,7 @@ export async function startProviderServer(
     peak = Math.max(peak, ++open)
     response.once('close', () => open--)
     const body = JSON.parse(await readAll(request)) as Record<string, unknown>
-    const messages = body.messages as { content: string }[] | undefined
+    const messages = (body.messages ?? body.input ?? body.state) as { content: string }[] | undefined
     const text = messages?.at(-1)?.content ?? String(body.prompt)
     const entry = { path: request.url!, headers: request.headers, body, text }
     received.push(entry)
@@ -78,6 +86,7 @@ export async function startProviderServer(
         `Invalid value for 'top_logprobs': must be less than or equal to ${maxTopLogprobs}.`,
       )
     }
+    if (unknownField !== undefined && 'chat_template_kwargs' in body) return sendError(response, 400, unknownField)
     const times = (counts.get(text) ?? 0) + 1
     counts.set(text, times)
     const misbehave = Object.entries(MISBEHAVIOURS).find(([name]) => text.startsWith(name))?.[1]
@@ -99,7 +108,9 @@ export async function startProviderServer(
 
 /** P(Yes) that the server gives a text: a number in it (`p=0.25`), else one half; the rest of the mass is on others. */
 function answer(response: ServerResponse, path: string, text: string): void {
-  const yes = 0.9 * Number(/p=([\d.]+)/.exec(text)?.[1] ?? 0.5)
+  const given = Number(/p=([\d.]+)/.exec(text)?.[1] ?? 0.5)
+  if (/(decisions|systemone)$/.test(path)) return void sendDecision(response, path, { Yes: given, No: 1 - given })
+  const yes = 0.9 * given
   const distribution: [string, number][] = [
     ['Yes', yes * 0.75],
     [' yes', yes * 0.25],
@@ -114,6 +125,20 @@ function answer(response: ServerResponse, path: string, text: string): void {
     ...envelope(null),
     choices: [{ index: 0, text: top[0].token, finish_reason: 'length', logprobs }],
   })
+}
+
+/** Probabilities of a choice, or a refusal. */
+function sendDecision(response: ServerResponse, path: string, chosen: Record<string, number> | null): void {
+  const usage = { input_tokens: 11, output_tokens: 0 }
+  if (path.endsWith('/systemone')) {
+    const verdict = chosen
+      ? { type: 'choice', choice: 'Yes', probabilities: chosen, confidence: 1 }
+      : { type: 'refusal' }
+    return sendJson(response, 200, { model: 'm', answers: { verdict }, usage })
+  }
+  const probabilities = Object.entries(chosen ?? {}).map(([value, probability]) => ({ value, probability }))
+  const answer = chosen ? { type: 'choice', choice: 'Yes', confidence: 1, probabilities } : { type: 'refusal' }
+  sendJson(response, 200, { model: 'm', answers: [{ ...answer, name: 'verdict' }], usage })
 }
 
 function envelope(content: object[] | null): object {

@@ -147,6 +147,30 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
       }
     })
 
+    test('tells a model that can think not to, and stops telling where the server does not know that', async () => {
+      const sayings = [
+        'Unrecognized request argument supplied: chat_template_kwargs',
+        'Unknown parameter: chat_template_kwargs.',
+        'body.chat_template_kwargs: Extra inputs are not permitted',
+      ]
+      for (const unknownField of sayings) {
+        const strict = await startProviderServer({ unknownField })
+        try {
+          const client = clientOf(providerAt(strict.url), { concurrency: 1 })
+          const outcomes = (await judge(client, 'p=0.1', 'p=0.2')).map(({ outcome }) => outcome)
+          assert.deepEqual(outcomes, ['scored', 'scored'])
+          const told = strict.received.map(({ body }) => 'chat_template_kwargs' in body)
+          assert.deepEqual(told, name === 'openai completions' ? [false, false] : [true, false, false])
+        } finally {
+          await strict.close()
+        }
+      }
+      await one(`p=0.5 thinking ${name}`)
+      const { body } = server.received.find(({ text }) => text === `p=0.5 thinking ${name}`)!
+      const expected = name === 'openai completions' ? undefined : { enable_thinking: false }
+      assert.deepEqual(body.chat_template_kwargs, expected)
+    })
+
     test('keeps to its concurrency', async () => {
       const slow = await startProviderServer({ delayMs: 10 })
       try {
