@@ -140,14 +140,14 @@ const compare = (figures: Record<'before' | 'after', JudgeFigures>): string =>
 
 const describe = ({ before, rounds, best }: Hardened): string =>
   [
-    `Before any training the student solves ${percent(before.accuracy)} of ${before.n} held-out problems.`,
+    `Before any training the student solves ${shareOf(before.accuracy)} of ${before.n} held-out problems.`,
     table(
       {
         round: ([i]) => i + 1,
         judge: ([, r]) => r.judge,
         'wrong accepted': ([, r]) => shareOf(r.fooled),
         'AUC in question': ([, r]) => r.on_the_way.auc_within_question?.toFixed(3) ?? '-',
-        'student after': ([, r]) => percent(r.student.accuracy),
+        'student after': ([, r]) => shareOf(r.student.accuracy),
         '95 % interval': ([, r]) => `${percent(r.student.low)} to ${percent(r.student.high)}`,
       },
       [...rounds.entries()],
