@@ -2,6 +2,7 @@ import type { ResourceRow } from '../core/database.ts'
 import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
+import { JUDGE_ROLES, type JudgeRole } from '../core/rewards/reward-rows.ts'
 import { createRecipe, recipe, type RewardRecipe } from '../core/schemas/reward.ts'
 import { verifierOf } from '../core/verifiers/index.ts'
 import { common, page, pageQuery } from './lists.ts'
@@ -18,7 +19,7 @@ export const recipeRoutes = [
     tag: 'Rewards',
     summary: 'Create a reward recipe',
     description:
-      'For use by id or name in POST /v1/rewards and in jobs. Its judge is fixed to the version there is now.',
+      'For use by id or name in POST /v1/rewards and in jobs. Its judge and reranker are fixed to the versions there are now.',
     scope: 'judge',
     body: createRecipe,
     example: { name: 'semi-supervised', lambda: 1, mu: 1, verifier: 'math', judge: 'maths' },
@@ -27,15 +28,16 @@ export const recipeRoutes = [
       const { tenant } = caller
       // A verifier whose options can never work is refused now, not at the first row.
       if (given.verifier !== undefined) verifierOf(given.verifier)
-      const judge =
-        given.judge === undefined
-          ? {}
-          : { judge: (await findResource(deps.database, 'judges', tenant, given.judge, 'judge')).id }
+      const judges: Partial<Record<JudgeRole, string>> = {}
+      for (const role of JUDGE_ROLES) {
+        const named = given[role]
+        if (named !== undefined) judges[role] = (await findResource(deps.database, 'judges', tenant, named, role)).id
+      }
       const row = {
         id: newId('reward', deps.entropy),
         tenant,
         name: name ?? null,
-        body: { ...given, ...judge },
+        body: { ...given, ...judges },
         secret: null,
         createdAt: deps.clock.now(),
       }

@@ -1,9 +1,39 @@
 import { findResource } from '../core/find-resource.ts'
-import { rewardRows } from '../core/rewards/reward-rows.ts'
-import { rewardsAnswer, rewardsRequest } from '../core/schemas/reward.ts'
+import { isId } from '../core/ids.ts'
+import { groupsOf, relativeToGroup } from '../core/rewards/groups.ts'
+import { checkReceipt, makeReceipt } from '../core/rewards/receipt.ts'
+import { JUDGE_ROLES, overlapOf, rewardRows } from '../core/rewards/reward-rows.ts'
+import {
+  rewardsAnswer,
+  rewardsRequest,
+  verifyReceiptAnswer,
+  verifyReceiptRequest,
+  type RewardRecipe,
+  type RewardsRequest,
+} from '../core/schemas/reward.ts'
+import { agreement, brier, type Graded } from '../core/stats/agreement.ts'
 import { NOTHING_USED } from '../core/usage/usage.ts'
 import { askJudge } from './ask-judge.ts'
+import type { Deps } from './deps.ts'
 import { MAX_BATCH_BYTES, route } from './route.ts'
+
+/** The recipe that a request names or holds, with ids in place of its judges' names. */
+async function recipeOf({ database }: Deps, tenant: string, reward: RewardsRequest['reward']): Promise<RewardRecipe> {
+  if (typeof reward === 'string') return (await findResource(database, 'recipes', tenant, reward, 'reward')).body
+  const resolved = { ...reward }
+  for (const role of JUDGE_ROLES) {
+    const named = reward[role]
+    if (named === undefined || isId(named, 'judge')) continue
+    resolved[role] = (await findResource(database, 'judges', tenant, named, `reward.${role}`)).id
+  }
+  return resolved
+}
+
+function showOverlap(graded: readonly Graded[]) {
+  const { n, accuracy, falsePositiveRate, falseNegativeRate, auc } = agreement(graded)
+  const rates = { false_positive_rate: falsePositiveRate, false_negative_rate: falseNegativeRate }
+  return { n, accuracy, ...rates, auc, brier: brier(graded) }
+}
 
 export const rewardRoutes = [
   route({
@@ -13,8 +43,8 @@ export const rewardRoutes = [
     tag: 'Scoring',
     summary: 'Reward completions by a recipe',
     description:
-      'r = λ·verifier + μ·judge over the terms that apply to the row: the verifier where it has an `answer`, the judge ' +
-      'on any. Rows whose outcome is not `scored` have no reward: null, never a number.',
+      'r = λ·verifier + μ·judge + ρ·reranker over the terms that apply to the row: the verifier where it has an ' +
+      '`answer`, the others on any. Rows whose outcome is not `scored` have no reward: null, never a number.',
     scope: 'judge',
     body: rewardsRequest,
     maxBytes: MAX_BATCH_BYTES,
@@ -23,21 +53,55 @@ export const rewardRoutes = [
       items: [{ prompt: 'What is 2 + 3?', completion: 'It is 5.', answer: '5' }],
     },
     response: rewardsAnswer,
-    async handler({ deps, caller, body, request }) {
-      const recipe =
-        typeof body.reward === 'string'
-          ? (await findResource(deps.database, 'recipes', caller.tenant, body.reward, 'reward')).body
-          : body.reward
-      // The recipe's own check: without a judge, mu is 0 and no row needs one.
-      const { rewards } = await rewardRows(
+    async handler({ deps, caller, body: { reward, items, advantage }, request }) {
+      const recipe = await recipeOf(deps, caller.tenant, reward)
+      // A control draws by what was sent, so that the same request is answered the same.
+      const stream = recipe.control ? JSON.stringify(items) : ''
+      const { rewards, rows, judgments } = await rewardRows(
         recipe,
-        body.items,
-        async (items) => (await askJudge(deps, caller, recipe.judge!, 'reward.judge', items, request.signal)).scored,
-        deps.programs,
+        items,
+        // The recipe's own check: whoever has a weight is named.
+        async (asked, role) =>
+          (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, request.signal)).scored,
+        { programs: deps.programs, stream },
       )
-      const verified = rewards.filter(({ terms }) => terms.verifier !== undefined).length
+      const verified = rows.filter(({ verdict }) => verdict !== null).length
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: verified })
-      return { object: 'list', data: rewards, has_more: false }
+      const advantages =
+        advantage &&
+        relativeToGroup(
+          rewards.map((r) => r.reward),
+          groupsOf(items),
+          advantage,
+        )
+      const data = advantages ? rewards.map((row, i) => ({ ...row, advantage: advantages[i] })) : rewards
+      return {
+        object: 'list',
+        data,
+        has_more: false,
+        recipe,
+        overlap: showOverlap(overlapOf(rows, judgments)),
+        receipt: await makeReceipt(deps.secrets, caller.tenant, { recipe, items, data }, deps.clock.now()),
+      }
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/rewards/verify-receipt',
+    operationId: 'verifyReceipt',
+    tag: 'Scoring',
+    summary: 'Check that this server gave these rewards',
+    description:
+      'A receipt is valid for the tenant that it was made for. `sha256` is that of `{"data", "items", "recipe"}` in the ' +
+      'canonical form of RFC 8785, with the items as they were sent; `hmac` is HMAC-SHA-256 of the lines ' +
+      '`gavel-receipt-1`, tenant, `created_at` and `sha256`.',
+    scope: 'judge',
+    body: verifyReceiptRequest,
+    maxBytes: MAX_BATCH_BYTES,
+    response: verifyReceiptAnswer,
+    async handler({ deps, caller, body: { receipt, content } }) {
+      const reason = await checkReceipt(deps.secrets, caller.tenant, receipt, content)
+      return { valid: reason === null, reason }
     },
   }),
 ]

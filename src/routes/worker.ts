@@ -3,7 +3,7 @@ import { checkpointPrefix, commitCheckpoint } from '../core/checkpoints.ts'
 import type { JobRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { changeJob, checkFence, jobNotFound, staleFence } from '../core/jobs/change.ts'
-import { inputKeys, judgeOf } from '../core/jobs/job-inputs.ts'
+import { inputKeys, judgeOf, rerankerOf } from '../core/jobs/job-inputs.ts'
 import { leaseJob } from '../core/jobs/lease-job.ts'
 import { settleJudgeJob } from '../core/jobs/settle-judge-job.ts'
 import { complete, fail, LEASE_SECONDS, release } from '../core/jobs/transitions.ts'
@@ -51,12 +51,14 @@ const uploadPlace = fields({
 const jobState = v.object({ id: v.string(), state: job.entries.state })
 const showState = ({ id, state }: JobRow) => ({ id, state })
 
-/** The judge that a job may ask, and where it is an ensemble, those that it is made of. */
+/** The judges that a job may ask, and where one is an ensemble, those that it is made of. */
 async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
-  const id = judgeOf(job)
-  if (id === undefined) return []
-  const provider = (await database.judges.find(job.tenant, id))?.body.provider
-  return provider?.type === 'ensemble' ? [id, ...provider.judges] : [id]
+  const named = [judgeOf(job), rerankerOf(job)].filter((id) => id !== undefined)
+  const ids = named.map(async (id) => {
+    const provider = (await database.judges.find(job.tenant, id))?.body.provider
+    return provider?.type === 'ensemble' ? [id, ...provider.judges] : [id]
+  })
+  return (await Promise.all(ids)).flat()
 }
 
 export const workerRoutes = [

@@ -342,6 +342,76 @@ export function apiContract(
     fresh,
   )
 
+  check(
+    'rewards: advantages, the overlap, a row that fails alone, and a receipt that only its own content meets',
+    async (api) => {
+      const { id } = await api.json('/v1/judges', { json: { name: 'j', ...judge } })
+      const reward = { lambda: 0, mu: 1, verifier: 'math', judge: 'j' }
+      const items = [
+        { prompt: '2+3?', completion: 'The answer is 5', answer: '5' },
+        { prompt: '2+3?', completion: 'The answer is 6', answer: '5' },
+        { prompt: '2+3?', completion: 'The answer is 7', answer: 'as many as before' },
+        { prompt: '2+4?', completion: 'The answer is 6' },
+      ]
+      const answer = await api.json('/v1/rewards', { json: { reward, items, advantage: 'group_mean' } })
+      const { recipe, data, receipt } = answer
+      assert.deepEqual(
+        data.map((row: { outcome: string }) => row.outcome),
+        ['scored', 'scored', 'failed', 'scored'],
+      )
+      assert.match(data[2].reason, /^`items\[2\]\.answer`/)
+      const [right, wrong] = [0.9, 0.2 / 0.9]
+      const centred = [(right - wrong) / 2, (wrong - right) / 2, null, 0]
+      data.forEach((row: { advantage: number | null }, i: number) => {
+        const [got, expected] = [row.advantage, centred[i]]
+        assert.ok(expected === null ? got === null : Math.abs(got! - expected) < 1e-12, `${got}`)
+      })
+      const { n, accuracy, auc, false_positive_rate, brier } = answer.overlap
+      assert.deepEqual([n, accuracy, auc, false_positive_rate], [2, 1, 1, 0])
+      assert.ok(Math.abs(brier - ((1 - right) ** 2 + wrong ** 2) / 2) < 1e-12)
+      assert.equal(recipe.judge, id)
+
+      const check = (json: object, key?: string) =>
+        api.json('/v1/rewards/verify-receipt', { json, ...(key && { key }) })
+      const content = { recipe, items, data }
+      assert.deepEqual(await check({ receipt, content }), { valid: true, reason: null })
+      assert.deepEqual(await check({ receipt }), { valid: true, reason: null })
+      const forged = { ...content, data: data.with(1, { ...data[1], reward: 1 }) }
+      assert.deepEqual(await check({ receipt, content: forged }), { valid: false, reason: 'other_content' })
+      const late = { ...receipt, created_at: receipt.created_at + 1 }
+      assert.deepEqual(await check({ receipt: late }), { valid: false, reason: 'wrong_signature' })
+      const acme = await api.json('/v1/keys', { json: { tenant: 'acme', scopes: ['judge'] } })
+      assert.deepEqual(await check({ receipt, content }, acme.key), { valid: false, reason: 'wrong_signature' })
+      const again = await api.json('/v1/rewards', { json: { reward: recipe, items, advantage: 'group_mean' } })
+      assert.deepEqual([again.data, again.receipt], [data, receipt])
+      assert.equal(counting.current.asked, 3)
+    },
+    fresh,
+  )
+
+  check(
+    'recipes that contradict themselves are refused, and controls ask no one',
+    async (api) => {
+      const items = [{ prompt: '2+3?', completion: 'The answer is 5' }]
+      const refused = async (reward: object, param: string) => {
+        const { error } = await api.json('/v1/rewards', { json: { reward, items } }, 422)
+        assert.equal(error.param, param, JSON.stringify(reward))
+      }
+      await refused({ lambda: 0 }, 'reward.lambda')
+      await refused({ lambda: 0, rho: 1 }, 'reward.reranker')
+      await refused({ lambda: 1, verifier: 'math', routing: 'split' }, 'reward.routing')
+      await refused({ lambda: 0, mu: 1, judge: 'j', pseudo_labels: {} }, 'reward.pseudo_labels')
+      await refused({ lambda: 1, verifier: 'math', clip: { min: 1, max: 1 } }, 'reward.clip')
+      const reward = { lambda: 0, mu: 1, control: { kind: 'random', seed: 3 } }
+      const first = await api.json('/v1/rewards', { json: { reward, items } })
+      const second = await api.json('/v1/rewards', { json: { reward, items } })
+      assert.deepEqual(first.data, second.data)
+      assert.ok(first.data[0].reward > 0 && first.data[0].reward < 1)
+      assert.equal(counting.current.asked, 0)
+    },
+    fresh,
+  )
+
   check('verify: item by item, and a gold that cannot be compared is named', async (api) => {
     const items = [
       { text: 'so #### 5', gold: '5' },

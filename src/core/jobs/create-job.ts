@@ -6,6 +6,7 @@ import { newId } from '../ids.ts'
 import { sha256Hex } from '../keys.ts'
 import { findCheckpoint } from '../checkpoints.ts'
 import type { GrpoSpec } from '../schemas/grpo.ts'
+import { JUDGE_ROLES } from '../rewards/reward-rows.ts'
 import type { JobSpec } from '../schemas/job.ts'
 import type { PpoSpec } from '../schemas/ppo.ts'
 import type { RewardRecipe } from '../schemas/reward.ts'
@@ -82,9 +83,9 @@ const RESOLVERS: {
 async function reinforcement<T extends GrpoSpec | PpoSpec>(resolve: Resolver, spec: T): Promise<T> {
   const reward = await resolve.reward(spec.reward)
   const { labelled, unlabelled, canary } = spec.data
-  if (labelled === undefined && reward.mu === 0) {
+  if (labelled === undefined && reward.mu + reward.rho === 0 && !reward.pseudo_labels) {
     const message =
-      '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, or set mu > 0 and a judge.'
+      '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, set mu > 0 and a judge, or turn on pseudo_labels.'
     throw new GavelError('unprocessable', message, { param: 'data.labelled' })
   }
   const data = {
@@ -166,8 +167,11 @@ function resolver({ database, blobs }: Services, tenant: string) {
     async reward(given: string | RewardRecipe): Promise<RewardRecipe> {
       const recipe =
         typeof given === 'string' ? (await findResource(database, 'recipes', tenant, given, 'reward')).body : given
-      if (recipe.judge === undefined) return recipe
-      return { ...recipe, judge: await this.judge(recipe.judge, 'reward.judge') }
+      const resolved = { ...recipe }
+      for (const role of JUDGE_ROLES) {
+        if (recipe[role] !== undefined) resolved[role] = await this.judge(recipe[role], `reward.${role}`)
+      }
+      return resolved
     },
   }
 }

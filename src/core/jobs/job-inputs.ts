@@ -74,6 +74,10 @@ export function judgeOf({ spec }: Pick<JobRow, 'spec'>): string | undefined {
   return 'judge' in spec ? spec.judge : undefined
 }
 
+/** Likewise, of the reranker in the job's recipe. */
+export const rerankerOf = ({ spec }: Pick<JobRow, 'spec'>): string | undefined =>
+  'reward' in spec ? (spec.reward as RewardRecipe).reranker : undefined
+
 /**
  * Everything a worker needs to run a job, resolved: sources, data, reward, and the checkpoint to go on from.
  * @throws GavelError `not_found` when something the job refers to has been deleted
@@ -83,6 +87,7 @@ export async function jobInputs(services: Pick<Services, 'database'>, job: JobRo
   const { spec } = job
   const reward = 'reward' in spec ? (spec.reward as RewardRecipe) : null
   const judge = judgeOf(job)
+  const reranker = rerankerOf(job)
   const datasets: JobInputs['datasets'] = {}
   for (const [role, id] of Object.entries('data' in spec ? spec.data : { dataset: spec.dataset })) {
     datasets[role] = await inputs.dataset(id)
@@ -93,6 +98,7 @@ export async function jobInputs(services: Pick<Services, 'database'>, job: JobRo
     datasets,
     reward,
     judge: judge === undefined ? null : await inputs.judge(judge),
+    reranker: reranker === undefined ? null : await inputs.judge(reranker),
     resume: newest && (await inputs.checkpoint(newest)),
   }
 }

@@ -1,40 +1,57 @@
 import { GavelError } from '../errors.ts'
 import type { Judgment } from '../judges/probability.ts'
 import type { JudgeItem } from '../judges/template.ts'
+import { SeededRng } from '../rl/seeded-rng.ts'
 import type { ProgramRunner } from '../programs.ts'
 import type { RewardItem, RewardRecipe } from '../schemas/reward.ts'
 import type { Verdict } from '../schemas/verify.ts'
 import type { Graded } from '../stats/agreement.ts'
 import { verifierOf } from '../verifiers/index.ts'
+import type { Verifier } from '../verifiers/verifier.ts'
+import { randomJudgments, shuffledJudgments } from './control.ts'
+import { groupsOf } from './groups.ts'
+import { majorityAnswer } from './majority.ts'
 import { validityGate, type GateReason } from './validity-gate.ts'
 
 /** What is known of a row without a judge. */
 export interface AssessedRow {
-  /** Null on unlabelled rows, and where the recipe names no verifier. */
+  /** By its gold answer, or by its pseudo-label. Null on other rows, and where the recipe names no verifier. */
   verdict: Verdict | null
+  /** The majority's answer, where that stands in for gold. */
+  pseudoLabel: string | null
   /** Why the gate refuses the answer; null when it passes or the recipe has no gate. */
   gated: GateReason | null
-  /** Whether the recipe wants the judge on this row. */
+  /** What is wrong with the row's gold answer; null when nothing is. */
+  invalid: GavelError | null
+  /** Whether the judge is asked: for the row's reward, or only to be held against the truth. */
   needsJudge: boolean
+  /** Whether judge and reranker count in the row's reward. */
+  judgeCounts: boolean
 }
 
-/** The parts of a row's reward. Each is in [0, 1] and absent where it was not computed. */
+/** The parts of a row's reward. Each number is in [0, 1], and absent where it was not computed. */
 export interface RewardTerms {
   verifier?: number
   judge?: number
+  reranker?: number
   gate?: 'passed' | GateReason
+  pseudo_label?: string
 }
 
 export type RowReward =
   | { outcome: 'scored'; reward: number; terms: RewardTerms; reason?: 'gated' }
   | { outcome: 'abstained' | 'failed'; reward: null; terms: RewardTerms; reason: string }
 
+/** The judges of a recipe, by the field that names them. */
+export const JUDGE_ROLES = ['judge', 'reranker'] as const
+export type JudgeRole = (typeof JUDGE_ROLES)[number]
+
 /**
- * The first half of rewarding: verifier and gate. The verifier runs on every labelled row for which the recipe names
- * one, even with λ = 0, so that wherever the judge runs on a labelled row too its agreement with the truth is known.
+ * The first half of rewarding: verifier, gate, pseudo-labels and routing. The verifier runs on every labelled row for
+ * which the recipe names one, even with λ = 0, so that wherever the judge runs on a labelled row too its agreement with
+ * the truth is known.
  *
  * @param programs what runs programs, for the recipes that need it
- * @throws GavelError unprocessable (param `items[i].answer`) when a gold answer cannot be compared
  */
 export async function assessRows(
   recipe: RewardRecipe,
@@ -42,52 +59,118 @@ export async function assessRows(
   programs: ProgramRunner | null = null,
 ): Promise<AssessedRow[]> {
   const verifier = recipe.verifier === undefined ? null : verifierOf(recipe.verifier, programs)
+  const gates = items.map((item) => (recipe.gate ? validityGate(item, verifier?.extract ?? null) : null))
   const verdicts = await Promise.all(
-    items.map(async ({ completion, answer }, i) =>
-      verifier && answer !== undefined
-        ? naming(`items[${i}].answer`, () => verifier.verify({ text: completion, gold: answer }))
-        : null,
-    ),
+    items.map(({ completion, answer }, i) => verifyRow(verifier, completion, answer, `items[${i}].answer`)),
   )
+  const pseudo = verifier && recipe.pseudo_labels ? await pseudoLabels(recipe, items, gates, verifier) : null
   return items.map((item, i) => {
-    const gated = recipe.gate ? validityGate(item, verifier?.extract ?? null) : null
-    return { verdict: verdicts[i], gated, needsJudge: recipe.mu > 0 && gated === null }
+    const label = pseudo?.[i] ?? null
+    const { verdict, invalid } = label ? { verdict: label.verdict, invalid: null } : verdicts[i]
+    const isSplit = recipe.routing === 'split' && verdict !== null
+    const asked = recipe.mu > 0 && gates[i] === null && invalid === null
+    return {
+      verdict,
+      pseudoLabel: label?.answer ?? null,
+      gated: gates[i],
+      invalid,
+      needsJudge: asked && (!isSplit || isOverlap(recipe, item)),
+      judgeCounts: gates[i] === null && invalid === null && !isSplit,
+    }
   })
 }
 
+async function verifyRow(
+  verifier: Verifier | null,
+  text: string,
+  gold: string | undefined,
+  param: string,
+): Promise<{ verdict: Verdict | null; invalid: GavelError | null }> {
+  if (!verifier || gold === undefined) return { verdict: null, invalid: null }
+  try {
+    return { verdict: await verifier.verify({ text, gold }), invalid: null }
+  } catch (error) {
+    if (!(error instanceof GavelError) || error.param !== 'gold') throw error
+    const invalid = new GavelError(error.code, `\`${param}\`: ${error.message}`, { param, cause: error })
+    return { verdict: null, invalid }
+  }
+}
+
+/** By row, what the majority of its group says and how the row compares; null on labelled rows, and without a majority. */
+async function pseudoLabels(
+  recipe: RewardRecipe,
+  items: readonly RewardItem[],
+  gates: readonly (GateReason | null)[],
+  verifier: Verifier,
+): Promise<({ answer: string; verdict: Verdict } | null)[]> {
+  const labels: ({ answer: string; verdict: Verdict } | null)[] = items.map(() => null)
+  for (const rows of groupsOf(items)) {
+    if (rows.every((i) => items[i].answer !== undefined)) continue
+    const texts = rows.map((i) => (gates[i] === null ? items[i].completion : null))
+    const majority = majorityAnswer(texts, verifier, recipe.pseudo_labels!.min_share)
+    if (!majority) continue
+    for (const i of rows) {
+      if (items[i].answer !== undefined) continue
+      const verdict = await verifier.verify({ text: items[i].completion, gold: majority.answer })
+      labels[i] = { answer: majority.answer, verdict }
+    }
+  }
+  return labels
+}
+
+/** Whether a labelled question is of those that are judged too, though that counts for nothing: the same ones each time. */
+function isOverlap({ overlap = 0 }: RewardRecipe, { group, prompt }: RewardItem): boolean {
+  return overlap > 0 && new SeededRng(0, 'overlap', group ?? prompt).uniform() < overlap
+}
+
 /**
- * The second half: r = λ·V + μ·J over the terms that apply to the row. V applies to labelled rows, J to all.
- * `normalise: "row"` divides by the weights that apply, so that labelled and unlabelled rows share one scale.
+ * The second half: r = λ·V + μ·J + ρ·R over the terms that apply to the row. V applies to labelled rows, J and R to all,
+ * or with `routing: "split"` to those without a label. `normalise: "row"` divides by the weights that apply, so that
+ * labelled and unlabelled rows share one scale; `clip` bounds what comes out.
  *
  * - A gated row is `scored` 0 with reason `gated`, whatever else is known of it.
- * - Where the judge was wanted and gave no score, the row has none either, even if it is labelled: V alone would be on
- *   another scale than the rows it is compared with. It is `abstained` or `failed`, with reward null.
- * - A row to which no term applies (unlabelled, μ = 0) is `abstained`.
+ * - Where a judge or reranker was wanted for the reward and gave no score, the row has none either, even if it is
+ *   labelled: V alone would be on another scale than the rows it is compared with. It is `abstained` or `failed`, with
+ *   reward null.
+ * - A row whose gold answer cannot be compared is `failed`; one to which no term applies (unlabelled, μ = ρ = 0) is
+ *   `abstained`.
  *
- * @param judgments by row, null where `needsJudge` is false
+ * @param judgments by row, null where the judge was not asked
+ * @param reranked likewise, of the reranker
  */
 export function combineRows(
   recipe: RewardRecipe,
   rows: readonly AssessedRow[],
   judgments: readonly (Judgment | null)[],
+  reranked: readonly (Judgment | null)[] = [],
 ): RowReward[] {
-  return rows.map((row, i) => combineRow(recipe, row, judgments[i] ?? null))
+  return rows.map((row, i) => combineRow(recipe, row, judgments[i] ?? null, reranked[i] ?? null))
 }
 
-function combineRow(recipe: RewardRecipe, row: AssessedRow, judgment: Judgment | null): RowReward {
+function combineRow(
+  recipe: RewardRecipe,
+  row: AssessedRow,
+  judgment: Judgment | null,
+  reranked: Judgment | null,
+): RowReward {
   const terms: RewardTerms = {}
   if (row.verdict) terms.verifier = row.verdict.reward
   if (judgment?.outcome === 'scored') terms.judge = judgment.probability
+  if (reranked?.outcome === 'scored') terms.reranker = reranked.probability
   if (recipe.gate) terms.gate = row.gated ?? 'passed'
-  if (row.gated) return { outcome: 'scored', reward: 0, terms, reason: 'gated' }
+  if (row.pseudoLabel !== null) terms.pseudo_label = row.pseudoLabel
+  if (row.gated) return { outcome: 'scored', reward: clipped(recipe, 0), terms, reason: 'gated' }
+  if (row.invalid) return { outcome: 'failed', reward: null, terms, reason: row.invalid.message }
 
-  if (row.needsJudge && judgment?.outcome !== 'scored') {
-    if (!judgment) return { outcome: 'failed', reward: null, terms, reason: 'the judge was not asked about this row' }
-    return { outcome: judgment.outcome, reward: null, terms, reason: judgment.reason }
-  }
+  for (const [name, weight, said] of [['judge', recipe.mu, judgment], ['reranker', recipe.rho, reranked]] as const) {
+    if (!row.judgeCounts || weight === 0 || said?.outcome === 'scored') continue
+    const reason = said?.reason ?? `the ${name} was not asked about this row`
+    return { outcome: said?.outcome ?? 'failed', reward: null, terms, reason }
+  } // prettier-ignore
   const weighted = [
     { weight: recipe.lambda, term: terms.verifier },
-    { weight: recipe.mu, term: terms.judge },
+    { weight: row.judgeCounts ? recipe.mu : 0, term: terms.judge },
+    { weight: row.judgeCounts ? recipe.rho : 0, term: terms.reranker },
   ].filter(({ weight, term }) => weight > 0 && term !== undefined)
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0)
   if (total === 0) {
@@ -96,54 +179,83 @@ function combineRow(recipe: RewardRecipe, row: AssessedRow, judgment: Judgment |
     return { outcome: 'abstained', reward: null, terms, reason }
   }
   const sum = weighted.reduce((acc, { weight, term }) => acc + weight * term!, 0)
-  return { outcome: 'scored', reward: recipe.normalise === 'row' ? sum / total : sum, terms }
+  return { outcome: 'scored', reward: clipped(recipe, recipe.normalise === 'row' ? sum / total : sum), terms }
 }
+
+const clipped = ({ clip }: RewardRecipe, reward: number) =>
+  clip ? Math.min(clip.max, Math.max(clip.min, reward)) : reward
 
 /** The items of {@link assessRows} to put before the judge, with the row each belongs to. */
 export function planJudgeItems(
   items: readonly RewardItem[],
   rows: readonly AssessedRow[],
 ): { row: number; item: JudgeItem }[] {
-  return items.flatMap(({ prompt, completion }, row) =>
-    rows[row].needsJudge ? [{ row, item: { question: prompt, answer: completion } }] : [],
-  )
+  return items.flatMap((item, row) => (rows[row].needsJudge ? [{ row, item: judgeItem(item) }] : []))
+}
+
+/** A gold answer is for the judges whose template shows one. */
+const judgeItem = ({ prompt, completion, answer }: RewardItem): JudgeItem => ({
+  question: prompt,
+  answer: completion,
+  ...(answer !== undefined && { reference: answer }),
+})
+
+export interface Rewarding {
+  /** What runs programs, where anything does. */
+  programs?: ProgramRunner | null
+  /** Names the draws of a control: equal names draw equal numbers. Such as the step of a run. */
+  stream?: string
 }
 
 /**
- * Rewards rows: assess, judge what must be judged, combine. One per item, in order.
+ * Rewards rows: assess, ask whom must be asked, combine. One per item, in order.
  *
- * @param judge asked once with all items that need it, not at all when none does
- * @param programs what runs programs, where anything does
- * @throws GavelError as {@link assessRows}; whatever `judge` throws
+ * @param ask the judge or the reranker; each is asked once with all items that need it, not at all when none does
+ * @throws whatever `ask` throws
  */
 export async function rewardRows<J extends Judgment>(
   recipe: RewardRecipe,
   items: readonly RewardItem[],
-  judge: (items: JudgeItem[]) => Promise<J[]>,
-  programs: ProgramRunner | null = null,
-): Promise<{ rewards: RowReward[]; judgments: (J | null)[]; rows: AssessedRow[] }> {
+  ask: (items: JudgeItem[], role: JudgeRole) => Promise<J[]>,
+  { programs = null, stream = '' }: Rewarding = {},
+): Promise<{ rewards: RowReward[]; judgments: (J | Judgment | null)[]; rows: AssessedRow[] }> {
   const rows = await assessRows(recipe, items, programs)
-  const plan = planJudgeItems(items, rows)
-  const asked = plan.length === 0 ? [] : await judge(plan.map(({ item }) => item))
-  const judgments: (J | null)[] = items.map(() => null)
-  plan.forEach(({ row }, i) => (judgments[row] = asked[i]))
-  return { rewards: combineRows(recipe, rows, judgments), judgments, rows }
+  const judged = planJudgeItems(items, rows)
+  const reranked = items.flatMap((item, row) =>
+    recipe.rho > 0 && rows[row].judgeCounts ? [{ row, item: judgeItem(item) }] : [],
+  )
+
+  const askAll = async (plan: typeof judged, role: JudgeRole): Promise<(J | Judgment | null)[]> => {
+    const said: (J | Judgment | null)[] = items.map(() => null)
+    if (plan.length === 0) return said
+    const { control } = recipe
+    const draws = `${role}/${stream}`
+    const isRandom = control?.kind === 'random'
+    const own = isRandom
+      ? randomJudgments(plan.length, control, draws)
+      : await ask(
+          plan.map(({ item }) => item),
+          role,
+        )
+    const dealt = control?.kind === 'shuffled' ? shuffledJudgments<J | Judgment>(own, control, draws) : own
+    plan.forEach(({ row }, i) => (said[row] = dealt[i]))
+    return said
+  }
+  const [judgments, rerankings] = await Promise.all([askAll(judged, 'judge'), askAll(reranked, 'reranker')])
+  return { rewards: combineRows(recipe, rows, judgments, rerankings), judgments, rows }
+}
+
+/** @throws GavelError naming the first row whose gold answer cannot be compared, for callers that let no row fail alone */
+export function refuseInvalid(rows: readonly AssessedRow[]): void {
+  const invalid = rows.find((row) => row.invalid)?.invalid
+  if (invalid) throw invalid
 }
 
 /** The overlap slice: rows where both the judge's probability and the truth are known, for `stats/agreement.ts`. */
 export function overlapOf(rows: readonly AssessedRow[], judgments: readonly (Judgment | null)[]): Graded[] {
-  return rows.flatMap(({ verdict }, i) => {
+  return rows.flatMap(({ verdict, pseudoLabel }, i) => {
     const judgment = judgments[i]
-    return verdict && judgment?.outcome === 'scored' ? [{ score: judgment.probability, correct: verdict.correct }] : []
+    const isTrue = verdict !== null && pseudoLabel === null
+    return isTrue && judgment?.outcome === 'scored' ? [{ score: judgment.probability, correct: verdict.correct }] : []
   })
-}
-
-async function naming<T>(param: string, run: () => T | Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (!(error instanceof GavelError)) throw error
-    if (error.param !== 'gold') throw error
-    throw new GavelError(error.code, `${param}: ${error.message}`, { param, cause: error })
-  }
 }

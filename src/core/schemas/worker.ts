@@ -94,6 +94,7 @@ export const jobInputs = v.object({
   ),
   reward: v.nullable(rewardRecipe),
   judge: v.nullable(judgeInput),
+  reranker: v.nullable(judgeInput),
   resume: v.pipe(v.nullable(checkpointInput), v.description('The newest committed checkpoint of this job.')),
 })
 export type JobInputs = v.InferOutput<typeof jobInputs>

@@ -33,7 +33,9 @@ export async function askCanary(of: {
     answer: prompts[i]!.answer!,
     finish_reason: completion.finish,
   }))
-  const recipe = { ...of.recipe, verifier: of.recipe.verifier ?? ('math' as const) }
+  // What is watched is the judge on every row, however the training routes them; a judge drawn at random is not.
+  const { verifier = 'math' as const, mu, control } = of.recipe
+  const recipe = { ...of.recipe, verifier, routing: 'all' as const, mu: control?.kind === 'random' ? 0 : mu }
   const rows = await assessRows(recipe, items, context.programs)
   const plan = planJudgeItems(items, rows)
   const judged = plan.length ? await context.judge(plan.map((p) => p.item)) : []

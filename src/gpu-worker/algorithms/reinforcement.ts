@@ -97,8 +97,8 @@ export async function startReinforcement(
       const { rewards, judgments, rows } = await rewardRows(
         recipe,
         items,
-        (asked) => context.judge(asked),
-        context.programs,
+        (asked, role) => context.judge(asked, role),
+        { programs: context.programs, stream: seed },
       )
       refuseSilence(`step ${step}`, rewards)
       lap('reward')

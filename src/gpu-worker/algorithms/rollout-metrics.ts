@@ -15,6 +15,8 @@ export function rolloutMetrics(rollouts: readonly Rollout[]): Record<string, num
     reward: mean(values),
     'reward/std': standardDeviation(values),
     'reward/judge': mean(rewards.flatMap((r) => r.terms.judge ?? [])),
+    'reward/reranker': mean(rewards.flatMap((r) => r.terms.reranker ?? [])),
+    'reward/pseudo_labelled': share(rewards, (r) => r.terms.pseudo_label !== undefined) || null,
     'reward/verifier': mean(rewards.flatMap((r) => r.terms.verifier ?? [])),
     'reward/gated': share(rewards, (r) => r.outcome === 'scored' && r.reason === 'gated'),
     'reward/abstained': share(rewards, (r) => r.outcome === 'abstained'),

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/ports.ts'
 import type { ProgramRunner } from '../../core/programs.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
+import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
 import type { DatasetRow } from '../../core/schemas/dataset.ts'
 import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
@@ -30,8 +31,8 @@ export interface RunContext {
   openModel(): Promise<ModelFolder>
   /** The rows of a dataset by its role in the spec, with their line numbers in the file. */
   rows(role: string): NumberedRow[]
-  /** Asks the job's judge; one outcome an item, in order. */
-  judge(items: JudgeItem[]): Promise<Judgment[]>
+  /** Asks the job's judge, or the reranker of its recipe; one outcome an item, in order. */
+  judge(items: JudgeItem[], role?: JudgeRole): Promise<Judgment[]>
   /** Its words for right and wrong, where the job has one. */
   judgeLabels?: JudgeLabels
   /** Runs the programs that answers are. */

@@ -76,7 +76,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
       return open(inputs.model, order.modelFolder, options)
     },
     rows: (role) => [...datasetRows(readFileSync(order.datasets[role]!))],
-    judge: await judgeOf(order),
+    judge: await judgesOf(order),
     ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
     programs: new PythonSandbox(),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
@@ -97,10 +97,21 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
 const open = (input: ModelInput, folder: string | null | undefined, options: EngineOptions) =>
   input.type === 'checkpoint' ? Promise.resolve(openFolder(folder!)) : openModel(input, options)
 
-/** How the job's judge is asked: an ensemble through each of its judges. */
-async function judgeOf({ job: { inputs }, judgeFolders, options }: JobOrder): Promise<RunContext['judge']> {
-  const { judge } = inputs
-  if (!judge) return () => Promise.reject(new GavelError('invalid_request', 'this job has no judge'))
+/** How the judges of the job's recipe are asked. */
+async function judgesOf(order: JobOrder): Promise<RunContext['judge']> {
+  const { judge, reranker } = order.job.inputs
+  const asks = { judge: await judgeOf(judge, order), reranker: await judgeOf(reranker, order) }
+  return (items, role = 'judge') => {
+    const ask = asks[role]
+    return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
+  }
+}
+
+type Ask = (items: JudgeItem[]) => Promise<ScoredItem[]>
+
+/** How a judge is asked: an ensemble through each of its judges. */
+async function judgeOf(judge: JudgeInput | null | undefined, { judgeFolders, options }: JobOrder): Promise<Ask | null> {
+  if (!judge) return null
   const { ensemble } = judge
   if (!ensemble) return askOne(judge)
   const members = await Promise.all(ensemble.members.map(askOne))
@@ -110,7 +121,7 @@ async function judgeOf({ job: { inputs }, judgeFolders, options }: JobOrder): Pr
   }
 
   /** A local judge is loaded here; any other is asked by the parent, through the API. */
-  async function askOne(one: Omit<JudgeInput, 'ensemble'>): Promise<(items: JudgeItem[]) => Promise<ScoredItem[]>> {
+  async function askOne(one: Omit<JudgeInput, 'ensemble'>): Promise<Ask> {
     if (!one.model) return (items) => askParent(one.id, items)
     const { model, engine = 'gavel', labels } = one
     const source = model.type === 'checkpoint' ? ({ type: 'folder', path: judgeFolders[one.id]! } as const) : model

@@ -146,7 +146,8 @@ async function prepare(
     datasets[role] = await fetchObject(from, dataset, join(workspace, `${role}.jsonl`))
   }
   const judgeFolders: JobOrder['judgeFolders'] = {}
-  for (const { id, model } of inputs.judge ? [inputs.judge, ...(inputs.judge.ensemble?.members ?? [])] : []) {
+  const judges = [inputs.judge, inputs.reranker].filter((judge) => judge != null)
+  for (const { id, model } of judges.flatMap((judge) => [judge, ...(judge.ensemble?.members ?? [])])) {
     const folder = await folderOf(model, id)
     if (folder) judgeFolders[id] = folder
   }

@@ -3,7 +3,8 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { findResource } from '../../core/find-resource.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
-import { rewardRows, type RowReward } from '../../core/rewards/reward-rows.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import { refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Deps } from '../deps.ts'
@@ -47,15 +48,11 @@ export async function rewardTogether(
 ): Promise<RowReward[]> {
   const rows = items.map((item): RewardItem => ({ finish_reason: 'stop', ...item }))
   try {
-    // The recipe's own check: without a judge, mu is 0 and no row needs one.
-    return (
-      await rewardRows(
-        recipe,
-        rows,
-        (asked) => judgeTogether(deps, caller, recipe.judge!, 'reward', asked),
-        deps.programs,
-      )
-    ).rewards
+    // The recipe's own check: whoever has a weight is named.
+    const ask = (asked: JudgeItem[], role: JudgeRole) => judgeTogether(deps, caller, recipe[role]!, 'reward', asked)
+    const rewarded = await rewardRows(recipe, rows, ask, deps)
+    refuseInvalid(rewarded.rows)
+    return rewarded.rewards
   } catch (error) {
     const row = error instanceof GavelError && /^items\[(\d+)\]\.answer$/.exec(error.param ?? '')
     if (!row) throw error
@@ -78,7 +75,7 @@ export const neutralOnly = fields(neutralQuery)
 
 /** The number for a row without a score: as the caller says, or the middle of what the recipe gives. */
 export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | undefined }): number {
-  return query.neutral ?? (recipe.normalise === 'row' ? 0.5 : (recipe.lambda + recipe.mu) / 2)
+  return query.neutral ?? (recipe.normalise === 'row' ? 0.5 : (recipe.lambda + recipe.mu + recipe.rho) / 2)
 }
 
 /**

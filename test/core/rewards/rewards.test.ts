@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GavelError } from '../../../src/core/errors.ts'
 import type { Judgment } from '../../../src/core/judges/probability.ts'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
-import { overlapOf, rewardRows } from '../../../src/core/rewards/reward-rows.ts'
+import { assessRows, overlapOf, refuseInvalid, rewardRows } from '../../../src/core/rewards/reward-rows.ts'
 import { validityGate } from '../../../src/core/rewards/validity-gate.ts'
 import type { RewardItem, RewardRecipe } from '../../../src/core/schemas/reward.ts'
 
@@ -62,7 +61,7 @@ test('gated rows score 0 and cost no judge call', async () => {
     rewards.map(({ terms }) => terms.gate),
     ['empty', 'trivial', 'no_answer', 'truncated', 'passed'],
   )
-  assert.deepEqual(asked, [{ question: 'q #### 4', answer: '#### 4' }])
+  assert.deepEqual(asked, [{ question: 'q #### 4', answer: '#### 4', reference: '4' }])
 })
 
 test('without a gate everything is judged', async () => {
@@ -118,10 +117,99 @@ test('a judge that answers short fails the row', async () => {
   assert.deepEqual([rewards[0].outcome, rewards[0].reward], ['failed', null])
 })
 
-test('a gold that cannot be compared names its row', async () => {
-  const bad = (error: unknown) =>
-    error instanceof GavelError && error.param === 'items[1].answer' && error.code === 'unprocessable'
-  await assert.rejects(rewardsOf(hybrid, [row('#### 4', '4'), row('#### 4', 'as many as John')]), bad)
+test('a gold that cannot be compared fails its row alone, by name', async () => {
+  const items = [row('#### 4', '4'), row('#### 4', 'as many as John'), row('#### 4')]
+  const { judge, asked } = judging()
+  const { rewards, rows } = await rewardRows(hybrid, items, judge)
+  assert.deepEqual(rewards.map(({ outcome }) => outcome), ['scored', 'failed', 'scored']) // prettier-ignore
+  assert.match(rewards[1].reason!, /^`items\[1\]\.answer`: .*as many as John/)
+  assert.equal(asked.length, 2)
+  assert.throws(() => refuseInvalid(rows), { param: 'items[1].answer', status: 422 })
+})
+
+test('split: labelled rows get the verifier alone, the others judge and reranker, and the overlap counts for nothing', async () => {
+  const recipe: RewardRecipe = { ...hybrid, rho: 0.5, reranker: 'judge_2', routing: 'split' }
+  const asked: string[] = []
+  const ask = async (items: JudgeItem[], role: string): Promise<Judgment[]> => {
+    asked.push(...items.map(({ answer }) => `${role} ${answer}`))
+    return items.map(() => ({ outcome: 'scored', probability: role === 'judge' ? 0.8 : 0.2, labelMass: 1 }))
+  }
+  const items = [row('#### 5', '4'), row('#### 5')]
+  const { rewards } = await rewardRows(recipe, items, ask)
+  near(rewards[0].reward, 0.1)
+  near(rewards[1].reward, 0.5)
+  assert.deepEqual(asked, ['judge #### 5', 'reranker #### 5'])
+  assert.deepEqual(rewards[1].terms, { judge: 0.8, reranker: 0.2, gate: 'passed' })
+
+  const whole = await rewardRows({ ...recipe, overlap: 1 }, items, ask)
+  near(whole.rewards[0].reward, 0.1)
+  assert.deepEqual(whole.rewards[0].terms, { verifier: 0.1, judge: 0.8, gate: 'passed' })
+  assert.deepEqual(overlapOf(whole.rows, whole.judgments), [{ score: 0.8, correct: false }])
+
+  const many = Array.from({ length: 2000 }, (_, i) => ({ ...row('#### 4', '4'), prompt: `q ${i}` }))
+  const judged = async () =>
+    (await assessRows({ ...recipe, overlap: 0.1 }, many)).flatMap(({ needsJudge }, i) => (needsJudge ? i : []))
+  const slice = await judged()
+  assert.ok(slice.length > 150 && slice.length < 250, `${slice.length} of 2000`)
+  assert.deepEqual(await judged(), slice)
+})
+
+test('the three terms by their weights; without a reranker’s score there is no reward', async () => {
+  const recipe: RewardRecipe = { ...hybrid, mu: 0.25, rho: 0.25, reranker: 'judge_2' }
+  const ask = async (items: JudgeItem[], role: string): Promise<Judgment[]> =>
+    items.map(({ answer }) =>
+      role === 'reranker' && answer.includes('broken')
+        ? { outcome: 'failed', reason: '503' }
+        : { outcome: 'scored', probability: role === 'judge' ? 0.8 : 0.4, labelMass: 1 },
+    )
+  const { rewards } = await rewardRows(recipe, [row('#### 4', '4'), row('#### 4'), row('broken #### 4', '4')], ask)
+  near(rewards[0].reward, 0.5 + 0.2 + 0.1)
+  near(rewards[1].reward, 0.6)
+  assert.deepEqual([rewards[2].outcome, rewards[2].reward, rewards[2].reason], ['failed', null, '503'])
+})
+
+test('clipping bounds whatever comes out, gated rows too', async () => {
+  const recipe = { ...hybrid, normalise: 'none' as const, lambda: 2, clip: { min: 0.25, max: 1 } }
+  const rewards = await rewardsOf(recipe, [row('#### 4', '4'), row(''), row('#### 4')])
+  assert.deepEqual(rewards.map(({ reward }) => reward), [1, 0.25, 0.4]) // prettier-ignore
+})
+
+test('the majority of a group stands in for gold where there is none, and never for the truth', async () => {
+  const recipe: RewardRecipe = { ...hybrid, mu: 0, judge: undefined, pseudo_labels: { min_share: 0.5 } } as RewardRecipe
+  const said = ['#### 0.5', 'so it is \\boxed{\\frac12}', '#### 3', '', '#### 1/2']
+  const group = said.map((completion) => ({ ...row(completion), prompt: 'q' }))
+  const { rewards, rows, judgments } = await rewardRows(recipe, group, judging().judge)
+  assert.deepEqual(rewards.map(({ reward }) => reward), [1, 1, 0.1, 0, 1]) // prettier-ignore
+  assert.ok(rewards.every(({ terms }) => terms.pseudo_label === '0.5' || terms.pseudo_label === '1/2'))
+  assert.deepEqual(overlapOf(rows, judgments), [])
+  const apart = await rewardRows(recipe, group.map((item, i) => ({ ...item, group: `g${i}` })), judging().judge) // prettier-ignore
+  assert.deepEqual(apart.rewards.map(({ outcome }) => outcome), [
+    'abstained', 'abstained', 'abstained', 'scored', 'abstained',
+  ]) // prettier-ignore
+  const labelled = await rewardRows(recipe, group.map((item) => ({ ...item, answer: '3' })), judging().judge) // prettier-ignore
+  assert.deepEqual(labelled.rewards.map(({ reward }) => reward), [0.1, 0.1, 1, 0, 0.1]) // prettier-ignore
+})
+
+test('controls: random scores cost nothing, shuffled ones are the same on other rows; both repeat', async () => {
+  const items = Array.from({ length: 200 }, (_, i) => row(`#### ${i}`))
+  const random: RewardRecipe = { ...hybrid, lambda: 0, mu: 1, control: { kind: 'random', seed: 1 } }
+  const { judge, asked } = judging()
+  const draw = async (recipe: RewardRecipe, stream: string) =>
+    (await rewardRows(recipe, items, judge, { stream })).rewards.map(({ reward }) => reward!)
+  const first = await draw(random, 'step 1')
+  assert.deepEqual(await draw(random, 'step 1'), first)
+  assert.notDeepEqual(await draw(random, 'step 2'), first)
+  assert.equal(asked.length, 0)
+  const mean = first.reduce((sum, r) => sum + r, 0) / 200
+  assert.ok(Math.abs(mean - 0.5) < 4 * Math.sqrt(1 / 12 / 200), `${mean}`)
+
+  const scores = async (asked: JudgeItem[]): Promise<Judgment[]> =>
+    asked.map(({ answer }) => ({ outcome: 'scored', probability: Number(answer.slice(5)) / 200, labelMass: 1 }))
+  const recipe: RewardRecipe = { ...hybrid, lambda: 0, mu: 1, control: { kind: 'shuffled', seed: 1 } }
+  const shuffled = (await rewardRows(recipe, items, scores)).rewards.map(({ reward }) => reward!)
+  const own = items.map((_, i) => i / 200)
+  assert.deepEqual(shuffled.toSorted((a, b) => a - b), own) // prettier-ignore
+  assert.ok(shuffled.filter((score, i) => score === own[i]).length < 8)
 })
 
 test('the gate knows master keys in any dress, and lets short real answers pass', () => {
