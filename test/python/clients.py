@@ -1,0 +1,141 @@
+"""Real clients against a running Gavel, with nothing but its URL given to them.
+
+    clients.py BASE_URL KEY MODEL_FOLDER
+
+On the server are a judge `j` and a recipe `both` of that judge and the mathematics verifier. The judge gives P(Yes) as
+text says (`p=0.25`), else one half. Prints a line a client; exits with 1 at the first that fails.
+"""
+
+import asyncio
+import importlib.util
+import math
+import pathlib
+import sys
+import tempfile
+import typing
+
+BASE_URL, KEY, MODEL = sys.argv[1:]
+EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
+
+
+def example(name):
+    """A file of examples/, under another name: as trl.py it would hide TRL itself."""
+    spec = importlib.util.spec_from_file_location(f"gavel_{name}", EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def near(a, b):
+    assert math.isclose(a, b, abs_tol=1e-6), f"{a} is not {b}"
+
+
+def try_openai():
+    import openai
+
+    client = openai.OpenAI(base_url=f"{BASE_URL}/v1", api_key=KEY, max_retries=0)
+    graders = client.fine_tuning.alpha.graders
+    item = {"answer": "5"}
+    check = {
+        "type": "string_check",
+        "name": "right",
+        "input": "{{sample.output_text}}",
+        "reference": "{{item.answer}}",
+        "operation": "like",
+    }
+    assert graders.validate(grader=check).grader.operation == "like"
+    for sample, reward in [("It is 5.", 1), ("It is 6.", 0)]:
+        run = graders.run(grader=check, model_sample=sample, item=item)
+        near(run.reward, reward)
+        assert run.metadata.name == "right" and not run.metadata.errors.other_error
+    similarity = {
+        "type": "text_similarity",
+        "name": "alike",
+        "input": "{{sample.output_text}}",
+        "reference": "It is 5.",
+        "evaluation_metric": "rouge_l",
+    }
+    both = {"type": "multi", "name": "both", "graders": {"a": check, "b": similarity}, "calculate_output": "0.5*a+0.5*b"}
+    run = graders.run(grader=both, model_sample="It is 5.", item=item)
+    near(run.reward, 1)
+    near(run.sub_rewards["b"], 1)
+    try:
+        graders.validate(grader={**both, "calculate_output": "a+nobody"})
+        raise AssertionError("a formula with an unknown variable was accepted")
+    except openai.UnprocessableEntityError as error:
+        assert error.param == "grader.calculate_output", error
+
+    def decide(judge):
+        question = {"type": "predicate", "name": "right", "instructions": "The answer is right. p=0.25"}
+        body = {"model": judge, "input": "Question: What is 2 + 3? Answer: It is 5.", "questions": [question]}
+        return client.post("/decisions", cast_to=dict[str, typing.Any], body=body)
+
+    near(decide("j")["answers"][0]["probability"], 0.25)
+    try:
+        decide("nobody")
+        raise AssertionError("a judge that is not there answered")
+    except openai.NotFoundError as error:
+        assert error.param == "model" and error.request_id, error
+    return "graders, decisions and errors"
+
+
+def try_verifiers():
+    from verifiers.v1.judges.decision import DecisionJudge, DecisionJudgeConfig
+
+    config = DecisionJudgeConfig(model="j", base_url=f"{BASE_URL}/v1/systemone", api_key_var="GAVEL_KEY")
+    judge = DecisionJudge(config)
+
+    async def ask(**fields):
+        response = await judge.evaluate(**fields)
+        return response.parsed, response.usage
+
+    grade, usage = asyncio.run(ask(question="What is 2 + 3?", response="It is 5. p=0.75"))
+    near(grade, 0.75)
+    assert usage.prompt_tokens > 0, usage
+    return f"the decision judge: {grade:.3f}"
+
+
+def try_trl():
+    import datasets
+    import trl
+
+    gavel = example("trl").gavel_reward(BASE_URL, "both", key=KEY)
+    seen = []
+
+    async def reward(*args, **columns):
+        rewards = await gavel(*args, **columns)
+        seen.append(rewards)
+        return rewards
+
+    rows = [{"prompt": f"What is {a} plus 3?", "answer": str(a + 3) if a % 2 else None} for a in range(1, 9)]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = trl.GRPOTrainer(
+            model=MODEL,
+            reward_funcs=reward,
+            train_dataset=datasets.Dataset.from_list(rows),
+            args=trl.GRPOConfig(
+                output_dir=folder,
+                max_steps=2,
+                per_device_train_batch_size=4,
+                num_generations=4,
+                max_completion_length=8,
+                logging_steps=1,
+                report_to=[],
+                use_cpu=True,
+                bf16=False,
+                save_strategy="no",
+                disable_tqdm=True,
+                seed=1,
+            ),
+        )
+        trainer.train()
+        assert trainer.state.global_step == 2
+    rewards = [value for batch in seen for value in batch]
+    assert len(rewards) == 8 and all(value is None or 0 <= value <= 1 for value in rewards), rewards
+    logged = [entry["reward"] for entry in trainer.state.log_history if "reward" in entry]
+    assert len(logged) == 2 and all(math.isfinite(value) for value in logged), trainer.state.log_history
+    return f"GRPOTrainer, two steps, mean rewards {', '.join(f'{value:.3f}' for value in logged)}"
+
+
+for name, check in {"openai": try_openai, "verifiers": try_verifiers, "trl": try_trl}.items():
+    print(f"ok   {name}: {check()}", flush=True)
