@@ -1,21 +1,9 @@
-import { createHash } from 'node:crypto'
-import {
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { Transform, Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
-import { downloadFile, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
+import { HUB_URL, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
 import { GavelError } from '../../core/errors.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
+import { fetchFile, fileHash, FileRefused } from './fetch-file.ts'
 import { shardNames } from './weight-files.ts'
 
 export type HubSource = Extract<ModelSource, { type: 'hub' }>
@@ -27,6 +15,8 @@ export interface HubOptions {
   endpoint?: string | undefined
   /** `HF_TOKEN`, for gated and private models. */
   token?: string | undefined
+  /** `HF_HUB_OFFLINE`: only what the cache holds. */
+  offline?: boolean | undefined
   onProgress?: ((progress: DownloadProgress) => void) | undefined
 }
 
@@ -46,7 +36,8 @@ const COMMIT = /^[0-9a-f]{40}$/
 /**
  * The files of a hub model that the engine reads, from the cache or downloaded into it. Answers the folder that
  * holds them, or with `file` the path of that one GGUF file.
- * Without a network, what an earlier download left is used. Throws `model_download_failed`.
+ * Files lie as Python's huggingface_hub lays them, so that neither fetches what the other has. A transfer that breaks is
+ * gone on with; without a network, what an earlier download left is used. Throws `model_download_failed`.
  */
 export async function downloadModel(source: HubSource, options: HubOptions): Promise<string> {
   const revision = source.revision ?? 'main'
@@ -59,6 +50,7 @@ export async function downloadModel(source: HubSource, options: HubOptions): Pro
   }
   const storage = join(options.cacheFolder, `models--${source.repo.replaceAll('/', '--')}`)
   try {
+    if (options.offline) throw new OfflineError('HF_HUB_OFFLINE is set, and the cache does not hold it')
     return await fetchModel(source, revision, storage, options)
   } catch (error) {
     const cached = isOffline(error) ? cachedModel(source, revision, storage) : null
@@ -84,9 +76,9 @@ async function fetchModel(source: HubSource, revision: string, storage: string, 
     if (existsSync(path)) return path
     const entry = entries.get(name)
     if (!entry) throw new GavelError('model_download_failed', `${source.repo} has no file ${name} at ${revision}`)
-    const blob = await downloadFile({ repo: source.repo, path: name, revision: sha, ...access })
-    if (!blob) throw new Error(`${name} could not be had`)
-    await store(blob, entry, storage, path, options.onProgress)
+    const headers: Record<string, string> = options.token ? { authorization: `Bearer ${options.token}` } : {}
+    const url = `${access.hubUrl ?? HUB_URL}/${source.repo}/resolve/${sha}/${name}`
+    await store(url, headers, entry, storage, path, options.onProgress)
     return path
   }
 
@@ -104,38 +96,26 @@ async function fetchModel(source: HubSource, revision: string, storage: string, 
 
 /** Puts a file's bytes under their hash and a link to them in the snapshot, whole or not at all. */
 async function store(
-  blob: Blob,
-  entry: ListFileEntry,
+  url: string,
+  headers: Record<string, string>,
+  { path: file, size, lfs, oid }: ListFileEntry,
   storage: string,
   path: string,
   onProgress: HubOptions['onProgress'],
 ): Promise<void> {
-  const id = entry.lfs?.oid ?? entry.oid
-  if (!id || !/^[0-9a-f]{40,64}$/.test(id)) throw new Error(`the hub gives no hash for ${entry.path}`)
+  const id = lfs?.oid ?? oid
+  if (!id || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id)) throw new Error(`the hub gives no hash for ${file}`)
   const target = join(storage, 'blobs', id)
   mkdirSync(dirname(target), { recursive: true })
   mkdirSync(dirname(path), { recursive: true })
   if (!existsSync(target)) {
-    const partial = `${target}.${process.pid}.incomplete`
-    const hash = createHash('sha256')
-    let done = 0
-    const watch = new Transform({
-      transform(chunk: Buffer, _encoding, next) {
-        hash.update(chunk)
-        done += chunk.length
-        onProgress?.({ file: entry.path, done, total: entry.size })
-        next(null, chunk)
-      },
-    })
-    try {
-      await pipeline(Readable.fromWeb(blob.stream() as ReadableStream), watch, createWriteStream(partial))
-      // Git's own hash of a small file is of another kind; its size has to do.
-      const intact = done === entry.size && (!entry.lfs || hash.digest('hex') === entry.lfs.oid)
-      if (!intact) throw new Error(`${entry.path} arrived damaged or cut short`)
-      renameSync(partial, target)
-    } finally {
+    const partial = `${target}.gavel.incomplete`
+    await fetchFile(url, partial, { headers, size, onProgress: (done) => onProgress?.({ file, done, total: size }) })
+    if ((await fileHash(partial, id)) !== id) {
       rmSync(partial, { force: true })
+      throw new Error(`${file} arrived damaged`)
     }
+    renameSync(partial, target)
   }
   rmSync(path, { force: true })
   symlinkSync(relative(dirname(path), target), path)
@@ -156,15 +136,23 @@ function cachedModel(source: HubSource, revision: string, storage: string): stri
   const snapshot = join(storage, 'snapshots', sha)
   if (source.file) return existsSync(join(snapshot, source.file)) ? join(snapshot, source.file) : null
   const complete = ['config.json', 'tokenizer.json'].every((name) => existsSync(join(snapshot, name)))
-  const weighed = existsSync(join(snapshot, WEIGHTS)) || existsSync(join(snapshot, INDEX))
+  const index = join(snapshot, INDEX)
+  const weights = existsSync(index) ? shardNames(index) : [WEIGHTS]
+  const weighed = [weights, [WEIGHTS]].some((names) => names.every((name) => existsSync(join(snapshot, name))))
   return complete && weighed ? snapshot : null
 }
 
+class OfflineError extends Error {}
+
+/** The hub's answer where it gave one. */
+const statusOf = (error: unknown): number | null =>
+  error instanceof HubApiError ? error.statusCode : error instanceof FileRefused ? error.status : null
+
 /** The hub was not reached, or was out of order: nothing was said about the model. */
 const isOffline = (error: unknown) =>
-  error instanceof HubApiError
-    ? error.statusCode >= 500
-    : error instanceof TypeError && error.message === 'fetch failed'
+  error instanceof OfflineError ||
+  (error instanceof TypeError && (error.message === 'fetch failed' || error.message === 'terminated')) ||
+  (statusOf(error) ?? 0) >= 500
 
 function noSafetensors(repo: string, names: readonly string[]): GavelError {
   const gguf = names.filter((name) => name.endsWith('.gguf'))
@@ -175,7 +163,7 @@ function noSafetensors(repo: string, names: readonly string[]): GavelError {
 }
 
 function downloadFailed(describe: string, error: unknown, { endpoint = 'the hub', token }: HubOptions): GavelError {
-  const status = error instanceof HubApiError ? error.statusCode : 0
+  const status = statusOf(error)
   const remedy =
     status === 401 || status === 403
       ? token

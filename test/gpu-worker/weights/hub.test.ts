@@ -1,69 +1,17 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
 import { openModel } from '../../../src/gpu-worker/models/source.ts'
+import { hubFromEnv } from '../../../src/gpu-worker/weights/hub-env.ts'
 import { downloadModel, type HubOptions } from '../../../src/gpu-worker/weights/hub.ts'
+import { COMMIT, entryOf, LocalHub, REPO, sha256, TOKEN } from '../../helpers/local-hub.ts'
 import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
 
-const COMMIT = 'c'.repeat(40)
-const TOKEN = 'hf_right'
-const source = { type: 'hub' as const, repo: 'someone/tiny' }
-
-/** A hub with one repository, speaking as much of its HTTP API as a download needs. */
-class LocalHub {
-  files = new Map<string, Buffer>()
-  requests: string[] = []
-  gated = false
-  /** Sent instead of a file's own bytes. */
-  damaged: Buffer | null = null
-  readonly server: Server = createServer((request, response) => {
-    const url = new URL(request.url!, 'http://hub')
-    this.requests.push(url.pathname)
-    const send = (status: number, body: object | Buffer, headers: Record<string, string> = {}) => {
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(Buffer.isBuffer(body) ? body : JSON.stringify(body))
-    }
-    if (this.gated && request.headers.authorization !== `Bearer ${TOKEN}`) return send(401, { error: 'gated' })
-    if (url.pathname === '/api/models/someone/tiny/revision/main')
-      return send(200, { _id: '1', id: 'someone/tiny', sha: COMMIT })
-    if (url.pathname === `/api/models/someone/tiny/tree/${COMMIT}`)
-      return send(
-        200,
-        [...this.files].map(([path, bytes]) => entryOf(path, bytes)),
-      )
-    const name = url.pathname.replace(`/someone/tiny/resolve/${COMMIT}/`, '')
-    const bytes = this.files.get(name)
-    if (!bytes) return send(404, { error: 'Repository not found' })
-    const etag = { ETag: `"${sha256(bytes)}"` }
-    if (request.headers.range === 'bytes=0-0')
-      return send(206, bytes.subarray(0, 1), { ...etag, 'content-range': `bytes 0-0/${bytes.length}` })
-    return send(200, this.damaged ?? bytes, { ...etag, 'content-type': 'application/octet-stream' })
-  })
-}
-
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-
-/** Large files are listed with their sha256, small ones with git's own hash. */
-function entryOf(path: string, bytes: Buffer) {
-  const gitHash = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
-  const lfs = path.endsWith('.safetensors') || path.endsWith('.gguf')
-  return {
-    type: 'file',
-    path,
-    size: bytes.length,
-    oid: gitHash,
-    ...(lfs && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } }),
-  }
-}
-
+const source = { type: 'hub' as const, repo: REPO }
 const hub = new LocalHub()
-await new Promise<void>((resolve) => hub.server.listen(0, '127.0.0.1', resolve))
-after(() => hub.server.close())
-const endpoint = `http://127.0.0.1:${(hub.server.address() as AddressInfo).port}`
+const endpoint = await hub.start()
+after(() => hub.close())
 const model = tinyModelFolder()
 const options = (change: Partial<HubOptions> = {}): HubOptions => ({
   cacheFolder: temporaryFolder(),
@@ -77,6 +25,8 @@ beforeEach(() => {
   hub.requests = []
   hub.gated = false
   hub.damaged = null
+  hub.breaks = { after: 0, times: 0 }
+  hub.ranges = true
 })
 
 test('downloads the needed files into the layout that Python shares, telling how far it is', async () => {
@@ -154,8 +104,87 @@ test('refuses damaged files, and leaves nothing of them', async () => {
   hub.damaged[whole.length - 1]! ^= 1
   hub.files = new Map([...hub.files].filter(([name]) => name === 'model.safetensors'))
   const given = options()
-  await assert.rejects(downloadModel(source, given), { message: /model\.safetensors arrived damaged or cut short/ })
+  await assert.rejects(downloadModel(source, given), { message: /model\.safetensors arrived damaged/ })
   assert.deepEqual(readdirSync(join(given.cacheFolder, 'models--someone--tiny', 'blobs')), [])
+})
+
+test('goes on where a transfer broke, by itself and at the next call', async () => {
+  const size = hub.files.get('model.safetensors')!.length
+  const after = Math.floor(size / 5)
+  hub.breaks = { after, times: 3 }
+  const given = options()
+  const parts = () => hub.requests.filter((r) => r.includes('model.safetensors')).map((r) => r.split(' ')[2])
+  const folder = await downloadModel(source, given)
+  assert.deepEqual(parts(), [undefined, ...[1, 2, 3].map((n) => `bytes=${n * after}-`)])
+  assert.ok(readFileSync(join(folder, 'model.safetensors')).equals(hub.files.get('model.safetensors')!))
+
+  // A process that was killed left its part.
+  const again = options()
+  const blobs = join(again.cacheFolder, 'models--someone--tiny', 'blobs')
+  mkdirSync(blobs, { recursive: true })
+  const whole = hub.files.get('model.safetensors')!
+  writeFileSync(join(blobs, `${sha256(whole)}.gavel.incomplete`), whole.subarray(0, 1000))
+  hub.requests = []
+  const told: number[] = []
+  const onProgress: HubOptions['onProgress'] = ({ file, done }) => file === 'model.safetensors' && told.push(done)
+  await downloadModel(source, { ...again, onProgress })
+  assert.deepEqual(parts(), ['bytes=1000-'])
+  assert.ok(told[0]! > 1000 && told.at(-1) === size)
+})
+
+test('starts over where the server knows no parts, and gives up where nothing more comes', async () => {
+  hub.ranges = false
+  hub.breaks = { after: 5000, times: 2 }
+  const folder = await downloadModel(source, options())
+  assert.ok(readFileSync(join(folder, 'model.safetensors')).equals(hub.files.get('model.safetensors')!))
+  hub.breaks = { after: 0, times: 100 }
+  await assert.rejects(downloadModel(source, options()), { code: 'model_download_failed' })
+})
+
+test('a damaged small file is found by its git hash', async () => {
+  hub.damaged = Buffer.from('{}')
+  hub.files = new Map([['model.safetensors', Buffer.from('{}')], ['config.json', Buffer.from('[]')]]) // prettier-ignore
+  await assert.rejects(downloadModel(source, options()), { message: /config\.json arrived damaged/ })
+})
+
+test('uses what Python has put into the cache, by whichever hash', async () => {
+  const given = options()
+  const storage = join(given.cacheFolder, 'models--someone--tiny')
+  mkdirSync(join(storage, 'blobs'), { recursive: true })
+  for (const [path, bytes] of hub.files) {
+    const entry = entryOf(path, bytes)
+    writeFileSync(join(storage, 'blobs', entry.lfs?.oid ?? entry.oid), bytes)
+  }
+  await downloadModel(source, given)
+  assert.deepEqual(hub.requests.filter((r) => r.includes('/resolve/')), []) // prettier-ignore
+})
+
+test('without the hub a cache with a shard missing does not do', async () => {
+  const weights = hub.files.get('model.safetensors')!
+  hub.files.delete('model.safetensors')
+  const map = { weight_map: { x: 'model-1.safetensors', y: 'model-2.safetensors' } }
+  hub.files.set('model.safetensors.index.json', Buffer.from(JSON.stringify(map)))
+  hub.files.set('model-1.safetensors', weights)
+  const given = options()
+  await assert.rejects(downloadModel(source, given), { message: /has no file model-2\.safetensors/ })
+  hub.files.set('model-2.safetensors', weights)
+  await downloadModel(source, given)
+  const offline = { ...given, offline: true }
+  hub.requests = []
+  const folder = await downloadModel(source, offline)
+  assert.deepEqual(hub.requests, [])
+  rmSync(join(folder, 'model-2.safetensors'))
+  await assert.rejects(downloadModel(source, offline), { message: /HF_HUB_OFFLINE is set/ })
+})
+
+test('reads the settings that huggingface_hub reads', () => {
+  const home = temporaryFolder()
+  writeFileSync(join(home, 'token'), 'hf_saved\n')
+  const { cacheFolder, token, endpoint, offline } = hubFromEnv({ HF_HOME: home, HF_ENDPOINT: '' })
+  assert.deepEqual([cacheFolder, token, endpoint, offline], [join(home, 'hub'), 'hf_saved', undefined, false])
+  const env = { HF_HOME: home, HF_HUB_CACHE: '/cache', HF_TOKEN: 'hf_given', HF_ENDPOINT: 'http://mirror', HF_HUB_OFFLINE: '1' } // prettier-ignore
+  assert.deepEqual(hubFromEnv(env), { endpoint: 'http://mirror', token: 'hf_given', cacheFolder: '/cache', offline: true }) // prettier-ignore
+  assert.match(hubFromEnv({ XDG_CACHE_HOME: '/x' }).cacheFolder, /^\/x\/huggingface\/hub$/)
 })
 
 test('refuses models it could not read, and names that are none', async () => {
