@@ -71,7 +71,8 @@ export class LocalHub {
     if (request.method === 'HEAD') return response.end()
     if (this.breaks.times === 0 || !entry.lfs || rest.length <= this.breaks.after) return response.end(rest)
     this.breaks.times--
-    response.write(rest.subarray(0, this.breaks.after), () => setTimeout(() => response.destroy(), 20))
+    // Ended, not destroyed: what was sent arrives.
+    response.write(rest.subarray(0, this.breaks.after), () => response.socket?.end())
   }
 }
 

@@ -15,6 +15,7 @@ import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { openFolder, openModel } from '../models/source.ts'
 import { openLocalJudge } from '../open-local-judge.ts'
 import { PythonSandbox } from '../sandbox/python-sandbox.ts'
+import type { DownloadProgress } from '../weights/hub.ts'
 import { jobErrorOf } from './job-error.ts'
 import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
 
@@ -95,7 +96,23 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
 }
 
 const open = (input: ModelInput, folder: string | null | undefined, options: EngineOptions) =>
-  input.type === 'checkpoint' ? Promise.resolve(openFolder(folder!)) : openModel(input, options)
+  input.type === 'checkpoint'
+    ? Promise.resolve(openFolder(folder!))
+    : openModel(input, { ...options, hub: { ...options.hub, onProgress: tellDownload } })
+
+/** Files below this size are there before anyone could read of it. */
+const TOLD_BYTES = 10e6
+const TOLD_EVERY_MS = 10_000
+let told = -Infinity
+
+/** An event every ten seconds of a large download, and one at its end. */
+function tellDownload({ file, done, total }: DownloadProgress): void {
+  const now = performance.now()
+  if (total < TOLD_BYTES || (done < total && now - told < TOLD_EVERY_MS)) return
+  told = now
+  const message = `downloading ${file}: ${(done / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB`
+  void send({ type: 'event', event: { level: 'info', message } })
+}
 
 /** How the judges of the job's recipe are asked. */
 async function judgesOf(order: JobOrder): Promise<RunContext['judge']> {

@@ -1,0 +1,142 @@
+/**
+ * Part of `npm run test:python`: what Gavel writes is read by transformers, what transformers writes is read by Gavel, and both
+ * share one cache of the hub. Needs Python 3; makes its environment once (some minutes), or takes the one whose
+ * interpreter GAVEL_TEST_PYTHON names. `--record` writes test/fixtures/hub/layout.json anew.
+ */
+import assert from 'node:assert/strict'
+import { execFile, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { tinyTokenizer, temporaryFolder, tinyModelFolder } from '../helpers/tiny-model-folder.ts'
+import { cacheLayout, LAYOUT_FILES } from '../helpers/cache-layout.ts'
+import { LocalHub, REPO } from '../helpers/local-hub.ts'
+import { pythonWith } from '../../scripts/python-venv.ts'
+import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
+import { makeBatch } from '../../src/gpu-worker/engines/batch.ts'
+import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
+import { logitsGraph } from '../../src/gpu-worker/engines/training-graph.ts'
+import { weightTensors } from '../../src/gpu-worker/engines/weights.ts'
+import { elementCount } from '../../src/gpu-worker/graph/tensor.ts'
+import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
+import { openFolder, saveFolder } from '../../src/gpu-worker/models/source.ts'
+import { Session } from '../../src/gpu-worker/runtime/session.ts'
+import { float32 } from '../../src/gpu-worker/runtime/tensors.ts'
+import { TextCodec } from '../../src/gpu-worker/text/text-codec.ts'
+import { downloadModel } from '../../src/gpu-worker/weights/hub.ts'
+import { readSafetensors } from '../../src/gpu-worker/weights/safetensors.ts'
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const FIXTURES = fileURLToPath(new URL('../fixtures/', import.meta.url))
+const TEXTS = ['Tom has 12345 apples.', ' a  b\n\nc', 'né 👍 ½ ², 3.14', '<eos>x<pad>', 'What is 6 times 7?\n#### 42']
+
+if (spawnSync('python3', ['--version']).status !== 0 && !process.env.GAVEL_TEST_PYTHON) {
+  console.log('Skipped: there is no python3 here.')
+  process.exit(0)
+}
+const interpreter = pythonWith('test/python/requirements.txt', 'test', 'GAVEL_TEST_PYTHON')
+const python = async (script: string, args: string[], env: Record<string, string> = {}) => {
+  const quiet = { HF_HUB_DISABLE_TELEMETRY: '1', HF_HUB_DISABLE_PROGRESS_BARS: '1', OMP_NUM_THREADS: '1' }
+  const options = { env: { ...process.env, ...quiet, ...env }, maxBuffer: 2 ** 26 }
+  const ran = await promisify(execFile)(interpreter, [join(HERE, script), ...args], options).catch((error) => {
+    const { stdout, stderr } = error as { stdout: string; stderr: string }
+    throw new Error(`${script}: ${stdout}\n${stderr}`, { cause: error })
+  })
+  return ran.stdout.trim()
+}
+
+/** A folder as a training job commits it: a fixture's architecture in the demo's vocabulary, trained for two steps. */
+async function trainedFolder(name: string, configFile: string): Promise<string> {
+  const given = JSON.parse(readFileSync(join(FIXTURES, 'parity', name, configFile), 'utf8')) as Record<string, unknown>
+  const tokenizer = tinyTokenizer()
+  const codec = new TextCodec(tokenizer)
+  const config = { ...given, vocab_size: codec.size }
+  const model = modelFromConfig(config)
+  const rng = new SeededRng(name)
+  const weights = new Map(
+    [...model.parameters].map(([parameter, shape]) => {
+      const centre = /(norm|ln_\w+)\.weight$/.test(parameter) && name !== 'gemma3' ? 1 : 0
+      const width = centre === 1 ? 0.2 : 2 / Math.sqrt(shape.at(-1)!)
+      const data = Float32Array.from({ length: elementCount(shape) }, () => centre + width * (rng.uniform() - 0.5))
+      return [parameter, { shape, data }]
+    }),
+  )
+  const sequences = TEXTS.map((text) => codec.encode(text))
+  const optimizer = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
+  const trainer = await Trainer.create(model, weights, { loss: 'cross-entropy', optimizer, maxTokens: 64, threads: 1 })
+  for (let step = 0; step < 2; step++) {
+    const batch = makeBatch(sequences.map((ids) => ({ ids, start: 1 })))
+    await trainer.accumulate(batch, { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) })
+    await trainer.step(1e-2)
+  }
+  await trainer.release()
+
+  const folder = join(temporaryFolder(), `${name}-${configFile}`)
+  saveFolder(folder, { config, weights, tokenizer, dtype: 'F32' })
+  const saved = openFolder(folder)
+  const session = await Session.create(logitsGraph(saved.model, { maxTokens: 64 }), { threads: 1 })
+  const logits: number[][][] = []
+  for (const ids of sequences) {
+    const { ids: _, ...rest } = makeBatch([{ ids, start: 1 }]).inputs
+    const out = new Float32Array(ids.length * codec.size)
+    const { positions, mask } = rest
+    const inputs = { ...weightTensors(saved.weights), ids: _, positions, mask }
+    await session.run(inputs, { logits: float32(out, [ids.length, codec.size]) })
+    logits.push(ids.map((_, t) => [...out.subarray(t * codec.size, (t + 1) * codec.size)]))
+  }
+  await session.release()
+  const texts = TEXTS.map((text) => [text, saved.codec.encode(text)])
+  writeFileSync(join(folder, 'expected.json'), JSON.stringify({ sequences, logits, texts }))
+  return folder
+}
+
+console.log('What Gavel writes, read by transformers')
+const names = readdirSync(join(FIXTURES, 'parity'))
+const folders = []
+for (const name of names)
+  for (const configFile of ['config.json', 'config.v4.json']) folders.push(await trainedFolder(name, configFile))
+console.log(await python('check_export.py', folders))
+
+console.log('\nWhat transformers writes, read by Gavel')
+const out = temporaryFolder()
+await python('write_models.py', [folders[names.indexOf('llama3-rope') * 2]!, out])
+for (const name of readdirSync(out).filter((entry) => !entry.endsWith('.safetensors'))) {
+  const expected = readSafetensors(join(out, `${name}.expected.safetensors`))
+  const { weights } = openFolder(join(out, name))
+  for (const [parameter, { shape, data }] of expected) {
+    assert.deepEqual(weights.get(parameter)!.shape, shape)
+    assert.ok(Buffer.from(weights.get(parameter)!.data.buffer).equals(Buffer.from(data.buffer)), `${name} ${parameter}`)
+  }
+  console.log(`ok   ${name}: ${expected.size} tensors, ${readdirSync(join(out, name)).length} files`)
+}
+
+console.log('\nOne cache for both')
+const hub = new LocalHub()
+const endpoint = await hub.start()
+const fetched = () => hub.requests.filter((request) => request.startsWith('GET') && request.includes('/resolve/'))
+for (const files of [
+  LAYOUT_FILES,
+  new Map(readdirSync(tinyModelFolder()).map((name) => [name, readFileSync(join(tinyModelFolder(), name))])),
+]) {
+  hub.files = files
+  const [ours, theirs] = [temporaryFolder(), temporaryFolder()]
+  const env = (cache: string) => ({ HF_ENDPOINT: endpoint, HF_HUB_CACHE: cache, HF_HUB_DISABLE_XET: '1' })
+  const source = { type: 'hub', repo: REPO } as const
+  await downloadModel(source, { endpoint, cacheFolder: ours })
+  await python('snapshot.py', [REPO], env(theirs))
+  assert.deepEqual(cacheLayout(ours, REPO), cacheLayout(theirs, REPO))
+  hub.requests = []
+  assert.equal(
+    await downloadModel(source, { endpoint, cacheFolder: theirs }),
+    await python('snapshot.py', [REPO], env(ours)).then((path) => path.replace(ours, theirs)),
+  )
+  assert.deepEqual(fetched(), [])
+  // And without a hub at all.
+  assert.ok(await python('snapshot.py', [REPO], { ...env(ours), HF_HUB_OFFLINE: '1' }))
+  assert.ok(await downloadModel(source, { cacheFolder: theirs, offline: true }))
+  console.log(`ok   ${files.size} files, the same layout; neither fetches what the other has`)
+  if (files === LAYOUT_FILES && process.argv.includes('--record'))
+    writeFileSync(join(FIXTURES, 'hub/layout.json'), `${JSON.stringify(cacheLayout(theirs, REPO), null, 2)}\n`)
+}
+hub.close()
