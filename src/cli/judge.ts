@@ -19,7 +19,7 @@ const COLUMNS: Columns<Judge> = {
   name: (j) => j.name ?? '-',
   version: (j) => j.version,
   provider: (j) => j.provider.type,
-  model: (j) => (j.provider.type === 'ensemble' ? `${j.provider.judges.length} judges` : j.provider.model),
+  model: (j) => (j.provider.type === 'ensemble' ? `${j.provider.judges.length} judges` : (j.provider.model ?? '-')),
   template: (j) => (typeof j.template === 'string' ? j.template : 'its own'),
   labels: (j) => `${j.labels.yes}/${j.labels.no}`,
   calibrated: (j) => j.calibration?.map.method ?? '-',
@@ -72,12 +72,12 @@ export function registerJudge(program: Command, io: Io): void {
     .option('--name <name>', 'what to call it')
     .option(
       '--provider <type>',
-      'openai (any compatible endpoint), huggingface, decisions, systemone, local (a model here) or ensemble',
+      'openai (any compatible endpoint), huggingface, decisions, systemone, rerank, local (a model here) or ensemble',
     )
     .option('--model <model>', "the provider's name of the model; of a local judge, a model by id or name")
     .option(
       '--base-url <url>',
-      'openai, decisions, systemone: the endpoint up to and with its version, https://host/v1',
+      'openai, decisions, systemone, rerank: the endpoint up to and with its version, https://host/v1',
     )
     .option('--api <api>', 'openai: chat or completions')
     .option('--endpoint-url <url>', 'huggingface: a dedicated Inference Endpoint')

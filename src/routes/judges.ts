@@ -3,7 +3,7 @@ import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { carriesLabel } from '../core/judges/labels.ts'
-import { checkTemplate, MAX_ANSWER_CHARS } from '../core/judges/template.ts'
+import { checkTemplate, MAX_ANSWER_CHARS, RERANK_TEMPLATE } from '../core/judges/template.ts'
 import { checkPublicUrl } from '../core/public-url.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
 import { createJudge, judge, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
@@ -28,7 +28,8 @@ async function prepare(
   tenant: string,
   body: CreateJudge,
 ): Promise<{ body: JudgeBody; secret: string | null }> {
-  const { name: _, provider, ...rest } = body
+  const { name: _, provider, ...given } = body
+  const rest = provider.type === 'rerank' ? forReranker(given) : given
   const labels = { yes: rest.labels.yes ?? 'Yes', no: rest.labels.no ?? 'No' }
   if (carriesLabel(labels.yes, labels.no)) {
     throw new GavelError('unprocessable', '`labels.yes` and `labels.no` are the same; give two different words.', {
@@ -46,6 +47,18 @@ async function prepare(
 
 const isGguf = (source: ModelSource): boolean =>
   source.type !== 'checkpoint' && /\.gguf$/i.test((source.type === 'hub' ? source.file : source.path) ?? '')
+
+/**
+ * A reranker is asked with question and answer alone.
+ * @throws GavelError `unprocessable` for wording that it would never see
+ */
+function forReranker<B extends Omit<CreateJudge, 'name' | 'provider'>>(given: B): B {
+  const hasWording = given.template !== 'answer-correctness' || given.rubric !== undefined || given.debias.length > 0
+  if (!hasWording) return { ...given, template: RERANK_TEMPLATE }
+  const message =
+    '`template`, `rubric` and `debias` are not for a reranker, which gets question and answer alone; leave them out.'
+  throw new GavelError('unprocessable', message, { param: 'template' })
+}
 
 type Provider = CreateJudge['provider']
 type Prepare<P> = (
@@ -69,6 +82,10 @@ const PREPARE: { [T in Provider['type']]: Prepare<Extract<Provider, { type: T }>
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async systemone({ api_key: secret = null, ...provider }, deps) {
+    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    return { provider: { ...provider, has_api_key: secret !== null }, secret }
+  },
+  async rerank({ api_key: secret = null, ...provider }, deps) {
     checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },

@@ -1,3 +1,4 @@
+import { CircuitBreaker } from '../../core/circuit-breaker.ts'
 import { GavelError } from '../../core/errors.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, Rng } from '../../core/ports.ts'
 
@@ -13,6 +14,8 @@ export interface ProviderOptions {
   rng?: Rng
   /** The first wait before a retry, in ms; it doubles with each. */
   backoffMs?: number
+  /** Leaves the provider alone while it is down; one a client unless given. */
+  breaker?: CircuitBreaker
 }
 
 /** What a provider is asked for beside the answer; taken back where it refuses. */
@@ -64,13 +67,17 @@ class CallFailure extends Error {
 /**
  * A {@link JudgeClient} over an HTTP provider. Each item is asked on its own, at most `concurrency` at once, and tried
  * again after 408, 409, 429, 5xx, a timeout or a broken connection. What cannot be had is that item's `GavelError`
- * (`judge_unreachable`).
+ * (`judge_unreachable`). A provider that is down is left alone for a while: items that come then fail at once, saying how
+ * long that lasts.
  */
 export function providerJudgeClient(ask: AskProvider, options: ProviderOptions): JudgeClient {
   const { timeoutMs, concurrency, apiKey } = options
   const send = options.fetch ?? globalThis.fetch.bind(globalThis)
   const rng = options.rng ?? { uniform: Math.random }
   const backoffMs = options.backoffMs ?? 500
+  // Every call in flight may fail of one cause; only when there is more to it is the provider down.
+  const breaker = options.breaker ?? new CircuitBreaker({ clock: Date, failures: concurrency + 5, openMs: 2000 })
+  let lastFailure = ''
   // What the provider takes is learnt once, for all later calls.
   let level = 0
   let noThinking = true
@@ -92,10 +99,23 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
     for (let retry = 0; ;) {
       signal?.throwIfAborted()
       const asked = { level, noThinking }
+      const shutMs = breaker.enter()
+      // What was begun before it shut waits for it as for a provider that fails.
+      if (shutMs > 0 && retry === 0) return leftAlone(shutMs, lastFailure)
       try {
-        return { ...(await askOnce(request, signal)), latencyMs: performance.now() - started }
+        if (shutMs > 0) throw new CallFailure(lastFailure, { retryable: true })
+        const answer = await askOnce(request, signal)
+        breaker.succeeded()
+        return { ...answer, latencyMs: performance.now() - started }
       } catch (error) {
+        if (signal?.aborted) breaker.undecided()
         signal?.throwIfAborted()
+        if (shutMs === 0) {
+          if (isOutage(error)) {
+            lastFailure = toldOf(error, apiKey)
+            breaker.failed()
+          } else breaker.succeeded()
+        }
         if (refuses(error, /logprobs/i) && asked.level < TOP_LOGPROBS.length - 1) {
           level = Math.max(level, asked.level + 1)
           continue
@@ -183,11 +203,26 @@ function refuses(error: unknown, what: RegExp): boolean {
   return error instanceof CallFailure && (error.status === 400 || error.status === 422) && what.test(error.message)
 }
 
+/** Whether a failure says that the provider is down: not one that it answered with a refusal, or with a plea to wait. */
+const isOutage = (error: unknown) => error instanceof CallFailure && error.retryable && error.status !== 429
+
+/** What an error says, without the secret. */
+function toldOf(error: unknown, apiKey: string | null): string {
+  const told = error instanceof Error ? error.message : String(error)
+  return apiKey ? told.replaceAll(apiKey, '[api_key]') : told
+}
+
 function unreachable(error: unknown, tries: number, apiKey: string | null): GavelError {
   if (error instanceof GavelError) return error
-  const told = error instanceof Error ? error.message : String(error)
-  const message = `The judge's provider gave no judgment${tries > 1 ? ` in ${tries} tries` : ''}: ${told}`
-  return new GavelError('judge_unreachable', apiKey ? message.replaceAll(apiKey, '[api_key]') : message)
+  const often = tries > 1 ? ` in ${tries} tries` : ''
+  const message = `The judge's provider gave no judgment${often}: ${toldOf(error, apiKey)}`
+  return new GavelError('judge_unreachable', message)
+}
+
+function leftAlone(ms: number, lastFailure: string): GavelError {
+  const retryAfter = Math.ceil(ms / 1000)
+  const message = `The judge's provider is down and is left alone for now (${lastFailure}). It is tried again in ${retryAfter} s.`
+  return new GavelError('judge_unreachable', message, { retryAfter })
 }
 
 /** Applies an async function to all values, at most `limit` at once; results in order. */

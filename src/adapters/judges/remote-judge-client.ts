@@ -5,6 +5,7 @@ import { decisionsJudgeClient, systemoneJudgeClient } from './decisions.ts'
 import { huggingfaceJudgeClient } from './huggingface.ts'
 import { openaiJudgeClient } from './openai.ts'
 import type { ProviderOptions } from './provider-call.ts'
+import { rerankJudgeClient } from './rerank.ts'
 
 type Provider<T extends Judge['provider']['type']> = Extract<Judge['provider'], { type: T }>
 
@@ -19,6 +20,8 @@ const CLIENTS = {
     }),
   decisions: ({ base_url, model }, options) => decisionsJudgeClient({ ...options, baseUrl: base_url, model }),
   systemone: ({ base_url, model }, options) => systemoneJudgeClient({ ...options, baseUrl: base_url, model }),
+  rerank: ({ base_url, model = null, dialect, raw_scores }, options) =>
+    rerankJudgeClient({ ...options, baseUrl: base_url, model, dialect, rawScores: raw_scores }),
   ensemble: () => {
     throw new GavelError('invalid_request', 'An ensemble has no model of its own to ask.', { param: 'judge' })
   },

@@ -52,6 +52,9 @@ export const BUILT_IN_TEMPLATES = {
   },
 } satisfies Record<string, Exclude<JudgeTemplate, string>>
 
+/** What a reranker is put: query and document, a message each. */
+export const RERANK_TEMPLATE = { system: '{question}', user: '{answer}' }
+
 /** What may stand in braces in a template, and whether it must. */
 const PLACEHOLDERS = {
   question: 'required',

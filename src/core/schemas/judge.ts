@@ -40,6 +40,27 @@ const decisionEntries = (path: string) => ({
 export const decisionsProvider = fields({ type: v.literal('decisions'), ...decisionEntries('`/decisions`') })
 export const systemoneProvider = fields({ type: v.literal('systemone'), ...decisionEntries('`/systemone`') })
 
+export const rerankProvider = fields({
+  type: v.literal('rerank'),
+  base_url: url('The endpoint that /rerank is put after, e.g. `https://host/v1`.'),
+  model: v.optional(shortText("The endpoint's name of the model, where it has more than one.")),
+  api_key: v.optional(apiKey),
+  dialect: v.optional(
+    v.pipe(
+      v.picklist(['jina', 'tei']),
+      v.description('`jina`: `{model, query, documents}`, as Jina, Cohere, vLLM and SGLang; `tei`: `{query, texts}`.'),
+    ),
+    'jina',
+  ),
+  raw_scores: v.optional(
+    v.pipe(
+      v.boolean(),
+      v.description('Whether scores are log-odds, to be put through the logistic function. Default false: in [0, 1].'),
+    ),
+    false,
+  ),
+})
+
 export const localProvider = fields({
   type: v.literal('local'),
   model: reference('A model resource, by id or name.'),
@@ -77,6 +98,7 @@ export const judgeProvider = v.variant('type', [
   huggingfaceProvider,
   decisionsProvider,
   systemoneProvider,
+  rerankProvider,
   localProvider,
   ensembleProvider,
 ])
@@ -175,6 +197,7 @@ export const judge = v.object({
     withoutSecret(v.omit(huggingfaceProvider, ['api_key']).entries),
     withoutSecret(v.omit(decisionsProvider, ['api_key']).entries),
     withoutSecret(v.omit(systemoneProvider, ['api_key']).entries),
+    withoutSecret(v.omit(rerankProvider, ['api_key']).entries),
     v.object(localProvider.entries),
     v.object(ensembleProvider.entries),
   ]),
