@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { REFERENCE_FILE } from '../checkpoint/training-files.ts'
 import { PolicyScorer } from '../engines/policy-scorer.ts'
 import type { Weights } from '../engines/weights.ts'
 import { checkWeights } from '../models/load.ts'
@@ -9,9 +10,6 @@ import type { startTraining } from './training-run.ts'
 
 type Run = Awaited<ReturnType<typeof startTraining>>
 export type Reference = NonNullable<Awaited<ReturnType<typeof openReference>>>
-
-/** The reference's trained parameters, in the checkpoints of a run that resets it. */
-export const REFERENCE_FILE = 'reference.safetensors'
 
 /**
  * The policy that the trained one is held close to, or null where nothing does: the first one, or every so many steps

@@ -8,6 +8,7 @@ import type { Download } from '../../core/schemas/worker.ts'
 import type { WorkerApi } from '../worker/worker-api.ts'
 import { fileSha256 } from './commit.ts'
 import { OPTIMIZER_FILE } from './optimizer-file.ts'
+import { REFERENCE_FILE, VALUE_HEAD_FILE } from './training-files.ts'
 
 /**
  * Fetches an object into a file and holds it against its size and hash. Throws `corrupt_model` naming it, and
@@ -45,10 +46,13 @@ export async function fetchCheckpoint(
   return folder
 }
 
-/** Fetches what it takes to use a checkpoint's model: all but the optimizer's memory, which is most of the bytes. */
+/** What only the run itself has a use for; most of a checkpoint's bytes. */
+const OF_THE_RUN = new Set([OPTIMIZER_FILE, REFERENCE_FILE, VALUE_HEAD_FILE])
+
+/** Fetches what it takes to use a checkpoint's model. */
 export const fetchModel: typeof fetchCheckpoint = (api, objects, folder) =>
   fetchCheckpoint(
     api,
-    objects.filter(({ name }) => name !== OPTIMIZER_FILE),
+    objects.filter(({ name }) => !OF_THE_RUN.has(name)),
     folder,
   )

@@ -14,6 +14,8 @@ import { OPTIMIZER_FILE, readOptimizer, writeOptimizer } from './optimizer-file.
 
 /** Its name in a checkpoint. */
 export const VALUE_HEAD_FILE = 'value_head.safetensors'
+/** The reference's trained parameters, in the checkpoints of a run that resets it. */
+export const REFERENCE_FILE = 'reference.safetensors'
 
 /** What a run trains: a model with, for LoRA, adapters on it. */
 export interface Training {
