@@ -7,6 +7,12 @@ const COMMANDS = new Set(
   ).split(' '),
 )
 
+const SUPERSCRIPTS = Object.fromEntries([...'⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺'].map((sign, i) => [sign, '0123456789-+'[i]]))
+const FRACTIONS: Record<string, string> = {
+  '¼': '1/4', '½': '1/2', '¾': '3/4', '⅐': '1/7', '⅑': '1/9', '⅒': '1/10', '⅓': '1/3', '⅔': '2/3', '⅕': '1/5', '⅖': '2/5',
+  '⅗': '3/5', '⅘': '4/5', '⅙': '1/6', '⅚': '5/6', '⅛': '1/8', '⅜': '3/8', '⅝': '5/8', '⅞': '7/8',
+} // prettier-ignore
+
 /** The end of a row of a matrix (LaTeX's `\\`). */
 export const ROW_END = '⏎'
 
@@ -17,9 +23,17 @@ export const ROW_END = '⏎'
 const SPELLINGS: [RegExp, string][] = [
   [/[\u2212\u2013\u2010\u2011\uFE63]/g, '-'],
   [/\u2062|\u2061|\u200b|\ufeff/g, ''],
+  [/⁄/g, '/'],
+  [/\\\{ ?\\\}/g, '∅'],
+  [/\{([^{}]*)\\over(?![a-z])([^{}]*)\}/g, '\\frac{$1}{$2}'],
   [/[\u00a0\u2009\u202f]/g, ' '],
   // `$125$ miles`: a formula between delimiters, not money.
   [/(?<!\\)\$([^$\s\\]|[^$\s][^$]*[^$\s\\])\$(?!\d)/g, ' $1 '],
+  // `-5` in words, `$5k`, `1'234`, `5 x 10^3`, `20 °C`.
+  [/\b(?:negative|minus) (?=[$\d.\\]|(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty)\b)/gi, '-'],
+  [/(\$ ?\d[\d.,]*)[kK](?![A-Za-z])/g, '$1 thousand'],
+  [/(?<=\d)['’_](?=\d{3}(?!\d))/g, ''],
+  [/(?<=\d) ?[xX] ?(?=10 ?\^)/g, '*'],
   [/\\displaystyle(?![a-z])|\\(?:textstyle|limits|nolimits|nonumber|hfill|centering)(?![A-Za-z])/g, ''],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)\s?\.(?!\d)/g, ' '],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)(?![A-Za-z])/g, ''],
@@ -37,6 +51,8 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\[dtc]frac/g, '\\frac'],
   [/\\[dt]binom/g, '\\binom'],
   [/\^ ?\{? ?(?:\\circ|\\degree|°|∘) ?\}?|\\degree(?![A-Za-z])|º/g, '°'],
+  [/° ?C(?![A-Za-z])/g, ' celsius'],
+  [/° ?F(?![A-Za-z])/g, ' fahrenheit'],
   [/\\(?:leq?slant|leqq?|le)(?![A-Za-z])|<=|=<|⩽/g, '≤'],
   [/\\(?:geq?slant|geqq?|ge)(?![A-Za-z])|>=|⩾/g, '≥'],
   [/\\lt(?![A-Za-z])|&lt;/g, '<'],
@@ -63,14 +79,10 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\(?:rbrace)(?![A-Za-z])/g, '}'],
   [/\\(?:ldots|cdots|dots[cmb]?)(?![A-Za-z])|\.\.\./g, '…'],
   [/\\prime(?![A-Za-z])|[’′]/g, "'"],
-  [/²/g, '^2'],
-  [/³/g, '^3'],
-  [/½/g, ' 1/2'],
-  [/¼/g, ' 1/4'],
-  [/¾/g, ' 3/4'],
   [/√/g, '\\sqrt'],
   [/\\([%$#&_{}])/g, '$1'],
   [/\s+/g, ' '],
+  [/(?<=\p{L}{2}) \^/gu, '^'],
 ] // prettier-ignore
 
 /**
@@ -86,6 +98,8 @@ export function cleanMath(span: string): string {
   })
   // `\\[4pt]`: the space between two rows.
   text = text.replace(/⏎ ?\[ ?-?[\d.]{1,6} ?[a-z]{2} ?\]/g, ROW_END)
+  text = text.replace(/[⁰¹²³⁴-⁹⁻⁺]+/g, (run) => `^{${[...run].map((sign) => SUPERSCRIPTS[sign]).join('')}}`)
+  text = text.replace(/[¼½¾⅐-⅞]/g, (sign) => ` ${FRACTIONS[sign]}`)
   for (const [pattern, spelling] of SPELLINGS) text = text.replace(pattern, spelling)
   text = trimEnd(text.trim())
   // A pair of dollars is a delimiter; a single one before or behind a number is money.

@@ -20,7 +20,7 @@ const SENTENCES_TRIED = 200
 const HASHES = /####/g
 const BOXED = /\\(?:boxed|fbox)\s?\{/g
 const STATED =
-  /\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong)\b)|\n[ \t]{0,8}A:|^A:/gi
+  /\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong|not)\b)|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:/gi
 
 /**
  * Every way to read the last stated answer, the likeliest first: behind `####`, in `\boxed{}`, behind "answer is" or
@@ -75,7 +75,8 @@ function boxed(text: string, last: number): MathValue[] {
     const before = text.lastIndexOf('\\boxed{', at - 1)
     if (at === 0 || before < 0 || inside.length === 16) break
     const end = closingBrace(text, before + 6)
-    const between = end < 0 ? '?' : text.slice(end + 1, at)
+    // One box inside another is but that.
+    const between = end < 0 || end > at ? '?' : text.slice(end + 1, at)
     if (!isJoint(between)) break
     at = before
   }

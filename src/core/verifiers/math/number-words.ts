@@ -44,3 +44,40 @@ function isNumberWord(word: string): boolean {
   const lower = word.toLowerCase()
   return lower.split('-').every((part) => SMALL.includes(part) || TENS.includes(part) || part in SCALES)
 }
+
+const FRACTIONS = 'half third quarter fifth sixth seventh eighth ninth tenth'.split(' ')
+const BOTTOMS: Record<string, number> = { ...Object.fromEntries(FRACTIONS.map((name, i) => [name, i + 2])), fourth: 4 }
+
+/** Which part a word names: 4 for `quarter`; 0 where it names none. */
+function bottomOf(word: string | undefined): number {
+  const name =
+    word
+      ?.toLowerCase()
+      .replace(/^halves$/, 'half')
+      .replace(/s$/, '') ?? ''
+  return Object.hasOwn(BOTTOMS, name) ? BOTTOMS[name] : 0
+}
+
+/**
+ * The number that words begin with, as top / bottom, and how many of them it takes: `two thirds`, `a dozen`, `half`,
+ * `two and a half`. Null where none.
+ */
+export function readWrittenNumber(words: string[]): { top: number; bottom: number; used: number } | null {
+  // `three-quarters` is two words; `twenty-one` stays one.
+  const [head, tail] = /^([a-z]+)-([a-z]+)$/i.exec(words[0])?.slice(1) ?? []
+  if (bottomOf(tail) > 0) {
+    const found = readWrittenNumber([head, tail, ...words.slice(1)])
+    return found && { ...found, used: found.used - 1 }
+  }
+  if (bottomOf(words[0]) === 2) return { top: 1, bottom: 2, used: 1 }
+  const article = /^an?$/i.test(words[0])
+  if (article && bottomOf(words[1]) > 0) return { top: 1, bottom: bottomOf(words[1]), used: 2 }
+  const whole = article ? readNumberWords(['one', ...words.slice(1)]) : readNumberWords(words)
+  if (!whole || (article && whole.used < 2)) return null
+  if (bottomOf(words[whole.used]) > 0) {
+    return { top: whole.value, bottom: bottomOf(words[whole.used]), used: whole.used + 1 }
+  }
+  const part = words[whole.used]?.toLowerCase() === 'and' ? readWrittenNumber(words.slice(whole.used + 1)) : null
+  if (!part || part.bottom === 1) return { top: whole.value, bottom: 1, used: whole.used }
+  return { top: whole.value * part.bottom + part.top, bottom: part.bottom, used: whole.used + 1 + part.used }
+}

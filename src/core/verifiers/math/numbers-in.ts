@@ -19,7 +19,7 @@ const MAX_DIGITS = 300
 export function numbersIn(text: string): FoundNumber[] {
   const found: FoundNumber[] = []
   for (let i = 0; i < text.length; i++) {
-    const startsHere = /[-+$€£.\d\\]/.test(text[i]) && !/[\w.]/.test(text[i - 1] ?? ' ')
+    const startsHere = /[-+$€£¥₹.\d\\]/.test(text[i]) && !/[\w.]/.test(text[i - 1] ?? ' ')
     const spelled = startsHere ? spelledAt(text, i) : null
     const value =
       spelled === null || spelled.length > MAX_DIGITS ? null : parseValue(spelled.replace(/(\d),(?=\d{1,2}$)/, '$1.'))
@@ -29,13 +29,13 @@ export function numbersIn(text: string): FoundNumber[] {
       while (/\w/.test(text[i]) && /\w/.test(text[i + 1] ?? ' ')) i++
       continue
     }
-    found.push({ number: value, start: i, end: i + spelled.length, currency: /[$€£]/.test(spelled) })
+    found.push({ number: value, start: i, end: i + spelled.length, currency: /[$€£¥₹]/.test(spelled) })
     i += spelled.length - 1
   }
   return found
 }
 
-const LEAD = /[$€£]? ?[-+]?[$€£]? ?/y
+const LEAD = /[$€£¥₹]? ?[-+]?[$€£¥₹]? ?/y
 const FRACTION = /\\frac ?(?:\{ ?-?[\d.]{1,300} ?\}|\d) ?(?:\{ ?-?[\d.]{1,300} ?\}|\d)/y
 const WHOLE = /\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?![\d ]*[\d/])|\d+|(?=\.\d)/y
 /** `2,74`, but not the pair in `(2,74)`. */

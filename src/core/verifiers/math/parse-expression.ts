@@ -140,7 +140,7 @@ class Parser {
     return (
       next !== '' &&
       (/[A-Za-z\p{Script=Greek}([{∞]/u.test(next) ||
-        (next === '\\' && !/^\\end/.test(this.text.slice(this.at, this.at + 4))) ||
+        (next === '\\' && !/^\\(?:end|rfl|rce)/.test(this.text.slice(this.at, this.at + 4))) ||
         (/[\d.]/.test(next) && /[)}\]] ?$/.test(this.text.slice(Math.max(0, this.at - 2), this.at))))
     )
   }

@@ -1,7 +1,7 @@
 import { cleanMath } from './clean-math.ts'
 import { bothSigns, some, variables, type Node } from './expression.ts'
 import type { MathExpression, MathValue } from './math-value.ts'
-import { readNumberWords, SCALES } from './number-words.ts'
+import { readWrittenNumber, SCALES } from './number-words.ts'
 import { parseExpression } from './parse-expression.ts'
 import { rational } from './rational.ts'
 import { unitOf } from './units.ts'
@@ -28,8 +28,11 @@ export function readings(span: string): MathValue[] {
   if (span.length > MAX_SPAN) return []
   const text = cleanMath(span)
   const others = [
-    /^[-+]?[$€£]? ?\d+,\d+ ?[$€£%]?(?: [\p{L}.]+)*$/u.test(text) ? text.replace(',', '.') : null,
-    /^[-+]?[$€£]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
+    // `2,74`; but `1,234` has a separator of thousands, and nothing else.
+    /^[-+]?[$€£¥₹]? ?(?![1-9]\d{0,2},\d{3}(?!\d))\d+,\d+ ?[$€£¥₹%]?(?: [\p{L}.]+)*$/u.test(text)
+      ? text.replace(',', '.')
+      : null,
+    /^[-+]?[$€£¥₹]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
     /^[-+]?\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/ /g, '').replace(',', '.') : null,
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
@@ -43,7 +46,10 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
   if (text === '' || depth > MAX_DEPTH || !/[\p{L}\p{N}∅∞]/u.test(text)) return null
   return (
     parseNumber(text) ??
+    parseClock(text) ??
+    parseDate(text) ??
     parseBased(text) ??
+    parseWritten(text) ??
     parseChoice(text, depth) ??
     parseJoined(text, depth) ??
     parseRelation(text, depth) ??
@@ -66,10 +72,56 @@ function parseBased(text: string): MathValue | null {
   return found && { kind: 'based', digits: found[1].replace(/^0+(?=.)/, ''), base: found[2] }
 }
 
-/** `(C)`, `(C) 12`, `C. 12`; a letter alone is left to be a name. */
-function parseChoice(text: string, depth: number): MathValue | null {
-  const found = /^(?:\( ?([A-J]) ?\)|([A-J])[.):](?= ))(.*)$/.exec(text)
+/** `3:30 PM`, `5 p.m.`; without its half of the day, `3:30` is left to be a ratio. */
+function parseClock(text: string): MathValue | null {
+  const found = /^(\d{1,2})(?::(\d{2}))? ?([ap])\.? ?m\.?$/i.exec(text)
   if (!found) return null
+  const [hour, minute] = [Number(found[1]), Number(found[2] ?? 0)]
+  if (hour < 1 || hour > 12 || minute > 59) return null
+  return { kind: 'clock', hour, minute, half: found[3].toLowerCase() as 'a' | 'p' }
+}
+
+const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ')
+const MONTH =
+  '(jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec|january|february|march|april|august|september|october|november|december)'
+const DATES = [
+  new RegExp(`^${MONTH}\\.? (?<day>\\d{1,2})(?:st|nd|rd|th)?(?:,? (?<year>\\d{4}))?$`, 'i'),
+  new RegExp(`^(?<day>\\d{1,2})(?:st|nd|rd|th)? (?:of )?${MONTH}\\.?(?:,? (?<year>\\d{4}))?$`, 'i'),
+]
+
+/** `July 4, 1776`, `4th of July`: as text in one form. */
+function parseDate(text: string): MathValue | null {
+  if (text.length > 32) return null
+  const found = DATES.map((form) => form.exec(text)).find((match) => match !== null)
+  if (!found) return null
+  const month = MONTHS.findIndex((name) => found.slice(1).some((part) => part?.toLowerCase().startsWith(name)))
+  const { day, year } = found.groups!
+  return { kind: 'text', text: `${year ?? ''}-${month + 1}-${Number(day)}` }
+}
+
+/** A number in words, with a fraction or a unit behind it: `two hundred and fifty`, `two and a half hours`. */
+function parseWritten(text: string): MathExpression | null {
+  const negative = text.startsWith('-')
+  const words = text.slice(negative ? 1 : 0, MAX_SPAN).split(' ')
+  const found = /^[A-Za-z]/.test(words[0]) ? readWrittenNumber(words) : null
+  if (!found) return null
+  const rest = words.slice(found.used)
+  if (!rest.every(isUnitWord)) return null
+  const n = BigInt(found.top) * (negative ? -1n : 1n)
+  const node: Node = {
+    op: 'num',
+    exact: rational(n, BigInt(found.bottom)),
+    approx: Number(n) / found.bottom,
+    decimals: 0,
+  }
+  const unit = rest.length > 0 ? unitOf(rest.join(' ').replace(/^of an? /, '')) : null
+  return { kind: 'expression', node, text: normal(text), percent: false, unit }
+}
+
+/** `(C)`, `(C) 12`, `C. 12`, `option C`; a letter alone is left to be a name. */
+function parseChoice(text: string, depth: number): MathValue | null {
+  const found = /^(?:(?:option|choice) )?(?:\( ?([A-J]) ?\)|([A-J])(?:[.):](?= )|(?<=^\w{6} \w)$))(.*)$/i.exec(text)
+  if (!found || !/[A-J]/.test(found[1] ?? found[2])) return null
   const letter = found[1] ?? found[2]
   if (found[3].trim() === '') return { kind: 'choice', letter, value: null }
   const value = parseClean(found[3], depth + 1)
@@ -82,7 +134,20 @@ function parseJoined(text: string, depth: number): MathValue | null {
   if (parts.length < 2 || parts.length > MAX_ITEMS) return null
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null || (item.kind === 'text' && parts.length > 8))) return null
+  const sum = joined === 'and' && items.length === 2 ? compound(items as MathValue[], text) : null
+  if (sum) return sum
   return { kind: 'list', open: '', close: '', joined, items: items as MathValue[] }
+}
+
+/** `5 dollars and 25 cents`: one amount in two units, the greater one first. */
+function compound([first, second]: MathValue[], text: string): MathValue | null {
+  if (first.kind !== 'expression' || second.kind !== 'expression' || !first.unit || !second.unit) return null
+  const sameKind = first.unit.dimension === second.unit.dimension && first.unit.factor > second.unit.factor
+  if (!sameKind || first.node.op !== 'num' || second.node.op !== 'num') return null
+  const parts = rational(BigInt(Math.round(second.unit.factor * 1e9)), BigInt(Math.round(first.unit.factor * 1e9)))
+  const share: Node = { op: 'num', exact: parts, approx: second.unit.factor / first.unit.factor, decimals: 0 }
+  const node: Node = { op: 'add', a: first.node, b: { op: 'mul', a: second.node, b: share } }
+  return { kind: 'expression', node, text: normal(text), percent: false, unit: first.unit }
 }
 
 /** A chain of relations. An equation that names its last side is that name's; others stay relations. */
@@ -152,7 +217,8 @@ function parseUnion(text: string, depth: number): MathValue | null {
   return { kind: 'union', first, rest: rest.map((part, i) => ({ sign: signs[i], part })) }
 }
 
-function parseRatio(text: string): MathValue | null {
+function parseRatio(given: string): MathValue | null {
+  const text = given.replace(/^(\d[\d.]{0,9}) to (\d[\d.]{0,9})$/, '$1:$2')
   const { parts, signs } = splitAt(text, /:/)
   if (signs.length === 0 || parts.length > 6) return null
   const nodes = parts.map((part) => parseExpression(part.trim()))
@@ -161,7 +227,9 @@ function parseRatio(text: string): MathValue | null {
 }
 
 /** A list in brackets; a set may have one member or a condition (`{x | x > 5}`). */
-function parseBracketed(text: string, depth: number): MathValue | null {
+function parseBracketed(given: string, depth: number): MathValue | null {
+  // An open end may be written as a bracket turned outward: `]0, 1]`.
+  const text = given.replace(/^\](?=[^[\]]+[[\]]$)/, '(').replace(/(?<=^[[(][^[\]]+)\[$/, ')')
   if (!OPENING.includes(text[0]) || closingBracket(text, 0) !== text.length - 1) return null
   const inside = text.slice(1, -1).trim()
   if (text[0] === '{') {
@@ -184,10 +252,10 @@ function parseBracketed(text: string, depth: number): MathValue | null {
 
 /** An expression, perhaps with money before it, percent or words of its unit behind it. */
 function parseQuantity(text: string): MathExpression | null {
-  const sign = /^([-+]?) ?([$€£]) ?/.exec(text)
+  const sign = /^([-+]?) ?([$€£¥₹]) ?/.exec(text)
   let body = sign ? sign[1] + text.slice(sign[0].length) : text
   let unit = sign?.[2] ?? ''
-  const behind = /^(.*\d) ?([$€£¢])$/.exec(body)
+  const behind = /^(.*\d) ?([$€£¢¥₹])$/.exec(body)
   if (behind) [, body, unit] = behind
   const share = /^(.*[\d)}]) ?(?:%|percent(?:age)?|pct)(?: (?:of )?[\p{L} '-]*)?$/iu.exec(body)
   if (share) return quantity(share[1], text, true, null)
@@ -202,10 +270,10 @@ function parseQuantity(text: string): MathExpression | null {
   const measured = tail !== '' && (unitOf(tail) !== null || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
   const found = (measured ? quantity(head, text, false, tail) : null) ?? quantity(body, text, false, unit)
   if (found && (!measured || SCALES[words[from].toLowerCase()] === undefined)) return found
-  if (from === words.length) return writtenOut(words, text)
+  if (from === words.length) return null
   const scale = SCALES[words[from].toLowerCase()]
   if (scale !== undefined) return scaled(head, scale, text, words.slice(from + 1).join(' '))
-  return /\d/.test(head) ? quantity(head, text, false, tail) : writtenOut(words, text)
+  return /\d/.test(head) ? quantity(head, text, false, tail) : null
 }
 
 /** Words that may follow a number without changing it. */
@@ -226,16 +294,6 @@ function scaled(head: string, scale: number, text: string, unit: string): MathEx
   const found = quantity(head, text, false, unit)
   if (!found || found.node.op === 'matrix') return null
   return { ...found, node: { op: 'mul', a: found.node, b: whole(scale) } }
-}
-
-/** `twenty-one apples`. */
-function writtenOut(words: string[], text: string): MathExpression | null {
-  const found = readNumberWords(words)
-  if (!found) return null
-  const rest = words.slice(found.used)
-  if (!rest.every(isUnitWord)) return null
-  const unit = rest.length > 0 ? unitOf(rest.join(' ')) : null
-  return { kind: 'expression', node: whole(found.value), text: normal(text), percent: false, unit }
 }
 
 function whole(value: number): Node {

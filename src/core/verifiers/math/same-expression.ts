@@ -11,7 +11,7 @@ export type Point = (name: string) => number
 
 /** Points over the reals: of both signs, and of sizes at which roots, logarithms and arcs of either kind are real. */
 const RANGES = [
-  [1.2, 2.9], [0.15, 0.85], [4, 19], [-2.8, -1.1], [0.9, 1.6], [-0.8, -0.2], [2.1, 3.4], [30, 90], [-17, -5],
+  [1.2, 2.9], [-2.8, -1.1], [0.15, 0.85], [-0.8, -0.2], [4, 19], [0.9, 1.6], [2.1, 3.4], [30, 90], [-17, -5],
   [0.02, 0.2], [1.01, 1.3], [3.2, 8.1],
 ] // prettier-ignore
 

@@ -1,7 +1,9 @@
 import { bothSigns, variables, type Node } from './expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
+import { realValue } from './evaluate.ts'
 import { rational } from './rational.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
+import { spellValue } from './spell-value.ts'
 import { proportion, sameExpression, sameNumber } from './same-expression.ts'
 
 /**
@@ -13,6 +15,7 @@ export function sameValue(answer: MathValue, gold: MathValue): boolean {
   if (answer.kind === 'expression' && gold.kind === 'expression') return sameQuantity(answer, gold)
   if (answer.kind === 'text' && gold.kind === 'text') return sameText(answer.text, gold.text)
   if (answer.kind === 'based' || gold.kind === 'based') return sameBased(answer, gold)
+  if (answer.kind === 'clock' || gold.kind === 'clock') return sameClock(answer, gold)
   if (answer.kind === 'choice' || gold.kind === 'choice') return sameChoice(answer, gold)
   if (answer.kind === 'ratio' || gold.kind === 'ratio') return sameRatio(answer, gold)
   return sameNamed(answer, gold) || sameList(answer, gold) || sameRelation(answer, gold) || sameRegion(answer, gold)
@@ -50,7 +53,8 @@ function hundredth(node: Node): Node {
 
 /** Whether words say that there is no such thing. */
 export const saysNone = (text: string) => NONE.test(text)
-const NONE = /^(?:∅|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
+const NONE =
+  /^(?:∅|dne|does ?not ?exist|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
 
 function sameText(answer: string, gold: string): boolean {
   const plain = (text: string) =>
@@ -60,6 +64,17 @@ function sameText(answer: string, gold: string): boolean {
       .toLowerCase()
   if (answer === gold || (answer.length > 1 && plain(answer) === plain(gold))) return true
   return (saysNone(answer) && saysNone(gold)) || (saysEverything(answer) && saysEverything(gold))
+}
+
+/** Times of day; where one of two does not say which half of the day, the other may be either. */
+function sameClock(answer: MathValue, gold: MathValue): boolean {
+  if (answer.kind === 'clock' && gold.kind === 'clock')
+    return answer.hour === gold.hour && answer.minute === gold.minute && answer.half === gold.half
+  const [clock, other] = answer.kind === 'clock' ? [answer, gold] : [gold, answer]
+  if (clock.kind !== 'clock') return false
+  if (other.kind === 'named') return sameClock(clock, other.value)
+  if (other.kind === 'ratio') return other.text === spellValue(clock).slice(0, -3)
+  return other.kind === 'expression' && clock.minute === 0 && realValue(other.node) === clock.hour
 }
 
 function sameBased(answer: MathValue, gold: MathValue): boolean {

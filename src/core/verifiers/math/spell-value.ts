@@ -23,6 +23,8 @@ export function spellValue(value: MathValue): string {
       return spellValue(value.value)
     case 'based':
       return `${value.digits}_${value.base}`
+    case 'clock':
+      return `${value.hour}:${String(value.minute).padStart(2, '0')} ${value.half}m`
     case 'choice':
       return value.value ? `(${value.letter}) ${spellValue(value.value)}` : value.letter
     case 'ratio':

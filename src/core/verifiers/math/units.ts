@@ -15,6 +15,10 @@ const DIMENSIONS: Record<string, Record<string, number>> = {
   volume: { l: 1, liter: 1, litre: 1, ml: 0.001, milliliter: 0.001, millilitre: 0.001 },
   dollars: { $: 1, dollar: 1, usd: 1, cent: 0.01, '¢': 0.01 },
   euros: { '€': 1, euro: 1, eur: 1 },
+  yen: { '¥': 1, yen: 1, jpy: 1 },
+  rupees: { '₹': 1, rupee: 1, rs: 1, inr: 1 },
+  celsius: { celsius: 1 },
+  fahrenheit: { fahrenheit: 1 },
   sterling: { '£': 1, gbp: 1 },
 } // prettier-ignore
 
@@ -32,7 +36,7 @@ const UNITS = new Map<string, Unit>(
 
 /** The unit that words behind a number (or the sign before it) name; null where they are another thing (`apples`). */
 export function unitOf(words: string): Unit | null {
-  const found = /^(?:(square|sq|cubic) )?([\p{L}$€£¢]+)(?:\^?\{?([23])\}?)?$/u.exec(words.trim())
+  const found = /^(?:(square|sq|cubic) )?([\p{L}$€£¢¥₹]+)(?:\^?\{?([23])\}?)?$/u.exec(words.trim())
   if (!found) return null
   const spelled = found[2]
   const unit =
