@@ -37,7 +37,7 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\displaystyle(?![a-z])|\\(?:textstyle|limits|nolimits|nonumber|hfill|centering)(?![A-Za-z])/g, ''],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)\s?\.(?!\d)/g, ' '],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)(?![A-Za-z])/g, ''],
-  [/(?<=\d)(?:\{,\}|\\!,\\!|,\\!|\\,|\\ )(?=\d{3}(?!\d))/g, ''],
+  [/(?<=\d)(?:\{,\}|\\!,\\!|,\\! ?|\\,|\\ )(?=\d{3}(?!\d))/g, ''],
   [/\\(?:begin|end)\s?\{(?:align|aligned|equation|gather|gathered|split|cases|displaymath|math|center)\*?\}/g, ' '],
   [/\\[;:, !>]|\\q?quad|~/g, ' '],
   [/\\(?:hspace|vspace|phantom|tag|label|mbox ?\{ ?\})\*?\{[^{}]*\}/g, ' '],
@@ -81,6 +81,8 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\prime(?![A-Za-z])|[’′]/g, "'"],
   [/√/g, '\\sqrt'],
   [/\\([%$#&_{}])/g, '$1'],
+  // `0.333…` goes on as it began.
+  [/(\.\d{0,9}?)(\d)\2{2,30} ?…/g, '$1\\overline{$2}'],
   [/\s+/g, ' '],
   [/(?<=\p{L}{2}) \^/gu, '^'],
 ] // prettier-ignore
@@ -98,6 +100,8 @@ export function cleanMath(span: string): string {
   })
   // `\\[4pt]`: the space between two rows.
   text = text.replace(/⏎ ?\[ ?-?[\d.]{1,6} ?[a-z]{2} ?\]/g, ROW_END)
+  // A system of equations is its equations; one with conditions beside them is a function, and stays.
+  text = text.replace(/\\begin ?\{cases\}([^&]*?)\\end ?\{cases\}/g, (_, rows: string) => rows.replaceAll(ROW_END, ','))
   text = text.replace(/[⁰¹²³⁴-⁹⁻⁺]+/g, (run) => `^{${[...run].map((sign) => SUPERSCRIPTS[sign]).join('')}}`)
   text = text.replace(/[¼½¾⅐-⅞]/g, (sign) => ` ${FRACTIONS[sign]}`)
   for (const [pattern, spelling] of SPELLINGS) text = text.replace(pattern, spelling)

@@ -97,21 +97,53 @@ function isJoint(between: string): boolean {
 
 /** No marker: the whole text where it is but an answer, else what its last sentence with an answer comes down to. */
 function unmarked(text: string): MathValue[] {
-  const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(text) : []
+  const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(conclusion(text)) : []
   if (whole.length > 0 && !isProse(whole[0])) return whole
-  const sentences = joinDisplay(text).split(/\n|[.!?](?=\s)/)
-  for (const sentence of sentences.reverse().slice(0, SENTENCES_TRIED)) {
-    const formulas = lastFormula(sentence)
-    if (formulas) return formulas
+  const sentences = joinDisplay(text).split(/\n|(?<!\b[ap]\.?m)[.!?](?=\s)/)
+  for (const whole of sentences.reverse().slice(0, SENTENCES_TRIED)) {
+    const sentence = conclusion(whole)
+    const other = lastFormula(sentence) ?? closing(sentence)
+    if (other) return other
     const values = valuesOf(sentence, 'last')
     if (values.length > 0 && isNumber(values[0])) return values
   }
   return []
 }
 
+const CONNECTIVES =
+  /(?:^\s*|[,;]? )(?:so|thus|hence|therefore|then|finally|clearly|overall|giving|which (?:means|gives|is)),? (?=\S)/gi
+
+/** What a sentence comes to, where it says so and has a number there: `3x = 15, so x = 5`, `Thus, n = 14`. */
+function conclusion(sentence: string): string {
+  const found = [...sentence.matchAll(CONNECTIVES)].at(-1)
+  const rest = found && sentence.slice(found.index + found[0].length)
+  return rest !== undefined && /\d/.test(rest) ? rest : sentence
+}
+
+/** What a sentence may end with that is no number: a time, a tuple, a ratio, several numbers, that there is none. */
+const CLOSINGS = [
+  /(?:^|\s)(\d{1,2}(?::\d{2})? ?[ap]\.?m\.?)[\s.*]*$/i,
+  /(?:^|\s)(\((?:[^(),\s]{1,80}, ?){1,9}[^(),\s]{1,80}\))[\s.*]*$/,
+  /(?:^|\s)(\d{1,6}(?: ?: ?\d{1,6}){1,3})[\s.*]*$/,
+  /\bare:? (-?[\d./]{1,20}(?:, -?[\d./]{1,20}){1,20}(?:,? and -?[\d./]{1,20})?)[\s*]*$/,
+  /\b(no (?:real |integer )?solutions?|does not exist|infinitely many solutions)[\s.*]*$/i,
+]
+
+function closing(sentence: string): MathValue[] | null {
+  for (const form of CLOSINGS) {
+    const found = form.exec(sentence)
+    const values = found ? readings(found[1]).filter(({ kind }) => kind !== 'expression') : []
+    if (values.length > 0) return values
+  }
+  return null
+}
+
+const SAYS_HOW_MANY = /^(?:infinitely many(?: solutions)?|does not exist)$/i
+
 /** Words that nothing marks as an answer, other than the usual ways to say none, or all. */
 function isProse(value: MathValue): boolean {
-  return value.kind === 'text' && value.text.includes(' ') && !saysNone(value.text) && !saysEverything(value.text)
+  if (value.kind !== 'text' || !value.text.includes(' ') || SAYS_HOW_MANY.test(value.text)) return false
+  return !saysNone(value.text) && !saysEverything(value.text)
 }
 
 const FORMULA =
@@ -122,7 +154,7 @@ function lastFormula(sentence: string): MathValue[] | null {
   if (!/[$\\]/.test(sentence)) return null
   const last = [...sentence.matchAll(FORMULA)].at(-1)
   const inside = last && (last[1] ?? last[2] ?? last[3] ?? last[4])
-  if (!inside || !/[\\<>=≤≥≠^]/.test(inside)) return null
+  if (!inside || !/[\\<>=≤≥≠^]|^\s*\(.*,.*\)\s*$/.test(inside)) return null
   if (/\d/.test(sentence.slice(last.index + last[0].length))) return null
   const values = readings(inside).filter(({ kind }) => kind !== 'text')
   return values.length > 0 ? values : null
@@ -147,7 +179,10 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
     const [first] = numbersIn(right)
     if (first) return [first.number]
   }
-  const numbers = numbersIn(text)
+  // `17 (not 18)`: what is not the answer.
+  const numbers = numbersIn(text).filter(
+    ({ start }) => !/\b(?:not|rather than|instead of) $/.test(text.slice(0, start)),
+  )
   const money = numbers.filter(({ currency }) => currency)
   const number = (money.at(0) ?? numbers.at(which === 'first' ? 0 : -1))?.number
   return number ? [number] : []

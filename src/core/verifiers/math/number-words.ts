@@ -21,7 +21,9 @@ export function readNumberWords(words: string[]): { value: number; used: number 
   let used = 0
   for (let i = 0; i < words.length; i++) {
     const word = words[i].toLowerCase()
-    if (word === 'and' && used > 0 && i + 1 < words.length && isNumberWord(words[i + 1])) continue
+    // `two hundred and twelve`; `one and two` are two numbers.
+    const scaled = i > 0 && words[i - 1].toLowerCase() in SCALES
+    if (word === 'and' && scaled && i + 1 < words.length && isNumberWord(words[i + 1])) continue
     const parts = word.split('-')
     if (!parts.every(isNumberWord) || parts.length > 2) break
     for (const part of parts) {

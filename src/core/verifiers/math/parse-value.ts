@@ -28,6 +28,8 @@ export function readings(span: string): MathValue[] {
   if (span.length > MAX_SPAN) return []
   const text = cleanMath(span)
   const others = [
+    // `1 and 1/2` is a mixed number, or two.
+    /^-?\d+ and \d+\/\d+(?: [\p{L}.]+)*$/u.test(text) ? text.replace(' and ', ' ') : null,
     // `2,74`; but `1,234` has a separator of thousands, and nothing else.
     /^[-+]?[$€£¥₹]? ?(?![1-9]\d{0,2},\d{3}(?!\d))\d+,\d+ ?[$€£¥₹%]?(?: [\p{L}.]+)*$/u.test(text)
       ? text.replace(',', '.')
@@ -44,6 +46,7 @@ export function readings(span: string): MathValue[] {
 function parseClean(cleaned: string, depth: number): MathValue | null {
   const text = cleaned.trim().replace(/[.,;: ]+$/, '')
   if (text === '' || depth > MAX_DEPTH || !/[\p{L}\p{N}∅∞]/u.test(text)) return null
+  if (/^dne$/i.test(text)) return { kind: 'text', text: 'does not exist' }
   return (
     parseNumber(text) ??
     parseClock(text) ??
@@ -204,7 +207,7 @@ function isName(side: string): boolean {
     /^(?:\\(?:angle|triangle|overline|overrightarrow|measuredangle|sum|vec|hat|bar|zzz)|m\\angle)[ {]*[A-Za-z]*[ }]*$/.test(text) ||
     /^[a-z] ?[a-z]$/.test(text) ||
     /^\\[A-Za-z]+$/.test(text) && parseExpression(text) === null ||
-    /^(?=.*\p{L}{2})[\p{L}\d '’(),/_-]+$/u.test(text) && parseExpression(text) === null
+    /^(?!\d)(?=.*\p{L}{2})[\p{L}\d '’(),/_-]+$/u.test(text) && parseExpression(text) === null
   ) // prettier-ignore
 }
 

@@ -53,8 +53,7 @@ function hundredth(node: Node): Node {
 
 /** Whether words say that there is no such thing. */
 export const saysNone = (text: string) => NONE.test(text)
-const NONE =
-  /^(?:∅|dne|does ?not ?exist|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
+const NONE = /^(?:∅|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
 
 function sameText(answer: string, gold: string): boolean {
   const plain = (text: string) =>

@@ -72,3 +72,28 @@ test('numbers beyond any limit are still told apart', () => {
   assert.equal(correct(`${'1'.repeat(1499)}2`, '1'.repeat(1500)), false)
   assert.equal(correct('\\infty', '9^{9^{9^9}}'), false)
 })
+
+test('a soup of everything that has a meaning is answered soon, and never throws', () => {
+  const tokens = (
+    '\\frac { } ( ) [ ] \\{ \\} ^ _ , ; : . … | \\| & \\\\ $ % # #### \\boxed{ \\text{ \\sqrt \\sqrt[ \\left( \\right) \\begin{pmatrix} ' +
+    '\\end{pmatrix} \\begin{cases} \\end{cases} \\pm ± \\cup ∪ \\in ∈ \\infty ∞ \\le ≤ < > = ≠ ! + - * / \\cdot x y i e \\pi 1 2 3.5 ' +
+    '1,234 10^9 99999999999999999999 0.3… ½ ⁻² √ \\sin \\log_ \\binom and or to half dozen million so thus answer is not ° ° C pm ' +
+    'March 5:30 \\over \\displaystyle Answer: A: (A) option B no solution \\lfloor \\rfloor \\! 5!'
+  ).split(' ')
+  let state = 3
+  const random = (n: number) => (state = (state * 48271) % 2147483647) % n
+  const soup = () =>
+    Array.from({ length: 1 + random(400) }, () => tokens[random(tokens.length)] + ' '.repeat(random(2))).join('')
+  let slowest = 0
+  for (let i = 0; i < 1500; i++) {
+    const [text, gold] = [soup(), i % 3 ? '7' : `7${soup().slice(0, 1900)}`]
+    const before = process.cpuUsage()
+    try {
+      math.verify({ text, gold })
+    } catch (error) {
+      assert.ok(error instanceof GavelError && error.param === 'gold', String(error))
+    }
+    slowest = Math.max(slowest, process.cpuUsage(before).user / 1000)
+  }
+  assert.ok(slowest < 1000, `${slowest} ms`)
+})
