@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import type { GradedAnswer } from '../core/judges/training-rows.ts'
+import type { CalibrationReport, JudgeAuditResult } from '../core/schemas/judge-jobs.ts'
 import { apiCommand, connect, decimal, wholeNumber, type ApiOptions } from './api-command.ts'
 import { CliError, EXIT, type Io } from './io.ts'
-import { hardenJudge, measureJudge, teachJudge, type Hardened, type JudgeFigures } from './judge-school.ts'
-import { percent, print, table } from './output.ts'
+import { auditJudge, calibrateJudge, hardenJudge, teachJudge, type Hardened } from './judge-school.ts'
+import { percent, print, table, type Columns } from './output.ts'
 import { readJsonLines, readJsonObject } from './read-input.ts'
 
 interface LessonOptions extends ApiOptions {
@@ -20,6 +21,7 @@ interface TrainOptions extends LessonOptions {
   name: string
   file?: string
   test?: string
+  audit?: string
 }
 
 interface HardenOptions extends LessonOptions {
@@ -37,30 +39,12 @@ export function registerJudgeLessons(judge: Command, io: Io): void {
     .requiredOption('--model <model>', 'the model to start from, by id or name: best one that solves such questions')
     .requiredOption('--name <name>', 'what to call the judge')
     .option('--file <file>', 'a JSON file with {template, labels} of the judge; the built-in template when left out')
-    .option('--test <graded.jsonl>', 'other graded answers, which the judge is measured on before and after')
-    .action(async (path: string, options: TrainOptions) => {
-      const api = connect(io, options)
-      const graded = readGraded(path)
-      const test = options.test === undefined ? [] : readGraded(options.test)
-      const asks = options.file === undefined ? {} : readJsonObject(options.file)
-      // What the API makes of template and labels, and the judge to compare with.
-      const untaught = await api.judges.create({
-        ...asks,
-        name: options.name,
-        provider: { type: 'local', model: options.model },
-      })
-      const say = (line: string) => void io.err(`${line}\n`)
-      const before = test.length > 0 ? await measureJudge(api, untaught.id, test) : null
-      const { template, labels } = untaught
-      const taught = await teachJudge(api, graded, { ...options, ...sftOf(options), say, judge: { name: options.name, template, labels } }) // prettier-ignore
-      const after = test.length > 0 ? await measureJudge(api, taught.id, test) : null
-      print(io, options, { judge: taught, before, after }, () =>
-        [
-          `${taught.id} ${options.name} (version ${taught.version})`,
-          ...(before && after ? [compare({ before, after })] : []),
-        ].join('\n'),
-      )
-    })
+    .option(
+      '--test <graded.jsonl>',
+      'other graded answers: the judge is measured on them before and after, and calibrated',
+    )
+    .option('--audit <dataset>', 'a dataset with answers, by id or name: the judge is audited on it before and after')
+    .action((path: string, options: TrainOptions) => train(io, path, options))
 
   lessons(apiCommand(judge, 'harden <judge>', 'teach a local judge on what fools it, until that stops helping'))
     .requiredOption('--student <model>', 'the model that learns to please it, by id or name')
@@ -80,6 +64,36 @@ export function registerJudgeLessons(judge: Command, io: Io): void {
       print(io, options, hardened, describe)
     })
 }
+
+async function train(io: Io, path: string, options: TrainOptions): Promise<void> {
+  const { name, seed } = options
+  const graded = readGraded(path)
+  const test = options.test === undefined ? null : readGraded(options.test)
+  const asks = options.file === undefined ? {} : readJsonObject(options.file)
+  const api = connect(io, options)
+  const say = (line: string) => void io.err(`${line}\n`)
+  const testRows = test && (await api.datasets.create(testJsonl(test), { name: `${name}-test` }))
+  const look = async (judge: string) => ({
+    figures: testRows && (await calibrateJudge(api, judge, { say, seed, dataset: testRows.id })),
+    ...(options.audit !== undefined && { audit: await auditJudge(api, judge, { say, seed, dataset: options.audit }) }),
+  })
+  // The model as it is, as a judge: what to compare with, and what the API makes of template and labels.
+  const local = { ...asks, provider: { type: 'local', model: options.model } as const }
+  const untaught = await api.judges.create({ ...local, name: `${name}-untaught` })
+  const before = await look(untaught.id)
+  const judge = { name, template: untaught.template, labels: untaught.labels }
+  const taught = await teachJudge(api, graded, { ...options, ...sftOf(options), say, judge })
+  const after = await look(taught.id)
+  const made = await api.judges.get(name)
+  print(io, options, { judge: made, before, after }, () =>
+    [`${made.id} ${name} (version ${made.version})`, ...compareLooks({ before, after })].join('\n'),
+  )
+}
+
+const testJsonl = (graded: readonly GradedAnswer[]): string =>
+  graded
+    .map(({ question, answer, correct }) => JSON.stringify({ prompt: question, completion: answer, correct }))
+    .join('\n')
 
 /** What both take of the SFT job that does the teaching. */
 const lessons = (command: Command): Command =>
@@ -124,19 +138,32 @@ function readGraded(path: string): GradedAnswer[] {
   throw new CliError(`${path} must hold right and wrong answers; add the kind that is missing.`, EXIT.usage)
 }
 
-const compare = (figures: Record<'before' | 'after', JudgeFigures>): string =>
-  table<['before' | 'after', JudgeFigures]>(
-    {
-      '': ([name]) => name,
-      answers: ([, f]) => f.n,
-      AUC: ([, f]) => f.auc?.toFixed(3) ?? '-',
-      'AUC in question': ([, f]) => f.auc_within_question?.toFixed(3) ?? '-',
-      accuracy: ([, f]) => shareOf(f.accuracy),
-      'wrong accepted': ([, f]) => shareOf(f.false_positive_rate),
-      'right refused': ([, f]) => shareOf(f.false_negative_rate),
-    },
-    Object.entries(figures) as ['before' | 'after', JudgeFigures][],
-  )
+interface Look {
+  figures: CalibrationReport | null
+  audit?: JudgeAuditResult | null
+}
+
+function compareLooks(looks: Record<'before' | 'after', Look>): string[] {
+  const rows = Object.entries(looks)
+  const figures = rows.flatMap(([name, { figures }]) => (figures ? [{ name, ...figures }] : []))
+  const audits = rows.flatMap(([name, { audit }]) => (audit ? [{ name, ...audit }] : []))
+  const columns: Columns<(typeof figures)[number]> = {
+    '': (f) => f.name,
+    AUC: (f) => measured(f.auc),
+    accuracy: (f) => measured(f.accuracy),
+    ECE: (f) => measured(f.ece),
+    Brier: (f) => measured(f.brier),
+  }
+  return [
+    ...(figures.length > 0 ? [table(columns, figures)] : []),
+    ...audits.map(
+      ({ name, passed, failures }) => `audit ${name}: ${passed ? 'passed' : `did not pass, by ${failures.join(', ')}`}`,
+    ),
+  ]
+}
+
+const measured = (figure: CalibrationReport['auc']): string =>
+  figure ? `${figure.value.toFixed(3)} [${figure.low.toFixed(3)}, ${figure.high.toFixed(3)}]` : '-'
 
 const describe = ({ before, rounds, best }: Hardened): string =>
   [

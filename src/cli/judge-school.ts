@@ -3,15 +3,13 @@ import { judgeTrainingRows, type GradedAnswer } from '../core/judges/training-ro
 import type { EvalResult } from '../core/schemas/eval.ts'
 import type { Job, Sample } from '../core/schemas/job.ts'
 import type { Judge } from '../core/schemas/judge.ts'
+import type { JudgeAuditResult, JudgeCalibrateResult } from '../core/schemas/judge-jobs.ts'
 import { agreement, aucWithin } from '../core/stats/agreement.ts'
 import { all, type Client, type NewJob } from './client.ts'
 
 type ConfigOf<T extends NewJob['type']> = Extract<NewJob, { type: T }>['config']
 
-/** Answers of one request of judgments. */
-const BATCH = 64
-
-/** How a judge does on graded answers. Shares are null where there is nothing to divide by. */
+/** How a judge did on graded answers. Null where there is nothing to divide by. */
 export interface JudgeFigures {
   n: number
   /** How many it gave a verdict on; the others are in no figure. */
@@ -22,21 +20,6 @@ export interface JudgeFigures {
   accuracy: number | null
   false_positive_rate: number | null
   false_negative_rate: number | null
-}
-
-export async function measureJudge(api: Client, judge: string, graded: readonly GradedAnswer[]): Promise<JudgeFigures> {
-  const scored: (GradedAnswer & { score: number })[] = []
-  for (let from = 0; from < graded.length; from += BATCH) {
-    const items = graded.slice(from, from + BATCH)
-    const judgments = await api.judge(
-      judge,
-      items.map(({ question, answer }) => ({ question, answer })),
-    )
-    judgments.forEach(({ probability }, i) => {
-      if (probability !== null) scored.push({ ...items[i]!, score: probability })
-    })
-  }
-  return figuresOf(scored, graded.length)
 }
 
 function figuresOf(scored: readonly (GradedAnswer & { score: number })[], n: number): JudgeFigures {
@@ -52,10 +35,44 @@ function figuresOf(scored: readonly (GradedAnswer & { score: number })[], n: num
   }
 }
 
+/** What a look at a judge takes. */
+interface LookOptions {
+  say: TeachOptions['say']
+  /** By id or name. */
+  dataset: string
+  seed: number
+}
+
+/**
+ * How well a judge tells right answers from wrong ones, by a `judge.calibrate` job: the figures of its probabilities as
+ * they are, with intervals, and its next version, which calibrates them. Null where the job fails, which is told: a model
+ * that was never taught to judge may well say neither Yes nor No.
+ */
+export async function calibrateJudge(api: Client, judge: string, options: LookOptions) {
+  const result = await look<JudgeCalibrateResult>(api, 'judge.calibrate', judge, options)
+  return result && result.before
+}
+
+/** What fools a judge, by a `judge.audit` job on a dataset with answers. Null where the job fails, which is told. */
+export const auditJudge = (api: Client, judge: string, options: LookOptions) =>
+  look<JudgeAuditResult>(api, 'judge.audit', judge, options)
+
+async function look<R>(
+  api: Client,
+  type: 'judge.calibrate' | 'judge.audit',
+  judge: string,
+  { say, dataset, seed }: LookOptions,
+): Promise<R | null> {
+  const job = await finished(api, say, { type, judge, dataset, config: { seed } }).catch((error: Error) =>
+    say(`no figures: ${error.message}`),
+  )
+  return job ? (job.result as R) : null
+}
+
 export interface TeachOptions {
   /** Says what goes on, a line at a time. */
   say: (line: string) => void
-  /** How the judge asks, and what it is called; `judge` of that name gets its next version. */
+  /** How the judge asks, and what it is called; a judge of that name gets its next version. */
   judge: Pick<Judge, 'template' | 'labels'> & { name: string }
   /** The model to start from: by id or name. */
   model: string
@@ -132,6 +149,7 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
   if (first.provider.type !== 'local') throw new Error(`${first.id} is not a local judge: it cannot be taught here`)
   const { model } = first.provider
   const name = first.name ?? first.id
+  const asks = { name, template: first.template, labels: first.labels }
   const before = await evaluate(api, options, student)
   say(`student: ${spell(before)} of held-out problems solved`)
   const lessons = await answersOf(api, options, student, first.id)
@@ -160,7 +178,7 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
     const last = rounds.at(-2)?.fooled
     if (rounds.length === most || fooled === null || (last != null && fooled >= last)) break
     lessons.push(...written)
-    judge = await teachJudge(api, lessons, { ...options, model, judge: { ...first, name } })
+    judge = await teachJudge(api, lessons, { ...options, model, judge: asks })
   }
   const best = rounds.reduce((a, b) => ((b.fooled ?? 0) < (a.fooled ?? 0) ? b : a))
   return { before, rounds, best: best.judge }
