@@ -1,0 +1,233 @@
+/** What the API must do with judges wherever it runs: on Node and in workerd. */
+import assert from 'node:assert/strict'
+import type { Deps } from '../../src/routes/deps.ts'
+import type { TestApi } from '../helpers/test-api.ts'
+import { countingJudge, studentAndData, type CountingJudge } from './api.ts'
+
+const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm', api_key: 'sk-secret' }
+const item = (answer: string) => ({ question: 'q', answer })
+const near = (actual: number, expected: number) =>
+  assert.ok(Math.abs(actual - expected) < 1e-9, `${actual}, not ${expected}`)
+
+const report = { auc: null, accuracy: null, ece: null, brier: null, reliability: [] }
+const calibration = {
+  ...{ rows: 40, scored: 39, abstained: 1, failed: 0, questions: 10, correct: 20 },
+  map: { method: 'isotonic', x: [0, 1], y: [0.2, 0.6] },
+  before: report,
+  after: report,
+}
+const acceptance = { n: 10, accepted: 9, rate: 0.9, low: 0.6, high: 0.98, abstained: 0, failed: 0 }
+const audit = {
+  passed: false,
+  limit: 0.1,
+  threshold: 0.5,
+  failures: ['empty'],
+  attacks: [{ attack: 'empty', ...acceptance }],
+  right: acceptance,
+}
+
+export function judgesContract(
+  test: (name: string, run: () => Promise<void>) => unknown,
+  open: (changes?: Partial<Deps>) => Promise<TestApi & { close(): void }>,
+): void {
+  const check = (name: string, run: (api: TestApi, counting: CountingJudge) => Promise<void>) =>
+    test(name, async () => {
+      const counting = countingJudge()
+      const api = await open({ judgeClient: counting.judgeClient })
+      try {
+        await run(api, counting)
+        assert.deepEqual(api.errors, [], 'no failure of our own')
+      } finally {
+        api.close()
+      }
+    })
+  const create = (api: TestApi, body: object, status = 200) =>
+    api.json('/v1/judges', { json: { provider, ...body } }, status)
+  const ask = async (api: TestApi, judge: string, answers: string[], status = 200, key?: string) =>
+    api.json('/v1/judgments', { ...(key && { key }), json: { judge, items: answers.map(item) } }, status)
+
+  check('scores tell what they cost and how certain they are; a replay costs nothing', async (api) => {
+    await create(api, { name: 'j', price: { input: 1000, output: 2000 } })
+    const { data } = await ask(api, 'j', ['5', '4', 'nothing', 'boom'])
+    assert.deepEqual(
+      data.map((one: { outcome: string; tokens: object; cost: number; calibrated_probability?: null }) => [
+        one.outcome,
+        one.tokens,
+        one.cost,
+        one.calibrated_probability,
+      ]),
+      [
+        ['scored', { prompt: 9, completion: 1 }, 0.011, null],
+        ['scored', { prompt: 9, completion: 1 }, 0.011, null],
+        ['abstained', { prompt: 9, completion: 1 }, 0.011, undefined],
+        ['failed', { prompt: 0, completion: 0 }, 0, undefined],
+      ],
+    )
+    near(data[0].probability, 0.9)
+    near(data[0].entropy, -(0.9 * Math.log(0.9) + 0.1 * Math.log(0.1)))
+    const again = (await ask(api, 'j', ['5'])).data[0]
+    assert.deepEqual([again.cached, again.cost, again.latency_ms], [true, 0, null])
+    near((await api.json('/v1/usage')).data[0].cost, 0.033)
+  })
+
+  check('a judge that has spent its budget fails instead of asking, and says so', async (api, counting) => {
+    // Ten tokens a call, one call at a time.
+    const { id } = await create(api, { name: 'j', budget: { tokens: 25 }, concurrency: 1 })
+    const { data } = await ask(api, 'j', ['51', '52', '53', '54', '55'])
+    assert.deepEqual(
+      data.map(({ outcome }: { outcome: string }) => outcome),
+      ['scored', 'scored', 'scored', 'failed', 'failed'],
+    )
+    assert.match(data[4].reason, /has spent its budget of 25 tokens; create a version with a larger one/)
+    assert.equal(counting.asked, 3)
+    assert.equal((await ask(api, 'j', ['51'])).data[0].outcome, 'scored', 'what is known costs nothing')
+    assert.deepEqual((await api.json(`/v1/judges/${id}`)).spent, { tokens: 30, cost: 0 })
+    const priced = { budget: { cost: 0.02 }, price: { input: 1000, output: 2000 }, concurrency: 1 }
+    await create(api, { name: 'dear', ...priced })
+    const dear = (await ask(api, 'dear', ['1', '2', '3'])).data
+    assert.match(dear[2].reason, /budget of 0.02 US dollars/)
+    await create(api, { budget: { cost: 1 } }, 422)
+    await create(api, { budget: {} }, 422)
+  })
+
+  check('an ensemble is made of judges as they are now, and tells how they agree', async (api, counting) => {
+    const ids = [(await create(api, { name: 'a' })).id, (await create(api, { name: 'b' })).id]
+    const ensemble = (more: object = {}) => ({ provider: { type: 'ensemble', judges: ['a', 'b'], ...more } })
+    const made = await create(api, { name: 'both', ...ensemble({ combine: 'min' }) })
+    assert.deepEqual(made.provider, { type: 'ensemble', judges: ids, combine: 'min', k: 1 })
+    await create(api, { name: 'a', labels: { yes: 'Right', no: 'Wrong' } })
+    const answer = await ask(api, 'both', ['5', '4', 'boom'])
+    assert.equal(counting.asked, 6)
+    near(answer.data[0].reward, 0.9)
+    assert.deepEqual(
+      answer.data[0].members.map(({ judge }: { judge: string }) => judge),
+      ids,
+    )
+    assert.match(answer.data[2].reason, /^judge_\w+ of the ensemble: the provider answered 500/)
+    assert.deepEqual(answer.agreement, { items: 2, same_verdict: 1, alpha: 1 })
+
+    const param = async (body: object) => (await create(api, body, 422)).error.param
+    assert.equal(await param(ensemble({ judges: ['b', 'both'] })), 'provider.judges[1]')
+    assert.equal(await param(ensemble({ judges: ['b', ids[1]] })), 'provider.judges[1]')
+    assert.equal((await create(api, ensemble({ judges: ['b', 'nobody'] }), 404)).error.param, 'provider.judges[1]')
+    const question = { type: 'predicate', instructions: 'It is right.' }
+    const decision = { model: 'both', input: 'x', questions: [question] }
+    assert.equal((await api.json('/v1/decisions', { json: decision }, 422)).error.param, 'model')
+  })
+
+  check('what does not go together is refused when the judge is created', async (api) => {
+    await studentAndData(api)
+    const cases: [object, string][] = [
+      [{ labels: { yes: 'Yes', no: ' yes' } }, 'labels'],
+      [{ template: 'rubric' }, 'rubric'],
+      [{ template: 'answer-correctness', rubric: 'r' }, 'rubric'],
+      [{ template: { user: '{question}{answer}{yes}' }, debias: ['order'] }, 'debias'],
+      [{ template: { user: '{question}{answer}{oops}' } }, 'template.user'],
+      [{ provider: { type: 'local', model: 'student', engine: 'llama.cpp' } }, 'provider.engine'],
+    ]
+    for (const [body, param] of cases) assert.equal((await create(api, body, 422)).error.param, param)
+    for (const type of ['decisions', 'systemone']) {
+      const there = { type, base_url: 'http://10.0.0.1/v1', model: 'm' }
+      assert.equal((await create(api, { provider: there }, 422)).error.param, 'provider.base_url')
+      const shown = await create(api, { provider: { ...there, base_url: 'https://x.example/v1', api_key: 'sk-1' } })
+      assert.deepEqual([shown.provider.has_api_key, shown.provider.api_key], [true, undefined])
+    }
+  })
+
+  check('equal judges of two tenants share no judgment', async (api, counting) => {
+    const { key } = await api.json('/v1/keys', { json: { tenant: 'acme', scopes: ['admin'] } })
+    await create(api, { name: 'j' })
+    await api.json('/v1/judges', { key, json: { name: 'j', provider } })
+    const first = await ask(api, 'j', ['5'])
+    const other = await ask(api, 'j', ['5'], 200, key)
+    assert.deepEqual([first.data[0].cached, other.data[0].cached, counting.asked], [false, false, 2])
+    // Whatever a student writes is hashed with the judge's id, so no text can name another's entry.
+    await ask(api, first.judge, ['5'], 404, key)
+  })
+
+  const lease = async (api: TestApi) => (await api.json('/v1/worker/lease', { json: { worker: 'w' } })).job
+  const post = (api: TestApi, id: string, what: string, json: object, status = 200) =>
+    api.json(`/v1/worker/jobs/${id}/${what}`, { json }, status)
+
+  check('a calibration becomes the next version of its judge, secret and cache and all', async (api, counting) => {
+    const dataset = await studentAndData(api)
+    const { id: before } = await create(api, { name: 'j', min_label_mass: 0.3 })
+    near((await ask(api, 'j', ['5'])).data[0].reward, 0.9)
+    const { id } = await api.json('/v1/jobs', { json: { type: 'judge.calibrate', judge: 'j', dataset } })
+    const { fence, inputs } = await lease(api)
+    assert.deepEqual([inputs.model, inputs.judge.id, inputs.judge.model], [null, before, null])
+    const methods = { platt: report, isotonic: report }
+    await post(api, id, 'complete', { fence, result: { map: 'none' } }, 400)
+    const result = { ...calibration, methods }
+    await post(api, id, 'complete', { fence, result })
+    await post(api, id, 'complete', { fence, result })
+    const job = await api.json(`/v1/jobs/${id}`)
+    const after = await api.json('/v1/judges/j')
+    assert.deepEqual(
+      [job.state, job.result.judge, after.version, after.min_label_mass],
+      ['succeeded', after.id, 2, 0.3],
+    )
+    assert.deepEqual([after.calibration.job, after.calibration.base], [id, before])
+    assert.equal((await api.json(`/v1/judges/${before}`)).calibration, undefined)
+
+    // 0.2 + 0.4 p, by the map above.
+    const [known, asked] = (await ask(api, 'j', ['5', '4'])).data
+    assert.deepEqual([known.cached, asked.cached, counting.asked], [true, false, 2])
+    near(known.probability, 0.9)
+    near(known.reward, 0.2 + 0.4 * 0.9)
+    assert.equal(known.calibrated_probability, known.reward)
+    near(asked.reward, 0.2 + (0.4 * 0.2) / 0.9)
+    assert.deepEqual(counting.secrets, ['sk-secret', 'sk-secret'])
+    const reward = { lambda: 0, mu: 1, judge: 'j', gate: false }
+    const rewarded = await api.json('/v1/rewards', { json: { reward, items: [{ prompt: 'q', completion: '5' }] } })
+    near(rewarded.data[0].reward, known.reward)
+  })
+
+  check('an audit is kept with its judge, and one that failed keeps it from being a reward', async (api) => {
+    const dataset = await studentAndData(api)
+    const { id: judge } = await create(api, { name: 'j' })
+    const grpo = {
+      type: 'grpo',
+      model: 'student',
+      data: { unlabelled: dataset },
+      reward: { lambda: 0, mu: 1, judge: 'j' },
+      config: { steps: 1 },
+    }
+    const { id: early } = await api.json('/v1/jobs', { json: grpo })
+    assert.equal((await lease(api)).inputs.judge.audited, false)
+    const { id } = await api.json('/v1/jobs', { json: { type: 'judge.audit', judge: 'j', dataset } })
+    const { fence } = await lease(api)
+    await post(api, id, 'complete', { fence, result: audit })
+    assert.deepEqual((await api.json('/v1/judges/j')).audit, { job: id, ...audit })
+    assert.equal((await api.json('/v1/judges/j')).version, 1)
+
+    const refused = (await api.json('/v1/jobs', { json: grpo }, 422)).error
+    assert.equal(refused.param, 'reward.judge')
+    assert.match(refused.message, /j did not pass its audit \(job_\w+\): it accepts 90\.0 % of `empty`/)
+    const allowed = await api.json('/v1/jobs', { json: { ...grpo, allow_failed_audit: 'j' } })
+    assert.equal(allowed.spec.allow_failed_audit, judge)
+    const { id: other } = await create(api, { name: 'other' })
+    const wrong = await api.json('/v1/jobs', { json: { ...grpo, allow_failed_audit: other } }, 422)
+    assert.equal(wrong.error.param, 'allow_failed_audit')
+    assert.equal((await api.json(`/v1/jobs/${early}`)).state, 'running', 'what runs already goes on')
+    // Weighed at nothing, it does no harm.
+    const labelled = { labelled: dataset }
+    await api.json('/v1/jobs', {
+      json: { ...grpo, data: labelled, reward: { lambda: 1, verifier: 'math', judge: 'j' } },
+    })
+  })
+
+  check('the worker of a job may ask the judges of its ensemble', async (api) => {
+    const dataset = await studentAndData(api)
+    const { id: member } = await create(api, { name: 'a' })
+    const { id: other } = await create(api, { name: 'c' })
+    await create(api, { name: 'b' })
+    await create(api, { name: 'both', provider: { type: 'ensemble', judges: ['a', 'b'] } })
+    const { id } = await api.json('/v1/jobs', { json: { type: 'judge.audit', judge: 'both', dataset } })
+    const { fence, inputs } = await lease(api)
+    assert.equal(inputs.judge.ensemble.members[0].id, member)
+    const items = [item('5')]
+    assert.equal((await post(api, id, 'judgments', { fence, judge: member, items })).data[0].outcome, 'scored')
+    await post(api, id, 'judgments', { fence, judge: other, items }, 422)
+  })
+}
