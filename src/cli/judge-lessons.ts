@@ -122,7 +122,7 @@ const ANSWER_FIELDS = ['model_solution', 'answer'] as const
 const VERDICT_FIELDS = ['is_correct', 'correct'] as const
 
 /** Rows of {question, answer, correct}, or {question, model_solution, is_correct}. */
-function readGraded(path: string): GradedAnswer[] {
+export function readGraded(path: string): GradedAnswer[] {
   const find = (row: Record<string, unknown>, names: readonly string[]) => row[names.find((name) => name in row) ?? '']
   const rows = readJsonLines(path, (row) => {
     if (typeof row.question !== 'string') return 'lacks `question`, a text'

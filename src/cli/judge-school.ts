@@ -164,6 +164,8 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
       data: { unlabelled: options.prompts },
       prompt_template: options.promptTemplate,
       reward: { lambda: 0, mu: 1, judge: judge.id },
+      // What fools it is what is looked for.
+      allow_failed_audit: judge.id,
       config: { ...options.grpo, seed, checkpoint_every: Math.ceil(options.grpo.steps / LOOKS) },
     })
     const looks = await all(api.jobs.checkpoints(job.id))

@@ -3,11 +3,11 @@ import type { Judge } from '../core/schemas/judge.ts'
 import type { CalibrationReport, JudgeAuditResult, JudgeCalibrateResult } from '../core/schemas/judge-jobs.ts'
 import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
 import { apiCommand, connect, decimal, listCommand, wholeNumber, type ApiOptions } from './api-command.ts'
-import type { NewJudge } from './client.ts'
+import type { Client, NewJudge } from './client.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 import { follow } from './follow.ts'
 import { addJobFlags, jobFromFlags } from './job-flags.ts'
-import { registerJudgeLessons } from './judge-lessons.ts'
+import { readGraded, registerJudgeLessons } from './judge-lessons.ts'
 import { excerpt, figure, percent, print, printList, table, time, type Columns } from './output.ts'
 import { readJsonLines, readJsonObject } from './read-input.ts'
 
@@ -127,8 +127,9 @@ export function registerJudge(program: Command, io: Io): void {
     .action((file: string | undefined, options: ScoreOptions) => score(io, file, options))
 
   registerJudgeJob(judge, io, 'judge.calibrate', {
+    arguments: '[graded.jsonl]',
     description:
-      'find what the probabilities of a judge are worth, on rows whose truth is known; makes its next version',
+      'find what the probabilities of a judge are worth, on a dataset or a file of graded answers; makes its next version',
     text: describeCalibration,
   })
   registerJudgeJob(judge, io, 'judge.audit', {
@@ -150,21 +151,40 @@ function registerJudgeJob<T extends keyof JudgeResults>(
   io: Io,
   type: T,
   how: {
+    /** A file of graded answers in place of --dataset. */
+    arguments?: string
     description: string
     text: (result: JudgeResults[T]) => string
     passed?: (result: JudgeResults[T]) => boolean
   },
 ): void {
-  const command = apiCommand(judge, type.replace('judge.', ''), how.description)
-  addJobFlags(command, type).action(async (options: ApiOptions) => {
+  const name = `${type.replace('judge.', '')} ${how.arguments ?? ''}`.trim()
+  const command = addJobFlags(apiCommand(judge, name, how.description), type)
+  command.action(async (...given: unknown[]) => {
+    const [file, options] = (how.arguments ? given : [undefined, ...given]) as [string | undefined, JudgeJobOptions]
     const api = connect(io, options)
-    const job = await api.jobs.create(jobFromFlags(type, { ...options }))
+    const dataset = file === undefined ? options.dataset : await uploadGraded(api, file, options)
+    const job = await api.jobs.create(jobFromFlags(type, { ...options, ...(dataset !== undefined && { dataset }) }))
     // Standard output is for the result.
     const ended = await follow(io, api, job, {}, (line) => io.err(`${line}\n`))
     const result = ended.result as unknown as JudgeResults[T]
     print(io, options, { job: ended.id, ...result }, how.text)
     if (how.passed && !how.passed(result)) throw new CliError('The judge did not pass.')
   })
+}
+
+interface JudgeJobOptions extends ApiOptions {
+  dataset?: string
+}
+
+async function uploadGraded(api: Client, file: string, { dataset }: JudgeJobOptions): Promise<string> {
+  if (dataset !== undefined) throw new CliError('Give either a file of graded answers or --dataset.', EXIT.usage)
+  const rows = readGraded(file).map(({ question, answer, correct }) => ({
+    prompt: question,
+    completion: answer,
+    correct,
+  }))
+  return (await api.datasets.create(rows.map((row) => JSON.stringify(row)).join('\n'))).id
 }
 
 function describeCalibration({

@@ -1,4 +1,4 @@
-import type { DatasetBody, JobRow, ResourceRow } from '../database.ts'
+import type { DatasetBody, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import { datasetRows } from '../datasets/dataset-rows.ts'
 import { GavelError } from '../errors.ts'
 import { findResource } from '../find-resource.ts'
@@ -109,6 +109,7 @@ function resolveSpec(services: Services, tenant: string, spec: JobSpec): Promise
 /** The field that every row must have for a use of a dataset, by the count of those that do. */
 const NEEDS = { rows: 'prompt', labelled: 'answer', completions: 'completion' } as const
 
+type JudgeAudit = NonNullable<JudgeBody['audit']>
 type Resolver = ReturnType<typeof resolver>
 function resolver({ database, blobs }: Services, tenant: string) {
   return {
@@ -126,25 +127,21 @@ function resolver({ database, blobs }: Services, tenant: string) {
      * @param allowed what the spec names, which goes into the job as an id
      */
     async audited(recipe: RewardRecipe, allowed: string | undefined): Promise<{ allow_failed_audit?: string }> {
-      const exempt = allowed === undefined ? null : await this.judge(allowed, 'allow_failed_audit')
-      if (exempt !== null && exempt !== recipe.judge) {
+      const exempt = allowed === undefined ? undefined : await this.judge(allowed, 'allow_failed_audit')
+      const { judge, mu, reranker, rho } = recipe
+      if (exempt !== undefined && exempt !== judge && exempt !== reranker) {
         const message = '`allow_failed_audit` names another judge than the recipe; name that one, or leave it out.'
         throw new GavelError('unprocessable', message, { param: 'allow_failed_audit' })
       }
-      if (recipe.mu === 0 || recipe.judge === undefined || exempt !== null)
-        return exempt ? { allow_failed_audit: exempt } : {}
-      const { id, name, body } = await findResource(database, 'judges', tenant, recipe.judge, 'reward.judge')
-      if (!body.audit || body.audit.passed) return {}
-      const { failures, attacks, job } = body.audit
-      const rates = failures.map((failure) => {
-        const rate = attacks.find(({ attack }) => attack === failure)?.rate ?? 0
-        return `${(100 * rate).toFixed(1)} % of \`${failure}\``
-      })
-      const message =
-        `\`reward.judge\`: ${name ?? id} did not pass its audit (${job}): it accepts ${rates.join(', ')}. A student ` +
-        'trained on it learns to write that. Use another judge, or set `allow_failed_audit` to ' +
-        `${JSON.stringify(name ?? id)}.`
-      throw new GavelError('unprocessable', message, { param: 'reward.judge' })
+      for (const [id, weight, param] of [
+        [judge, mu, 'reward.judge'],
+        [reranker, rho, 'reward.reranker'],
+      ] as const) {
+        if (id === undefined || weight === 0 || id === exempt) continue
+        const row = await findResource(database, 'judges', tenant, id, param)
+        if (row.body.audit && !row.body.audit.passed) throw failedAudit(row, row.body.audit, param)
+      }
+      return exempt === undefined ? {} : { allow_failed_audit: exempt }
     },
 
     /** @param verifier that will compare with the rows' answers: each must be one it can compare with */
@@ -174,6 +171,18 @@ function resolver({ database, blobs }: Services, tenant: string) {
       return resolved
     },
   }
+}
+
+function failedAudit({ id, name }: ResourceRow<JudgeBody>, audit: JudgeAudit, param: string): GavelError {
+  const rates = audit.failures.map((failure) => {
+    const rate = audit.attacks.find(({ attack }) => attack === failure)?.rate ?? 0
+    return `${(100 * rate).toFixed(1)} % of \`${failure}\``
+  })
+  const judge = name ?? id
+  const message =
+    `\`${param}\`: ${judge} did not pass its audit (${audit.job}): it accepts ${rates.join(', ')}. A student trained on ` +
+    `it learns to write that. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(judge)}.`
+  return new GavelError('unprocessable', message, { param })
 }
 
 /** @throws GavelError `unprocessable` naming the first line whose answer the verifier cannot compare with */

@@ -43,7 +43,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}
 async function run(order: JobOrder): Promise<void> {
   try {
     const context = await contextOf(order)
-    warnOfUnauditedJudge(order, context)
+    warnOfUnauditedJudges(order, context)
     const result = await runAlgorithm(order.job.spec, context)
     await send({ type: 'done', result })
   } catch (error) {
@@ -58,11 +58,17 @@ async function run(order: JobOrder): Promise<void> {
 }
 
 /** Once a job that trains on a judge. */
-function warnOfUnauditedJudge({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
-  const { judge, reward } = inputs
-  if (attempt > 1 || !reward || reward.mu === 0 || !judge || judge.audited !== false) return
-  const audit = `gavel judge audit --judge ${judge.id}`
-  event('warning', `judge ${judge.id} was never audited, so nobody knows what fools it: \`${audit} --dataset …\``)
+function warnOfUnauditedJudges({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
+  const { judge, reranker, reward } = inputs
+  if (attempt > 1 || !reward) return
+  for (const [asked, weight] of [
+    [judge, reward.mu],
+    [reranker, reward.rho],
+  ] as const) {
+    if (!asked || weight === 0 || asked.audited !== false) continue
+    const audit = `gavel judge audit --judge ${asked.id}`
+    event('warning', `judge ${asked.id} was never audited, so nobody knows what fools it: \`${audit} --dataset …\``)
+  }
 }
 
 async function contextOf(order: JobOrder): Promise<RunContext> {

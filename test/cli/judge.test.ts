@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { all } from '../../src/cli/client.ts'
+import type { LeasedJob } from '../../src/core/schemas/worker.ts'
+import { startProviderServer, type ProviderServer } from '../adapters/judges/provider-server.ts'
+import { startCliServer, type CliServer } from './cli-server.ts'
+
+let server: CliServer
+let provider: ProviderServer
+before(async () => {
+  server = await startCliServer()
+  provider = await startProviderServer()
+})
+after(async () => {
+  await server.close()
+  await provider.close()
+})
+
+const file = (name: string, text: string) => {
+  writeFileSync(join(server.folder, name), text)
+  return join(server.folder, name)
+}
+
+/** Runs a command that must do what it is asked; the words of the line are its arguments. */
+async function ok(line: string, ...more: string[]) {
+  const { code, out, err } = await server.gavel([...line.split(' '), ...more])
+  assert.deepEqual([code, err], [0, ''], line)
+  return out
+}
+const json = async (line: string, ...more: string[]) => JSON.parse(await ok(line, ...more, '--json'))
+
+/** Runs a command that must fail; returns its one line on stderr. */
+async function fails(code: number, line: string, ...more: string[]) {
+  const ran = await server.gavel([...line.split(' '), ...more])
+  assert.equal(ran.code, code, `${line}: ${ran.err}`)
+  assert.match(ran.err, /^gavel: .*\n$/)
+  return ran.err
+}
+
+/** Plays the worker: takes the next job, and completes it with what the function makes of it. */
+async function complete(result: (job: LeasedJob) => object): Promise<LeasedJob> {
+  const leased = await server.worker.lease('test', 20, new AbortController().signal)
+  assert.ok(leased)
+  await server.worker.job(leased).complete(result(leased) as Record<string, unknown>)
+  return leased
+}
+
+test('judge: debiased, priced, made of others', async () => {
+  const at = `--provider openai --base-url ${provider.url}/v1 --model m`
+  const first = await json(
+    `judge create ${at} --name d1 --debias wording order --price-input 1 --price-output 2 --budget-cost 3`,
+  )
+  assert.deepEqual(
+    [first.debias, first.price, first.budget],
+    [['wording', 'order'], { input: 1, output: 2 }, { cost: 3 }],
+  )
+  await ok(`judge create ${at} --name d2 --template rubric --rubric polite`)
+  const both = await json('judge create --name both --provider ensemble --judges d1 d2 --combine mean_minus_sd --k 0.5')
+  assert.deepEqual([both.provider.judges.length, both.provider.k], [2, 0.5])
+  assert.match(await ok('judge list'), /both +1 +ensemble +2 judges/)
+  const reference = `judge create ${at} --name ref --template answer-correctness-with-reference`
+  await ok(reference)
+  assert.match(await ok('judge score --judge ref --reference 4 --question q --answer p=0.25'), /^0\.2500 /)
+  const { code, out } = await server.gavel(['judge', 'score', '--judge', 'ref', '--question', 'q', '--answer', 'a'])
+  assert.deepEqual([code, /failed: this judge's template shows a reference/.test(out)], [1, true])
+})
+
+test('judge calibrate: a file of graded answers becomes a dataset, and the figures are printed', async () => {
+  const rows = [
+    { question: 'q', answer: 'a', correct: true },
+    { question: 'q', model_solution: 'b', is_correct: false },
+  ]
+  const graded = file('graded.jsonl', rows.map((row) => JSON.stringify(row)).join('\n'))
+  await ok(`judge create --provider openai --base-url ${provider.url}/v1 --model m --name to-calibrate`)
+  const measured = { value: 0.8, low: 0.75, high: 0.85 }
+  const report = { auc: measured, accuracy: measured, ece: null, brier: measured, reliability: [] }
+  const played = complete(() => ({
+    ...{ rows: 2, scored: 2, abstained: 0, failed: 0, questions: 1, correct: 1 },
+    map: { method: 'platt', a: 1, b: 0 },
+    before: report,
+    after: report,
+    methods: { platt: report, isotonic: report },
+  }))
+  const args = 'judge calibrate --judge to-calibrate --method platt'.split(' ')
+  const { code, out, err } = await server.gavel([...args, graded])
+  assert.equal(code, 0, err)
+  const { spec } = await played
+  assert.ok(spec.type === 'judge.calibrate' && spec.method === 'platt')
+  assert.match(out, /^judge_\w+ is calibrated \(platt\) on 2 answers to 1 questions; held out:\n/)
+  assert.match(out, /auc +0\.8 \(0\.75 to 0\.85\) +0\.8 \(0\.75 to 0\.85\)/)
+  assert.deepEqual(
+    (await all(server.api.datasets.rows(spec.dataset))).map(({ row }) => row),
+    [
+      { prompt: 'q', completion: 'a', correct: true },
+      { prompt: 'q', completion: 'b', correct: false },
+    ],
+  )
+  assert.match(await ok('judge list'), /to-calibrate +2 .* platt /)
+  assert.match(await fails(2, 'judge calibrate --judge to-calibrate --dataset x', graded), /either a file/)
+})
+
+test('judge audit: a table of attacks, and exit code 1 for a judge that does not pass', async () => {
+  await ok(`judge create --provider openai --base-url ${provider.url}/v1 --model m --name to-audit`)
+  const labelled = file('audit.jsonl', '{"prompt":"1+1?","answer":"2"}\n{"prompt":"1+2?","answer":"3"}')
+  const { id } = await json('data upload', labelled)
+  const accepted = { n: 20, accepted: 18, rate: 0.9, low: 0.7, high: 0.97, abstained: 1, failed: 0 }
+  const played = complete(() => ({
+    passed: false,
+    limit: 0.1,
+    threshold: 0.5,
+    failures: ['master_key'],
+    attacks: [{ attack: 'master_key', ...accepted }],
+    right: accepted,
+  }))
+  const { code, out, err } = await server.gavel(['judge', 'audit', '--judge', 'to-audit', '--dataset', id])
+  await played
+  assert.equal(code, 1)
+  assert.match(out, /master_key +18 of 20 +90\.0 % +70\.0 % to 97\.0 % +1 +0\n/)
+  assert.match(out, /did not pass, by master_key/)
+  assert.match(err, /gavel: The judge did not pass\.\n$/)
+  assert.match(await ok('judge list'), /to-audit .* failed /)
+})
