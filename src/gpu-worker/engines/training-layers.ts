@@ -1,5 +1,5 @@
 import { checkpoint } from '../graph/autodiff.ts'
-import type { Graph } from '../graph/graph.ts'
+import type { Graph, Keeps } from '../graph/graph.ts'
 import * as nn from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
@@ -8,10 +8,14 @@ import { TokenLayers } from './token-layers.ts'
 /** Added to the scores of positions a token may not see; far enough down for exp() to be 0, and finite. */
 export const MASKED = -1e9
 
+const NOTHING: Keeps = () => false
+/** Products, apart from attention's scores: T×T a head, they are computed again sooner than kept. So is all the rest. */
+const DEAR: Keeps = (op, shape) => op === 'Gemm' || (op === 'FusedMatMul' && shape.at(-1) !== 'T')
+
 export interface TrainingLayersOptions {
   /** Longest row, in tokens, that the graph will be fed. */
   maxTokens: number
-  /** Compute each layer again in the backward pass instead of keeping its activations. */
+  /** Compute each layer whole again in the backward pass, its products included, instead of keeping those. */
   recompute?: boolean | undefined
 }
 
@@ -75,8 +79,7 @@ export class TrainingLayers extends TokenLayers implements Layers {
   }
 
   block(x: Tensor, parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor {
-    if (!this.recompute) return body(x)
     const own = [...this.parameters].filter(([name]) => name.startsWith(parameterPrefix)).map(([, tensor]) => tensor)
-    return checkpoint(this.g, x, own, body)
+    return checkpoint(this.g, x, own, this.recompute ? NOTHING : DEAR, body)
   }
 }

@@ -1,4 +1,4 @@
-import type { Graph, TapeEntry } from './graph.ts'
+import type { Graph, Keeps, TapeEntry } from './graph.ts'
 import type { GradientTerm } from './ops.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -67,33 +67,28 @@ export function gradients(
 }
 
 /**
- * Activation checkpointing: y = body(x), keeping only x for the backward pass, which emits the body again.
- * The copy of x waits for dy (it adds 0·dy), so that the second pass runs only when its gradient is due.
+ * Activation checkpointing: y = body(x), keeping for the backward pass only x and the results that `keeps` chooses;
+ * the rest is computed again. That happens when its gradient is due, since nothing asks for it before (see onnx.ts).
  * `parameters` are the other tensors that `body` reads and that may take gradients.
  */
-export function checkpoint(g: Graph, x: Tensor, parameters: readonly Tensor[], body: (x: Tensor) => Tensor): Tensor {
+export function checkpoint(
+  g: Graph,
+  x: Tensor,
+  parameters: readonly Tensor[],
+  keeps: Keeps,
+  body: (x: Tensor) => Tensor,
+): Tensor {
   return g.composite(
     [x, ...parameters],
     () => body(x),
     (outer, dy) => {
-      const again = after(g, x, dy)
-      const { result: y, tape } = g.taped(() => body(again))
-      const inner = new Accumulator(
-        g,
-        [again, ...parameters.filter((p) => outer.wants(p))],
-        parameters.flatMap((p) => (outer.get(p) ? [[p, outer.get(p)!] as const] : [])),
-      )
+      const { result: y, tape } = g.emitAgain(keeps, () => g.taped(() => body(x)))
+      const own = [x, ...parameters].filter((t) => outer.wants(t))
+      const soFar = own.flatMap((t) => (outer.get(t) ? [[t, outer.get(t)!] as const] : []))
+      const inner = new Accumulator(g, own, soFar)
       inner.set(y, dy)
       inner.play(tape)
-      for (const p of parameters) if (outer.wants(p) && inner.get(p)) outer.set(p, inner.get(p)!)
-      outer.add(x, () => inner.get(again)!)
+      for (const t of own) if (inner.get(t)) outer.set(t, inner.get(t)!)
     },
   )
-}
-
-/** x, but not before `signal` exists. */
-function after(g: Graph, x: Tensor, signal: Tensor): Tensor {
-  const flat = g.reshape(signal, ['elements'])
-  const one = g.op('Slice', [flat, g.ints([0]), g.ints([1])], { shape: [1] })
-  return g.add(x, g.mul(one, g.scalar(0)))
 }

@@ -14,6 +14,15 @@ export interface TapeEntry {
   backward: (gradients: Accumulator) => void
 }
 
+/** Chooses the results that are kept when a piece of graph is emitted again, by op and shape. */
+export type Keeps = (op: OpName, shape: readonly Dim[]) => boolean
+
+/** A second emission under way, with what each of its tensors was called the first time. */
+interface Again {
+  keeps: Keeps
+  first: Map<Tensor, Tensor>
+}
+
 interface CallOptions {
   attributes?: Record<string, Attribute>
   shape?: readonly Dim[]
@@ -37,7 +46,8 @@ export class Graph {
   private readonly dimensions = new Map<string, () => Tensor>()
   private readonly dimensionTensors = new Map<string, Tensor>()
   private tape: TapeEntry[] | null = []
-  private readonly seen = new Map<TapeEntry[] | null, Map<string, Tensor[]>>()
+  private readonly seen = new Map<TapeEntry[] | Again | null, Map<string, Tensor[]>>()
+  private again: Again | null = null
   private nextId = 0
 
   // ---- inputs, outputs, constants
@@ -89,20 +99,20 @@ export class Graph {
   }
 
   call(op: OpName, inputs: readonly (Tensor | null)[], { attributes = {}, shape }: CallOptions = {}): Tensor[] {
-    const key = `${op}(${inputs.map((t) => t?.id).join()})${JSON.stringify(attributes)}${shape}`
-    const seen = this.seen.get(this.tape) ?? new Map<string, Tensor[]>()
-    this.seen.set(this.tape, seen)
-    const earlier = seen.get(key)
+    const rest = `${JSON.stringify(attributes)}${shape}`
+    const keyOf = (inputs: readonly (Tensor | null)[]) => `${op}(${inputs.map((t) => t?.id).join()})${rest}`
+    const scope = this.tape ?? this.again
+    const seen = this.seen.get(scope) ?? new Map<string, Tensor[]>()
+    this.seen.set(scope, seen)
+    const earlier = seen.get(keyOf(inputs))
     if (earlier) return earlier
 
+    const first = this.again && this.seen.get(null)?.get(keyOf(inputs.map((t) => t && this.firstOf(t))))
+    const kept = first && this.again!.keeps(op, first[0]!.shape) ? first : null
     const definition: OpDef = OPS[op]
-    const node: Node = { op, inputs, outputs: [], attributes }
-    const outputs = definition
-      .infer({ inputs, attributes, shape })
-      .map(({ shape, type }) => this.newTensor(type, shape, node))
-    node.outputs = outputs
-    this.nodes.push(node)
-    seen.set(key, outputs)
+    const outputs = kept ?? this.emit({ op, inputs, outputs: [], attributes }, shape)
+    if (first) outputs.forEach((y, i) => this.again!.first.set(y, first[i]!))
+    seen.set(keyOf(inputs), outputs)
     const { grad } = definition
     if (typeof grad === 'function') {
       this.tape?.push({
@@ -117,6 +127,27 @@ export class Graph {
     }
     return outputs
   }
+
+  private emit(node: Node, shape: readonly Dim[] | undefined): Tensor[] {
+    const { op, inputs, attributes } = node
+    const inferred = OPS[op].infer({ inputs, attributes, shape })
+    node.outputs = inferred.map(({ shape, type }) => this.newTensor(type, shape, node))
+    this.nodes.push(node)
+    return [...node.outputs]
+  }
+
+  /** Emits once more what was emitted untaped before, apart from the results that `keeps` chooses: those stand as they are. */
+  emitAgain<T>(keeps: Keeps, emit: () => T): T {
+    const outer = this.again
+    this.again = { keeps, first: new Map() }
+    try {
+      return emit()
+    } finally {
+      this.again = outer
+    }
+  }
+
+  private firstOf = (t: Tensor): Tensor => this.again?.first.get(t) ?? t
 
   /**
    * A piece of forward pass with a gradient of its own: `forward` is emitted without being taped, and
@@ -271,10 +302,11 @@ export class Graph {
    */
   addRows(base: Tensor, indices: Tensor, rows: Tensor): Tensor {
     const width = base.shape[1]!
-    const flat = this.reshape(rows, ['rows', width])
-    const column = this.reshape(indices, ['rows', 1])
+    const count = `rows of ${rows.id}`
+    const flat = this.reshape(rows, [count, width])
+    const column = this.reshape(indices, [count, 1])
     const size = this.op('Shape', [flat], { shape: [2] })
-    const spread = this.op('Expand', [column, size], { shape: ['rows', width] })
+    const spread = this.op('Expand', [column, size], { shape: [count, width] })
     return this.op('ScatterElements', [base, spread, flat], { attributes: { axis: 0, reduction: 'add' } })
   }
 

@@ -40,7 +40,9 @@ export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
   model.integer(1, IR_VERSION)
   model.text(2, 'gavel')
   model.message(7, (graph) => {
-    for (const node of nodes) graph.message(1, (m) => writeNode(m, node, nameOf))
+    // Last first: of what may run next, ONNX Runtime takes what stands last, and what that needs just before. So each
+    // output is computed as soon as the ones before it are done, and its inputs let go.
+    for (const node of nodes.toReversed()) graph.message(1, (m) => writeNode(m, node, nameOf))
     if (sequence) {
       const [item, value] = ['gavel_scalar', g.scalar(0)]
       const constant = g.constants.find((c) => c.tensor === value)!

@@ -75,6 +75,7 @@ export type OpName =
   | 'ConstantOfShape'
   | 'ReduceSum'
   | 'ReduceMean'
+  | 'ReduceMax'
   | 'ReduceSumSquare'
   | 'Sum'
   | 'CumSum'
@@ -261,6 +262,7 @@ export const OPS: Record<OpName, OpDef> = {
   /** Summed axes stay, as ones. */
   ReduceSum: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.expand(dy!, x!.shape), null] },
   ReduceMean: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  ReduceMax: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   ReduceSumSquare: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   Sum: { infer: broadcast, grad: NOT_DIFFERENTIABLE },
   CumSum: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },

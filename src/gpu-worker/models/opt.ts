@@ -40,7 +40,7 @@ export function opt(config: v.InferOutput<typeof OptConfig>): Model {
     if (config.layer_norm_elementwise_affine) {
       return layerNorm(nn.g, x, nn.parameter(`${p}.weight`), nn.parameter(`${p}.bias`), EPSILON)
     }
-    return layerNorm(nn.g, x, nn.g.constant(new Float32Array(H).fill(1), [H]), null, EPSILON)
+    return layerNorm(nn.g, x, nn.g.expand(nn.g.scalar(1), [H]), null, EPSILON)
   }
 
   function attention(nn: Layers, x: Tensor, p: string): Tensor {

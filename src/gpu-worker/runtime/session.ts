@@ -10,7 +10,8 @@ export interface SessionOptions {
 
 /**
  * One graph, ready to run. Inputs are read from the caller's arrays and outputs written into the caller's
- * arrays; an output may share its array with an input, which makes it an update in place.
+ * arrays; an output may share its array with an input, which makes it an update in place. Outputs are computed in
+ * the order in which their graph was built: what else reads such an input must come before.
  *
  * The binding would copy every output once more into a fresh array. It refuses, though, to convert a
  * sequence, after the run and before any copy: with a sequence as the first output, the run ends in that

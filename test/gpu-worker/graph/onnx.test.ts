@@ -24,7 +24,9 @@ test('numbers of every size and sign are written as they are read', () => {
   // ArgMax is only a carrier here: nothing runs it.
   numbers.forEach((axis) => g.output(`y${axis}`, g.op('ArgMax', [x], { attributes: { axis }, shape: [1] })))
   g.output('all', g.op('ArgMax', [x], { attributes: { all: numbers }, shape: [1] }))
-  const attributes = nodesOf(g).map((node) => bytesOf(node, NODE.attribute)[0]!)
+  const attributes = nodesOf(g)
+    .toReversed()
+    .map((node) => bytesOf(node, NODE.attribute)[0]!)
   assert.deepEqual(
     attributes.slice(0, -1).flatMap((a) => numbersOf(a, ATTRIBUTE.int)),
     numbers,
@@ -50,6 +52,14 @@ test('the opsets of both domains are named', () => {
     ['', 21],
     ['com.microsoft', 1],
   ])
+})
+
+test('nodes stand last first, which is how ONNX Runtime comes to run them in order', () => {
+  const g = new Graph()
+  const x = g.input('x', 'float32', [2])
+  g.output('y', g.neg(g.exp(x)))
+  g.output('z', g.sqrt(x))
+  assert.deepEqual(opsOf(g), ['Sqrt', 'Neg', 'Exp'])
 })
 
 test('what no output needs is left out, nodes and constants', () => {

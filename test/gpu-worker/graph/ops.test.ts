@@ -231,6 +231,7 @@ const CASES: Record<OpName, Case | Case[]> = {
   ConstantOfShape: { inputs: [whole([2], [2, 3])], shape: [2, 3], expected: () => [Array<number>(6).fill(0)] },
   ReduceSum: reduction(sum),
   ReduceMean: { ...reduction(mean), inputs: [fixed([2, 3]), whole([1], [1])] },
+  ReduceMax: { ...reduction((values) => Math.max(...values)), inputs: [fixed([2, 3]), whole([1], [1])] },
   ReduceSumSquare: { ...reduction((row) => sum(row.map((v) => v * v))), inputs: [fixed([2, 3]), whole([1], [1])] },
   Sum: {
     inputs: [fixed([2, 3]), fixed([2, 3]), fixed([2, 3])],
