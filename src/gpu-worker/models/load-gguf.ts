@@ -11,17 +11,18 @@ type Metadata = ReadonlyMap<string, GgufValue>
 
 /**
  * A model and its tokenizer out of one GGUF file, under the names and in the layout that safetensors have.
- * Throws `corrupt_model`, or `unsupported_model` for another architecture than `llama` and for what its config
- * cannot say.
+ * Throws `corrupt_model`, or `unsupported_model` for another architecture than {@link ARCHITECTURES} has and for what a
+ * `config.json` cannot say.
  */
 export function loadGguf(path: string): LoadedModel & { tokenizer: TokenizerFiles } {
   const { metadata, tensors } = readGguf(path)
   const file = basename(path)
-  const architecture = metadata.get('general.architecture')
-  if (architecture !== 'llama') {
+  const name = metadata.get('general.architecture')
+  const architecture = Object.hasOwn(ARCHITECTURES, String(name)) ? ARCHITECTURES[name as ArchitectureName] : undefined
+  if (!architecture) {
     throw new GavelError(
       'unsupported_model',
-      `${file}: architecture ${JSON.stringify(architecture)} is not supported in GGUF; known is "llama"`,
+      `${file}: architecture ${JSON.stringify(name)} is not supported in GGUF; known are ${Object.keys(ARCHITECTURES).join(', ')}`,
     )
   }
   if (tensors.has('rope_freqs.weight')) {
@@ -30,9 +31,10 @@ export function loadGguf(path: string): LoadedModel & { tokenizer: TokenizerFile
       `${file}: rope_freqs.weight holds a rotary scaling whose settings GGUF leaves out; use the model's safetensors`,
     )
   }
-  const config = llamaConfig(metadata, tensors, file)
+  const header = new Header(metadata, tensors, file)
+  const config = { ...architecture.config(header), ...header.specialTokens() }
   const model = modelFromConfig(config)
-  const renamed = new Map([...tensors].map(([name, tensor]) => safetensorsEntry(name, tensor, config)))
+  const renamed = new Map([...tensors].map(([tensorName, tensor]) => architecture.entry(tensorName, tensor, header)))
   return {
     model,
     config,
@@ -41,82 +43,190 @@ export function loadGguf(path: string): LoadedModel & { tokenizer: TokenizerFile
   }
 }
 
-function llamaConfig(metadata: Metadata, tensors: ReadonlyMap<string, StoredTensor>, file: string) {
-  const number = (key: string, fallback?: number): number => {
-    const value = metadata.get(key) ?? fallback
+/** The metadata of a file, read by name; its architecture's own keys begin with the architecture's name. */
+class Header {
+  readonly metadata: Metadata
+  readonly tensors: ReadonlyMap<string, StoredTensor>
+  private readonly file: string
+
+  constructor(metadata: Metadata, tensors: ReadonlyMap<string, StoredTensor>, file: string) {
+    this.metadata = metadata
+    this.tensors = tensors
+    this.file = file
+  }
+
+  own(key: string): GgufValue | undefined {
+    return this.metadata.get(`${String(this.metadata.get('general.architecture'))}.${key}`)
+  }
+
+  number(key: string, fallback?: number): number {
+    const value = this.own(key) ?? fallback
     if (typeof value === 'number') return value
-    throw new GavelError('corrupt_model', `${file}: the number ${key} is missing`, { param: key })
+    const name = `${String(this.metadata.get('general.architecture'))}.${key}`
+    throw new GavelError('corrupt_model', `${this.file}: the number ${name} is missing`, { param: name })
   }
-  const heads = number('llama.attention.head_count')
-  const hiddenSize = number('llama.embedding_length')
+
+  /** A number stored in single precision: the shortest decimal that means the same is what was written. */
+  decimal(key: string, fallback?: number): number {
+    const single = this.number(key, fallback)
+    for (let digits = 1; digits < 9; digits++) {
+      const candidate = Number(single.toPrecision(digits))
+      if (Math.fround(candidate) === single) return candidate
+    }
+    return single
+  }
+
+  get vocabularySize(): number {
+    return this.tensors.get('token_embd.weight')?.shape[0] ?? this.number('vocab_size')
+  }
+
+  specialTokens() {
+    const id = (name: string) => this.metadata.get(`tokenizer.ggml.${name}_token_id`) ?? null
+    return { bos_token_id: id('bos'), eos_token_id: id('eos'), pad_token_id: id('padding') }
+  }
+}
+
+interface Architecture {
+  /** The `config.json` that says what the header does. */
+  config(header: Header): Record<string, unknown>
+  /** A tensor under its safetensors name and in that layout. */
+  entry(name: string, tensor: StoredTensor, header: Header): [string, StoredTensor]
+}
+
+const ARCHITECTURES = {
+  llama: {
+    config: (header) => ({
+      ...llamaConfig(header),
+      architectures: ['LlamaForCausalLM'],
+      model_type: 'llama',
+      attention_bias: false,
+      mlp_bias: false,
+    }),
+    entry(name, tensor, header) {
+      const heads = header.number('attention.head_count')
+      const rotated = /\.attn_q\./.test(name) ? heads : /\.attn_k\./.test(name) ? kvHeads(header) : null
+      return [renamed(name, LLAMA_NAMES, 'model.layers.'), rotated === null ? tensor : unpermuteRows(tensor, rotated)]
+    },
+  },
+  qwen2: {
+    config: (header) => ({ ...llamaConfig(header), architectures: ['Qwen2ForCausalLM'], model_type: 'qwen2' }),
+    entry: (name, tensor) => [renamed(name, LLAMA_NAMES, 'model.layers.'), tensor],
+  },
+  qwen3: {
+    config: (header) => ({
+      ...llamaConfig(header),
+      architectures: ['Qwen3ForCausalLM'],
+      model_type: 'qwen3',
+      attention_bias: false,
+    }),
+    entry: (name, tensor) => [renamed(name, LLAMA_NAMES, 'model.layers.'), tensor],
+  },
+  gpt2: {
+    config: (header) => ({
+      architectures: ['GPT2LMHeadModel'],
+      model_type: 'gpt2',
+      vocab_size: header.vocabularySize,
+      n_embd: header.number('embedding_length'),
+      n_layer: header.number('block_count'),
+      n_head: header.number('attention.head_count'),
+      n_positions: header.number('context_length'),
+      n_inner: header.number('feed_forward_length'),
+      activation_function: 'gelu_new',
+      layer_norm_epsilon: header.decimal('attention.layer_norm_epsilon'),
+    }),
+    // GGUF has every linear [out,in]; GPT-2's own files have them the other way round.
+    entry: (name, tensor) => [
+      renamed(name, GPT2_NAMES, 'transformer.h.'),
+      /^blk\..*(attn_qkv|attn_output|ffn_up|ffn_down)\.weight$/.test(name) ? transposed(tensor) : tensor,
+    ],
+  },
+} satisfies Record<string, Architecture>
+type ArchitectureName = keyof typeof ARCHITECTURES
+
+const kvHeads = (header: Header) => header.number('attention.head_count_kv', header.number('attention.head_count'))
+
+/** What Llama and its relatives have in common. */
+function llamaConfig(header: Header) {
+  const heads = header.number('attention.head_count')
+  const hiddenSize = header.number('embedding_length')
   return {
-    architectures: ['LlamaForCausalLM'],
-    model_type: 'llama',
-    vocab_size: tensors.get('token_embd.weight')?.shape[0] ?? number('llama.vocab_size'),
+    vocab_size: header.vocabularySize,
     hidden_size: hiddenSize,
-    intermediate_size: number('llama.feed_forward_length'),
-    num_hidden_layers: number('llama.block_count'),
+    intermediate_size: header.number('feed_forward_length'),
+    num_hidden_layers: header.number('block_count'),
     num_attention_heads: heads,
-    num_key_value_heads: number('llama.attention.head_count_kv', heads),
-    head_dim: number('llama.attention.key_length', hiddenSize / heads),
-    max_position_embeddings: number('llama.context_length'),
-    // Stored in single precision: the shortest decimal that means the same is what was written.
-    rms_norm_eps: shortest(number('llama.attention.layer_norm_rms_epsilon')),
-    rope_theta: shortest(number('llama.rope.freq_base', 10_000)),
-    rope_scaling: ropeScaling(metadata, number),
+    num_key_value_heads: kvHeads(header),
+    head_dim: header.number('attention.key_length', hiddenSize / heads),
+    max_position_embeddings: header.number('context_length'),
+    rms_norm_eps: header.decimal('attention.layer_norm_rms_epsilon'),
+    rope_theta: header.decimal('rope.freq_base', 10_000),
+    rope_scaling: ropeScaling(header),
     hidden_act: 'silu',
-    tie_word_embeddings: !tensors.has('output.weight'),
-    attention_bias: false,
-    mlp_bias: false,
-    bos_token_id: metadata.get('tokenizer.ggml.bos_token_id') ?? null,
-    eos_token_id: metadata.get('tokenizer.ggml.eos_token_id') ?? null,
-    pad_token_id: metadata.get('tokenizer.ggml.padding_token_id') ?? null,
+    tie_word_embeddings: !header.tensors.has('output.weight'),
   }
 }
 
-function ropeScaling(metadata: Metadata, number: (key: string, fallback?: number) => number) {
-  const kind = metadata.get('llama.rope.scaling.type')
+function ropeScaling(header: Header) {
+  const kind = header.own('rope.scaling.type')
   if (kind === undefined || kind === 'none') return null
-  return { rope_type: kind, factor: number('llama.rope.scaling.factor', 1) }
+  return { rope_type: kind, factor: header.number('rope.scaling.factor', 1) }
 }
 
-const shortest = (single: number): number => {
-  for (let digits = 1; digits < 9; digits++) {
-    const candidate = Number(single.toPrecision(digits))
-    if (Math.fround(candidate) === single) return candidate
-  }
-  return single
+/** llama.cpp's names of tensors, a block's without `blk.N.` and the kind behind. */
+interface Names {
+  outer: Readonly<Record<string, string>>
+  block: Readonly<Record<string, string>>
 }
 
-/** llama.cpp's names of a block's tensors. */
-const BLOCK_NAMES: Readonly<Record<string, string>> = {
-  attn_norm: 'input_layernorm',
-  attn_q: 'self_attn.q_proj',
-  attn_k: 'self_attn.k_proj',
-  attn_v: 'self_attn.v_proj',
-  attn_output: 'self_attn.o_proj',
-  ffn_norm: 'post_attention_layernorm',
-  ffn_gate: 'mlp.gate_proj',
-  ffn_up: 'mlp.up_proj',
-  ffn_down: 'mlp.down_proj',
+const LLAMA_NAMES: Names = {
+  outer: {
+    'token_embd.weight': 'model.embed_tokens.weight',
+    'output_norm.weight': 'model.norm.weight',
+    'output.weight': 'lm_head.weight',
+  },
+  block: {
+    attn_norm: 'input_layernorm',
+    attn_q: 'self_attn.q_proj',
+    attn_k: 'self_attn.k_proj',
+    attn_v: 'self_attn.v_proj',
+    attn_q_norm: 'self_attn.q_norm',
+    attn_k_norm: 'self_attn.k_norm',
+    attn_output: 'self_attn.o_proj',
+    ffn_norm: 'post_attention_layernorm',
+    ffn_gate: 'mlp.gate_proj',
+    ffn_up: 'mlp.up_proj',
+    ffn_down: 'mlp.down_proj',
+  },
 }
 
-const OUTER_NAMES: Readonly<Record<string, string>> = {
-  'token_embd.weight': 'model.embed_tokens.weight',
-  'output_norm.weight': 'model.norm.weight',
-  'output.weight': 'lm_head.weight',
+const GPT2_NAMES: Names = {
+  outer: {
+    'token_embd.weight': 'transformer.wte.weight',
+    'position_embd.weight': 'transformer.wpe.weight',
+    'output_norm.weight': 'transformer.ln_f.weight',
+    'output_norm.bias': 'transformer.ln_f.bias',
+  },
+  block: {
+    attn_norm: 'ln_1',
+    attn_qkv: 'attn.c_attn',
+    attn_output: 'attn.c_proj',
+    ffn_norm: 'ln_2',
+    ffn_up: 'mlp.c_fc',
+    ffn_down: 'mlp.c_proj',
+  },
 }
 
-function safetensorsEntry(
-  name: string,
-  tensor: StoredTensor,
-  config: { num_attention_heads: number; num_key_value_heads: number },
-): [string, StoredTensor] {
+function renamed(name: string, { outer, block }: Names, blockPrefix: string): string {
   const [, layer, part, kind] = /^blk\.(\d+)\.(\w+)\.(weight|bias)$/.exec(name) ?? []
-  if (!layer || !part || !BLOCK_NAMES[part]) return [OUTER_NAMES[name] ?? name, tensor]
-  const heads = { attn_q: config.num_attention_heads, attn_k: config.num_key_value_heads }[part]
-  const restored = heads === undefined ? tensor : unpermuteRows(tensor, heads)
-  return [`model.layers.${layer}.${BLOCK_NAMES[part]}.${kind}`, restored]
+  if (!layer || !part || !block[part]) return outer[name] ?? name
+  return `${blockPrefix}${layer}.${block[part]}.${kind}`
+}
+
+function transposed({ shape, data }: StoredTensor): StoredTensor {
+  const [rows, columns] = shape as [number, number]
+  const out = new Float32Array(data.length)
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!
+  return { shape: [columns, rows], data: out }
 }
 
 /**

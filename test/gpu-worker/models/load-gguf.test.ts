@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { codec, initialWeights, TINY_CONFIG } from '../../../demo/build/tiny-model.ts'
 import type { Weights } from '../../../src/gpu-worker/engines/weights.ts'
 import { loadGguf } from '../../../src/gpu-worker/models/load-gguf.ts'
+import { loadFolder } from '../../../src/gpu-worker/models/load.ts'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
 import { temporaryFolder, tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
 import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../helpers/write-gguf.ts'
@@ -112,6 +114,28 @@ test('writes the config that transformers would have', () => {
   assert.deepEqual(scaled.config.rope_scaling, { rope_type: 'linear', factor: 2.5 })
 })
 
+const FIXTURES = fileURLToPath(new URL('../../fixtures/', import.meta.url))
+
+for (const name of ['llama', 'qwen2', 'qwen3', 'gpt2']) {
+  test(`${name}: a file made with gguf's own table of names is the model that went in`, () => {
+    const gguf = openPath(join(FIXTURES, `gguf/${name}.gguf`))
+    const original = loadFolder(join(FIXTURES, `parity/${name}`), { configFile: 'config.v4.json' })
+    assert.deepEqual([...gguf.weights.keys()].sort(), [...original.weights.keys()].sort())
+    for (const [parameter, { shape, data }] of original.weights) {
+      assert.deepEqual(gguf.weights.get(parameter)!.shape, shape, parameter)
+      assert.ok(
+        data.every((x, i) => x === gguf.weights.get(parameter)!.data[i]),
+        parameter,
+      )
+    }
+    // Nothing is said otherwise than in the original's config; what only one of them says is a default.
+    const given = Object.entries(gguf.config).filter(([key, value]) => value !== null && original.config[key] != null)
+    assert.ok(given.length > 8)
+    for (const [key, value] of given) assert.deepEqual(value, key === 'n_inner' ? 192 : original.config[key], key)
+    assert.deepEqual(gguf.codec.stopIds, [2])
+  })
+}
+
 test('its tokenizer is the one that went in, digits and special tokens included', () => {
   const opened = openPath(file())
   for (const text of ['né 👍 ½ ², 3.14', '  two  spaces\n'])
@@ -127,9 +151,9 @@ test('refuses what it cannot give back, and what is missing', () => {
   const refused = (path: string, code: string, message: RegExp) =>
     assert.throws(() => loadGguf(path), { code, message })
   refused(
-    file({ 'general.architecture': 'qwen3' }),
+    file({ 'general.architecture': 'mamba' }),
     'unsupported_model',
-    /tiny\.gguf: architecture "qwen3" is not supported/,
+    /tiny\.gguf: architecture "mamba" is not supported in GGUF; known are llama, qwen2, qwen3, gpt2/,
   )
   refused(file({ 'tokenizer.ggml.pre': 'odd' }), 'unsupported_model', /pre-tokenizer "odd"/)
   refused(file({ 'tokenizer.ggml.model': 'llama' }), 'unsupported_model', /its tokenizer is "llama"/)
