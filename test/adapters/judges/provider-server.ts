@@ -47,6 +47,20 @@ const MISBEHAVIOURS: Record<string, Misbehaviour> = {
   'never-answers': () => {},
   huge: (response) =>
     void response.writeHead(200, { 'content-type': 'application/json' }).end(`"${'x'.repeat(3 << 20)}"`),
+  'no-label-at-all': (response, { path }) => {
+    const top = [{ token: 'Well', logprob: -0.1 }, { token: 'Hm', logprob: -3 }] // prettier-ignore
+    if (path.endsWith('/chat/completions')) return sendJson(response, 200, envelope([{ ...top[0], top_logprobs: top }]))
+    const logprobs = {
+      tokens: ['Well'],
+      token_logprobs: [-0.1],
+      top_logprobs: [{ Well: -0.1, Hm: -3 }],
+      text_offset: [0],
+    }
+    sendJson(response, 200, {
+      ...envelope(null),
+      choices: [{ index: 0, text: 'Well', finish_reason: 'length', logprobs }],
+    })
+  },
   refuses: (response, { path }) => sendDecision(response, path, null),
   'forgets-a-label': (response, { path }) => sendDecision(response, path, { Yes: 1 }),
   'more-than-all': (response, { path }) => sendDecision(response, path, { Yes: 0.9, No: 0.9 }),
