@@ -31,6 +31,17 @@ describe('startServer', () => {
     assert.equal((await fetch(`${server.url}/v1/models/kept`, { headers })).status, 200)
   })
 
+  test('what was used is written down before the process ends, and metrics begin anew', async () => {
+    const body = { verifier: 'math', items: [{ text: '5', gold: '5' }, { text: '6', gold: '5' }] } // prettier-ignore
+    assert.equal((await post('/v1/verify', body)).status, 200)
+    await server.close()
+    server = await start()
+    const usage = (await (await fetch(`${server.url}/v1/usage`, { headers })).json()) as { data: { items: number }[] }
+    assert.equal(usage.data[0]!.items, 2)
+    const metrics = await (await fetch(`${server.url}/metrics`, { headers })).text()
+    assert.match(metrics, /^gavel_verified_items_total 0$/m)
+  })
+
   test('refuses TRACE and bodies that are too large in JSON, over a real connection', async () => {
     const trace = await new Promise<number>((resolve) => {
       httpRequest(`${server.url}/v1/jobs`, { method: 'TRACE' }, (response) => {

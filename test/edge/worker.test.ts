@@ -39,6 +39,14 @@ describe('the Worker', () => {
     assert.equal((await post<Failed>('/v1/judgments', { judge: 'j', items })).error.code, 'unavailable_here')
   })
 
+  test('what a request used is in D1 once it is answered', async () => {
+    await post('/v1/verify', { verifier: 'math', items: [{ text: '5', gold: '5' }] })
+    const row = await bindings.DATABASE.prepare('SELECT items FROM usage').first<{ items: number }>()
+    assert.equal(row?.items, 1)
+    type Failed = { error: { code: string } }
+    assert.equal(((await (await call('/metrics')).json()) as Failed).error.code, 'unavailable_here')
+  })
+
   test('its clock settles jobs whose worker fell silent', async () => {
     const rows = '{"prompt":"a","completion":"b"}'
     const { id } = await post<{ id: string }>('/v1/datasets', rows, { 'content-type': 'application/jsonl' })
