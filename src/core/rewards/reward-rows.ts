@@ -175,14 +175,15 @@ function combineRow(
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0)
   if (total === 0) {
     const reason =
-      'no term of the recipe applies to this row: it has no gold answer and mu is 0; label it or give the recipe a judge'
+      'no term of the recipe applies to this row: it has no gold answer, and mu and rho are 0; label it or give the recipe a judge'
     return { outcome: 'abstained', reward: null, terms, reason }
   }
   const sum = weighted.reduce((acc, { weight, term }) => acc + weight * term!, 0)
   return { outcome: 'scored', reward: clipped(recipe, recipe.normalise === 'row' ? sum / total : sum), terms }
 }
 
-const clipped = ({ clip }: RewardRecipe, reward: number) =>
+/** A reward within the recipe's bounds, where it has some. */
+export const clipped = ({ clip }: RewardRecipe, reward: number): number =>
   clip ? Math.min(clip.max, Math.max(clip.min, reward)) : reward
 
 /** The items of {@link assessRows} to put before the judge, with the row each belongs to. */

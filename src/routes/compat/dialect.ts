@@ -4,7 +4,7 @@ import { GavelError } from '../../core/errors.ts'
 import { findResource } from '../../core/find-resource.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import { refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
+import { clipped, refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Deps } from '../deps.ts'
@@ -75,7 +75,8 @@ export const neutralOnly = fields(neutralQuery)
 
 /** The number for a row without a score: as the caller says, or the middle of what the recipe gives. */
 export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | undefined }): number {
-  return query.neutral ?? (recipe.normalise === 'row' ? 0.5 : (recipe.lambda + recipe.mu + recipe.rho) / 2)
+  const middle = recipe.normalise === 'row' ? 0.5 : (recipe.lambda + recipe.mu + recipe.rho) / 2
+  return query.neutral ?? clipped(recipe, middle)
 }
 
 /**

@@ -90,7 +90,7 @@ test('verifier only: no judge is asked, and unlabelled rows abstain', async () =
   const { rewards } = await rewardRows(recipe, [row('#### 5', '4'), row('#### 5')], judge)
   near(rewards[0].reward, 0.1)
   assert.equal(rewards[1].outcome, 'abstained')
-  assert.match(rewards[1].reason!, /no gold answer and mu is 0/)
+  assert.match(rewards[1].reason!, /no gold answer, and mu and rho are 0/)
   assert.equal(asked.length, 0)
 })
 
