@@ -4,10 +4,10 @@ import { after, before, describe, test } from 'node:test'
 import type { S3Options } from '../../src/adapters/node/s3-blob-store.ts'
 import { NO_WEED, startSeaweed, weedBinary } from '../helpers/seaweed.ts'
 import { startService, type Service, type WorkerProcess } from './service.ts'
-import { bringData, grpoJob, inState, progressOf, remains, sftJob, until } from './training-jobs.ts'
+import { bringData, evalJob, grpoJob, inState, progressOf, remains, sftJob, until } from './training-jobs.ts'
 
 const STEPS = { grpo: 6, sft: 40 }
-const JOBS = { grpo: grpoJob(), sft: sftJob() }
+const JOBS = { grpo: grpoJob(), sft: sftJob(), eval: evalJob() }
 type Kind = keyof typeof JOBS
 type Remains = Awaited<ReturnType<typeof remains>>
 
@@ -34,9 +34,14 @@ async function undisturbed(s3: S3Options | null): Promise<Record<Kind, Remains>>
     await bringData(service.api)
     const sft = await service.api.jobs.create(JOBS.sft)
     const grpo = await service.api.jobs.create(JOBS.grpo)
+    const evaluation = await service.api.jobs.create(JOBS.eval)
     service.startWorker()
     service.startWorker()
-    return { sft: await remains(service.api, sft.id), grpo: await remains(service.api, grpo.id) }
+    return {
+      sft: await remains(service.api, sft.id),
+      grpo: await remains(service.api, grpo.id),
+      eval: await remains(service.api, evaluation.id),
+    }
   } finally {
     await service.close()
   }
@@ -107,7 +112,7 @@ function exactResume(s3: () => S3Options | null): void {
     for (const { step, values } of grpo.metrics.slice(1)) assert.ok(values.gradient_norm! > 0, `step ${step}`)
   })
 
-  for (const kind of ['grpo', 'sft'] as const) {
+  for (const kind of ['grpo', 'sft', 'eval'] as const) {
     test(`${kind}: the worker is killed and another takes over when its lease has run out`, async () => {
       const { left, attempts } = await afterLostWorker(kind, s3())
       assert.deepEqual(left, (await undisturbedOnce())[kind])

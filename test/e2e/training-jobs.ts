@@ -89,6 +89,17 @@ export const sftJob = (config: Config<'sft'> = {}, changes: Partial<NewJob> = {}
     ...changes,
   }) as NewJob
 
+/** Several draws to each row, verified and judged: six chunks of two rows, each committed. */
+export const evalJob = (): NewJob => ({
+  type: 'eval',
+  model: 'student',
+  dataset: 'canary',
+  prompt_template: PROMPT_TEMPLATE,
+  verifier: 'math',
+  judge: 'judge',
+  config: { ...LIMITS, seed: 5, temperature: 1, group_size: 125, samples: 5 },
+})
+
 /** Waits until something holds, looking often. Throws after `seconds`. */
 export async function until<T>(what: string, look: () => Promise<T | null | false>, seconds = 200): Promise<T> {
   const deadline = Date.now() + seconds * 1000
