@@ -43,7 +43,7 @@ const REINFORCEMENT: JobFlag[] = [
   ['--reward <recipe>', 'reward', 'a recipe by id or name, instead of the next five'],
   ['--lambda <x>', 'reward.lambda', 'weight of the verifier'],
   ['--mu <x>', 'reward.mu', 'weight of the judge'],
-  ['--verifier <name>', 'reward.verifier', 'math, exact or contains'],
+  ['--verifier <name>', 'reward.verifier', 'math, program, exact, contains or json_schema'],
   ['--judge <judge>', 'reward.judge', 'the judge, by id or name'],
   ['--normalise <how>', 'reward.normalise', 'row: by the weights that apply to the row; none'],
   ...TRAINING,
@@ -75,7 +75,7 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
   eval: [
     ...COMMON,
     ['--dataset <dataset>', 'dataset', 'the rows to answer; without a judge each needs an answer of its own'],
-    ['--verifier <name>', 'verifier', 'math, exact or contains'],
+    ['--verifier <name>', 'verifier', 'math, program, exact, contains or json_schema'],
     ['--judge <judge>', 'judge', 'a judge to ask about each answer; it needs no gold answers'],
     ...SAMPLING,
     ['--group-size <n>', 'config.group_size', 'answers drawn to each row, for pass@k and majority@k'],
