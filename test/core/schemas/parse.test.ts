@@ -49,7 +49,7 @@ describe('parse', () => {
   test('tells what no schema can say from what one does', () => {
     const cases: [v.GenericSchema, unknown, string, RegExp][] = [
       [rewardRecipe, { mu: 1, lambda: 0 }, 'judge', /mu > 0 weighs a judge/],
-      [rewardRecipe, { lambda: 0 }, 'lambda', /both 0/],
+      [rewardRecipe, { lambda: 0 }, 'lambda', /so are mu and rho/],
       [createRecipe, { lambda: 1 }, 'verifier', /lambda > 0 weighs a verifier/],
     ]
     for (const [schema, value, param, message] of cases) {
