@@ -128,7 +128,9 @@ export type RewardRecipe = v.InferOutput<typeof rewardRecipe>
 
 /** Of training jobs. */
 export const allowFailedAudit = v.optional(
-  reference("The recipe's judge (or reranker), by id or name: to be trained on although its audit says that it is easily fooled."),
+  reference(
+    "The recipe's judge (or reranker), by id or name: to be trained on although its audit says that it is easily fooled.",
+  ),
 )
 
 /** A recipe as a resource (`reward_…`), for use by id or name. */
