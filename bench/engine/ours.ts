@@ -2,13 +2,13 @@
 import { readFileSync } from 'node:fs'
 import { ADVANTAGES } from '../../src/core/rl/advantages.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { makeBatch } from '../../src/gpu-worker/engines/batch.ts'
+import { withLora } from '../../src/gpu-worker/engines/lora.ts'
 import { accumulateRows } from '../../src/gpu-worker/engines/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
 import { randomWeights } from './random-weights.ts'
-import type { Measurement, Workload } from './workload.ts'
+import { MICRO_BATCH_TOKENS, type Measurement, type Workload } from './workload.ts'
 
 /** Does the work once; answers the milliseconds of it that do not count. */
 type Run = () => Promise<number | void>
@@ -18,7 +18,8 @@ const CLIP = { ratio_low: 0.8, ratio_high: 1.2, dual_clip: 1e6, sequence_ratio: 
 const SAMPLING = { temperature: 1, stopIds: [], seed: 1 }
 
 const workload = JSON.parse(process.argv[2]!) as Workload
-const model = modelFromConfig(workload.config)
+const base = modelFromConfig(workload.config)
+const model = workload.lora ? withLora(base, { rank: workload.lora, alpha: 2 * workload.lora }) : base
 const weights = randomWeights(model)
 const rng = new SeededRng('tokens')
 const texts = Array.from({ length: workload.rows }, () =>
@@ -39,12 +40,13 @@ console.log(JSON.stringify({ seconds, megabytes } satisfies Measurement))
 
 /** A full step: gradient of the mean cross-entropy, clipping, AdamW. */
 async function train(): Promise<Run> {
-  const { threads, tokens } = workload
-  const options = { loss: 'cross-entropy', optimizer: OPTIMIZER, maxTokens: tokens, threads } as const
+  const { threads, tokens, recompute } = workload
+  const options = { loss: 'cross-entropy', optimizer: OPTIMIZER, maxTokens: tokens, threads, recompute } as const
   const trainer = await Trainer.create(model, weights, options)
-  const batch = makeBatch(texts.map((ids) => ({ ids, start: 1 })))
+  const weight = 1 / (texts.length * (tokens - 1))
+  const rows = texts.map((ids) => ({ ids, start: 1, weight }))
   return async () => {
-    await trainer.accumulate(batch, { weights: new Float32Array(batch.tokens).fill(1 / batch.tokens) })
+    await accumulateRows(trainer, rows, { microBatchTokens: MICRO_BATCH_TOKENS })
     await trainer.step(1e-3)
   }
 }

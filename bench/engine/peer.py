@@ -10,6 +10,9 @@ import time
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+# As in workload.ts.
+MICRO_BATCH_TOKENS = 2048
+
 workload = json.loads(sys.argv[1])
 rows, tokens, new_tokens = workload["rows"], workload["tokens"], workload["newTokens"]
 slots, lengths = workload["slots"], workload.get("lengths") or [new_tokens] * rows
@@ -17,6 +20,12 @@ torch.set_num_threads(workload["threads"])
 torch.manual_seed(0)
 config = {key: value for key, value in workload["config"].items() if key != "model_type"}
 model = LlamaForCausalLM(LlamaConfig(**config))
+if workload.get("lora"):
+    from peft import LoraConfig, get_peft_model
+
+    rank = workload["lora"]
+    adapters = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(model, adapters)
 vocabulary = model.config.vocab_size
 ids = torch.randint(3, vocabulary, (rows, tokens))
 
@@ -24,14 +33,17 @@ ids = torch.randint(3, vocabulary, (rows, tokens))
 def train():
     """A full step: gradient of the mean cross-entropy, clipping, AdamW."""
     model.train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, fused=True)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-3, weight_decay=0.1, fused=True)
+    parts = ids.split(MICRO_BATCH_TOKENS // tokens)
 
     def step():
         optimizer.zero_grad()
-        logits = model(input_ids=ids).logits[:, :-1]
-        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, vocabulary), ids[:, 1:].reshape(-1))
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for part in parts:
+            logits = model(input_ids=part).logits[:, :-1]
+            loss = torch.nn.functional.cross_entropy(logits.reshape(-1, vocabulary), part[:, 1:].reshape(-1))
+            (loss * len(part) / rows).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
 
     return step

@@ -42,15 +42,27 @@ const tokensOf = (workload: WorkloadName, peer: RowOf['peer'] = 'PyTorch'): RowO
   better: 'higher',
 })
 
+/** Tokens of whole steps: the same whatever their number where cost grows linearly. */
+const trainedOf = (workload: WorkloadName): RowOf => ({
+  ...secondsOf(workload),
+  unit: 'trained tokens/s',
+  figure: ({ seconds }, { rows, tokens }) => (rows * tokens) / seconds,
+  better: 'higher',
+})
+
 /** Every row, by name; rows of one workload and peer are read off the same processes. */
 const ROWS: Record<string, RowOf> = {
   'train-small': secondsOf('train-small'),
   'train-135m': secondsOf('train-135m'),
   'memory-135m': {
-    ...secondsOf('train-135m'),
+    ...secondsOf('memory-135m'),
     unit: 'MB',
     figure: ({ megabytes }) => megabytes,
   },
+  'lora-135m': secondsOf('lora-135m'),
+  'linear-1k': trainedOf('linear-1k'),
+  'linear-4k': trainedOf('linear-4k'),
+  'linear-16k': trainedOf('linear-16k'),
   'generate-b8': tokensOf('generate-b8'),
   'generate-b32': tokensOf('generate-b32'),
   'generate-mixed': tokensOf('generate-mixed'),

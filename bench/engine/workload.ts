@@ -26,6 +26,10 @@ export interface Workload {
   /** Whether one more goes before, unmeasured: where a start would show beside the work. */
   warmUp: boolean
   threads: number
+  /** Rank of adapters on every projection, where they alone are trained. */
+  lora?: number
+  /** Whether our side computes layers again in the backward pass. */
+  recompute?: boolean
 }
 
 /** What one process answers, as its last line of output. */
@@ -37,6 +41,9 @@ export interface Measurement {
 }
 
 const LLAMA = { model_type: 'llama', rms_norm_eps: 1e-5, tie_word_embeddings: true, max_position_embeddings: 512 }
+
+/** Most tokens of one forward and backward pass of `train`, on both sides; a step adds up as many as it takes. */
+export const MICRO_BATCH_TOKENS = 2048
 
 /** SmolLM2-135M. */
 const MODEL_135M = {
@@ -104,6 +111,11 @@ export const WORKLOADS = {
   'generate-b32': sample('generate', 32),
   'generate-mixed': mixed(48, 16),
   'train-135m': train(MODEL_135M, 8, 256, 2),
+  'lora-135m': { ...train(MODEL_135M, 8, 256, 2), lora: 16 },
+  'memory-135m': { ...train(MODEL_135M, 8, 256, 1), recompute: true },
+  'linear-1k': train(MODEL_135M, 4, 256, 2),
+  'linear-4k': train(MODEL_135M, 16, 256, 1),
+  'linear-16k': train(MODEL_135M, 64, 256, 1),
   'grpo-step': grpoStep,
   'decode-b1': sample('decode', 1),
   'decode-b8': sample('decode', 8),

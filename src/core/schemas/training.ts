@@ -1,6 +1,6 @@
 /** What every kind of training takes. Spread into a job's `config`. */
 import * as v from 'valibot'
-import { fields, integer, number, shortText } from './fields.ts'
+import { boolean, fields, integer, number, shortText } from './fields.ts'
 
 /** Low-rank adaptation. */
 const loraSettings = fields({
@@ -51,6 +51,12 @@ export const trainingEntries = {
   micro_batch_tokens: v.optional(
     integer(16, 10_000_000, 'Most tokens (padding included) of one forward and backward pass. Default 4096.'),
     4096,
+  ),
+  recompute: v.optional(
+    boolean(
+      'Compute each layer again in the backward pass instead of keeping what it computed: less memory, about a seventh more time. Default false.',
+    ),
+    false,
   ),
   lora: v.optional(
     v.pipe(

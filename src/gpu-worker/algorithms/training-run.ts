@@ -11,6 +11,7 @@ import { RunStopped, type RunContext, type RunState } from './run-context.ts'
 interface TrainingConfig {
   seed: number
   lora?: (LoraSettings & { merge: 'last' | 'every' }) | undefined
+  recompute: boolean
   steps: number
   learning_rate: number
   warmup_steps: number
@@ -58,7 +59,7 @@ export async function startTraining(
     weightDecay: config.weight_decay,
     clipNorm: config.clip_norm || UNCLIPPED,
   }
-  const options = { loss, optimizer, maxTokens, threads: context.threads }
+  const options = { loss, optimizer, maxTokens, recompute: config.recompute, threads: context.threads }
   const trainer = await Trainer.create(model, weights, options, training.optimizer)
 
   const commit = async (step: number, state: RunState, { last = true, files = {} }: CommitOptions = {}) => {
