@@ -1,12 +1,21 @@
 import type { BenchRow, BenchSuite } from '../row.ts'
+import { HTTP_ROWS, httpRows } from './http-rewards.ts'
+import { JUDGE_ROWS, judgeRows } from './judge.ts'
 import { mathVerify } from './math-verify.ts'
 
-/** Every row by its name: a file each, which measures both sides by turns. */
-const ROWS: Record<string, (rounds: number) => Promise<BenchRow>> = { 'math-verify': mathVerify }
+/** Rows that are read off the same processes, and what measures them: a file each. */
+const GROUPS: { rows: readonly string[]; measure: (wanted: never[], rounds: number) => Promise<BenchRow[]> }[] = [
+  { rows: ['math-verify'], measure: async (_, rounds) => [await mathVerify(rounds)] },
+  { rows: HTTP_ROWS, measure: httpRows },
+  { rows: JUDGE_ROWS, measure: judgeRows },
+]
 
 export const rewardsSuite: BenchSuite = {
-  rows: Object.keys(ROWS),
-  async *measure(rows, rounds) {
-    for (const name of rows) yield ROWS[name]!(rounds)
+  rows: GROUPS.flatMap(({ rows }) => rows),
+  async *measure(wanted, rounds) {
+    for (const { rows, measure } of GROUPS) {
+      const chosen = rows.filter((row) => wanted.includes(row))
+      if (chosen.length > 0) yield* await measure(chosen as never[], rounds)
+    }
   },
 }

@@ -33,6 +33,7 @@ def near(a, b):
 def try_openai():
     import openai
 
+    example("openai_graders")
     client = openai.OpenAI(base_url=f"{BASE_URL}/v1", api_key=KEY, max_retries=0)
     graders = client.fine_tuning.alpha.graders
     item = {"answer": "5"}
@@ -137,5 +138,11 @@ def try_trl():
     return f"GRPOTrainer, two steps, mean rewards {', '.join(f'{value:.3f}' for value in logged)}"
 
 
-for name, check in {"openai": try_openai, "verifiers": try_verifiers, "trl": try_trl}.items():
+def try_areal():
+    reward = example("areal").gavel_reward("What is 2 + 3?", "Adding them gives p=0.75\n#### 5", [], [], answer="5")
+    near(reward, (1 + 0.75) / 2)
+    return "the reward function of examples/areal.py"
+
+
+for name, check in {"openai": try_openai, "verifiers": try_verifiers, "areal": try_areal, "trl": try_trl}.items():
     print(f"ok   {name}: {check()}", flush=True)

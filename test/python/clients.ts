@@ -59,7 +59,9 @@ try {
   await create('/v1/recipes', { name: 'both', lambda: 1, mu: 1, verifier: 'math', judge: 'j' })
   const env = {
     ...process.env,
+    GAVEL_URL: server.url,
     GAVEL_KEY: KEY,
+    GAVEL_REWARD: 'both',
     HF_HUB_OFFLINE: '1',
     OMP_NUM_THREADS: '2',
     PYTHONWARNINGS: 'ignore',

@@ -45,7 +45,7 @@ export const openRlhfRoutes = [
     async handler(context) {
       const { body, params, query } = context
       const recipe = await findReward(context, params.reward)
-      for (const field of ['prompts', 'labels'] as const) {
+      for (const field of body.query.length === 0 ? [] : (['prompts', 'labels'] as const)) {
         const length = body[field]?.length ?? body.query.length
         if (length === body.query.length) continue
         const message = `\`${field}\` has ${length} entries and \`query\` ${body.query.length}; give one for each query.`

@@ -128,7 +128,7 @@ export const vllmRoutes = [
         const [queries, documents] = names.map((name) => list(body[name]!))
         const scored = await judgeItems(context, params.judge, pairs(queries, documents, names[1]))
         const data = scored.map((item, index) => ({ index, object: 'score', score: probabilityOf(item) }))
-        return { ...envelope(deps, 'score', body.model ?? params.judge), data, usage: usageOf(scored) }
+        return { ...envelope(deps, 'embd', body.model ?? params.judge), data, usage: usageOf(scored) }
       },
     }),
   ),

@@ -49,6 +49,9 @@ describe('OpenRLHF', () => {
   test('nothing to do is answered too', async () => {
     const answer = await app.json('/compat/openrlhf/both', { json: { query: [], prompts: [], labels: [] } })
     assert.deepEqual([answer.rewards, answer.scores], [[], []])
+    // One of several URLs that got the sample's prompt, but not the sample.
+    const rest = await app.json('/compat/openrlhf/both', { json: { query: [], prompts: ['x'], labels: ['5'] } })
+    assert.deepEqual(rest.rewards, [])
   })
 
   test('what is wrong with the data is said', async () => {
