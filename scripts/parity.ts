@@ -107,14 +107,14 @@ async function checkModel(load: () => LoadedModel, expected: Expected, options: 
 async function checkLogits({ model, weights }: LoadedModel, { single, batch }: Expected): Promise<Check[]> {
   const session = await Session.create(logitsGraph(model, { maxTokens: model.contextLength }))
   const logitsOf = async (sequences: number[][], padLeft: boolean) => {
-    const { ids, positions, mask } = makeBatch(
+    const { ids, positions, segments } = makeBatch(
       sequences.map((ids) => ({ ids, start: ids.length })),
       { padLeft },
     ).inputs
     const [rows, width] = ids.dims as [number, number]
     const V = model.vocabularySize
     const out = new Float32Array(rows * width * V)
-    await session.run({ ...weightTensors(weights), ids, positions, mask }, { logits: float32(out, [rows * width, V]) })
+    await session.run({ ...weightTensors(weights), ids, positions, segments }, { logits: float32(out, [rows * width, V]) })
     return sequences.map((sequence, b) => {
       const from = (b * width + (padLeft ? width - sequence.length : 0)) * V
       return out.subarray(from, from + sequence.length * V)

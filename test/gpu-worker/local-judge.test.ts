@@ -34,10 +34,10 @@ const scored = (answer: FirstTokenLogprobs | Error | undefined): FirstTokenLogpr
 async function nextLogprobs(text: string): Promise<(token: string) => number> {
   const ids = codec.encode(text)
   const session = await Session.create(logitsGraph(model, { maxTokens: 64 }), { threads: 1 })
-  const { ids: tokens, positions, mask } = makeBatch([{ ids, start: 1 }]).inputs
+  const { ids: tokens, positions, segments } = makeBatch([{ ids, start: 1 }]).inputs
   const V = model.vocabularySize
   const logits = new Float32Array(ids.length * V)
-  const inputs = { ...weightTensors(weights), ids: tokens, positions, mask }
+  const inputs = { ...weightTensors(weights), ids: tokens, positions, segments }
   await session.run(inputs, { logits: float32(logits, [ids.length, V]) })
   const last = [...logits.subarray((ids.length - 1) * V)]
   const total = Math.log(last.reduce((sum, x) => sum + Math.exp(x), 0))

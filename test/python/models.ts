@@ -78,10 +78,9 @@ async function trainedFolder(name: string, configFile: string): Promise<string> 
   const session = await Session.create(logitsGraph(saved.model, { maxTokens: 64 }), { threads: 1 })
   const logits: number[][][] = []
   for (const ids of sequences) {
-    const { ids: _, ...rest } = makeBatch([{ ids, start: 1 }]).inputs
+    const { ids: tokens, positions, segments } = makeBatch([{ ids, start: 1 }]).inputs
     const out = new Float32Array(ids.length * codec.size)
-    const { positions, mask } = rest
-    const inputs = { ...weightTensors(saved.weights), ids: _, positions, mask }
+    const inputs = { ...weightTensors(saved.weights), ids: tokens, positions, segments }
     await session.run(inputs, { logits: float32(out, [ids.length, codec.size]) })
     logits.push(ids.map((_, t) => [...out.subarray(t * codec.size, (t + 1) * codec.size)]))
   }

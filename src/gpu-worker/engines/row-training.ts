@@ -1,4 +1,4 @@
-import { makeBatch, splitByTokens, trainedTokens, type Row } from './batch.ts'
+import { bundleRows, bundleTokens, makeBundledBatch, splitByTokens, trainedTokens, type Row } from './batch.ts'
 import type { Trainer } from './trainer.ts'
 
 /** A row with what its loss needs. */
@@ -18,7 +18,7 @@ export interface RowTrainingOptions {
 
 /**
  * Adds up the gradient of Σ weight·loss over all rows, micro-batch by micro-batch, rows of like length
- * together. Answers the loss and, row by row, each trained token's log-probability (and value, where the model has a
+ * together; neighbours with the same prompt share it. Answers the loss and, row by row, each trained token's log-probability (and value, where the model has a
  * value head). `broken`: indices of the rows that a loss which is no number came from, as closely as can be told.
  */
 export async function accumulateRows(
@@ -30,10 +30,13 @@ export async function accumulateRows(
   const values: Float32Array[] = rows.map(() => new Float32Array())
   const broken: number[] = []
   let loss = 0
-  const lengths = rows.map((row) => row.ids.length)
-  for (const part of splitByTokens(lengths, microBatchTokens)) {
-    const members = part.map((i) => rows[i]!)
-    const batch = makeBatch(members)
+  const bundles = bundleRows(rows)
+  const rowsOf = (bundle: readonly number[]) => bundle.map((i) => rows[i]!)
+  const lengths = bundles.map((bundle) => bundleTokens(rowsOf(bundle)))
+  for (const chosen of splitByTokens(lengths, microBatchTokens)) {
+    const part = chosen.flatMap((b) => bundles[b]!)
+    const members = rowsOf(part)
+    const batch = makeBundledBatch(chosen.map((b) => rowsOf(bundles[b]!)))
     const result = await trainer.accumulate(batch, {
       weights: perTrainedToken(members, (row) => row.weight),
       perToken: Object.fromEntries(

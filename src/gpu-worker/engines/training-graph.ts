@@ -11,7 +11,7 @@ import { TrainingLayers, type TrainingLayersOptions } from './training-layers.ts
 export const GRADIENT = 'gradient:'
 
 /**
- * Log-probabilities of chosen tokens. Inputs: parameters, `ids`, `positions`, `mask`, `predict` ([M]: flat
+ * Log-probabilities of chosen tokens. Inputs: parameters, `ids`, `positions`, `segments`, `predict` ([M]: flat
  * indices into [B·T] of the positions that predict), `targets` ([M]), `inverse_temperature`. Output: `logprobs` [M];
  * of a model with a value head also `values` [M], of the text before each chosen token.
  */
@@ -23,7 +23,7 @@ export function logprobGraph(model: Model, options: TrainingLayersOptions): Grap
   return g
 }
 
-/** Logits of every position. Inputs: parameters, `ids`, `positions`, `mask`. Output: `logits` [N,V]. */
+/** Logits of every position. Inputs: parameters, `ids`, `positions`, `segments`. Output: `logits` [N,V]. */
 export function logitsGraph(model: Model, options: TrainingLayersOptions): Graph {
   const g = new Graph()
   const layers = new TrainingLayers(g, model, options)

@@ -3,6 +3,7 @@ import type { Graph, Keeps } from '../graph/graph.ts'
 import * as nn from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
+import { longestSequence } from './batch.ts'
 import { TokenLayers } from './token-layers.ts'
 
 /** Added to the scores of positions a token may not see; far enough down for exp() to be 0, and finite. */
@@ -13,24 +14,25 @@ const NOTHING: Keeps = () => false
 const DEAR: Keeps = (op, shape) => op === 'Gemm' || (op === 'FusedMatMul' && shape.at(-1) !== 'T')
 
 export interface TrainingLayersOptions {
-  /** Longest row, in tokens, that the graph will be fed. */
+  /** Longest row, in tokens, that the graph will be fed; bundles of rows may be longer. */
   maxTokens: number
   /** Compute each layer whole again in the backward pass, its products included, instead of keeping those. */
   recompute?: boolean | undefined
 }
 
 /**
- * Layers over whole, padded sequences, with gradients. Adds the inputs `ids`, `positions` and `mask`
- * ([B,T] int64; mask 1 where a token is real) and one input a parameter.
+ * Layers over whole, padded sequences, with gradients. Adds the inputs `ids`, `positions` and `segments`
+ * ([B,T] int64; segment 0 is seen from all that comes after it in its sequence, −1 is padding, any other is seen from
+ * within itself) and one input a parameter.
  */
 export class TrainingLayers extends TokenLayers implements Layers {
-  private readonly mask: Tensor
+  private readonly segments: Tensor
   private readonly recompute: boolean
 
   constructor(g: Graph, model: Model, { maxTokens, recompute = false }: TrainingLayersOptions) {
-    super(g, model, { width: 'T', maxPositions: maxTokens })
+    super(g, model, { width: 'T', maxPositions: longestSequence(maxTokens) })
     this.recompute = recompute
-    this.mask = g.input('mask', 'int64', ['B', 'T'])
+    this.segments = g.input('segments', 'int64', ['B', 'T'])
   }
 
   linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
@@ -61,18 +63,21 @@ export class TrainingLayers extends TokenLayers implements Layers {
     return g.reshape(back, ['N', heads * headSize])
   }
 
-  /** 0 where a token may look, MASKED where not: at what comes later, at padding, out of the window. [B,1,1,T,T] */
+  /** 0 where a token may look, MASKED where not: at what comes later, at another row, out of the window. [B,1,1,T,T] */
   private attentionBias(window?: number): Tensor {
     const { g } = this
     return g.untaped(() => {
       const length = g.op('Squeeze', [g.dimension('T')], { shape: [] })
       const column = g.op('Range', [g.ints(0), length, g.ints(1)], { shape: ['T'] })
       const row = g.op('Unsqueeze', [column, g.ints([1])], { shape: ['T', 1] })
-      const real = g.cast(g.op('Unsqueeze', [this.mask, g.ints([1, 2, 3])], { shape: ['B', 1, 1, 1, 'T'] }), 'bool')
-      let visible = g.op('And', [g.lessOrEqual(column, row), real])
+      const seeing = (x: Tensor) => g.op('Unsqueeze', [x, g.ints([1, 2, 4])], { shape: ['B', 1, 1, 'T', 1] })
+      const seen = (x: Tensor) => g.op('Unsqueeze', [x, g.ints([1, 2, 3])], { shape: ['B', 1, 1, 1, 'T'] })
+      const [own, other] = [seeing(this.segments), seen(this.segments)]
+      const related = g.op('Or', [g.op('Equal', [other, g.ints(0)]), g.op('Equal', [own, other])])
+      let visible = g.op('And', [g.lessOrEqual(column, row), related])
       if (window) {
-        const near = g.op('Less', [g.op('Sub', [row, column]), g.ints([window])])
-        visible = g.op('And', [near, visible])
+        const back = g.op('Sub', [seeing(this.positions), seen(this.positions)])
+        visible = g.op('And', [visible, g.op('Less', [back, g.ints([window])])])
       }
       return g.where(visible, g.scalar(0), g.scalar(MASKED))
     })

@@ -57,6 +57,7 @@ export type OpName =
   | 'Less'
   | 'Equal'
   | 'And'
+  | 'Or'
   | 'Cast'
   | 'Identity'
   | 'Gemm'
@@ -202,6 +203,7 @@ export const OPS: Record<OpName, OpDef> = {
   Less: { infer: comparison, grad: NOT_DIFFERENTIABLE },
   Equal: { infer: comparison, grad: NOT_DIFFERENTIABLE },
   And: { infer: comparison, grad: NOT_DIFFERENTIABLE },
+  Or: { infer: comparison, grad: NOT_DIFFERENTIABLE },
   Cast: {
     infer: ({ inputs: [x], attributes: { to } }) => [
       { shape: x!.shape, type: ({ 1: 'float32', 6: 'int32', 7: 'int64', 9: 'bool' } as const)[to as 1 | 6 | 7 | 9] },

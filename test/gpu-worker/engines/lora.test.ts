@@ -46,10 +46,10 @@ const NAMES = Object.keys(ADAPTED) as (keyof typeof ADAPTED)[]
 
 async function logitsOf(model: Model, weights: Weights, ids: number[]): Promise<Float32Array> {
   const session = await Session.create(logitsGraph(model, { maxTokens: 32 }), { threads: 1 })
-  const { ids: tokens, positions, mask } = makeBatch([{ ids, start: 1 }]).inputs
+  const { ids: tokens, positions, segments } = makeBatch([{ ids, start: 1 }]).inputs
   const logits = new Float32Array(ids.length * model.vocabularySize)
   const shape = [ids.length, model.vocabularySize]
-  await session.run({ ...weightTensors(weights), ids: tokens, positions, mask }, { logits: float32(logits, shape) })
+  await session.run({ ...weightTensors(weights), ids: tokens, positions, segments }, { logits: float32(logits, shape) })
   await session.release()
   return logits
 }

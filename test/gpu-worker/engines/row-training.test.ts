@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { accumulateRows, type TrainingRow } from '../../../src/gpu-worker/engines/row-training.ts'
 import { Trainer } from '../../../src/gpu-worker/engines/trainer.ts'
 import { assertClose } from '../../helpers/close.ts'
-import { tinyModel } from '../../helpers/tiny-model.ts'
+import { fixtureModel, tinyModel } from '../../helpers/tiny-model.ts'
 
 const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 }
 
@@ -47,3 +47,36 @@ test('micro-batches add up to one large batch: loss, log-probs, gradient and the
   }
   assert.ok(whole.gradientNorm > 0.01)
 })
+
+/** Loss, log-probs and gradient of a fixture's model on a prompt of 9 tokens with four completions. */
+async function groupOf(name: string, apart: boolean) {
+  const { model, weights } = fixtureModel(name)
+  const trainer = await Trainer.create(model, weights, { loss: 'cross-entropy', optimizer: OPTIMIZER, maxTokens: 32 })
+  const prompt = [5, 90, 33, 7, 120, 44, 8, 61, 12]
+  const rows = [4, 7, 1, 5].map((length, r): TrainingRow => ({
+    ids: [...prompt, ...Array.from({ length }, (_, t) => 3 + ((31 * r + 17 * t) % 150))],
+    start: prompt.length,
+    weight: 0.1 + 0.05 * r,
+  }))
+  const parts = apart ? rows.map((row) => [row]) : [rows]
+  let loss = 0
+  const logprobs: number[][] = []
+  for (const part of parts) {
+    const result = await accumulateRows(trainer, part, { microBatchTokens: 1000 })
+    loss += result.loss
+    logprobs.push(...result.logprobs.map((row) => [...row]))
+  }
+  const gradient = [...trainer.accumulated.values()].flatMap(({ data }) => [...data])
+  await trainer.release()
+  return { loss, logprobs, gradient }
+}
+
+// Gemma 3 sees through windows, OPT has learned positions, LLaMA and Qwen 3 rotate theirs.
+for (const name of ['llama', 'qwen3', 'gemma3', 'opt']) {
+  test(`completions that share their prompt teach what they teach apart: ${name}`, async () => {
+    const [together, apart] = [await groupOf(name, false), await groupOf(name, true)]
+    assertClose([together.loss], [apart.loss], 1e-6, 'loss')
+    assertClose(together.gradient, apart.gradient, 1e-5, 'gradient')
+    together.logprobs.forEach((row, i) => assertClose(row, apart.logprobs[i]!, 1e-5, `log-probs of row ${i}`))
+  })
+}

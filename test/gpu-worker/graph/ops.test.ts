@@ -174,6 +174,10 @@ const CASES: Record<OpName, Case | Case[]> = {
     inputs: [truth([4], [0, 0, 1, 1]), truth([4], [0, 1, 0, 1])],
     expected: pairs((a, b) => a & b),
   },
+  Or: {
+    inputs: [truth([4], [0, 0, 1, 1]), truth([4], [0, 1, 0, 1])],
+    expected: pairs((a, b) => a | b),
+  },
   Cast: { inputs: [fixed([3], [-1.7, 0.2, 2.9])], attributes: { to: 7 }, expected: each(Math.trunc) },
   Identity: unary((x) => x),
   Gemm: [

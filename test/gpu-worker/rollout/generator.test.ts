@@ -171,8 +171,8 @@ test('draws follow the distribution at the temperature asked for', async () => {
   const prompt = [3, 1, 4]
   const session = await Session.create(logitsGraph(model, { maxTokens: 8 }), { threads: 1 })
   const logits = new Float32Array(3 * 8)
-  const { ids, positions, mask } = makeBatch([{ ids: prompt, start: 3 }]).inputs
-  await session.run({ ...weightTensors(weights), ids, positions, mask }, { logits: float32(logits, [3, 8]) })
+  const { ids, positions, segments } = makeBatch([{ ids: prompt, start: 3 }]).inputs
+  await session.run({ ...weightTensors(weights), ids, positions, segments }, { logits: float32(logits, [3, 8]) })
   await session.release()
   const expected = (temperature: number) => softmax([...logits.subarray(16)].map((x) => x / temperature))
 

@@ -36,9 +36,9 @@ describe('label scorer', () => {
       const V = model.vocabularySize
       const wanted: number[][] = []
       for (const text of TEXTS) {
-        const { ids, positions, mask } = makeBatch([{ ids: text, start: text.length }]).inputs
+        const { ids, positions, segments } = makeBatch([{ ids: text, start: text.length }]).inputs
         const logits = float32(new Float32Array(text.length * V), [text.length, V])
-        await session.run({ ...weightTensors(weights), ids, positions, mask }, { logits })
+        await session.run({ ...weightTensors(weights), ids, positions, segments }, { logits })
         const last = softmax([...(logits.data as Float32Array).subarray(-V)])
         wanted.push(LABELS.map((label) => Math.log(last[label]!)))
       }
