@@ -104,3 +104,36 @@ describe('stopped after a step and taken up again', () => {
     })
   }
 })
+
+describe('defaults train: a reward that is easy to come by grows within twelve steps', () => {
+  const byDigits = ({ answer }: { answer?: string }) =>
+    (answer!.match(/\d/g)?.length ?? 0) / Math.max(1, answer!.length)
+  const taught = {
+    seed: 1,
+    steps: 12,
+    learning_rate: 1.5e-4,
+    max_prompt_tokens: 96,
+    max_new_tokens: 12,
+    canary_every: 0,
+  }
+  const spec = (type: 'grpo' | 'ppo', config: object) => ({
+    ...reinforcement(type, {}),
+    reward: { lambda: 0, mu: 1, judge: 'judge', gate: false },
+    config: { ...taught, ...config },
+  })
+  const jobs: Record<string, object> = {
+    ...Object.fromEntries(
+      // Nothing of the student's ends within so few tokens: masking what is cut off would leave nothing.
+      Object.keys(PRESETS).map((algorithm) => [algorithm, spec('grpo', { algorithm, overlong_mask: false })]),
+    ),
+    ppo: spec('ppo', { prompts_per_step: 64 }),
+  }
+  for (const [name, job] of Object.entries(jobs)) {
+    test(name, async () => {
+      const { metrics } = await runJob(job, { model: MODEL, rows: ROWS, judge: byDigits })
+      const rewards = metrics.map(({ values }) => values.reward!)
+      const mean = (some: number[]) => some.reduce((a, b) => a + b) / some.length
+      assert.ok(mean(rewards.slice(-3)) > mean(rewards.slice(0, 3)) + 0.03, rewards.map((r) => r.toFixed(3)).join(' '))
+    })
+  }
+})

@@ -4,10 +4,10 @@ import { after, before, describe, test } from 'node:test'
 import type { S3Options } from '../../src/adapters/node/s3-blob-store.ts'
 import { NO_WEED, startSeaweed, weedBinary } from '../helpers/seaweed.ts'
 import { startService, type Service, type WorkerProcess } from './service.ts'
-import { bringData, evalJob, grpoJob, inState, progressOf, remains, sftJob, until } from './training-jobs.ts'
+import { bringData, evalJob, grpoJob, inState, ppoJob, progressOf, remains, sftJob, until } from './training-jobs.ts'
 
 const STEPS = { grpo: 6, sft: 40 }
-const JOBS = { grpo: grpoJob(), sft: sftJob(), eval: evalJob() }
+const JOBS = { grpo: grpoJob(), ppo: ppoJob(), sft: sftJob(), eval: evalJob() }
 type Kind = keyof typeof JOBS
 type Remains = Awaited<ReturnType<typeof remains>>
 
@@ -35,12 +35,14 @@ async function undisturbed(s3: S3Options | null): Promise<Record<Kind, Remains>>
     const sft = await service.api.jobs.create(JOBS.sft)
     const grpo = await service.api.jobs.create(JOBS.grpo)
     const evaluation = await service.api.jobs.create(JOBS.eval)
+    const ppo = await service.api.jobs.create(JOBS.ppo)
     service.startWorker()
     service.startWorker()
     return {
       sft: await remains(service.api, sft.id),
       grpo: await remains(service.api, grpo.id),
       eval: await remains(service.api, evaluation.id),
+      ppo: await remains(service.api, ppo.id),
     }
   } finally {
     await service.close()
@@ -90,7 +92,7 @@ function exactResume(s3: () => S3Options | null): void {
   const undisturbedOnce = () => (expected ??= undisturbed(s3()))
 
   test('an undisturbed run reports every step and commits every checkpoint', async () => {
-    const { grpo, sft } = await undisturbedOnce()
+    const { grpo, ppo, sft } = await undisturbedOnce()
     assert.deepEqual(
       grpo.metrics.map(({ step }) => step),
       [0, 1, 2, 3, 4, 5, 6],
@@ -107,12 +109,22 @@ function exactResume(s3: () => S3Options | null): void {
       'tokenizer.json',
       'tokenizer_config.json',
     ])
+    assert.deepEqual(Object.keys(ppo.bytes), [
+      'config.json',
+      'model.safetensors',
+      'optimizer.safetensors',
+      'reference.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+      'value_head.safetensors',
+    ])
     // Training has done something, or equal bytes would say nothing.
     assert.notEqual(grpo.bytes['model.safetensors'], sft.bytes['model.safetensors'])
-    for (const { step, values } of grpo.metrics.slice(1)) assert.ok(values.gradient_norm! > 0, `step ${step}`)
+    for (const { step, values } of [...grpo.metrics.slice(1), ...ppo.metrics.slice(1)])
+      assert.ok(values.gradient_norm! > 0, `step ${step}`)
   })
 
-  for (const kind of ['grpo', 'sft', 'eval'] as const) {
+  for (const kind of ['grpo', 'ppo', 'sft', 'eval'] as const) {
     test(`${kind}: the worker is killed and another takes over when its lease has run out`, async () => {
       const { left, attempts } = await afterLostWorker(kind, s3())
       assert.deepEqual(left, (await undisturbedOnce())[kind])

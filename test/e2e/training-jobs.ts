@@ -68,6 +68,16 @@ export const grpoJob = (config: Config<'grpo'> = {}, changes: Partial<NewJob> = 
     ...changes,
   }) as NewJob
 
+/** The same with a value head, minibatches and a reference that is reset. */
+export const ppoJob = (config: Config<'ppo'> = {}): NewJob => {
+  const { type: _, config: shared, ...job } = grpoJob() as Extract<NewJob, { type: 'grpo' }>
+  return {
+    ...job,
+    type: 'ppo',
+    config: { ...shared, minibatches: 2, reference_reset_every: 3, kl_target: 0.01, ...config },
+  }
+}
+
 export const sftJob = (config: Config<'sft'> = {}, changes: Partial<NewJob> = {}): NewJob =>
   ({
     type: 'sft',
