@@ -89,7 +89,7 @@ export function makeBundledBatch(bundles: readonly Bundle[], { padLeft = false }
         rowOf.push(rows)
         targets.push(row.targets ? row.targets[t - row.start]! : row.ids[t]!)
       }
-      rows++
+      if (trainedTokens(row) > 0) rows++
     })
   })
   const shape = [bundles.length, width]

@@ -45,11 +45,11 @@ for (const name of FAMILIES) {
     const session = await Session.create(logitsGraph(model, { maxTokens: 24 }), { threads: 1 })
     for (const [i, prompt] of PROMPTS.entries()) {
       const text = [...prompt, ...completions[i]!.ids]
-      const { ids, positions, mask } = makeBatch([{ ids: text, start: 1 }]).inputs
+      const { ids, positions, segments } = makeBatch([{ ids: text, start: 1 }]).inputs
       const V = model.vocabularySize
       const logits = new Float32Array(text.length * V)
       const outputs = { logits: float32(logits, [text.length, V]) }
-      await session.run({ ...weightTensors(weights), ids, positions, mask }, outputs)
+      await session.run({ ...weightTensors(weights), ids, positions, segments }, outputs)
       const best = (at: number) => {
         const row = logits.subarray(at * V, (at + 1) * V)
         return row.indexOf(row.reduce((a, b) => Math.max(a, b)))
