@@ -11,32 +11,26 @@ const MAX_NEW_TOKENS = 96
 
 /** What the judge is shown, in training and in use. It goes through the model's chat template. */
 export const JUDGE = {
-  template: {
-    system: 'You grade answers to word problems.',
-    user: '{question}\n\nAnswer: {answer}\n\nIs this answer correct?',
-  },
+  template: { system: 'Grade the answer.', user: '{question}\n\n{answer}\n\nIs this correct?' },
   labels: { yes: 'Yes', no: 'No' },
 } satisfies Omit<NewJudge, 'provider'>
 
-/** Answers to each labelled question that the judge is taught on, and to each canary question that it is tested on. */
-export const ANSWERS = { labelled: 1, canary: 4 }
-
-/** The student learns to write short chains that end in `#### N`. */
-export const warmup = (): SftJob => ({
+/** The student learns to write short chains that end in `#### N`. Done twice: the second job goes on from the first. */
+export const warmup = (model: 'smollm2' | 'beginner'): SftJob => ({
   type: 'sft',
-  name: 'warmup',
-  model: 'smollm2',
+  name: `warmup-of-${model}`,
+  model,
   dataset: 'warmup',
   prompt_template: PROMPT,
   config: {
-    seed: 1,
-    steps: 60,
+    seed: model === 'smollm2' ? 1 : 2,
+    steps: 180,
     batch_size: 16,
     max_tokens: 256,
     learning_rate: 2e-4,
     warmup_steps: 5,
     schedule: 'linear',
-    micro_batch_tokens: 2048,
+    micro_batch_tokens: 1024,
   },
 })
 
@@ -46,15 +40,17 @@ export const judgeTraining = (): SftJob => ({
   name: 'judge-training',
   model: 'warm',
   dataset: 'judge-training',
+  prompt_template: PROMPT,
   config: {
     seed: 1,
-    steps: 40,
+    steps: 240,
     batch_size: 16,
+    checkpoint_every: 120,
     max_tokens: 512,
-    learning_rate: 5e-5,
+    learning_rate: 1e-4,
     warmup_steps: 5,
     schedule: 'linear',
-    micro_batch_tokens: 2048,
+    micro_batch_tokens: 1024,
   },
 })
 
@@ -64,12 +60,14 @@ export const grpo = (): GrpoJob => ({
   model: 'warm',
   data: { labelled: 'labelled', unlabelled: 'unlabelled', canary: 'canary' },
   prompt_template: PROMPT,
-  reward: { lambda: 0.5, mu: 0.5, verifier: 'math', judge: 'taught' },
+  reward: { lambda: 0.8, mu: 0.2, verifier: 'math', judge: 'taught' },
   config: {
     seed: 1,
-    steps: 20,
+    steps: 40,
+    // Not divided by the group's deviation: where a judge sees next to no difference, it shall teach next to nothing.
+    advantage: 'group_mean',
     aggregate: 'token_mean',
-    prompts_per_step: 6,
+    prompts_per_step: 8,
     group_size: 8,
     labelled_share: 0.5,
     max_prompt_tokens: 256,
@@ -77,10 +75,9 @@ export const grpo = (): GrpoJob => ({
     learning_rate: 2e-5,
     warmup_steps: 2,
     beta2: 0.95,
-    advantage_epsilon: 0.05,
-    checkpoint_every: 10,
+    checkpoint_every: 20,
     canary_every: 10,
-    micro_batch_tokens: 2048,
+    micro_batch_tokens: 1024,
   },
 })
 
@@ -95,10 +92,16 @@ export const evaluation = (name: string, model: string, dataset: string): EvalJo
   config: { max_prompt_tokens: 512, max_new_tokens: MAX_NEW_TOKENS, samples: 100_000 },
 })
 
-/** Answers as GRPO draws them, all kept; with a judge, its view of each. */
-export const rollouts = (name: string, model: string, dataset: string, judge?: string): EvalJob => {
+/** Answers as GRPO draws them, all kept. */
+export const rollouts = (name: string, model: string, dataset: string): EvalJob => {
   const job = evaluation(name, model, dataset)
-  return { ...job, ...(judge && { judge }), config: { ...job.config, temperature: 1, seed: 1 } }
+  return { ...job, config: { ...job.config, temperature: 1, seed: 1 } }
+}
+
+/** What a judge makes of four such answers to each canary question. */
+export const judgeTest = (name: string, model: string, judge: string): EvalJob => {
+  const job = rollouts(name, model, 'canary')
+  return { ...job, judge, config: { ...job.config, group_size: 4 } }
 }
 
 /** The same job over in a minute: to see that everything is in place. */

@@ -10,9 +10,16 @@ import { all, createClient } from '../../src/cli/client.ts'
 import type { EvalResult } from '../../src/core/schemas/eval.ts'
 import type { Job, MetricPoint, Sample } from '../../src/core/schemas/job.ts'
 import { auc } from '../../src/core/stats/agreement.ts'
+import { mcnemar, pairedDifference } from '../../src/core/stats/mcnemar.ts'
+import { wilsonInterval } from '../../src/core/stats/wilson-interval.ts'
 
 const MODELS = ['smollm2', 'warm', 'reinforced']
-const TESTS = ['mawps', 'svamp', 'gsm8k']
+const TESTS = [
+  { name: 'MAWPS', tests: ['mawps'] },
+  { name: 'SVAMP', tests: ['svamp'] },
+  { name: 'both', tests: ['mawps', 'svamp'] },
+  { name: 'GSM8K', tests: ['gsm8k'] },
+]
 const JUDGED = ['judged-by-untaught', 'judged-by-taught', 'judged-after']
 
 const { values: options } = parseArgs({ options: { data: { type: 'string', default: '.gavel/real-run' } } })
@@ -23,22 +30,32 @@ for await (const job of api.jobs.list()) {
   if (job.state === 'succeeded' && job.name !== null && !jobs.has(job.name)) jobs.set(job.name, job)
 }
 
-table('Right answers to problems never trained on, greedy', ['test', ...MODELS], TESTS.map((test) => [
-  test,
-  ...MODELS.map((model) => share(jobs.get(`${model}-${test}`)?.result as unknown as EvalResult)),
-])) // prettier-ignore
+const results = (model: string, tests: readonly string[]) =>
+  tests.map((test) => jobs.get(`${model}-${test}`)?.result as unknown as EvalResult | undefined)
+table(
+  'Right answers to problems never trained on, greedy',
+  ['test', ...MODELS],
+  TESTS.map(({ name, tests }) => [name, ...MODELS.map((model) => share(results(model, tests)))]),
+)
 
 const paired: string[][] = []
-for (const [before, after] of [['smollm2', 'warm'], ['warm', 'reinforced']] as const) {
-  const rights = await Promise.all(TESTS.map(async (test) => [await rightOf(`${before}-${test}`), await rightOf(`${after}-${test}`)]))
-  for (const [name, which] of [...TESTS.map((test, i) => [test, [i]] as const), ['together', [0, 1, 2]] as const]) {
-    const [old, now] = [0, 1].map((side) => which.flatMap((i) => rights[i]![side]!)) as [boolean[], boolean[]]
+for (const [before, after] of [
+  ['smollm2', 'warm'],
+  ['warm', 'reinforced'],
+] as const) {
+  for (const { name, tests } of TESTS) {
+    const rightOfAll = async (model: string) =>
+      (await Promise.all(tests.map((test) => rightOf(`${model}-${test}`)))).flat()
+    const [old, now] = await Promise.all([rightOfAll(before), rightOfAll(after)])
+    if (old.length === 0 || old.length !== now.length) continue
     const gained = now.filter((right, i) => right && !old[i]).length
     const lost = old.filter((right, i) => right && !now[i]).length
-    paired.push([`${before} → ${after}, ${name}`, `${gained}`, `${lost}`, signTest(gained, lost).toPrecision(2)])
+    const { difference, low, high } = pairedDifference(gained, lost, old.length)
+    const points = `${percent(difference)} [${percent(low)}, ${percent(high)}]`
+    paired.push([`${before} → ${after}, ${name}`, `${gained}`, `${lost}`, points, mcnemar(gained, lost).toPrecision(2)])
   }
-} // prettier-ignore
-table('The same problems, row by row (McNemar, exact)', ['', 'gained', 'lost', 'p'], paired)
+}
+table('The same problems, row by row (McNemar, exact)', ['', 'gained', 'lost', 'points', 'p'], paired)
 
 const judged = await Promise.all(
   JUDGED.map(async (name) => {
@@ -73,7 +90,7 @@ if (steps.length > 0) {
   const line = ({ step, values }: MetricPoint) => [`${step}`, ...shown.map((name) => values[name]?.toFixed(4) ?? '')]
   table('GRPO, step by step', ['step', ...shown], steps.map(line))
 }
-for (const name of ['warmup', 'judge-training']) {
+for (const name of ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training']) {
   const points = await metricsOf(name)
   const seconds = points.map(({ values }) => values['seconds/step']!).sort((a, b) => a - b)
   if (points.length === 0) continue
@@ -92,7 +109,7 @@ table(
 )
 
 const stored: string[][] = []
-for (const name of ['warmup', 'judge-training', 'grpo']) {
+for (const name of ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training', 'grpo']) {
   const job = jobs.get(name)
   for (const { step, files } of job ? await all(api.jobs.checkpoints(job.id)) : []) {
     for (const file of files) stored.push([`${name}, step ${step}`, file.name, `${file.size}`])
@@ -130,28 +147,21 @@ function withinQuestions(samples: readonly Sample[]): number | null {
   return pairs === 0 ? null : won / pairs
 }
 
-/** Two-sided p that `a` of a + b coin tosses, or something as lopsided, fall on one side. */
-function signTest(a: number, b: number): number {
-  const n = a + b
-  let term = 2 ** -n
-  let tail = 0
-  for (let k = 0; k <= Math.min(a, b); k++) {
-    tail += term
-    term *= (n - k) / (k + 1)
-  }
-  return Math.min(1, 2 * tail)
-}
-
 function median(sorted: readonly number[]): number {
   const middle = sorted.length / 2
   return (sorted[Math.floor(middle - 0.5)]! + sorted[Math.ceil(middle - 0.5)]!) / 2
 }
 
-function share(result: EvalResult | undefined): string {
-  if (!result) return '-'
-  const percent = (x: number) => (100 * x).toFixed(1)
-  const { correct, n, low, high } = result
-  return `${percent(correct / n)} % [${percent(low)}, ${percent(high)}] (${correct}/${n})`
+/** Share of right answers over several evaluations, with its 95 % Wilson interval; `-` where one of them is missing. */
+function share(results: readonly (EvalResult | undefined)[]): string {
+  if (results.some((result) => result === undefined)) return '-'
+  const [correct, n] = (['correct', 'n'] as const).map((key) => results.reduce((sum, result) => sum + result![key], 0))
+  const { low, high } = wilsonInterval(correct!, n!)
+  return `${percent(correct! / n!)} % [${percent(low)}, ${percent(high)}] (${correct}/${n})`
+}
+
+function percent(x: number): string {
+  return (100 * x).toFixed(1)
 }
 
 function table(title: string, head: string[], rows: string[][]): void {

@@ -3,7 +3,7 @@
  * judge, and evaluate it before and after. docs/real-run.md tells the whole and what came of it.
  *
  * usage: node examples/gsm8k/run.ts PHASE… --data OUT --model GGUF [--tiny]
- *   PHASE    upload, warmup, before, judge, grpo, after; each goes on from those before it
+ *   PHASE    upload, warmup, answers, judge, grpo, evaluate, baseline; each goes on from those before it
  *   --data   the folder that data.ts wrote; memory.jsonl comes to lie there
  *   --model  SmolLM2-135M-Instruct, a path that the worker may open
  *   --tiny   a step or two of everything
@@ -15,11 +15,24 @@ import { parseArgs } from 'node:util'
 import { all, createClient, type NewJob } from '../../src/cli/client.ts'
 import { renderJudgment } from '../../src/core/judges/template.ts'
 import type { DatasetRow } from '../../src/core/schemas/dataset.ts'
-import type { Job } from '../../src/core/schemas/job.ts'
-import { ANSWERS, evaluation, grpo, JUDGE, judgeTraining, rollouts, tiny, warmup } from './jobs.ts'
+import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
+import { shuffledIndices } from '../../src/core/rl/shuffle.ts'
+import type { Job, Sample } from '../../src/core/schemas/job.ts'
+import { evaluation, grpo, JUDGE, judgeTest, judgeTraining, rollouts, tiny, warmup } from './jobs.ts'
 import { watchPeakMemory } from './peak-memory.ts'
 
-const UPLOADED = ['warmup', 'labelled', 'unlabelled', 'canary', 'test-mawps', 'test-svamp', 'test-gsm8k']
+const UPLOADED = [
+  'warmup',
+  'labelled',
+  'unlabelled',
+  'canary',
+  'judge-questions',
+  'test-mawps',
+  'test-svamp',
+  'test-gsm8k',
+]
+/** One problem to solve for so many verdicts: a solution has ten times the tokens, and the loss is a mean over tokens. */
+const VERDICTS_A_SOLUTION = 12
 const TESTS = ['mawps', 'svamp', 'gsm8k']
 
 const { values: options, positionals: phases } = parseArgs({
@@ -32,40 +45,41 @@ const api = createClient({ url: process.env.GAVEL_URL ?? '', key: process.env.GA
 const PHASES: Record<string, () => Promise<void>> = {
   async upload() {
     for (const name of UPLOADED) await upload(name, rowsOf(name))
-    // Every question as often as it is to be answered.
-    await upload('canary-repeated', repeat(rowsOf('canary'), ANSWERS.canary))
-    await upload('labelled-repeated', repeat(rowsOf('labelled'), ANSWERS.labelled))
     await api.models.create({ name: 'smollm2', source: { type: 'local', path: resolve(options.model ?? '') } })
   },
 
   async warmup() {
-    await nameResult('warm', await run(warmup()))
+    await nameResult('beginner', await run(warmup('smollm2')))
+    await nameResult('warm', await run(warmup('beginner')))
   },
 
-  async before() {
-    for (const model of ['warm', 'smollm2']) {
-      for (const test of TESTS) await run(evaluation(`${model}-${test}`, model, `test-${test}`))
-    }
-    // The judge as it comes; any label mass will do, so that there is something to compare.
-    await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' }, min_label_mass: 0 })
-    await run(rollouts('judged-by-untaught', 'warm', 'canary-repeated', 'untaught'))
+  async answers() {
+    await run(rollouts('answers', 'beginner', 'judge-questions'))
   },
 
   async judge() {
-    const { id } = await run(rollouts('answers', 'warm', 'labelled-repeated'))
-    await upload('judge-training', judgeRows(await all(api.jobs.samples(id))))
+    await upload('judge-training', judgeRows(await all(api.jobs.samples((await newest('answers')).id))))
     await nameResult('judge', await run(judgeTraining()))
     await api.judges.create({ name: 'taught', provider: { type: 'local', model: 'judge' }, ...JUDGE })
-    await run(rollouts('judged-by-taught', 'warm', 'canary-repeated', 'taught'))
+    await run(judgeTest('judged-by-taught', 'warm', 'taught'))
   },
 
   async grpo() {
     await nameResult('reinforced', await run(grpo()))
   },
 
-  async after() {
-    for (const test of TESTS) await run(evaluation(`reinforced-${test}`, 'reinforced', `test-${test}`))
-    await run(rollouts('judged-after', 'reinforced', 'canary-repeated', 'taught'))
+  async evaluate() {
+    for (const test of TESTS) {
+      for (const model of ['warm', 'reinforced']) await run(evaluation(`${model}-${test}`, model, `test-${test}`))
+    }
+    await run(judgeTest('judged-after', 'reinforced', 'taught'))
+  },
+
+  /** What model and judge can do as they come. Any label mass will do, so that there is something to compare. */
+  async baseline() {
+    for (const test of TESTS) await run(evaluation(`smollm2-${test}`, 'smollm2', `test-${test}`))
+    await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' }, min_label_mass: 0 })
+    await run(judgeTest('judged-by-untaught', 'warm', 'untaught'))
   },
 }
 
@@ -82,28 +96,39 @@ function rowsOf(name: string): DatasetRow[] {
   return lines.map((line) => JSON.parse(line) as DatasetRow)
 }
 
-function repeat(rows: DatasetRow[], times: number): DatasetRow[] {
-  return rows.flatMap((row) => Array<DatasetRow>(times).fill(row))
-}
-
 async function upload(name: string, rows: DatasetRow[]): Promise<void> {
   const dataset = await api.datasets.create(rows.map((row) => JSON.stringify(row)).join('\n'), { name })
   console.log(`${name}: ${dataset.rows} rows, ${dataset.labelled} labelled, ${dataset.completions} completions`)
 }
 
 /**
- * What the judge is taught: the student's answers to labelled questions, as the judge will see them, with the
- * verifier's verdict in a word. Answers that state no number are left out, since the gate keeps those from the judge.
+ * What the judge is taught, in the very text that it will be shown in use: answers of the student with the verifier's
+ * verdict in a word, as many right as wrong ones; right and spoiled solutions; and, so that it keeps the skill it needs
+ * to judge, problems to solve. Answers that state no number are left out, since the gate keeps those from the judge.
  */
-function judgeRows(samples: { index: number; completion: string; reward?: number | null | undefined }[]): DatasetRow[] {
-  const questions = repeat(rowsOf('labelled'), ANSWERS.labelled)
-  return samples
-    .filter(({ reward }) => reward !== 0)
-    .map(({ index, completion, reward }) => {
-      const item = { question: questions[index]!.prompt!, answer: completion }
-      const verdict = reward === 1 ? JUDGE.labels.yes : JUDGE.labels.no
-      return { messages: renderJudgment(JUDGE.template, JUDGE.labels, item), completion: verdict }
-    })
+function judgeRows(samples: readonly Sample[]): DatasetRow[] {
+  const questions = rowsOf('judge-questions')
+  const order = [...shuffledIndices(samples.length, new SeededRng(1, 'judge-rows'))].map((i) => samples[i]!)
+  const right = order.filter(({ reward }) => reward === 1)
+  const wrong = order.filter(({ reward }) => reward !== 1 && reward !== 0).slice(0, right.length)
+  const graded = [...right, ...wrong].map(({ index, completion, reward }) => ({
+    question: questions[index]!.prompt!,
+    answer: completion,
+    verdict: reward === 1 ? JUDGE.labels.yes : JUDGE.labels.no,
+  }))
+  const made = rowsOf('judge-solutions').map(({ prompt, completion, answer }) => ({
+    question: prompt!,
+    answer: completion!,
+    verdict: answer!,
+  }))
+  const judgments = [...graded, ...made].map(({ verdict, ...item }) => ({
+    messages: renderJudgment(JUDGE.template, JUDGE.labels, item),
+    completion: verdict,
+  }))
+  console.log(
+    `judge: ${right.length} right and ${wrong.length} wrong answers of ${samples.length}, ${made.length} made`,
+  )
+  return [...judgments, ...rowsOf('warmup').slice(0, judgments.length / VERDICTS_A_SOLUTION)]
 }
 
 /** Runs a job to its end. Throws, with the job's own message, where it fails. */
@@ -126,8 +151,14 @@ async function run(wanted: NewJob): Promise<Job> {
   return ended
 }
 
+/** The newest job of a name that succeeded. */
+async function newest(name: string): Promise<Job> {
+  for await (const job of api.jobs.list({ state: 'succeeded' })) if (job.name === name) return job
+  throw new Error(`There is no job ${name} yet: run its phase first.`)
+}
+
 /** Names the weights that a job has made. */
 async function nameResult(name: string, { id }: Job): Promise<void> {
-  const [newest] = await all(api.jobs.checkpoints(id, { limit: 1 }))
-  await api.models.create({ name, source: { type: 'checkpoint', checkpoint: newest!.id } })
+  const [last] = await all(api.jobs.checkpoints(id, { limit: 1 }))
+  await api.models.create({ name, source: { type: 'checkpoint', checkpoint: last!.id } })
 }
