@@ -114,7 +114,10 @@ async function checkLogits({ model, weights }: LoadedModel, { single, batch }: E
     const [rows, width] = ids.dims as [number, number]
     const V = model.vocabularySize
     const out = new Float32Array(rows * width * V)
-    await session.run({ ...weightTensors(weights), ids, positions, segments }, { logits: float32(out, [rows * width, V]) })
+    await session.run(
+      { ...weightTensors(weights), ids, positions, segments },
+      { logits: float32(out, [rows * width, V]) },
+    )
     return sequences.map((sequence, b) => {
       const from = (b * width + (padLeft ? width - sequence.length : 0)) * V
       return out.subarray(from, from + sequence.length * V)
