@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { Recompute } from '../src/core/schemas/training.ts'
 import type { OptimizerSettings } from '../src/gpu-worker/engines/adamw.ts'
 import { makeBatch, type Row } from '../src/gpu-worker/engines/batch.ts'
 import { Trainer } from '../src/gpu-worker/engines/trainer.ts'
@@ -70,8 +71,8 @@ const NO_DUAL_CLIP = 1e30
 const NO_UPDATE: OptimizerSettings = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
 
 export interface CheckOptions {
-  /** Train with layers recomputed in the backward pass. */
-  recompute?: boolean
+  /** What of each layer the backward pass computes again. */
+  recompute?: Recompute
 }
 
 /** Every quantity of a folder, for each config style and weights file in it. */

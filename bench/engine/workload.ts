@@ -1,3 +1,4 @@
+import type { Recompute } from '../../src/core/schemas/training.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { shuffledIndices } from '../../src/core/rl/shuffle.ts'
 
@@ -28,8 +29,8 @@ export interface Workload {
   threads: number
   /** Rank of adapters on every projection, where they alone are trained. */
   lora?: number
-  /** Whether our side computes layers again in the backward pass. */
-  recompute?: boolean
+  /** What of each layer our side computes again in the backward pass. */
+  recompute?: Recompute
 }
 
 /** What one process answers, as its last line of output. */
@@ -112,7 +113,7 @@ export const WORKLOADS = {
   'generate-mixed': mixed(48, 16),
   'train-135m': train(MODEL_135M, 8, 256, 2),
   'lora-135m': { ...train(MODEL_135M, 8, 256, 2), lora: 16 },
-  'memory-135m': { ...train(MODEL_135M, 8, 256, 1), recompute: true },
+  'memory-135m': { ...train(MODEL_135M, 8, 256, 1), recompute: 'all' },
   'linear-1k': train(MODEL_135M, 4, 256, 2),
   'linear-4k': train(MODEL_135M, 16, 256, 1),
   'linear-16k': train(MODEL_135M, 64, 256, 1),

@@ -21,7 +21,9 @@ for (const name of readdirSync(FIXTURES)) {
     // Two config styles, each with logits, greedy ids, log-probs, the SFT loss, gradients, the clipped loss, AdamW.
     assert.ok(kept.length > 100, `${kept.length} quantities`)
     assert.deepEqual(misses(kept), [])
-    assert.deepEqual(misses(await checkFolder(folder, { recompute: true })), [])
+    for (const recompute of ['cheap', 'all'] as const) {
+      assert.deepEqual(misses(await checkFolder(folder, { recompute })), [])
+    }
   })
 }
 

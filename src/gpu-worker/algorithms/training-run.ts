@@ -1,5 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
 import type { ScheduleName } from '../../core/rl/schedules.ts'
+import type { Recompute } from '../../core/schemas/training.ts'
 import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
 import type { LoraSettings } from '../engines/lora.ts'
 import { Trainer } from '../engines/trainer.ts'
@@ -11,7 +12,7 @@ import { RunStopped, type RunContext, type RunState } from './run-context.ts'
 interface TrainingConfig {
   seed: number
   lora?: (LoraSettings & { merge: 'last' | 'every' }) | undefined
-  recompute: boolean
+  recompute: Recompute
   steps: number
   learning_rate: number
   warmup_steps: number

@@ -1,3 +1,4 @@
+import type { Recompute } from '../../core/schemas/training.ts'
 import type { LossName } from '../losses/index.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
@@ -11,7 +12,7 @@ export interface TrainerOptions extends SessionOptions {
   loss: LossName
   optimizer: OptimizerSettings
   maxTokens: number
-  recompute?: boolean
+  recompute?: Recompute
 }
 
 /** What a training step needs of a batch beside its tokens; arrays have one number a trained token. */

@@ -1,4 +1,5 @@
 import { checkpoint } from '../graph/autodiff.ts'
+import type { Recompute } from '../../core/schemas/training.ts'
 import type { Graph, Keeps } from '../graph/graph.ts'
 import * as nn from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
@@ -9,15 +10,19 @@ import { TokenLayers } from './token-layers.ts'
 /** Added to the scores of positions a token may not see; far enough down for exp() to be 0, and finite. */
 export const MASKED = -1e9
 
-const NOTHING: Keeps = () => false
-/** Products, apart from attention's scores: T×T a head, they are computed again sooner than kept. So is all the rest. */
-const DEAR: Keeps = (op, shape) => op === 'Gemm' || (op === 'FusedMatMul' && shape.at(-1) !== 'T')
+/** What a layer keeps for the backward pass, by what is computed again; null: everything. */
+const KEEPS = {
+  nothing: null,
+  // Products are dear, apart from attention's scores: T×T a head, they are computed again sooner than kept.
+  cheap: (op, shape) => op === 'Gemm' || (op === 'FusedMatMul' && shape.at(-1) !== 'T'),
+  all: () => false,
+} satisfies Record<Recompute, Keeps | null>
 
 export interface TrainingLayersOptions {
   /** Longest row, in tokens, that the graph will be fed; bundles of rows may be longer. */
   maxTokens: number
-  /** Compute each layer whole again in the backward pass, its products included, instead of keeping those. */
-  recompute?: boolean | undefined
+  /** What of each layer the backward pass computes again instead of keeping it. */
+  recompute?: Recompute | undefined
 }
 
 /**
@@ -27,9 +32,9 @@ export interface TrainingLayersOptions {
  */
 export class TrainingLayers extends TokenLayers implements Layers {
   private readonly segments: Tensor
-  private readonly recompute: boolean
+  private readonly recompute: Recompute
 
-  constructor(g: Graph, model: Model, { maxTokens, recompute = false }: TrainingLayersOptions) {
+  constructor(g: Graph, model: Model, { maxTokens, recompute = 'nothing' }: TrainingLayersOptions) {
     super(g, model, { width: 'T', maxPositions: longestSequence(maxTokens) })
     this.recompute = recompute
     this.segments = g.input('segments', 'int64', ['B', 'T'])
@@ -84,7 +89,9 @@ export class TrainingLayers extends TokenLayers implements Layers {
   }
 
   block(x: Tensor, parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor {
+    const keeps = KEEPS[this.recompute]
+    if (!keeps) return body(x)
     const own = [...this.parameters].filter(([name]) => name.startsWith(parameterPrefix)).map(([, tensor]) => tensor)
-    return checkpoint(this.g, x, own, this.recompute ? NOTHING : DEAR, body)
+    return checkpoint(this.g, x, own, keeps, body)
   }
 }

@@ -10,7 +10,7 @@ import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folde
 
 const CONFIG = {
   seed: 3,
-  recompute: false,
+  recompute: 'nothing' as const,
   steps: 4,
   learning_rate: 0.01,
   warmup_steps: 0,

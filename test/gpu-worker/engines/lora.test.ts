@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { RECOMPUTE, type Recompute } from '../../../src/core/schemas/training.ts'
 import { readAdapter, writeAdapter } from '../../../src/gpu-worker/checkpoint/adapter-file.ts'
 import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
 import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../../../src/gpu-worker/engines/lora.ts'
@@ -84,7 +85,7 @@ describe('LoRA as PEFT has it', () => {
 })
 
 describe('training LoRA', () => {
-  const trainerOf = (model: Model, weights: Weights, recompute = false) =>
+  const trainerOf = (model: Model, weights: Weights, recompute: Recompute = 'nothing') =>
     Trainer.create(model, weights, {
       loss: 'cross-entropy',
       optimizer: OPTIMIZER,
@@ -93,10 +94,10 @@ describe('training LoRA', () => {
       recompute,
     })
 
-  for (const recompute of [false, true]) {
+  for (const recompute of RECOMPUTE) {
     // Both ways to keep a weight, with biases and without; and smooth, where OPT's ReLU has corners.
     for (const name of ['llama', 'gpt2'] as const) {
-      test(`${name}: gradients of A and B agree with differences of the loss${recompute ? ', recomputed' : ''}`, async () => {
+      test(`${name}: gradients of A and B agree with differences of the loss; ${recompute} recomputed`, async () => {
         const { model, weights } = ADAPTED[name]()
         const trainer = await trainerOf(model, weights, recompute)
         await trainer.accumulate(BATCH, MEAN)
