@@ -20,7 +20,7 @@ const ROOMS = {
   // Adapters outside node/ and cloudflare/ serve both.
   'src/adapters': {
     imports: ['src/core'],
-    packages: ['valibot', 'drizzle-orm', 'aws4fetch'],
+    packages: ['valibot', 'drizzle-orm', 'aws4fetch', '@huggingface/inference'],
   },
   'src/adapters/cloudflare': {
     imports: ['src/core', 'src/adapters'],

@@ -1,6 +1,8 @@
+import type { InferenceProviderOrPolicy } from '@huggingface/inference'
 import type { JudgeClient } from '../../core/ports.ts'
-import { openaiJudgeClient } from './openai.ts'
-import type { ProviderOptions } from './provider-call.ts'
+import { readFirstToken } from './first-token.ts'
+import { NO_THINKING } from './openai.ts'
+import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
 
 export interface HuggingFaceJudgeOptions extends ProviderOptions {
   /** Hub id of the model. */
@@ -10,16 +12,29 @@ export interface HuggingFaceJudgeOptions extends ProviderOptions {
   inferenceProvider: string | null
 }
 
-/** Speaks OpenAI's chat for every inference provider; one is chosen by its name after the model's. */
-const ROUTER = 'https://router.huggingface.co/v1'
-
 /** A judge on Hugging Face: an Inference Provider by name, the Hub's choice of one, or a dedicated endpoint. */
 export function huggingfaceJudgeClient(options: HuggingFaceJudgeOptions): JudgeClient {
-  const { model, endpointUrl, inferenceProvider, ...rest } = options
-  const chat = { ...rest, api: 'chat' as const }
-  if (endpointUrl !== null) {
-    return openaiJudgeClient({ ...chat, model, baseUrl: `${endpointUrl.replace(/(\/v1)?\/*$/, '')}/v1` })
-  }
-  const routed = inferenceProvider === null ? model : `${model}:${inferenceProvider}`
-  return openaiJudgeClient({ ...chat, model: routed, baseUrl: ROUTER })
+  const { model, endpointUrl, inferenceProvider, apiKey } = options
+  return providerJudgeClient(async ({ messages }, { topLogprobs, noThinking }, fetch, signal) => {
+    // Loaded when first needed: it is as large as the rest of the API together.
+    const { chatCompletion } = await import('@huggingface/inference')
+    const answer = await chatCompletion(
+      {
+        model,
+        messages,
+        max_tokens: 1,
+        temperature: 0,
+        logprobs: true,
+        top_logprobs: topLogprobs,
+        ...(noThinking && NO_THINKING),
+        ...(apiKey !== null && { accessToken: apiKey }),
+        // The endpoint is already chosen: naming a provider beside it is an error of the client.
+        ...(endpointUrl !== null
+          ? { endpointUrl }
+          : { provider: (inferenceProvider ?? 'auto') as InferenceProviderOrPolicy }),
+      },
+      { fetch, signal, retry_on_error: false },
+    )
+    return readFirstToken(answer)
+  }, options)
 }

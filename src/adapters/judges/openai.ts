@@ -11,7 +11,7 @@ export interface OpenAiJudgeOptions extends ProviderOptions {
 }
 
 /** What servers that render chat templates take, so that a model that can think answers at once. */
-const NO_THINKING = { chat_template_kwargs: { enable_thinking: false } }
+export const NO_THINKING = { chat_template_kwargs: { enable_thinking: false } }
 
 const ENDPOINTS = {
   chat: {

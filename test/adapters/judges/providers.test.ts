@@ -20,7 +20,7 @@ const PROVIDERS: Record<string, (url: string) => Judge['provider']> = {
     api: 'completions',
     has_api_key: true,
   }),
-  'huggingface endpoint': (url) => ({ type: 'huggingface', model: 'm', endpoint_url: `${url}/`, has_api_key: true }),
+  'huggingface endpoint': (url) => ({ type: 'huggingface', model: 'm', endpoint_url: url, has_api_key: true }),
 }
 
 const clientOf = (provider: Judge['provider'], options: { timeout_ms?: number; concurrency?: number } = {}) =>
@@ -196,25 +196,22 @@ test('a local judge has no HTTP client', () => {
   )
 })
 
-test('huggingface without an endpoint goes to the router, with the Hub’s choice of provider or one by name', async () => {
-  const asked: [string, string][] = []
-  const ask = async (more: { inference_provider?: string }) => {
-    const provider = { type: 'huggingface' as const, model: 'Qwen/Qwen3-8B', has_api_key: true, ...more }
-    const client = remoteJudgeClient({ provider, timeout_ms: 1000, concurrency: 1 }, KEY, {
-      async fetch(input, init) {
-        asked.push([String(input), (JSON.parse(String(init!.body)) as { model: string }).model])
-        const headers = { 'content-type': 'application/json' }
-        return new Response('{"error":"no such model"}', { status: 404, headers })
+test('huggingface without an endpoint goes to the router with the Hub’s choice of provider', async () => {
+  const urls: string[] = []
+  const client = remoteJudgeClient(
+    { provider: { type: 'huggingface', model: 'Qwen/Qwen3-8B', has_api_key: true }, timeout_ms: 1000, concurrency: 1 },
+    KEY,
+    {
+      fetch: async (input) => {
+        urls.push(String(input))
+        return new Response('{"error":"no such model"}', {
+          status: 404,
+          headers: { 'content-type': 'application/json' },
+        })
       },
-    })
-    return (await judge(client, 'p=0.5'))[0]
-  }
-  const judgment = await ask({})
-  await ask({ inference_provider: 'groq' })
-  const url = 'https://router.huggingface.co/v1/chat/completions'
-  assert.deepEqual(asked, [
-    [url, 'Qwen/Qwen3-8B'],
-    [url, 'Qwen/Qwen3-8B:groq'],
-  ])
+    },
+  )
+  const [judgment] = await judge(client, 'p=0.5')
+  assert.deepEqual(urls, ['https://router.huggingface.co/v1/chat/completions'])
   assert.match(judgment.outcome === 'failed' ? judgment.reason : '', /answered 404: no such model/)
 })
