@@ -19,7 +19,7 @@ const USAGE = `usage: npm run demo -- [options]
   --seed N         another seed: other problems to train on, other rollouts (default 1)
   --lambda X       weight of the verifier, 0 to 1; the judge has the rest. 0: no label at all (default 0.7)
   --judge WHICH    strong, or weak: one that a student learns to fool (default strong)
-  --steps N        GRPO steps (default 60)
+  --steps N        GRPO steps (default 40)
   --json FILE      write {seed, before, after, steps, seconds} there
   --data DIR       where database, checkpoints and models are kept (default .gavel/demo, emptied first)`
 
@@ -198,7 +198,7 @@ function readOptions() {
         seed: { type: 'string', default: '1' },
         lambda: { type: 'string', default: '0.7' },
         judge: { type: 'string', default: 'strong' },
-        steps: { type: 'string', default: '60' },
+        steps: { type: 'string', default: '40' },
         json: { type: 'string' },
         data: { type: 'string', default: '.gavel/demo' },
         help: { type: 'boolean', default: false },
