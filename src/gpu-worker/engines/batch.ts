@@ -26,7 +26,7 @@ export const longestSequence = (maxTokens: number): number => Math.max(maxTokens
 /** Tokens that the rows of a bundle share. A single row has no need to tell its own from shared ones. */
 const sharedTokens = (bundle: Bundle): number => (bundle.length === 1 ? bundle[0]!.ids.length : bundle[0]!.start - 1)
 
-export function bundleTokens(bundle: Bundle): number {
+function bundleTokens(bundle: Bundle): number {
   const shared = sharedTokens(bundle)
   return bundle.reduce((sum, { ids }) => sum + ids.length - shared, shared)
 }
@@ -120,4 +120,21 @@ export function splitByTokens(lengths: readonly number[], maxTokens: number): nu
     else parts.push([i])
   }
   return parts
+}
+
+/** A batch, and which rows are in it: indices, in the order of its trained tokens. */
+export interface MicroBatch {
+  rows: number[]
+  batch: Batch
+}
+
+/** Batches of at most `maxTokens` padded tokens each that hold all rows, neighbours with the same prompt bundled. */
+export function* microBatches(rows: readonly Row[], maxTokens: number): Generator<MicroBatch> {
+  const bundles = bundleRows(rows)
+  const rowsOf = (bundle: readonly number[]) => bundle.map((i) => rows[i]!)
+  const lengths = bundles.map((bundle) => bundleTokens(rowsOf(bundle)))
+  for (const part of splitByTokens(lengths, maxTokens)) {
+    const chosen = part.map((b) => bundles[b]!)
+    yield { rows: chosen.flat(), batch: makeBundledBatch(chosen.map(rowsOf)) }
+  }
 }

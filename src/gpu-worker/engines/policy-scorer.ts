@@ -1,7 +1,7 @@
 import type { LoadedModel } from '../models/load.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar } from '../runtime/tensors.ts'
-import { bundleRows, bundleTokens, makeBundledBatch, splitByTokens, trainedTokens, type Row } from './batch.ts'
+import { microBatches, trainedTokens, type Row } from './batch.ts'
 import { logprobGraph } from './training-graph.ts'
 import { weightTensors, type Weights } from './weights.ts'
 
@@ -33,12 +33,7 @@ export class PolicyScorer {
   ): Promise<{ logprobs: Float32Array[]; values: Float32Array[] }> {
     const logprobs = rows.map((row) => new Float32Array(trainedTokens(row)))
     const values = this.hasValues ? logprobs.map(({ length }) => new Float32Array(length)) : []
-    const bundles = bundleRows(rows)
-    const rowsOf = (bundle: readonly number[]) => bundle.map((i) => rows[i]!)
-    const lengths = bundles.map((bundle) => bundleTokens(rowsOf(bundle)))
-    for (const chosen of splitByTokens(lengths, micro_batch_tokens)) {
-      const part = chosen.flatMap((b) => bundles[b]!)
-      const batch = makeBundledBatch(chosen.map((b) => rowsOf(bundles[b]!)))
+    for (const { rows: part, batch } of microBatches(rows, micro_batch_tokens)) {
       const [all, allValues] = [new Float32Array(batch.tokens), new Float32Array(batch.tokens)]
       await this.session.run(
         { ...weightTensors(this.weights), ...batch.inputs, inverse_temperature: float32Scalar(1 / temperature) },

@@ -1,4 +1,4 @@
-import { bundleRows, bundleTokens, makeBundledBatch, splitByTokens, trainedTokens, type Row } from './batch.ts'
+import { microBatches, trainedTokens, type Row } from './batch.ts'
 import type { Trainer } from './trainer.ts'
 
 /** A row with what its loss needs. */
@@ -30,13 +30,8 @@ export async function accumulateRows(
   const values: Float32Array[] = rows.map(() => new Float32Array())
   const broken: number[] = []
   let loss = 0
-  const bundles = bundleRows(rows)
-  const rowsOf = (bundle: readonly number[]) => bundle.map((i) => rows[i]!)
-  const lengths = bundles.map((bundle) => bundleTokens(rowsOf(bundle)))
-  for (const chosen of splitByTokens(lengths, microBatchTokens)) {
-    const part = chosen.flatMap((b) => bundles[b]!)
-    const members = rowsOf(part)
-    const batch = makeBundledBatch(chosen.map((b) => rowsOf(bundles[b]!)))
+  for (const { rows: part, batch } of microBatches(rows, microBatchTokens)) {
+    const members = part.map((i) => rows[i]!)
     const result = await trainer.accumulate(batch, {
       weights: perTrainedToken(members, (row) => row.weight),
       perToken: Object.fromEntries(

@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.ts'
+import * as nn from '../graph/nn.ts'
 import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { Adapter, Model } from '../models/model.ts'
@@ -44,6 +45,16 @@ export class TokenLayers {
   embed(name: string, ids = this.ids): Tensor {
     const table = this.parameter(name)
     return this.g.reshape(this.g.gather(table, ids), ['N', table.shape[1]!])
+  }
+
+  /** By the weight as it lies, and its adapter where it has one; decoding has a way of its own. */
+  linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
+    const { g } = this
+    const y = nn.linear(g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
+    const low = this.adapterOn(name)
+    if (!low) return y
+    const narrow = g.matmul(x, low.a, { transB: true }) // [N,rank]
+    return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
   rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {

@@ -40,15 +40,6 @@ export class TrainingLayers extends TokenLayers implements Layers {
     this.segments = g.input('segments', 'int64', ['B', 'T'])
   }
 
-  linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
-    const { g } = this
-    const y = nn.linear(g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
-    const low = this.adapterOn(name)
-    if (!low) return y
-    const narrow = g.matmul(x, low.a, { transB: true }) // [N,rank]
-    return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
-  }
-
   attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {
     const { g } = this
     const group = heads / kvHeads

@@ -30,7 +30,7 @@ export class DecodeLayers extends TokenLayers implements Layers {
     this.cache = cacheNames(model).map((name) => g.input(name, 'float32', cacheShape))
   }
 
-  linear(x: Tensor, name: string, layout?: WeightLayout): Tensor {
+  override linear(x: Tensor, name: string, layout?: WeightLayout): Tensor {
     const { g } = this
     const product = this.product(x, this.parameter(`${name}.weight`), layout)
     const bias = this.parameters.get(`${name}.bias`)

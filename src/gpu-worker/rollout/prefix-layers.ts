@@ -1,7 +1,6 @@
 import { MASKED } from '../engines/training-layers.ts'
 import { TokenLayers } from '../engines/token-layers.ts'
 import type { Graph } from '../graph/graph.ts'
-import * as nn from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
 
@@ -30,15 +29,6 @@ export class PrefixLayers extends TokenLayers implements Layers {
     g.nameDimension('P', () => g.sizeOf(this.shared, 1))
     g.nameDimension('A', () => g.sizeOf(this.own, 1))
     g.nameDimension('S', () => g.sizeOf(this.own, 2))
-  }
-
-  linear(x: Tensor, name: string, layout?: nn.WeightLayout): Tensor {
-    const { g } = this
-    const y = nn.linear(g, x, this.parameter(`${name}.weight`), this.parameters.get(`${name}.bias`), layout)
-    const low = this.adapterOn(name)
-    if (!low) return y
-    const narrow = g.matmul(x, low.a, { transB: true }) // [N,rank]
-    return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
   attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor {
