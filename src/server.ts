@@ -16,6 +16,7 @@ import { apiGauges, processGauges } from './adapters/node/process-gauges.ts'
 import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
 import { sweepJobs } from './core/jobs/change.ts'
+import { CountedCache } from './core/judges/counted-cache.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
 import { Metrics } from './core/metrics.ts'
 import type { BlobStore, JudgeClient } from './core/ports.ts'
@@ -80,7 +81,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sweep = setInterval(() => {
     sweepJobs(deps).catch((error: unknown) => deps.logError(error, 'sweep'))
   }, SWEEP_MS)
-  const flush = () => deps.ledger.flush().catch((error: unknown) => deps.logError(error, 'ledger'))
+  const flush = () =>
+    Promise.all([deps.ledger.flush(), deps.judgments.flush()]).catch((error: unknown) => deps.logError(error, 'ledger'))
   const flushing = setInterval(() => void flush(), FLUSH_MS)
 
   const address = server.address() as AddressInfo
@@ -114,11 +116,13 @@ async function createDeps(
   const blobs = s3 ? s3BlobStore(s3) : folderBlobStore(join(options.dataDir, 'objects'))
   const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock)
   const ledger = new Ledger(database.usage, clock)
+  const judgments = new CountedCache(database.judgments)
   const metrics = new Metrics()
-  metrics.add(...apiGauges(ledger, database.jobs), ...processGauges())
+  metrics.add(...apiGauges({ ledger, judgments, jobs: database.jobs }), ...processGauges())
   return {
     database,
     ledger,
+    judgments,
     metrics,
     log: options.log?.requests ? log : null,
     rates: memoryRateWindows(),

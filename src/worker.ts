@@ -5,6 +5,7 @@ import { r2BlobStore } from './adapters/cloudflare/r2-blob-store.ts'
 import { createDatabase } from './adapters/database/create-database.ts'
 import { judgeClients } from './adapters/judge-clients.ts'
 import { sweepJobs } from './core/jobs/change.ts'
+import { CountedCache } from './core/judges/counted-cache.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
 import { Ledger } from './core/usage/ledger.ts'
 import { describeError } from './core/request-log.ts'
@@ -32,6 +33,7 @@ export async function depsFrom(env: Env): Promise<Deps> {
   return {
     database,
     ledger: new Ledger(database.usage, clock),
+    judgments: new CountedCache(database.judgments),
     rates: database.rates,
     metrics: null,
     log: { bodies: env.GAVEL_LOG_BODIES === '1', request: (entry) => console.log({ message: 'request', ...entry }) },
@@ -67,7 +69,8 @@ export default {
     made ??= depsFrom(env).then((deps) => ({ deps, app: createApp(deps) }))
     const { deps, app } = await made
     const response = await app.fetch(request, env, context)
-    context.waitUntil(deps.ledger.flush().catch((error: unknown) => deps.logError(error, 'ledger')))
+    const written = Promise.all([deps.ledger.flush(), deps.judgments.flush()])
+    context.waitUntil(written.catch((error: unknown) => deps.logError(error, 'ledger')))
     return response
   },
 

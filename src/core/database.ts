@@ -1,5 +1,5 @@
 /** What SQL remembers: one interface per table. `src/adapters/database/` implements it for D1 and for node:sqlite. */
-import type { JudgmentCache } from './judges/score.ts'
+import type { JudgmentTable } from './judges/counted-cache.ts'
 import type { Manifest } from './schemas/checkpoint.ts'
 import type { EventPost, Job, JobError, JobEvent, JobSpec, JobState, MetricPoint, Sample } from './schemas/job.ts'
 import type { Judge } from './schemas/judge.ts'
@@ -216,7 +216,7 @@ export interface Database {
   jobs: JobTable
   checkpoints: CheckpointTable
   /** Judgments by content hash: replays cost nothing. */
-  judgments: JudgmentCache
+  judgments: JudgmentTable
   usage: UsageTable
   rates: RateWindows
   /** Resolves when the database answers. */

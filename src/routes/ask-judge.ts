@@ -105,7 +105,7 @@ export async function askJudge(
   if (provider.type === 'ensemble') return askEnsemble(deps, asking, showJudge(row), provider, param, items, signal)
   const { judge, client, settle, release } = await openRow(deps, asking, row, items.length)
   try {
-    const scored = await scoreItems(items, judge, client, deps.database.judgments, signal)
+    const scored = await scoreItems(items, judge, client, deps.judgments, signal)
     settle(scored)
     return { judge, scored: scored.map((item) => ({ ...item, cost: costOf(item.usage, judge.price) })) }
   } finally {

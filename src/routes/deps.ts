@@ -1,3 +1,4 @@
+import type { CountedCache } from '../core/judges/counted-cache.ts'
 import type { SecretBox } from '../core/keys.ts'
 import type { Metrics } from '../core/metrics.ts'
 import type { JudgeClient } from '../core/ports.ts'
@@ -31,6 +32,8 @@ export interface Deps extends Services {
   judgeWindowMs: number
   /** What was used. Whoever runs the API flushes it. */
   ledger: Ledger
+  /** Judgments by content hash: replays cost nothing. Flushed with the ledger. */
+  judgments: CountedCache
   /** Counts what keys with a rate send: in memory where one process serves all, else in SQL. */
   rates: RateWindows
   /** Counts what this process does; null where there are too many of them for that. */

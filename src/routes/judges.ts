@@ -3,10 +3,11 @@ import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { carriesLabel } from '../core/judges/labels.ts'
+import { cacheVersion } from '../core/judges/score.ts'
 import { checkTemplate, MAX_ANSWER_CHARS, RERANK_TEMPLATE } from '../core/judges/template.ts'
 import { checkPublicUrl } from '../core/public-url.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
-import { createJudge, judge, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
+import { createJudge, judge, judgeCache, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
 import type { ModelSource } from '../core/schemas/model.ts'
 import type { Deps } from './deps.ts'
 import { common, page, pageQuery } from './lists.ts'
@@ -169,6 +170,25 @@ export const judgeRoutes = [
     response: judge,
     handler: async ({ deps, caller, params }) =>
       showJudge(await findResource(deps.database, 'judges', caller.tenant, params.id, 'id')),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/judges/:id/cache',
+    operationId: 'getJudgeCache',
+    tag: 'Judges',
+    summary: 'What is kept of a judge’s judgments, and how often that was a hit',
+    description:
+      'An entry is a prompt that the judge has answered (of a question with options, one option). A calibrated judge ' +
+      'shares the entries of the version that it calibrates, and an ensemble has none: ask about its judges. Complete up ' +
+      'to a second ago.',
+    scope: 'judge',
+    response: judgeCache,
+    async handler({ deps, caller, params }) {
+      const { id, body } = await findResource(deps.database, 'judges', caller.tenant, params.id, 'id')
+      const version = cacheVersion({ id, calibration: body.calibration })
+      await deps.judgments.flush()
+      return { object: 'judge.cache', judge: version, ...(await deps.database.judgments.summary(version)) }
+    },
   }),
   route({
     method: 'DELETE',

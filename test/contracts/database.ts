@@ -275,9 +275,21 @@ export function databaseContract(
     const entries = new Map(
       Array.from({ length: 4096 }, (_, i) => [`key-${i}`, { probability: i / 4096, labelMass: 1 }]),
     )
-    await judgments.putMany(entries)
-    assert.deepEqual(await judgments.getMany([...entries.keys()]), entries)
-    assert.equal((await judgments.getMany(['other'])).size, 0)
+    await judgments.putMany('judge_a', entries)
+    assert.deepEqual(await judgments.getMany('judge_a', [...entries.keys()]), entries)
+    assert.equal((await judgments.getMany('judge_a', ['other'])).size, 0)
+    await judgments.putMany('judge_b', new Map([['key-b', { probability: 0.1, labelMass: 1 }]]))
+    const lookups = (hits: number, misses: number) => ({ hits, misses })
+    await judgments.addLookups(new Map([['judge_a', lookups(4096, 2)]]))
+    await judgments.addLookups(
+      new Map([
+        ['judge_a', lookups(3, 0)],
+        ['judge_b', lookups(0, 1)],
+      ]),
+    )
+    assert.deepEqual(await judgments.summary('judge_a'), { entries: 4096, hits: 4099, misses: 2 })
+    assert.deepEqual(await judgments.summary('judge_b'), { entries: 1, hits: 0, misses: 1 })
+    assert.deepEqual(await judgments.summary('judge_c'), { entries: 0, hits: 0, misses: 0 })
   })
 
   test('answers a ping', async () => (await open()).ping())

@@ -70,6 +70,27 @@ export function judgesContract(
     near((await api.json('/v1/usage')).data[0].cost, 0.033)
   })
 
+  check('what is kept of a judge is counted, and how often that was a hit; of this tenant only', async (api) => {
+    const { id } = await create(api, { name: 'j' })
+    const twoWays = await create(api, { name: 'two-ways', debias: ['order'] })
+    const kept = async (judge: string) => {
+      const { object, judge: version, ...counts } = await api.json(`/v1/judges/${judge}/cache`)
+      assert.equal(object, 'judge.cache')
+      return { version, ...counts }
+    }
+    assert.deepEqual(await kept('j'), { version: id, entries: 0, hits: 0, misses: 0 })
+    await ask(api, 'j', ['5', '5', '4', 'nothing', 'boom'])
+    assert.deepEqual(await kept('j'), { version: id, entries: 2, hits: 0, misses: 4 }, 'only scores are kept')
+    for (let i = 0; i < 3; i++) await ask(api, 'j', ['5', '5', 'nothing'])
+    assert.deepEqual(await kept('j'), { version: id, entries: 2, hits: 3, misses: 7 })
+    await ask(api, 'two-ways', ['5'])
+    await ask(api, 'two-ways', ['5'])
+    assert.deepEqual(await kept(twoWays.id), { version: twoWays.id, entries: 2, hits: 2, misses: 2 })
+    assert.equal((await api.json('/v1/judges/nobody/cache', {}, 404)).error.param, 'id')
+    const other = await api.json('/v1/keys', { json: { tenant: 'acme', scopes: ['judge'] } })
+    await api.json(`/v1/judges/${id}/cache`, { key: other.key }, 404)
+  })
+
   check('a judge that has spent its budget fails instead of asking, and says so', async (api, counting) => {
     // Ten tokens a call, one call at a time.
     const { id } = await create(api, { name: 'j', budget: { tokens: 25 }, concurrency: 1 })

@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { createDatabase } from '../../src/adapters/database/create-database.ts'
 import { r2BlobStore } from '../../src/adapters/cloudflare/r2-blob-store.ts'
 import { secretBox } from '../../src/core/keys.ts'
+import { CountedCache } from '../../src/core/judges/counted-cache.ts'
 import { Ledger } from '../../src/core/usage/ledger.ts'
 import { createApp } from '../../src/routes/app.ts'
 import type { Deps } from '../../src/routes/deps.ts'
@@ -31,6 +32,7 @@ export async function edgeApp(changes: Partial<Deps> = {}): Promise<TestApi & { 
     clock,
     log: null,
     ledger: new Ledger(real.database.usage, clock),
+    judgments: new CountedCache(real.database.judgments),
     secrets: secretBox('a passphrase for the tests, quite long', real.entropy),
     logError: (error) => errors.push(error),
     ...changes,

@@ -8,6 +8,7 @@ import { migrate } from '../../src/adapters/node/migrate.ts'
 import { processBell } from '../../src/adapters/node/process-bell.ts'
 import { SqliteD1 } from '../../src/adapters/node/sqlite-d1.ts'
 import { secretBox, sha256Hex } from '../../src/core/keys.ts'
+import { CountedCache } from '../../src/core/judges/counted-cache.ts'
 import { Ledger } from '../../src/core/usage/ledger.ts'
 import { memoryRateWindows } from '../../src/core/usage/rate-windows.ts'
 import { createApp } from '../../src/routes/app.ts'
@@ -38,6 +39,7 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
   const deps: Deps = {
     database,
     ledger: new Ledger(database.usage, clock),
+    judgments: new CountedCache(database.judgments),
     rates: memoryRateWindows(),
     metrics: null,
     log: null,

@@ -18,7 +18,7 @@ const items = ['5', '6', 'nothing', 'boom'].map((answer) => ({ question: TEXT, a
 test('metrics: what was answered, judged and verified; for keys of scope metrics', async () => {
   const metrics = new Metrics()
   const app = await testApp({ judgeClient: countingJudge().judgeClient, metrics })
-  metrics.add(...apiGauges(app.deps.ledger, app.deps.database.jobs), ...processGauges())
+  metrics.add(...apiGauges({ ...app.deps, jobs: app.deps.database.jobs }), ...processGauges())
   const { key } = await app.json('/v1/keys', { json: { scopes: ['metrics'] } })
   await app.json('/v1/judges', { json: judge })
   for (let i = 0; i < 2; i++) await app.json('/v1/judgments', { json: { judge: 'j', items } })
@@ -36,6 +36,8 @@ test('metrics: what was answered, judged and verified; for keys of scope metrics
   assert.equal(samples.get('gavel_judged_items_total{outcome="scored",cached="true"}'), 2)
   assert.equal(samples.get('gavel_judged_items_total{outcome="abstained",cached="false"}'), 2)
   assert.equal(samples.get('gavel_judged_items_total{outcome="failed",cached="false"}'), 2)
+  assert.equal(samples.get('gavel_judgment_cache_lookups_total{result="hit"}'), 2)
+  assert.equal(samples.get('gavel_judgment_cache_lookups_total{result="miss"}'), 6)
   assert.equal(samples.get('gavel_verified_items_total'), 1)
   assert.ok(samples.get('process_resident_memory_bytes')! > 1e7 && samples.get('process_cpu_seconds_total')! > 0)
   assert.ok(!text.includes(TEXT) && !text.includes('key_'))

@@ -11,7 +11,7 @@ import type {
   ResourceRow,
   Spent,
 } from '../../core/database.ts'
-import type { JudgmentCache } from '../../core/judges/score.ts'
+import type { JudgmentTable } from '../../core/judges/counted-cache.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import { checkpointTable } from './checkpoint-table.ts'
@@ -32,7 +32,7 @@ export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
     models: resourceTable<ModelBody>(db, tables.models),
     jobs: jobTable(db),
     checkpoints: checkpointTable(db),
-    judgments: judgmentCache(db, clock),
+    judgments: judgmentTable(db, clock),
     usage: usageTable(db),
     rates: rateWindowsTable(db),
     async ping() {
@@ -87,21 +87,40 @@ function keyTable(db: DrizzleD1Database): KeyTable {
   }
 }
 
-function judgmentCache(db: DrizzleD1Database, clock: Clock): JudgmentCache {
+function judgmentTable(db: DrizzleD1Database, clock: Clock): JudgmentTable {
   const t = tables.judgments
   return {
-    async getMany(keys) {
+    async getMany(_judge, keys) {
       const rows = await db
         .select({ key: t.key, value: t.value })
         .from(t)
         .where(sql`${t.key} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`)
       return new Map(rows.map((row) => [row.key, row.value]))
     },
-    async putMany(entries) {
+    async putMany(judge, entries) {
       await db.run(sql`
-        INSERT INTO judgments (key, value, created_at)
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ${clock.now()}
+        INSERT INTO judgments (key, value, created_at, judge)
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ${clock.now()}, ${judge}
         FROM json_each(${JSON.stringify([...entries])}) WHERE true ON CONFLICT (key) DO NOTHING`)
+    },
+    async addLookups(byJudge) {
+      const rows = [...byJudge].map(([judge, { hits, misses }]) => [judge, hits, misses])
+      await db.run(sql`
+        INSERT INTO judgment_lookups (judge, hits, misses)
+        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(rows)}) WHERE true
+        ON CONFLICT (judge) DO UPDATE SET hits = hits + excluded.hits, misses = misses + excluded.misses`)
+    },
+    async summary(judge) {
+      const [kept] = await db
+        .select({ entries: sql<number>`count(*)` })
+        .from(t)
+        .where(eq(t.judge, judge))
+      const { hits, misses } = tables.judgmentLookups
+      const [lookups] = await db
+        .select({ hits, misses })
+        .from(tables.judgmentLookups)
+        .where(eq(tables.judgmentLookups.judge, judge))
+      return { ...kept, ...(lookups ?? { hits: 0, misses: 0 }) }
     },
   }
 }

@@ -122,10 +122,23 @@ export const checkpoints = sqliteTable(
   (t) => [uniqueIndex('checkpoints_by_step').on(t.job, t.step)],
 )
 
-export const judgments = sqliteTable('judgments', {
-  key: text().primaryKey(),
-  value: text({ mode: 'json' }).$type<CachedJudgment>().notNull(),
-  createdAt: integer('created_at').notNull(),
+/** `judge` is the version that gave the judgment, empty for those kept before it was noted. */
+export const judgments = sqliteTable(
+  'judgments',
+  {
+    key: text().primaryKey(),
+    value: text({ mode: 'json' }).$type<CachedJudgment>().notNull(),
+    createdAt: integer('created_at').notNull(),
+    judge: text().notNull().default(''),
+  },
+  (t) => [index('judgments_by_judge').on(t.judge)],
+)
+
+/** How often a judge's judgments were looked up. */
+export const judgmentLookups = sqliteTable('judgment_lookups', {
+  judge: text().primaryKey(),
+  hits: integer().notNull(),
+  misses: integer().notNull(),
 })
 
 /** The ledger: what a payer (key or job) used of a judge on a day. An empty judge stands for verification. */

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Gauge } from '../../core/metrics.ts'
 import type { JobTable } from '../../core/database.ts'
+import type { CountedCache } from '../../core/judges/counted-cache.ts'
 import type { Ledger } from '../../core/usage/ledger.ts'
 
 /** What a Node process knows of itself; names as Prometheus' own clients have them. */
@@ -33,8 +34,8 @@ export function processGauges(): Gauge[] {
 }
 
 /** What the API has done since it began, and the jobs there are. */
-export function apiGauges(ledger: Ledger, jobs: JobTable): Gauge[] {
-  const { totals } = ledger
+export function apiGauges(of: { ledger: Ledger; judgments: CountedCache; jobs: JobTable }): Gauge[] {
+  const { totals } = of.ledger
   return [
     {
       name: 'gavel_judged_items_total',
@@ -70,6 +71,15 @@ export function apiGauges(ledger: Ledger, jobs: JobTable): Gauge[] {
       read: () => totals.judged.cost,
     },
     {
+      name: 'gavel_judgment_cache_lookups_total',
+      help: 'Prompts looked up in the cache of judgments.',
+      type: 'counter',
+      read: () => [
+        { labels: { result: 'hit' }, value: of.judgments.totals.hits },
+        { labels: { result: 'miss' }, value: of.judgments.totals.misses },
+      ],
+    },
+    {
       name: 'gavel_verified_items_total',
       help: 'Items compared with gold.',
       type: 'counter',
@@ -78,7 +88,7 @@ export function apiGauges(ledger: Ledger, jobs: JobTable): Gauge[] {
     {
       name: 'gavel_jobs',
       help: 'Jobs by state.',
-      read: async () => [...(await jobs.countByState())].map(([state, value]) => ({ labels: { state }, value })),
+      read: async () => [...(await of.jobs.countByState())].map(([state, value]) => ({ labels: { state }, value })),
     },
   ]
 }

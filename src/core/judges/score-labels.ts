@@ -40,7 +40,8 @@ export async function scoreLabels(
   const keys = await Promise.all(
     questions.map(({ messages, labels }) => cacheKey(`${judge.id}\n${JSON.stringify(labels)}`, messages)),
   )
-  const known = await cache.getMany(questions.flatMap(({ labels }, i) => labels.map((_, k) => `${keys[i]}:${k}`)))
+  const entries = questions.flatMap(({ labels }, i) => labels.map((_, k) => `${keys[i]}:${k}`))
+  const known = await cache.getMany(judge.id, entries)
   const results = new Map<string, LabelScores>()
   const missing = new Map<string, LabelQuestion>()
   questions.forEach((question, i) => {
@@ -66,7 +67,7 @@ export async function scoreLabels(
       const { probabilities, labelMass } = scores
       probabilities.forEach((probability, k) => fresh.set(`${key}:${k}`, { probability, labelMass }))
     })
-    if (fresh.size > 0) await cache.putMany(fresh)
+    if (fresh.size > 0) await cache.putMany(judge.id, fresh)
   }
 
   const seen = new Set<string>()

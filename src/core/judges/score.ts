@@ -13,10 +13,10 @@ export interface CachedJudgment {
   labelMass: number
 }
 
-/** Where scored judgments are kept, by {@link cacheKey}. */
+/** Where scored judgments are kept, by {@link cacheKey}; `judge` is the version that gave them. */
 export interface JudgmentCache {
-  getMany(keys: readonly string[]): Promise<Map<string, CachedJudgment>>
-  putMany(entries: ReadonlyMap<string, CachedJudgment>): Promise<void>
+  getMany(judge: string, keys: readonly string[]): Promise<Map<string, CachedJudgment>>
+  putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<void>
 }
 
 export type ScoredItem = Judgment & {
@@ -95,7 +95,7 @@ async function askPrompts(
   const keys = await Promise.all(prompts.map((messages) => cacheKey(version, messages)))
   const promptByKey = new Map(keys.map((key, i) => [key, prompts[i]]))
 
-  const known = await cache.getMany([...promptByKey.keys()])
+  const known = await cache.getMany(version, [...promptByKey.keys()])
   const results = new Map<string, ScoredItem>()
   for (const [key, hit] of known) results.set(key, { outcome: 'scored', ...hit, cached: true, usage: NO_USAGE })
 
@@ -113,7 +113,7 @@ async function askPrompts(
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })
-    if (fresh.size > 0) await cache.putMany(fresh)
+    if (fresh.size > 0) await cache.putMany(version, fresh)
   }
 
   const seen = new Set<string>()

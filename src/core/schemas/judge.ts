@@ -222,3 +222,12 @@ export type Judge = v.InferOutput<typeof judge>
 export type JudgeTemplate = v.InferOutput<typeof judgeTemplate>
 export type JudgeLabels = Judge['labels']
 export type EnsembleProvider = v.InferOutput<typeof ensembleProvider>
+
+const count = (description: string) => v.pipe(v.number(), v.description(description))
+export const judgeCache = v.object({
+  object: v.literal('judge.cache'),
+  judge: v.pipe(v.string(), v.description('The version that gave the judgments.')),
+  entries: count('Judgments that are kept.'),
+  hits: count('How often one of them stood in for asking the judge.'),
+  misses: count('How often there was none.'),
+})

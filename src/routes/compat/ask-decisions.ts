@@ -30,7 +30,7 @@ export async function askDecisions(
   const open = await openJudge(deps, caller, judge, param, questions.length)
   const ask = async () => {
     const asked = questions.map((question) => decisionQuestion(material, question, open.judge, question.param))
-    const scores = await scoreLabels(asked, open.judge, open.client, deps.database.judgments, request.signal)
+    const scores = await scoreLabels(asked, open.judge, open.client, deps.judgments, request.signal)
     open.settle(scores)
     return scores
   }

@@ -70,7 +70,7 @@ function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' |
   return async (reference, question, param) => {
     const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, 1)
     try {
-      const [scores] = await scoreLabels([question], judge, client, deps.database.judgments, request.signal)
+      const [scores] = await scoreLabels([question], judge, client, deps.judgments, request.signal)
       settle([scores])
       return scores
     } finally {

@@ -14,8 +14,9 @@ const judge = {
 const memoryCache = () => {
   const entries = new Map<string, CachedJudgment>()
   const cache: JudgmentCache = {
-    getMany: async (keys) => new Map(keys.flatMap((key) => (entries.has(key) ? [[key, entries.get(key)!]] : []))),
-    putMany: async (fresh) => fresh.forEach((value, key) => entries.set(key, value)),
+    getMany: async (_judge, keys) =>
+      new Map(keys.flatMap((key) => (entries.has(key) ? [[key, entries.get(key)!]] : []))),
+    putMany: async (_judge, fresh) => fresh.forEach((value, key) => entries.set(key, value)),
   }
   return { cache, entries }
 }
