@@ -7,6 +7,7 @@ import { printList, type Columns } from './output.ts'
 const COLUMNS: Columns<Usage> = {
   day: (u) => u.day,
   key: (u) => u.key ?? '-',
+  job: (u) => u.job ?? '-',
   judge: (u) => u.judge ?? '-',
   items: (u) => String(u.items),
   cached: (u) => String(u.cached),
@@ -16,9 +17,9 @@ const COLUMNS: Columns<Usage> = {
   usd: (u) => String(Number(u.cost.toFixed(6))),
 }
 
-/** `gavel usage`: what was used, by day, key and judge. */
+/** `gavel usage`: what was used, by day, key, job and judge. */
 export function registerUsage(program: Command, io: Io): void {
-  listCommand(program, 'usage', 'what was used, by day, key and judge; newest day first')
+  listCommand(program, 'usage', 'what was used, by day, key, job and judge; newest day first')
     .option('--from <day>', 'first day, such as 2026-11-01; the first of this month by default')
     .option('--to <day>', 'last day; today by default')
     .action(async ({ from, to, ...options }: ApiOptions & { limit: number; from?: string; to?: string }) => {

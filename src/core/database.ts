@@ -51,6 +51,8 @@ export interface Spent {
 export interface JudgeTable extends ResourceTable<JudgeBody> {
   /** Puts a finding about a judge beside what it is; the judge itself never changes. */
   annotate(tenant: string, id: string, finding: Pick<JudgeBody, 'audit'>): Promise<void>
+  /** What may be spent on a judge is no part of what it says, so it alone may change. Null lifts the limit. */
+  setBudget(tenant: string, id: string, budget: JudgeBody['budget'] | null): Promise<void>
   /** Adds to what was spent, in one statement; answers the new sum. Adding nothing reads it. */
   spend(id: string, more: Spent): Promise<Spent>
 }
@@ -65,11 +67,15 @@ export interface KeyBody {
 export interface KeyTable extends Omit<ResourceTable<KeyBody>, 'insert'> {
   insert(row: Omit<ResourceRow<KeyBody>, 'version'>, sha256: string): Promise<ResourceRow<KeyBody>>
   findByHash(sha256: string): Promise<ResourceRow<KeyBody> | null>
+  /** Also of a key that has been revoked since: its jobs go on. */
+  budgetOf(tenant: string, id: string): Promise<KeyBudget | undefined>
 }
 
 export interface JobRow {
   id: string
   tenant: string
+  /** Id of the key that made it, and pays for it: empty for the operator's bootstrap key; null where it is not known. */
+  key: string | null
   name: string | null
   type: JobSpec['type']
   state: JobState
@@ -132,7 +138,7 @@ export interface JobTable {
    * @returns the stored row and the hash of the request that made it
    */
   insert(
-    row: Pick<JobRow, 'id' | 'tenant' | 'name' | 'type' | 'spec' | 'createdAt'>,
+    row: Pick<JobRow, 'id' | 'tenant' | 'key' | 'name' | 'type' | 'spec' | 'createdAt'>,
     idempotency: { key: string; requestSha256: string } | null,
   ): Promise<{ row: JobRow; requestSha256: string | null }>
   find(tenant: string, id: string): Promise<JobRow | null>

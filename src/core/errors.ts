@@ -23,6 +23,8 @@ export const ERRORS = {
   unprocessable: { status: 422, type: 'invalid_request_error', retryable: false },
   prompt_too_long: { status: 422, type: 'invalid_request_error', retryable: false },
   unavailable_here: { status: 422, type: 'invalid_request_error', retryable: false },
+  /** Unlike a rate, nothing that a short wait would mend. */
+  budget_spent: { status: 429, type: 'rate_limit_error', retryable: false },
   rate_limited: { status: 429, type: 'rate_limit_error', retryable: true },
   diverged: { status: 500, type: 'training_error', retryable: false },
   internal: { status: 500, type: 'api_error', retryable: true },

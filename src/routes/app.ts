@@ -85,7 +85,8 @@ export function createApp(deps: Deps): App {
     c.set('error', known)
     // Who hangs up in the middle of a body has made the failure, and hears no answer.
     if (known.code === 'internal' && !c.req.raw.signal.aborted) deps.logError(error, c.get('requestId'))
-    if (known.status === 409 || (known.retryAfter ?? 0) > LONGEST_RETRY_S) c.header('x-should-retry', 'false')
+    if (known.status === 409 || known.code === 'budget_spent' || (known.retryAfter ?? 0) > LONGEST_RETRY_S)
+      c.header('x-should-retry', 'false')
     if (known.retryAfter !== null) c.header('retry-after', String(known.retryAfter))
     if (known.status === 401) c.header('www-authenticate', 'Bearer')
     c.header('x-request-id', c.get('requestId'))

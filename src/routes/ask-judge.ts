@@ -2,7 +2,7 @@ import type { JudgeBody, ResourceRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { judgeInput } from '../core/jobs/job-inputs.ts'
-import { budgeted, costOf } from '../core/judges/budget.ts'
+import { budgeted, costOf, spentBudget, spentOn } from '../core/judges/budget.ts'
 import { agreementOfJudges, combineJudges } from '../core/judges/ensemble.ts'
 import { verdictEntropy } from '../core/judges/probability.ts'
 import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../core/judges/score.ts'
@@ -11,13 +11,13 @@ import type { JudgeClient } from '../core/ports.ts'
 import type { EnsembleProvider, Judge } from '../core/schemas/judge.ts'
 import type { Judgment, JudgmentsAnswer } from '../core/schemas/judgment.ts'
 import { takeFromBudget } from '../core/usage/budget.ts'
-import { countScored } from '../core/usage/usage.ts'
+import { countScored, type UsageCounts } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
 import { showJudge } from './judges.ts'
 import type { Caller } from './route.ts'
 
-/** For whom a judge is asked: a key, or a job (which has no budget of its own). */
-export type Asking = Pick<Caller, 'tenant' | 'key' | 'budget'>
+/** For whom a judge is asked: a key, itself or by a job that it made. */
+export type Asking = Pick<Caller, 'tenant' | 'key' | 'job' | 'budget'>
 
 /** A judge that can be asked. */
 export interface OpenJudge {
@@ -25,7 +25,8 @@ export interface OpenJudge {
   client: JudgeClient
   /**
    * Call it with what came of asking: it enters that into the ledger, and throws where the judge can never be asked. That
-   * is not one item's bad luck, so it is an error and no outcome.
+   * is not one item's bad luck, so it is an error and no outcome. Nor is a budget that ran out in the middle of a job,
+   * which must not go on with the rewards it got.
    */
   settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[]): void
   /** Call it when done, however that went. */
@@ -36,7 +37,7 @@ export interface OpenJudge {
  * A tenant's judge by id or name, to be asked about so many items.
  * @param param the field that named the judge
  * @throws GavelError `not_found` when there is no such judge, `unprocessable` when it is an ensemble, which has no model of its own;
- *   `rate_limited` when the budget does not allow for it
+ *   `budget_spent` when the budget does not allow for it
  */
 export async function openJudge(
   deps: Deps,
@@ -69,12 +70,21 @@ async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, 
       }
     },
   }
+  const within = budgeted(client, judge, (more) => deps.database.judges.spend(judge.id, more))
+  let spent: GavelError | undefined
   return {
     judge,
-    client: budgeted(client, judge, (more) => deps.database.judges.spend(judge.id, more)),
+    client: {
+      async firstTokenLogprobs(requests, signal) {
+        const answers = await within.firstTokenLogprobs(requests, signal)
+        spent = answers.find((answer) => answer instanceof GavelError && answer.code === 'budget_spent') as typeof spent
+        return answers
+      },
+    },
     settle(scored) {
       if (refusal) throw refusal
       deps.ledger.add(asking, judge.id, { ...countScored(scored), cost: costOf(sumUsage(scored), judge.price) ?? 0 })
+      if (asking.job !== undefined && spent) throw spent
     },
     release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
   }
@@ -90,7 +100,7 @@ export interface Asked {
  * asked at the same time.
  * @param param the field that named the judge
  * @throws GavelError `not_found` when there is no such judge, `unavailable_here` when it cannot be asked from here,
- *   `rate_limited` when the budget does not allow for it
+ *   `budget_spent` when the budget does not allow for it
  */
 export async function askJudge(
   deps: Deps,
@@ -130,6 +140,28 @@ async function askEnsemble(
     return { ...calibrated(item, judge), cost }
   })
   return { judge, scored }
+}
+
+/**
+ * Enters what a job's own worker used of a local judge, which it asks without the API: the items before, the rest after.
+ * @throws GavelError `budget_spent` when the budget of the key or of the judge does not allow for the items
+ */
+export async function noteUse(
+  deps: Deps,
+  asking: Asking,
+  reference: string,
+  used: Omit<UsageCounts, 'cached' | 'cost'>,
+): Promise<void> {
+  const judge = showJudge(await findResource(deps.database, 'judges', asking.tenant, reference, 'judge'))
+  const { tokens, cost } = spentOn(used, judge.price)
+  if (judge.budget) {
+    const refusal = spentBudget(judge, await deps.database.judges.spend(judge.id, { tokens, cost }))
+    if (refusal && used.items > 0) throw refusal
+  }
+  const budget = used.items > 0 ? asking.budget : undefined
+  const release = await takeFromBudget(deps.ledger, asking, budget, used.items, deps.clock.now())
+  deps.ledger.add(asking, judge.id, { ...used, cached: 0, cost })
+  release()
 }
 
 /** What the API answers about scored items. */

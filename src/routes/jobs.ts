@@ -94,7 +94,7 @@ export const jobRoutes = [
     async handler({ deps, caller, body, request }) {
       const key = request.headers.get('idempotency-key')
       if (key !== null) parse(idempotencyKey, key, 'Idempotency-Key')
-      return showOne(deps, await createJob(deps, caller.tenant, body, key))
+      return showOne(deps, await createJob(deps, caller, body, key))
     },
   }),
   route({

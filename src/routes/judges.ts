@@ -7,7 +7,7 @@ import { cacheVersion } from '../core/judges/score.ts'
 import { checkTemplate, MAX_ANSWER_CHARS, RERANK_TEMPLATE } from '../core/judges/template.ts'
 import { checkPublicUrl } from '../core/public-url.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
-import { createJudge, judge, judgeCache, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
+import { createJudge, judge, judgeCache, setJudgeBudget, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
 import type { ModelSource } from '../core/schemas/model.ts'
 import type { Deps } from './deps.ts'
 import { common, page, pageQuery } from './lists.ts'
@@ -188,6 +188,29 @@ export const judgeRoutes = [
       const version = cacheVersion({ id, calibration: body.calibration })
       await deps.judgments.flush()
       return { object: 'judge.cache', judge: version, ...(await deps.database.judgments.summary(version)) }
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: '/v1/judges/:id/budget',
+    operationId: 'setJudgeBudget',
+    tag: 'Judges',
+    summary: 'Change what may be spent on a judge',
+    description:
+      'The one thing about a judge that may change, since it changes nothing that the judge says. A job that failed because ' +
+      'the budget was spent can be resumed then.',
+    scope: 'judge',
+    body: setJudgeBudget,
+    example: { budget: { tokens: 5_000_000 } },
+    response: judge,
+    async handler({ deps, caller, params, body: { budget } }) {
+      const { id, body } = await findResource(deps.database, 'judges', caller.tenant, params.id, 'id')
+      if (budget?.cost !== undefined && !body.price) {
+        const message = '`budget.cost` needs a price, and the judge has none; give a budget of tokens.'
+        throw new GavelError('unprocessable', message, { param: 'budget' })
+      }
+      await deps.database.judges.setBudget(caller.tenant, id, budget)
+      return showJudge(await findResource(deps.database, 'judges', caller.tenant, id, 'id'))
     },
   }),
   route({

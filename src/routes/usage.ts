@@ -14,6 +14,7 @@ const show = (row: UsageRow): Usage => ({
   object: 'usage',
   day: row.day,
   key: row.payer || null,
+  job: row.job || null,
   judge: row.judge || null,
   items: row.items,
   cached: row.cached,
@@ -30,10 +31,10 @@ export const usageRoutes = [
     path: '/v1/usage',
     operationId: 'listUsage',
     tag: 'Keys',
-    summary: 'What was used, by day, key and judge',
+    summary: 'What was used, by day, key, job and judge',
     description:
       'Newest day first. A key of scope `admin` sees its whole tenant (the operator’s also another `tenant`), any other ' +
-      'only what it used itself. Complete up to a second ago.',
+      'only what it and the jobs that it made used. Complete up to a second ago.',
     scope: 'judge',
     query: pageQuery({
       from: day('First day, in UTC: `2026-11-01`. Default: the first of this month.'),

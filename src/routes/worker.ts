@@ -14,7 +14,7 @@ import { judgmentsAnswer } from '../core/schemas/judgment.ts'
 import { OPERATOR_TENANT } from '../core/schemas/key.ts'
 import { parse } from '../core/schemas/parse.ts'
 import * as schemas from '../core/schemas/worker.ts'
-import { askJudge, showJudgments } from './ask-judge.ts'
+import { askJudge, noteUse, showJudgments, type Asking } from './ask-judge.ts'
 import type { Deps } from './deps.ts'
 import { toJudgeItem } from './judgments.ts'
 import { seconds } from './lists.ts'
@@ -59,6 +59,20 @@ async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
     return provider?.type === 'ensemble' ? [id, ...provider.judges] : [id]
   })
   return (await Promise.all(ids)).flat()
+}
+
+/**
+ * Who pays for a job's judge: the key that made the job.
+ * @throws GavelError `unprocessable` unless the judge is one of the job's
+ */
+async function askingOf(deps: Deps, job: JobRow, judge: string): Promise<Asking> {
+  if (!(await judgesOf(deps, job)).includes(judge)) {
+    const message = "`judge` is not the judge of this job; name the id in the lease's inputs."
+    throw new GavelError('unprocessable', message, { param: 'judge' })
+  }
+  const key = job.key ?? ''
+  const budget = key === '' ? undefined : await deps.database.keys.budgetOf(job.tenant, key)
+  return { tenant: job.tenant, key, job: job.id, budget }
 }
 
 export const workerRoutes = [
@@ -288,17 +302,28 @@ export const workerRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     response: judgmentsAnswer,
     async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request }) {
-      const row = await leasedJob(deps, caller, id, fence)
-      if (!(await judgesOf(deps, row)).includes(judge)) {
-        throw new GavelError(
-          'unprocessable',
-          "`judge` is not the judge of this job; name the id in the lease's inputs.",
-          { param: 'judge' },
-        )
-      }
-      const payer = { tenant: row.tenant, key: row.id }
-      const asked = await askJudge(deps, payer, judge, 'judge', items.map(toJudgeItem), request.signal)
-      return showJudgments(asked)
+      const asking = await askingOf(deps, await leasedJob(deps, caller, id, fence), judge)
+      return showJudgments(await askJudge(deps, asking, judge, 'judge', items.map(toJudgeItem), request.signal))
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/judge-usage',
+    operationId: 'noteJudgeUsage',
+    summary: 'Tell what a local judge of the job is used for',
+    description:
+      'A worker asks a local judge itself. It posts the `items` before, which is refused where a budget does not allow for ' +
+      'them, and the rest after.',
+    body: schemas.judgeUsageRequest,
+    example: { fence: 1, judge: 'judge_…', items: 64 },
+    response: schemas.accepted,
+    async handler({ deps, caller, params: { id }, body }) {
+      const { fence, judge, items, abstained, failed, prompt_tokens: promptTokens, ...rest } = body
+      const asking = await askingOf(deps, await leasedJob(deps, caller, id, fence), judge)
+      const completionTokens = rest.completion_tokens
+      await noteUse(deps, asking, judge, { items, abstained, failed, promptTokens, completionTokens })
+      return { accepted: items }
     },
   }),
   route({

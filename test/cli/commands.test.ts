@@ -182,7 +182,7 @@ test('keys with a rate and a budget, and what was used', async () => {
   await fetch(`${server.url}/v1/verify`, { method: 'POST', headers, body })
   const rows = await json('usage')
   assert.deepEqual(rows.find((row: { key: string }) => row.key === made.id)!.items, 1)
-  assert.match(await ok('usage --from 2000-01-01'), new RegExp(`${made.id} +- +1 +0 +0 +0 +0 +0`))
+  assert.match(await ok('usage --from 2000-01-01'), new RegExp(`${made.id} +- +- +1 +0 +0 +0 +0 +0`))
   assert.deepEqual(await json('usage --from 2000-01-01 --to 2000-01-02'), [])
 })
 

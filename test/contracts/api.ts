@@ -243,11 +243,11 @@ export function apiContract(
       const own = await api.json('/v1/usage', { key: mine.key })
       assert.deepEqual(own.data, [
         {
-          id: `2026-01-01/${mine.id}/`, object: 'usage', day: '2026-01-01', key: mine.id, judge: null, items: 1,
+          id: `2026-01-01/${mine.id}/`, object: 'usage', day: '2026-01-01', key: mine.id, job: null, judge: null, items: 1,
           cached: 0, abstained: 0, failed: 0, prompt_tokens: 0, completion_tokens: 0, cost: 0,
         },
         {
-          id: `2026-01-01/${mine.id}/${id}`, object: 'usage', day: '2026-01-01', key: mine.id, judge: id, items: 3,
+          id: `2026-01-01/${mine.id}/${id}`, object: 'usage', day: '2026-01-01', key: mine.id, job: null, judge: id, items: 3,
           cached: 1, abstained: 1, failed: 0, prompt_tokens: 18, completion_tokens: 2, cost: 0,
         },
       ]) // prettier-ignore

@@ -20,7 +20,9 @@ export function databaseContract(
   open: () => Promise<Database>,
 ): void {
   const jobIn = (database: Database, id: string, tenant = 't') =>
-    database.jobs.insert({ id, tenant, name: null, type: 'sft', spec, createdAt: 1000 }, null).then(({ row }) => row)
+    database.jobs
+      .insert({ id, tenant, key: 'key_1', name: null, type: 'sft', spec, createdAt: 1000 }, null)
+      .then(({ row }) => row)
   const claim = (database: Database, now: number, more: Partial<Claim> = {}) =>
     database.jobs.claim({ worker: 'w', kinds: ['sft'], tenant: null, now, leaseMs: 100, maxTries: 3, ...more })
   const resource = (id: string, name: string | null, tenant = 't') => ({
@@ -51,7 +53,7 @@ export function databaseContract(
   test('the ledger: counts are added up, and listed by day, payer and judge', async () => {
     const { usage } = await open()
     const row = (day: string, payer: string, judge: string, items: number, tenant = 't') => ({
-      ...NOTHING_USED, tenant, day, payer, judge, items, promptTokens: 10 * items, cost: items / 4,
+      ...NOTHING_USED, tenant, day, payer, judge, job: '', items, promptTokens: 10 * items, cost: items / 4,
     }) // prettier-ignore
     await usage.add([row('2026-11-24', 'key_1', 'j', 1), row('2026-11-25', 'key_1', 'j', 2)])
     await usage.add([row('2026-11-25', 'key_1', 'j', 3), row('2026-11-25', 'key_1', '', 50)])
@@ -70,6 +72,20 @@ export function databaseContract(
       own.rows.map((r) => r.items),
       [50, 5],
     )
+    const byJob = { ...row('2026-11-25', 'key_1', 'j', 4), job: 'job_1' }
+    await usage.add([byJob, { ...byJob, job: 'job_2' }])
+    await usage.add([byJob])
+    assert.equal((await usage.spent({ tenant: 't', key: 'key_1' }, '2026-11-25')).items, 17, 'its jobs are its own')
+    const after = usageId({ ...byJob, job: '' })
+    const jobs = await usage.list('t', { from: '2026-11-25', to: '2026-11-25', limit: 9, after })
+    assert.deepEqual(
+      jobs.rows.map((r) => [usageId(r), r.items]),
+      [
+        ['2026-11-25/key_1/j/job_1', 8],
+        ['2026-11-25/key_1/j/job_2', 4],
+      ],
+    )
+    assert.equal((await usage.list('t', { ...days, limit: 1, after: usageId(byJob) })).rows[0].job, 'job_2')
     await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'not_found' })
   })
 
@@ -159,7 +175,15 @@ export function databaseContract(
 
   test('an idempotency key answers the job that was first, within a tenant', async () => {
     const { jobs } = await open()
-    const row = (id: string, tenant: string) => ({ id, tenant, name: null, type: 'sft' as const, spec, createdAt: 1 })
+    const row = (id: string, tenant: string) => ({
+      id,
+      tenant,
+      key: null,
+      name: null,
+      type: 'sft' as const,
+      spec,
+      createdAt: 1,
+    })
     const key = { key: 'k', requestSha256: 'a' }
     assert.equal((await jobs.insert(row('job_1', 't'), key)).row.id, 'job_1')
     assert.equal((await jobs.insert(row('job_2', 't'), key)).row.id, 'job_1')

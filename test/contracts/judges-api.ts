@@ -99,10 +99,17 @@ export function judgesContract(
       data.map(({ outcome }: { outcome: string }) => outcome),
       ['scored', 'scored', 'scored', 'failed', 'failed'],
     )
-    assert.match(data[4].reason, /has spent its budget of 25 tokens; create a version with a larger one/)
+    assert.match(data[4].reason, /has spent its budget of 25 tokens; raise it with PUT \/v1\/judges\/judge_\w+\/budget/)
     assert.equal(counting.asked, 3)
     assert.equal((await ask(api, 'j', ['51'])).data[0].outcome, 'scored', 'what is known costs nothing')
     assert.deepEqual((await api.json(`/v1/judges/${id}`)).spent, { tokens: 30, cost: 0 })
+    const raised = await api.json(`/v1/judges/${id}/budget`, { method: 'PUT', json: { budget: { tokens: 60 } } })
+    assert.deepEqual([raised.id, raised.budget], [id, { tokens: 60 }])
+    assert.equal((await ask(api, 'j', ['54'])).data[0].outcome, 'scored')
+    const noPrice = { method: 'PUT', json: { budget: { cost: 1 } } }
+    assert.equal((await api.json(`/v1/judges/${id}/budget`, noPrice, 422)).error.param, 'budget')
+    const lifted = await api.json(`/v1/judges/${id}/budget`, { method: 'PUT', json: { budget: null } })
+    assert.equal(lifted.budget, undefined)
     const priced = { budget: { cost: 0.02 }, price: { input: 1000, output: 2000 }, concurrency: 1 }
     await create(api, { name: 'dear', ...priced })
     const dear = (await ask(api, 'dear', ['1', '2', '3'])).data
@@ -250,5 +257,98 @@ export function judgesContract(
     const items = [item('5')]
     assert.equal((await post(api, id, 'judgments', { fence, judge: member, items })).data[0].outcome, 'scored')
     await post(api, id, 'judgments', { fence, judge: other, items }, 422)
+  })
+
+  /** A job of a key with this budget, under lease. */
+  async function jobOf(api: TestApi, budget: object) {
+    const dataset = await studentAndData(api)
+    const mine = await api.json('/v1/keys', { json: { scopes: ['judge', 'train'], budget } })
+    const spec = { type: 'judge.audit', judge: 'j', dataset }
+    const { id } = await api.json('/v1/jobs', { key: mine.key, json: spec })
+    const { fence } = await lease(api)
+    const judge = (answers: string[], status = 200) =>
+      post(api, id, 'judgments', { fence, judge: judgeId, items: answers.map(item) }, status)
+    const { id: judgeId } = await api.json('/v1/judges/j')
+    return { id, fence, mine, judgeId, judge }
+  }
+
+  check('a job spends the budget of the key that made it, stops where that ends, and can go on', async (api) => {
+    await create(api, { name: 'j' })
+    const { id, fence, mine, judgeId, judge } = await jobOf(api, { items: 4, per: 'day' })
+    await judge(['5', '4'])
+    await ask(api, 'j', ['5'], 200, mine.key)
+    const { error } = await judge(['51', '52'], 429)
+    assert.equal(error.code, 'budget_spent')
+    assert.match(error.message, /key that made this job is 4 items a day; 3 are used.*resume the job then/)
+    await ask(api, 'j', ['51', '52'], 429, mine.key)
+
+    const { data } = await api.json('/v1/usage', { key: mine.key })
+    assert.deepEqual(
+      data.map(({ key, job, judge, items }: Record<string, unknown>) => [key, job, judge, items]),
+      [
+        [mine.id, null, judgeId, 1],
+        [mine.id, id, judgeId, 2],
+      ],
+    )
+    assert.equal(
+      (await post(api, id, 'fail', { fence, error: { code: error.code, message: error.message } })).state,
+      'failed',
+    )
+    assert.equal((await api.json(`/v1/jobs/${id}`)).error.message, error.message)
+    api.clock.time += 86_400_000
+    await api.json(`/v1/keys/${mine.id}`, { method: 'DELETE' })
+    await api.json(`/v1/jobs/${id}/resume`, { method: 'POST' })
+    const again = await lease(api)
+    const later = (answers: string[], status = 200) =>
+      post(api, id, 'judgments', { fence: again.fence, judge: judgeId, items: answers.map(item) }, status)
+    await later(['51', '52'])
+    await later(['53', '54', '55'], 429)
+  })
+
+  check(
+    'a judge that has spent its budget ends the call of a job, and what it scored is kept',
+    async (api, counting) => {
+      await create(api, { name: 'j', budget: { tokens: 15 }, concurrency: 1 })
+      const { judgeId, judge } = await jobOf(api, { items: 100, per: 'day' })
+      const { error } = await judge(['51', '52', '53'], 429)
+      assert.equal(error.code, 'budget_spent')
+      assert.match(error.message, /raise it with PUT \/v1\/judges\/judge_\w+\/budget/)
+      assert.equal(counting.asked, 2)
+      await api.json(`/v1/judges/${judgeId}/budget`, { method: 'PUT', json: { budget: { tokens: 100 } } })
+      const { data } = await judge(['51', '52', '53'])
+      assert.deepEqual(
+        data.map(({ outcome, cached }: Record<string, unknown>) => [outcome, cached]),
+        [
+          ['scored', true],
+          ['scored', true],
+          ['scored', false],
+        ],
+      )
+    },
+  )
+
+  check('what a worker uses of a local judge is entered and counts like any other', async (api) => {
+    await api.json('/v1/models', { json: { name: 'small', source: { type: 'local', path: '/models/small' } } })
+    const local = { provider: { type: 'local', model: 'small' }, price: { input: 1000, output: 0 } }
+    await create(api, { name: 'j', ...local, budget: { tokens: 50 } })
+    const { id, fence, mine, judgeId } = await jobOf(api, { items: 6, per: 'day' })
+    const note = (more: object, status = 200) =>
+      post(api, id, 'judge-usage', { fence, judge: judgeId, ...more }, status)
+    await note({ items: 4 })
+    await note({ abstained: 1, prompt_tokens: 40 })
+    assert.match((await note({ items: 3 }, 429)).error.message, /6 items a day; 4 are used/)
+    await note({ items: 2 })
+    await note({ prompt_tokens: 20 })
+    const { data } = await api.json('/v1/usage', { key: mine.key })
+    assert.deepEqual([data.length, data[0].job, data[0].items, data[0].abstained], [1, id, 6, 1])
+    assert.deepEqual([data[0].prompt_tokens, data[0].cost], [60, 0.06])
+    assert.deepEqual((await api.json('/v1/judges/j')).spent, { tokens: 60, cost: 0.06 })
+    api.clock.time += 86_400_000
+    const renewed = (await lease(api)).fence
+    const spent = await post(api, id, 'judge-usage', { fence: renewed, judge: judgeId, items: 1 }, 429)
+    assert.match(spent.error.message, /has spent its budget of 50 tokens/)
+    const other = await create(api, { name: 'other' })
+    await post(api, id, 'judge-usage', { fence: renewed, judge: other.id, items: 1 }, 422)
+    await post(api, id, 'judge-usage', { fence, judge: judgeId, items: 1 }, 409)
   })
 }

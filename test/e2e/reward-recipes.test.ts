@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { JUDGE } from '../../demo/recipe.ts'
 import { all, type NewJob } from '../../src/cli/client.ts'
 import { startService, type Service } from './service.ts'
 import { bringData, grpoJob, inState } from './training-jobs.ts'
@@ -52,8 +53,37 @@ describe('reward recipes in jobs', { timeout: 300_000 }, () => {
     for (const { reward, terms } of labelled) assert.equal(reward, terms!.verifier)
     const usage = await all(service.api.usage())
     const { id: judge } = await service.api.judges.get('reranker')
-    const spent = usage.find((row) => row.key === id && row.judge === judge)
+    const spent = usage.find((row) => row.job === id && row.judge === judge)
     assert.ok(spent && spent.items > 0, 'entered under the job')
+  })
+
+  test('a local judge counts too: its budget ends the job, which goes on when that is raised', async () => {
+    // Nothing is spent yet before the first step, and all before the second.
+    const provider = { type: 'local', model: 'judge-model' } as const
+    const poor = { name: 'poor', provider, ...JUDGE, min_label_mass: 0, budget: { tokens: 100 } }
+    const judge = await service.api.judges.create(poor)
+    const config = { steps: 3, prompts_per_step: 4, group_size: 4, checkpoint_every: 1, epochs: 1 }
+    const reward = { lambda: 0, mu: 1, judge: 'poor', gate: false }
+    const { id } = await service.api.jobs.create(
+      grpoJob(config, { reward, data: { unlabelled: 'unlabelled' } } as Partial<NewJob>),
+    )
+    const failed = await inState(service.api, id, 'failed')
+    assert.equal(failed.error!.code, 'budget_spent')
+    assert.match(failed.error!.message, /budget of 100 tokens; raise it with PUT/)
+    const usage = async () => (await all(service.api.usage())).find((row) => row.job === id && row.judge === judge.id)!
+    const before = await usage()
+    assert.ok(before.items === 16 && before.prompt_tokens >= 100)
+    const url = `${service.url}/v1/judges/${judge.id}/budget`
+    const headers = { authorization: 'Bearer gvl_key-of-the-operator', 'content-type': 'application/json' }
+    assert.equal((await fetch(url, { method: 'PUT', headers, body: '{"budget": null}' })).status, 200)
+    await service.api.jobs.resume(id)
+    await inState(service.api, id, 'succeeded')
+    const metrics = await all(service.api.jobs.metrics(id))
+    assert.deepEqual(
+      metrics.filter(({ step }) => step > 0).map(({ step }) => step),
+      [1, 2, 3],
+    )
+    assert.ok((await usage()).items > before.items)
   })
 
   test('a judge drawn at random needs no judge, and majorities stand in for gold', async () => {

@@ -52,6 +52,15 @@ function judgeTable(db: DrizzleD1Database): JudgeTable {
         .set({ body: body as never })
         .where(and(eq(t.tenant, tenant), eq(t.id, id)))
     },
+    async setBudget(tenant, id, budget) {
+      const body = budget
+        ? sql`json_set(${t.body}, '$.budget', json(${JSON.stringify(budget)}))`
+        : sql`json_remove(${t.body}, '$.budget')`
+      await db
+        .update(t)
+        .set({ body: body as never })
+        .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+    },
     async spend(id, { tokens, cost }) {
       const sum = (name: keyof Spent, more: number) =>
         sql`coalesce(json_extract(${t.body}, ${`$.spent.${name}`}), 0) + ${more}`
@@ -79,6 +88,14 @@ function keyTable(db: DrizzleD1Database): KeyTable {
           .values({ ...row, version: 1, sha256 })
           .returning()
       )[0]
+    },
+    async budgetOf(tenant, id) {
+      const t = tables.keys
+      const [row] = await db
+        .select({ body: t.body })
+        .from(t)
+        .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+      return row?.body.budget
     },
     async findByHash(sha256): Promise<ResourceRow<KeyBody> | null> {
       const [row] = await db.select().from(tables.keys).where(eq(tables.keys.sha256, sha256))

@@ -41,6 +41,8 @@ export const jobs = sqliteTable(
     seq: integer().primaryKey({ autoIncrement: true }),
     id: text().notNull().unique(),
     tenant: text().notNull(),
+    /** Of the key that made it; null of jobs made before it was noted. */
+    key: text(),
     name: text(),
     type: text().$type<JobRow['type']>().notNull(),
     state: text().$type<JobRow['state']>().notNull().default('queued'),
@@ -141,7 +143,7 @@ export const judgmentLookups = sqliteTable('judgment_lookups', {
   misses: integer().notNull(),
 })
 
-/** The ledger: what a payer (key or job) used of a judge on a day. An empty judge stands for verification. */
+/** The ledger: what a key, itself or by a job, used of a judge on a day. An empty judge stands for verification. */
 export const usage = sqliteTable(
   'usage',
   {
@@ -149,6 +151,7 @@ export const usage = sqliteTable(
     day: text().notNull(),
     payer: text().notNull(),
     judge: text().notNull(),
+    job: text().notNull().default(''),
     items: integer().notNull(),
     cached: integer().notNull(),
     abstained: integer().notNull(),
@@ -158,7 +161,7 @@ export const usage = sqliteTable(
     cost: real().notNull(),
   },
   (t) => [
-    primaryKey({ columns: [t.tenant, t.day, t.payer, t.judge] }),
+    primaryKey({ columns: [t.tenant, t.day, t.payer, t.judge, t.job] }),
     index('usage_by_payer').on(t.tenant, t.payer, t.day),
   ],
 )

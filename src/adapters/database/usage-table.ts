@@ -11,12 +11,12 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
   return {
     async add(rows) {
       await db.run(sql`
-        INSERT INTO usage (tenant, day, payer, judge, items, cached, abstained, failed, prompt_tokens, completion_tokens, cost)
-        SELECT value ->> 'tenant', value ->> 'day', value ->> 'payer', value ->> 'judge', value ->> 'items',
+        INSERT INTO usage (tenant, day, payer, judge, job, items, cached, abstained, failed, prompt_tokens, completion_tokens, cost)
+        SELECT value ->> 'tenant', value ->> 'day', value ->> 'payer', value ->> 'judge', value ->> 'job', value ->> 'items',
           value ->> 'cached', value ->> 'abstained', value ->> 'failed', value ->> 'promptTokens',
           value ->> 'completionTokens', value ->> 'cost'
         FROM json_each(${JSON.stringify(rows)}) WHERE true
-        ON CONFLICT (tenant, day, payer, judge) DO UPDATE SET
+        ON CONFLICT (tenant, day, payer, judge, job) DO UPDATE SET
           items = items + excluded.items, cached = cached + excluded.cached,
           abstained = abstained + excluded.abstained, failed = failed + excluded.failed,
           prompt_tokens = prompt_tokens + excluded.prompt_tokens,
@@ -52,16 +52,17 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
             after === undefined ? undefined : beyond(after),
           ),
         )
-        .orderBy(desc(t.day), asc(t.payer), asc(t.judge))
+        .orderBy(desc(t.day), asc(t.payer), asc(t.judge), asc(t.job))
         .limit(limit + 1)
       return paged(rows, limit)
     },
   }
 
   function beyond(after: string) {
-    const [day, payer, judge, more] = after.split('/')
+    const [day, payer, judge, job = '', more] = after.split('/')
     if (judge !== undefined && more === undefined) {
-      return or(lt(t.day, day), and(eq(t.day, day), sql`(${t.payer}, ${t.judge}) > (${payer}, ${judge})`))
+      const later = sql`(${t.payer}, ${t.judge}, ${t.job}) > (${payer}, ${judge}, ${job})`
+      return or(lt(t.day, day), and(eq(t.day, day), later))
     }
     throw new GavelError('not_found', '`after` must be the id of the last row of the page before.', {
       param: 'after',

@@ -16,22 +16,25 @@ import { verifierOf } from '../verifiers/index.ts'
 
 /**
  * Queues a job. Names in the spec become ids, so that what is created later under a name changes nothing.
+ * @param maker whose job it is, and the key that pays for it
  * @param idempotencyKey the same key with the same spec answers the job that was made first
  * @throws GavelError `unprocessable` naming the field that refers to nothing or to data of the wrong kind;
  *   `conflict` when the idempotency key was used for another request
  */
 export async function createJob(
   services: Services,
-  tenant: string,
+  maker: Pick<JobRow, 'tenant' | 'key'>,
   given: JobSpec,
   idempotencyKey: string | null,
 ): Promise<JobRow> {
   const { database, clock, entropy, bell } = services
+  const { tenant, key } = maker
   const requestSha256 = await sha256Hex(JSON.stringify(given))
   const spec = await resolveSpec(services, tenant, given)
   const row = {
     id: newId('job', entropy),
     tenant,
+    key,
     name: given.name ?? null,
     type: given.type,
     spec,

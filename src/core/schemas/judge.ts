@@ -183,6 +183,10 @@ export const createJudge = v.pipe(
 )
 export type CreateJudge = v.InferOutput<typeof createJudge>
 
+export const setJudgeBudget = fields({
+  budget: v.pipe(v.nullable(judgeBudget), v.description('Null lifts the limit. What is spent already counts.')),
+})
+
 const withoutSecret = <E extends v.ObjectEntries>(entries: E) => v.object({ ...entries, has_api_key: v.boolean() })
 
 /** What every part of Gavel but the API's own storage sees of a judge: no secret. */

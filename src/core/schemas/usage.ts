@@ -1,4 +1,4 @@
-/** What was used: the ledger's lines, by key (or job), judge and day. */
+/** What was used: the ledger's lines, by key, job, judge and day. */
 import * as v from 'valibot'
 
 const count = (description: string) => v.pipe(v.number(), v.description(description))
@@ -9,8 +9,9 @@ export const usage = v.object({
   day: v.pipe(v.string(), v.description('In UTC, as `2026-11-25`.')),
   key: v.pipe(
     v.nullable(v.string()),
-    v.description("Id of the key that asked, or of the job; null for the operator's bootstrap key."),
+    v.description("Id of the key that asked, or that made the job; null for the operator's bootstrap key."),
   ),
+  job: v.pipe(v.nullable(v.string()), v.description('Id of the job that asked; null where the key did itself.')),
   judge: v.pipe(v.nullable(v.string()), v.description('Id of the judge; null for verification, which needs none.')),
   items: count('Items put before the judge, or compared with gold.'),
   cached: count('Of those, answered from what was known: they cost nothing.'),

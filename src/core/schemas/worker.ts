@@ -152,4 +152,14 @@ export const workerJudgmentsRequest = fields({
   judge: reference("The judge of the job's inputs, or one of its ensemble's, by id."),
   items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(4096)),
 })
+const used = (description: string) => v.optional(integer(0, Number.MAX_SAFE_INTEGER, description), 0)
+export const judgeUsageRequest = fields({
+  fence,
+  judge: reference("A local judge of the job's inputs, or of its ensemble's, by id."),
+  items: used('Answers that it is about to be asked about.'),
+  abstained: used('Answers that it gave no verdict on.'),
+  failed: used('Answers that it could not be had for.'),
+  prompt_tokens: used('Tokens that it read.'),
+  completion_tokens: used('Tokens that it wrote.'),
+})
 export const accepted = v.object({ accepted: v.number() })

@@ -25,7 +25,7 @@ const PERIODS = {
  * beforehand, so that a budget of items is never exceeded within one process; tokens and cost are known only afterwards,
  * so that those may be exceeded by what is under way when they run out.
  *
- * @throws GavelError `rate_limited`, with the seconds until the budget is renewed, when it does not allow for them
+ * @throws GavelError `budget_spent`, with the seconds until the budget is renewed, when it does not allow for them
  */
 export async function takeFromBudget(
   ledger: Ledger,
@@ -47,8 +47,12 @@ export async function takeFromBudget(
       if (!exceeded) continue
       const before = what === 'items' ? usedOf(used) - items : usedOf(used)
       const unit = what === 'cost' ? 'US dollars' : what
-      const message = `The budget of this key is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and this request brings ${items} items. It is renewed at ${new Date(ends).toISOString()}; use another key until then, or send less.`
-      throw new GavelError('rate_limited', message, { retryAfter: Math.ceil((ends - now) / 1000) })
+      const renewed = `It is renewed at ${new Date(ends).toISOString()}`
+      const message =
+        payer.job === undefined
+          ? `The budget of this key is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and this request brings ${items} items. ${renewed}; use another key until then, or send less.`
+          : `The budget of the key that made this job is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and ${items} more answers are to be judged. ${renewed}; resume the job then, and it goes on from its last checkpoint.`
+      throw new GavelError('budget_spent', message, { retryAfter: Math.ceil((ends - now) / 1000) })
     }
     return release
   } catch (error) {

@@ -20,7 +20,7 @@ export class Ledger {
   readonly #clock: Clock
   #pending = new Map<string, UsageRow>()
   #written: Promise<void> = Promise.resolve()
-  /** Items that are being judged, by payer. */
+  /** Items that are being judged, by key. */
   readonly #held = new Map<string, number>()
   /** What was used since the process began, of judges and in verification. */
   readonly totals = { judged: NOTHING_USED, verified: NOTHING_USED }
@@ -33,11 +33,11 @@ export class Ledger {
   }
 
   /** @param judge its id; empty for verification */
-  add({ tenant, key }: Payer, judge: string, counts: UsageCounts): void {
-    if (counts.items === 0) return
+  add({ tenant, key, job = '' }: Payer, judge: string, counts: UsageCounts): void {
+    if (Object.values(counts).every((count) => count === 0)) return
     const total = judge === '' ? 'verified' : 'judged'
     this.totals[total] = sumOf(this.totals[total], counts)
-    addTo(this.#pending, { tenant, day: dayOf(this.#clock.now()), payer: key, judge, ...counts })
+    addTo(this.#pending, { tenant, day: dayOf(this.#clock.now()), payer: key, judge, job, ...counts })
   }
 
   /** Writes what is pending; resolves when that, and what was being written, is in the database. */
@@ -60,7 +60,7 @@ export class Ledger {
     }
   }
 
-  /** What a payer has used of judges since a day: what is written, what is pending, and items that are being judged. */
+  /** What a key and its jobs have used of judges since a day: what is written, what is pending, and items that are being judged. */
   async spent(payer: Payer, sinceDay: string): Promise<UsageCounts> {
     let total = await this.#table.spent(payer, sinceDay)
     for (const row of [...this.#pending.values(), ...this.#leaving.values()]) {

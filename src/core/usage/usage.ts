@@ -1,10 +1,13 @@
 import type { Page, Paged } from '../database.ts'
 import type { ScoredItem } from '../judges/score.ts'
 
-/** Who pays: the id of an API key or of a job; empty for the operator's bootstrap key. */
+/** Who pays: an API key, itself or by a job that it made. */
 export interface Payer {
   tenant: string
+  /** Its id; empty for the operator's bootstrap key. */
   key: string
+  /** The job's id; absent where the key asks itself. */
+  job?: string | undefined
 }
 
 /** What was used. Every number only grows. */
@@ -21,23 +24,26 @@ export interface UsageCounts {
   cost: number
 }
 
-/** One line of the ledger: what a payer used of a judge on a day. */
+/** One line of the ledger: what a key or one of its jobs used of a judge on a day. */
 export interface UsageRow extends UsageCounts {
   tenant: string
   /** In UTC: `2026-11-25`. */
   day: string
+  /** Id of the key. */
   payer: string
   /** Id of the judge; empty for verification, which needs none. */
   judge: string
+  /** Empty where the key asked itself. */
+  job: string
 }
 
 /** Where the ledger is kept. */
 export interface UsageTable {
   /** Adds to what there is, all rows in one statement. */
   add(rows: readonly UsageRow[]): Promise<void>
-  /** What a payer has used of all judges since a day, verification apart. */
+  /** What a key and its jobs have used of all judges since a day, verification apart. */
   spent(payer: Payer, sinceDay: string): Promise<UsageCounts>
-  /** Newest day first; of one payer where one is given. The cursor is {@link usageId}. */
+  /** Newest day first; of one key where one is given. The cursor is {@link usageId}. */
   list(tenant: string, page: Page & { from: string; to: string; payer?: string | undefined }): Promise<Paged<UsageRow>>
 }
 
@@ -76,4 +82,5 @@ export function countScored(scored: readonly Pick<ScoredItem, 'outcome' | 'cache
 export const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
 
 /** Names a row of the ledger within its tenant. */
-export const usageId = ({ day, payer, judge }: Pick<UsageRow, 'day' | 'payer' | 'judge'>) => `${day}/${payer}/${judge}`
+export const usageId = ({ day, payer, judge, job }: Pick<UsageRow, 'day' | 'payer' | 'judge' | 'job'>) =>
+  `${day}/${payer}/${judge}${job && `/${job}`}`

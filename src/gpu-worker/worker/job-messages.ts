@@ -2,6 +2,7 @@ import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { LeasedJob } from '../../core/schemas/worker.ts'
+import type { UsageCounts } from '../../core/usage/usage.ts'
 import type { Resume, RunState } from '../algorithms/run-context.ts'
 import type { SourceOptions } from '../models/source.ts'
 
@@ -30,6 +31,7 @@ export type ToJob =
   | { type: 'stop' }
   | { type: 'committed' }
   | { type: 'judged'; request: number; judgments: ScoredItem[] }
+  | { type: 'noted'; request: number }
 
 export type FromJob =
   | { type: 'metrics'; point: MetricPoint }
@@ -37,6 +39,8 @@ export type FromJob =
   | { type: 'samples'; samples: Sample[] }
   | { type: 'checkpoint'; step: number; state: RunState; folder: string }
   | { type: 'judge'; request: number; judge: string; items: JudgeItem[] }
+  /** A local judge is about to be asked, or was. */
+  | { type: 'used'; request: number; judge: string; counts: UsageCounts }
   | { type: 'done'; result: Record<string, unknown> }
   | { type: 'stopped' }
   | { type: 'failed'; error: JobError; retryable: boolean }

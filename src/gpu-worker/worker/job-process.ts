@@ -10,6 +10,7 @@ import { combineJudges } from '../../core/judges/ensemble.ts'
 import { calibrated, scoreItems, type ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
+import { countScored, NOTHING_USED, type UsageCounts } from '../../core/usage/usage.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { openFolder, openModel } from '../models/source.ts'
@@ -23,16 +24,20 @@ const send = (message: FromJob) => new Promise<void>((resolve) => void process.s
 
 let stopRequested = false
 let committed: () => void = () => {}
-const judgeAnswers = new Map<number, (judgments: ScoredItem[]) => void>()
+/** What waits for an answer of the parent, by the number of its request. */
+const waiting = new Map<number, (judgments: ScoredItem[]) => void>()
 
 const HANDLERS: { [T in ToJob['type']]: (message: Extract<ToJob, { type: T }>) => void } = {
   start: ({ order }) => void run(order),
   stop: () => (stopRequested = true),
   committed: () => committed(),
-  judged: ({ request, judgments }) => {
-    judgeAnswers.get(request)!(judgments)
-    judgeAnswers.delete(request)
-  },
+  judged: ({ request, judgments }) => answered(request, judgments),
+  noted: ({ request }) => answered(request, []),
+}
+
+function answered(request: number, judgments: ScoredItem[]): void {
+  waiting.get(request)!(judgments)
+  waiting.delete(request)
 }
 
 process.on('message', (message: ToJob) => (HANDLERS[message.type] as (m: ToJob) => void)(message))
@@ -149,16 +154,28 @@ async function judgeOf(judge: JudgeInput | null | undefined, { judgeFolders, opt
     const { model, engine = 'gavel', labels } = one
     const source = model.type === 'checkpoint' ? ({ type: 'folder', path: judgeFolders[one.id]! } as const) : model
     const client = await openLocalJudge(source, engine, { ...options, labels })
-    return (items) => scoreItems(items, one, client, NO_CACHE)
+    return async (items) => {
+      await noteUse(one.id, { ...NOTHING_USED, items: items.length })
+      const scored = await scoreItems(items, one, client, NO_CACHE)
+      await noteUse(one.id, { ...countScored(scored), items: 0 })
+      return scored
+    }
   }
 }
 
 const NO_CACHE = { getMany: async () => new Map(), putMany: async () => {} }
 
 let requests = 0
-async function askParent(judge: string, items: JudgeItem[]): Promise<ScoredItem[]> {
+async function parentAnswers(message: (request: number) => FromJob): Promise<ScoredItem[]> {
   const request = ++requests
-  const answer = new Promise<ScoredItem[]>((resolve) => judgeAnswers.set(request, resolve))
-  await send({ type: 'judge', request, judge, items })
+  const answer = new Promise<ScoredItem[]>((resolve) => waiting.set(request, resolve))
+  await send(message(request))
   return answer
 }
+
+const askParent = (judge: string, items: JudgeItem[]) =>
+  parentAnswers((request) => ({ type: 'judge', request, judge, items }))
+
+/** Enters the use of a local judge into the ledger. Where a budget does not allow for it, the parent ends the job. */
+const noteUse = (judge: string, counts: UsageCounts) =>
+  parentAnswers((request) => ({ type: 'used', request, judge, counts }))

@@ -104,6 +104,10 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
         rmSync(folder, { recursive: true, force: true })
         return { type: 'committed' }
       },
+      async used({ request, judge, counts }) {
+        await calls.used(judge, counts)
+        return { type: 'noted', request }
+      },
       async judge({ request, judge, items }) {
         return { type: 'judged', request, judgments: await judgeAll(judge, items) }
       },

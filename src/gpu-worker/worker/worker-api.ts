@@ -4,6 +4,7 @@ import type { JudgeItem } from '../../core/judges/template.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { Judgment as JudgmentAnswer } from '../../core/schemas/judgment.ts'
+import type { UsageCounts } from '../../core/usage/usage.ts'
 import type { Download, HeartbeatAnswer, LeasedJob, Upload } from '../../core/schemas/worker.ts'
 
 /** The worker was told that its lease is over: drop the work. */
@@ -56,6 +57,16 @@ export class WorkerApi {
       complete: (result: Record<string, unknown>) => post('complete', { result }),
       fail: (error: JobError, retryable: boolean) => post('fail', { error, retryable }),
       release: () => post('release', {}),
+      /** What a local judge is used for. A repeated call may count twice. */
+      used: (judge: string, { items, abstained, failed, promptTokens, completionTokens }: UsageCounts) =>
+        post('judge-usage', {
+          judge,
+          items,
+          abstained,
+          failed,
+          prompt_tokens: promptTokens,
+          completion_tokens: completionTokens,
+        }),
       judge: async (judge: string, items: JudgeItem[]) =>
         (await post<{ data: JudgmentAnswer[] }>('judgments', { judge, items })).data.map(toScored),
     }

@@ -81,7 +81,7 @@ describe('budgets', () => {
     const take = (n: number) => takeFromBudget(ledger, payer, { items: 10, per: 'day' }, n, clock.time)
     const release = await take(6)
     await assert.rejects(take(5), (error: { code: string; retryAfter: number }) => {
-      assert.deepEqual([error.code, error.retryAfter], ['rate_limited', 6 * 3600])
+      assert.deepEqual([error.code, error.retryAfter], ['budget_spent', 6 * 3600])
       return true
     })
     const other = await take(4)
