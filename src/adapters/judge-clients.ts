@@ -4,7 +4,7 @@ import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import { remoteJudgeClient } from './judges/remote-judge-client.ts'
 
-/** Most clients kept: one per judge, with its count of calls in flight. */
+/** Most clients kept: one a judge. Of more, the one that was not asked for longest is forgotten. */
 const MAX_CLIENTS = 256
 
 /**
@@ -24,11 +24,11 @@ export function judgeClients(options: {
     throw new GavelError('unavailable_here', message, { param: 'judge' })
   }
   return (judge, secret, local) => {
-    const known = clients.get(judge.id)
-    if (known) return known
-    if (clients.size >= MAX_CLIENTS) clients.clear()
-    const client = create(judge, secret, local)
+    const client = clients.get(judge.id) ?? create(judge, secret, local)
+    // A map keeps the order of insertion, so the first is the one that was not asked for longest.
+    clients.delete(judge.id)
     clients.set(judge.id, client)
+    if (clients.size > MAX_CLIENTS) clients.delete(clients.keys().next().value!)
     return client
   }
 }

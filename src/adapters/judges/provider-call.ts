@@ -1,5 +1,6 @@
 import { CircuitBreaker } from '../../core/circuit-breaker.ts'
 import { GavelError } from '../../core/errors.ts'
+import { Limiter } from '../../core/limiter.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, Rng } from '../../core/ports.ts'
 
 export interface ProviderOptions {
@@ -7,7 +8,7 @@ export interface ProviderOptions {
   apiKey: string | null
   /** The longest wait for one call, in ms. */
   timeoutMs: number
-  /** The most calls in flight at once. */
+  /** The most calls in flight at once, of all requests together. */
   concurrency: number
   fetch?: typeof globalThis.fetch
   /** Spreads retries out in time. */
@@ -65,7 +66,8 @@ class CallFailure extends Error {
 }
 
 /**
- * A {@link JudgeClient} over an HTTP provider. Each item is asked on its own, at most `concurrency` at once, and tried
+ * A {@link JudgeClient} over an HTTP provider. Each item is asked on its own, at most `concurrency` at once (however many
+ * calls they come from: the client is shared), and tried
  * again after 408, 409, 429, 5xx, a timeout or a broken connection. What cannot be had is that item's `GavelError`
  * (`judge_unreachable`). A provider that is down is left alone for a while: items that come then fail at once, saying how
  * long that lasts.
@@ -76,6 +78,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   const rng = options.rng ?? { uniform: Math.random }
   const backoffMs = options.backoffMs ?? 500
   // Every call in flight may fail of one cause; only when there is more to it is the provider down.
+  const limiter = new Limiter(concurrency)
   const breaker = options.breaker ?? new CircuitBreaker({ clock: Date, failures: concurrency + 5, openMs: 2000 })
   let lastFailure = ''
   // What the provider takes is learnt once, for all later calls.
@@ -137,7 +140,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
 
   return {
     firstTokenLogprobs: (requests, signal) =>
-      mapLimited(requests, concurrency, (request) => askWithRetries(request, signal)),
+      mapLimited(requests, concurrency, (request) => limiter.run(() => askWithRetries(request, signal), signal)),
   }
 }
 
@@ -225,7 +228,7 @@ function leftAlone(ms: number, lastFailure: string): GavelError {
   return new GavelError('judge_unreachable', message, { retryAfter })
 }
 
-/** Applies an async function to all values, at most `limit` at once; results in order. */
+/** Applies an async function to all values, at most `limit` at once, so that others get their turn; results in order. */
 async function mapLimited<T, R>(values: readonly T[], limit: number, apply: (value: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(values.length)
   let next = 0

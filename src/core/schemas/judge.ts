@@ -164,7 +164,10 @@ const askingEntries = {
     integer(100, 600_000, 'Longest wait for one call of the provider, in ms. Default 30000.'),
     30_000,
   ),
-  concurrency: v.optional(integer(1, 256, 'Most calls in flight at once. Default 64.'), 64),
+  concurrency: v.optional(
+    integer(1, 256, 'Most calls in flight at once, of all requests to one process of the API. Default 64.'),
+    64,
+  ),
   price: v.optional(v.pipe(judgePrice, v.description('What tokens cost, so that scores can say what they cost.'))),
   budget: v.optional(
     v.pipe(judgeBudget, v.description('Once so much is spent, the judge fails instead of asking its provider.')),

@@ -175,8 +175,13 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
       const slow = await startProviderServer({ delayMs: 10 })
       try {
         const texts = Array.from({ length: 12 }, (_, i) => `p=0.${i + 10}`)
-        await judge(clientOf(providerAt(slow.url), { concurrency: 3 }), ...texts)
-        assert.equal(slow.peak(), 3)
+        const client = clientOf(providerAt(slow.url), { concurrency: 3 })
+        const judged = await Promise.all([
+          judge(client, ...texts),
+          judge(client, ...texts.map((text) => `${text} too`)),
+        ])
+        assert.ok(judged.flat().every(({ outcome }) => outcome === 'scored'))
+        assert.equal(slow.peak(), 3, 'of both calls together')
       } finally {
         await slow.close()
       }
