@@ -67,6 +67,28 @@ export async function findCheckpoint(
   throw new GavelError('not_found', message, { param })
 }
 
+/** The name of a model's weights in a checkpoint, whole or in shards. */
+const WEIGHTS = /^model.*\.safetensors$/
+
+/**
+ * A checkpoint that can be opened as a model.
+ * @throws GavelError `not_found`, or `unprocessable` where it holds no whole model
+ */
+export async function findModelCheckpoint(
+  database: Database,
+  tenant: string,
+  id: string,
+  param: string,
+): Promise<CheckpointRow> {
+  const row = await findCheckpoint(database, tenant, id, param)
+  const names = row.manifest.objects.map(({ name }) => name)
+  if (names.some((name) => WEIGHTS.test(name))) return row
+  const what = names.includes('adapter_config.json')
+    ? 'an adapter without the model below it; name the last checkpoint of its job, or train with `lora.merge` "every"'
+    : `no model (${names.join(', ').slice(0, 200)}); name a checkpoint of a training job`
+  throw new GavelError('unprocessable', `\`${param}\`: ${row.id} holds ${what}.`, { param })
+}
+
 const otherManifest = (job: JobRow, step: number) =>
   new GavelError(
     'conflict',

@@ -1,5 +1,5 @@
 import type { ModelBody, ResourceRow } from '../core/database.ts'
-import { findCheckpoint } from '../core/checkpoints.ts'
+import { findModelCheckpoint } from '../core/checkpoints.ts'
 import { findResource } from '../core/find-resource.ts'
 import { newId } from '../core/ids.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
@@ -29,7 +29,7 @@ export const modelRoutes = [
     async handler({ deps, caller, body: { name, source } }) {
       const { tenant } = caller
       if (source.type === 'checkpoint') {
-        await findCheckpoint(deps.database, tenant, source.checkpoint, 'source.checkpoint')
+        await findModelCheckpoint(deps.database, tenant, source.checkpoint, 'source.checkpoint')
       }
       const id = newId('model', deps.entropy)
       const createdAt = deps.clock.now()

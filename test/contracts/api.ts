@@ -485,6 +485,88 @@ export function apiContract(
     await api.json('/v1/jobs', { json: grpo })
   })
 
+  check('jobs: every reference is looked at when the job is created, and what is wrong is named', async (api) => {
+    const dataset = await studentAndData(api)
+    const headers = { 'content-type': 'application/jsonl' }
+    await api.json('/v1/datasets?name=bare', { body: '{"prompt":"x","completion":"1"}', headers })
+    await api.json('/v1/datasets?name=others', { body: '{"prompt":"x","answer":"1"}', headers })
+    const made = async (path: string, json: object) => (await api.json(path, { json })).id as string
+    const { id: job } = await api.json('/v1/jobs', { json: sftJob(dataset) })
+    const { fence } = await lease(api)
+    let steps = 0
+    const checkpoint = async (names: string[]): Promise<string> => {
+      const step = ++steps
+      for (const name of names) {
+        const path = `/v1/worker/jobs/${job}/uploads/${fence}/${step}/${name}`
+        await api.json(path, { method: 'PUT', body: 'x', headers: { 'content-length': '1' } })
+      }
+      const objects = names.map((name) => ({ name, size: 1, sha256: '0'.repeat(64) }))
+      return (await post(api, job, 'checkpoints', { fence, step, manifest: { objects, state: {} } })).id
+    }
+    const whole = await checkpoint(['config.json', 'model.safetensors'])
+    const answers = await checkpoint(['answers.jsonl', 'scores.jsonl'])
+    const adapter = await checkpoint(['config.json', 'adapter_config.json', 'adapter_model.safetensors'])
+    const gone = await checkpoint(['config.json', 'model.safetensors'])
+    const trained = await made('/v1/models', { name: 'trained', source: { type: 'checkpoint', checkpoint: gone } })
+    await made('/v1/judges', { name: 'of-gone', provider: { type: 'local', model: 'trained' } })
+    await made('/v1/judges', { name: 'j', ...judge })
+    const member = await made('/v1/judges', { name: 'member', ...judge })
+    await made('/v1/judges', { name: 'both', provider: { type: 'ensemble', judges: ['j', 'member'] } })
+    await made('/v1/judges', { name: 'seeing', ...judge, template: 'answer-correctness-with-reference' })
+    await api.json(`/v1/judges/${member}`, { method: 'DELETE' })
+    await api.json(`/v1/checkpoints/${gone}`, { method: 'DELETE' })
+    const source = { type: 'checkpoint', checkpoint: answers }
+    assert.equal((await api.json('/v1/models', { json: { name: 'm', source } }, 422)).error.param, 'source.checkpoint')
+
+    const config = { ...TRAINING, prompts_per_step: 2, group_size: 2, max_prompt_tokens: 9, max_new_tokens: 9 }
+    const { group_size: _, ...ppoConfig } = config
+    const rl = { data: { labelled: 'others' }, reward: { lambda: 1, verifier: 'math' } }
+    const evaluation = { type: 'eval', dataset: 'pairs', verifier: 'math', config: { max_new_tokens: 9 } }
+    const kinds: Record<string, object> = {
+      sft: sftJob(dataset),
+      grpo: { type: 'grpo', ...rl, config },
+      ppo: { type: 'ppo', ...rl, config: ppoConfig },
+      eval: evaluation,
+    }
+    const refused = async (json: object, param: string, status = 422) => {
+      const { error } = await api.json('/v1/jobs', { json }, status)
+      assert.equal(error.param, param, error.message)
+      return error.message as string
+    }
+    for (const kind of Object.values(kinds)) {
+      await refused({ ...kind, model: member }, 'model', 404)
+      await refused({ ...kind, model: 'j' }, 'model', 404)
+      await refused({ ...kind, model: gone }, 'model', 404)
+      await refused({ ...kind, model: trained }, 'model', 404)
+      assert.match(await refused({ ...kind, model: answers }, 'model'), /no model \(answers\.jsonl, scores\.jsonl\)/)
+      assert.match(await refused({ ...kind, model: adapter }, 'model'), /an adapter without the model/)
+      await api.json('/v1/jobs', { json: { ...kind, model: whole } })
+    }
+    const withJudge = (name: string) => ({ lambda: 1, mu: 1, verifier: 'math', judge: name })
+    for (const broken of ['of-gone', 'both', 'nobody']) {
+      await refused({ ...evaluation, model: whole, judge: broken }, 'judge', 404)
+      await refused({ type: 'judge.audit', judge: broken, dataset }, 'judge', 404)
+      await refused({ type: 'judge.calibrate', judge: broken, dataset }, 'judge', 404)
+      for (const kind of [kinds.grpo, kinds.ppo]) {
+        await refused({ ...kind, model: whole, reward: withJudge(broken) }, 'reward.judge', 404)
+        const rerank = { lambda: 1, rho: 1, verifier: 'math', reranker: broken }
+        await refused({ ...kind, model: whole, reward: rerank }, 'reward.reranker', 404)
+      }
+    }
+    const unlabelled = { labelled: 'others', unlabelled: 'bare' }
+    for (const kind of [kinds.grpo, kinds.ppo]) {
+      const mine = { ...kind, model: whole }
+      await refused({ ...mine, data: unlabelled, reward: withJudge('seeing') }, 'reward.judge')
+      await refused({ ...mine, data: { labelled: 'others', canary: 'others' } }, 'data.canary')
+      await refused({ ...mine, data: { labelled: 'others', canary: 'nope' } }, 'data.canary', 404)
+      await refused({ ...mine, reward: { lambda: 1, verifier: 'nope' } }, 'reward.verifier', 400)
+      await api.json('/v1/jobs', { json: { ...mine, reward: withJudge('seeing') } })
+    }
+    await refused({ ...evaluation, model: whole, dataset: 'bare', judge: 'seeing', verifier: undefined }, 'dataset')
+    await refused({ ...evaluation, model: whole, verifier: 'nope' }, 'verifier', 400)
+    await refused({ type: 'judge.calibrate', judge: 'seeing', dataset: 'bare' }, 'dataset')
+  })
+
   const lease = async (api: TestApi) => (await api.json('/v1/worker/lease', { json: { worker: 'w' } })).job
   const post = (api: TestApi, id: string, what: string, json: object, status = 200) =>
     api.json(`/v1/worker/jobs/${id}/${what}`, { json }, status)

@@ -4,7 +4,8 @@ import { GavelError } from '../errors.ts'
 import { findResource } from '../find-resource.ts'
 import { newId } from '../ids.ts'
 import { sha256Hex } from '../keys.ts'
-import { findCheckpoint } from '../checkpoints.ts'
+import { findModelCheckpoint } from '../checkpoints.ts'
+import { showsReference } from '../judges/template.ts'
 import type { GrpoSpec } from '../schemas/grpo.ts'
 import { JUDGE_ROLES } from '../rewards/reward-rows.ts'
 import type { JobSpec } from '../schemas/job.ts'
@@ -66,25 +67,27 @@ const RESOLVERS: {
       const message = '`verifier` is missing: give a verifier to compare with the rows’ answers, a judge, or both.'
       throw new GavelError('unprocessable', message, { param: 'verifier' })
     }
-    const need = spec.judge === undefined ? 'labelled' : 'rows'
+    const judge = spec.judge === undefined ? null : await resolve.judge(spec.judge, 'judge')
+    const need = judge === null || judge.needsReference ? 'labelled' : 'rows'
     const dataset = await resolve.dataset(spec.dataset, 'dataset', need, spec.verifier)
-    const judge = spec.judge === undefined ? {} : { judge: await resolve.judge(spec.judge, 'judge') }
-    return { ...spec, model: await resolve.model(spec.model), dataset, ...judge }
+    return { ...spec, model: await resolve.model(spec.model), dataset, ...(judge && { judge: judge.id }) }
   },
 
   async 'judge.calibrate'(resolve, spec) {
+    const judge = await resolve.judge(spec.judge, 'judge')
     const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
-    return { ...spec, judge: await resolve.judge(spec.judge, 'judge'), dataset }
+    if (judge.needsReference) await resolve.dataset(spec.dataset, 'dataset', 'labelled')
+    return { ...spec, judge: judge.id, dataset }
   },
 
   async 'judge.audit'(resolve, spec) {
     const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
-    return { ...spec, judge: await resolve.judge(spec.judge, 'judge'), dataset }
+    return { ...spec, judge: (await resolve.judge(spec.judge, 'judge')).id, dataset }
   },
 }
 
 async function reinforcement<T extends GrpoSpec | PpoSpec>(resolve: Resolver, spec: T): Promise<T> {
-  const reward = await resolve.reward(spec.reward)
+  const { recipe: reward, blind } = await resolve.reward(spec.reward)
   const { labelled, unlabelled, canary } = spec.data
   if (labelled === undefined && reward.mu + reward.rho === 0 && !reward.pseudo_labels) {
     const message =
@@ -99,6 +102,15 @@ async function reinforcement<T extends GrpoSpec | PpoSpec>(resolve: Resolver, sp
     ...(canary !== undefined && {
       canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
     }),
+  }
+  if (unlabelled !== undefined && blind !== null && !reward.pseudo_labels) {
+    const message = `\`${blind}\` names a judge whose template shows a reference answer, and the rows of \`data.unlabelled\` have none; use another judge, or leave the unlabelled data out.`
+    throw new GavelError('unprocessable', message, { param: blind })
+  }
+  if (data.canary !== undefined && (data.canary === data.labelled || data.canary === data.unlabelled)) {
+    const message =
+      '`data.canary` is trained on, too, so it cannot tell learning from cheating; give rows that are held back.'
+    throw new GavelError('unprocessable', message, { param: 'data.canary' })
   }
   const allowed = await resolve.audited(reward, spec.allow_failed_audit)
   return { ...spec, model: await resolve.model(spec.model), data, reward, ...allowed }
@@ -116,13 +128,24 @@ type JudgeAudit = NonNullable<JudgeBody['audit']>
 type Resolver = ReturnType<typeof resolver>
 function resolver({ database, blobs }: Services, tenant: string) {
   return {
-    async model(reference: string): Promise<string> {
-      if (reference.startsWith('ckpt_')) return (await findCheckpoint(database, tenant, reference, 'model')).id
-      return (await findResource(database, 'models', tenant, reference, 'model')).id
+    /** @param param the field that names it, or a judge that is made of it */
+    async model(reference: string, param = 'model'): Promise<string> {
+      if (reference.startsWith('ckpt_')) return (await findModelCheckpoint(database, tenant, reference, param)).id
+      const { id, body } = await findResource(database, 'models', tenant, reference, param)
+      if (body.source.type === 'checkpoint') {
+        await findModelCheckpoint(database, tenant, body.source.checkpoint, param)
+      }
+      return id
     },
 
-    async judge(reference: string, param: string): Promise<string> {
-      return (await findResource(database, 'judges', tenant, reference, param)).id
+    /** A judge of which everything is still there: the model of a local one, the judges of an ensemble. */
+    async judge(reference: string, param: string): Promise<{ id: string; needsReference: boolean }> {
+      const { id, body } = await findResource(database, 'judges', tenant, reference, param)
+      const { provider } = body
+      if (provider.type === 'local') await this.model(provider.model, param)
+      if (provider.type !== 'ensemble') return { id, needsReference: showsReference(body) }
+      const members = await Promise.all(provider.judges.map((member) => this.judge(member, param)))
+      return { id, needsReference: members.some(({ needsReference }) => needsReference) }
     },
 
     /**
@@ -130,7 +153,7 @@ function resolver({ database, blobs }: Services, tenant: string) {
      * @param allowed what the spec names, which goes into the job as an id
      */
     async audited(recipe: RewardRecipe, allowed: string | undefined): Promise<{ allow_failed_audit?: string }> {
-      const exempt = allowed === undefined ? undefined : await this.judge(allowed, 'allow_failed_audit')
+      const exempt = allowed === undefined ? undefined : (await this.judge(allowed, 'allow_failed_audit')).id
       const { judge, mu, reranker, rho } = recipe
       if (exempt !== undefined && exempt !== judge && exempt !== reranker) {
         const message = '`allow_failed_audit` names another judge than the recipe; name that one, or leave it out.'
@@ -164,14 +187,21 @@ function resolver({ database, blobs }: Services, tenant: string) {
       return row.id
     },
 
-    async reward(given: string | RewardRecipe): Promise<RewardRecipe> {
+    /** `blind`: the field of a judge with weight that can say nothing of rows without answers. */
+    async reward(given: string | RewardRecipe): Promise<{ recipe: RewardRecipe; blind: string | null }> {
       const recipe =
         typeof given === 'string' ? (await findResource(database, 'recipes', tenant, given, 'reward')).body : given
       const resolved = { ...recipe }
+      let blind: string | null = null
       for (const role of JUDGE_ROLES) {
-        if (recipe[role] !== undefined) resolved[role] = await this.judge(recipe[role], `reward.${role}`)
+        if (recipe[role] === undefined) continue
+        const param = `reward.${role}`
+        const { id, needsReference } = await this.judge(recipe[role], param)
+        resolved[role] = id
+        const weight = role === 'judge' ? recipe.mu : recipe.rho
+        if (needsReference && weight > 0) blind ??= param
       }
-      return resolved
+      return { recipe: resolved, blind }
     },
   }
 }

@@ -155,6 +155,10 @@ export interface Rendering {
   inverted: boolean
 }
 
+/** Whether a judge can only be asked about items with a reference answer. */
+export const showsReference = ({ template }: Pick<Renderer, 'template'>): boolean =>
+  placeholdersOf(resolveTemplate(template)).has('reference')
+
 /**
  * All ways in which a judge is asked about an item, each another prompt; one unless it is debiased. Question,
  * reference and answer are data: cleaned of control tokens, put in once (braces inside them mean nothing), the answer
@@ -165,7 +169,7 @@ export interface Rendering {
 export function renderings(judge: Renderer, item: JudgeItem): Rendering[] {
   const { template, labels, rubric = '', debias = [], max_answer_chars: maxAnswerChars = MAX_ANSWER_CHARS } = judge
   const { inverted, ...straight } = resolveTemplate(template)
-  if (item.reference === undefined && placeholdersOf(straight).has('reference')) {
+  if (item.reference === undefined && showsReference(judge)) {
     throw new GavelError(
       'unprocessable',
       "this judge's template shows a reference answer, and the item has none; give its `reference`, or use another judge",
