@@ -55,7 +55,8 @@ for (const seed of [11, 12, 13]) {
         line: i + 1,
         row: { prompt: question, answer: String(answer) },
       })),
-    judge: (items) => scoreItems(items, judge, client, { getMany: async () => new Map(), putMany: async () => {} }),
+    judge: (items) =>
+      scoreItems(items, judge, client, { getMany: async () => new Map(), putMany: async () => new Map() }),
     programs: new PythonSandbox(),
     metrics: (step, values) => step % 5 === 0 && console.log(JSON.stringify({ seed, step, ...values })),
     event: (level, message) => console.log(`${level}: ${message}`),

@@ -31,7 +31,8 @@ const MAX_CONTEXT = 16_384
 
 /**
  * A judge that is a GGUF file run by llama.cpp, in this process: any architecture, on a GPU where there is one. The
- * messages go through the file's own chat template. What two prompts have in common at their beginning is computed once.
+ * messages go through the file's own chat template. What two prompts of a call have in common at their beginning is
+ * computed once.
  *
  * @throws GavelError `unavailable_here` where node-llama-cpp is not installed, `corrupt_model` for a file it cannot load,
  *   and, when asked, `judge_labels_not_single_token`
@@ -92,6 +93,8 @@ export async function llamaJudgeClient(
     async firstTokenLogprobs(requests, signal) {
       const answers: (FirstTokenLogprobs | Error)[] = []
       const work = queue.then(async () => {
+        // What was asked before must not tell in the last digits: a run that goes on asks a model that is freshly loaded.
+        evaluated = []
         for (const request of requests) {
           signal?.throwIfAborted()
           answers.push(await score(request))

@@ -212,6 +212,7 @@ test('models: one source each', async () => {
 describe('jobs', () => {
   before(async () => {
     await server.api.datasets.create('{"prompt": "2 + 3?", "answer": "5", "completion": "#### 5"}\n', { name: 'data' })
+    await server.api.datasets.create('{"prompt": "2 + 4?", "answer": "6"}\n', { name: 'held-back' })
     await server.api.models.create({ name: 'model', source: { type: 'hub', repo: 'owner/model' } })
   })
 
@@ -238,7 +239,7 @@ describe('jobs', () => {
   }
 
   test('flags become the fields of the job, and nothing more', async () => {
-    const job = await json(`${GRPO} --canary data --set clip_high=0.3 --set on_hacking=stop --seed 7`)
+    const job = await json(`${GRPO} --canary held-back --set clip_high=0.3 --set on_hacking=stop --seed 7`)
     assert.equal(job.state, 'queued')
     assert.deepEqual(job.spec.reward, { lambda: 1, mu: 0, rho: 0, verifier: 'math', normalise: 'row', gate: true })
     const { steps, clip_high, on_hacking, seed, learning_rate, temperature } = job.spec.config

@@ -299,7 +299,14 @@ export function databaseContract(
     const entries = new Map(
       Array.from({ length: 4096 }, (_, i) => [`key-${i}`, { probability: i / 4096, labelMass: 1 }]),
     )
-    await judgments.putMany('judge_a', entries)
+    assert.deepEqual(await judgments.putMany('judge_a', entries), entries)
+    const late = new Map([
+      ['key-7', { probability: 0.9, labelMass: 0.8 }],
+      ['key-new', { probability: 0.1 + 0.2, labelMass: 1e-17 }],
+    ])
+    const kept = await judgments.putMany('judge_late', late)
+    assert.deepEqual(kept.get('key-7'), entries.get('key-7'), 'the first stays')
+    assert.deepEqual(kept.get('key-new'), late.get('key-new'), 'to the last digit')
     assert.deepEqual(await judgments.getMany('judge_a', [...entries.keys()]), entries)
     assert.equal((await judgments.getMany('judge_a', ['other'])).size, 0)
     await judgments.putMany('judge_b', new Map([['key-b', { probability: 0.1, labelMass: 1 }]]))

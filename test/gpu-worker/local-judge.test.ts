@@ -84,6 +84,17 @@ test('labels that are no single token are refused', async () => {
   await assert.rejects(localJudgeClient(folder, { threads: 1, labels }), refusal)
 })
 
+test('what was asked before does not tell: the same call gets the same bits from a client that is used and a new one', async () => {
+  const texts = ['Tom has 3 apples.\nTom has 3. #### 3\n', 'Tom has 3 apples.\nTom has 4. #### 4\n', 'Short\n']
+  const call = texts.map((text) => ask(text))
+  const used = await localJudgeClient(folder, { threads: 1 })
+  await used.firstTokenLogprobs([ask('Tom has 3 apples.\nNo idea.\n')])
+  await used.firstTokenLogprobs(call.toReversed())
+  const bits = (answers: (FirstTokenLogprobs | Error)[]) => answers.map((answer) => scored(answer).logprobs)
+  const fresh = await localJudgeClient(folder, { threads: 1 })
+  assert.deepEqual(bits(await used.firstTokenLogprobs(call)), bits(await fresh.firstTokenLogprobs(call)))
+})
+
 test('a host gives the same answers from a process of its own, and its refusals', async () => {
   const blobs = folderBlobStore(temporaryFolder())
   const judgeOf = (model: JudgeInput['model']): JudgeInput => ({

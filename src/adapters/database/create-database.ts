@@ -11,6 +11,7 @@ import type {
   ResourceRow,
   Spent,
 } from '../../core/database.ts'
+import type { CachedJudgment } from '../../core/judges/score.ts'
 import type { JudgmentTable } from '../../core/judges/counted-cache.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
@@ -115,10 +116,12 @@ function judgmentTable(db: DrizzleD1Database, clock: Clock): JudgmentTable {
       return new Map(rows.map((row) => [row.key, row.value]))
     },
     async putMany(judge, entries) {
-      await db.run(sql`
+      const rows = await db.all<{ key: string; value: string }>(sql`
         INSERT INTO judgments (key, value, created_at, judge)
         SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ${clock.now()}, ${judge}
-        FROM json_each(${JSON.stringify([...entries])}) WHERE true ON CONFLICT (key) DO NOTHING`)
+        FROM json_each(${JSON.stringify([...entries])}) WHERE true
+        ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, value`)
+      return new Map(rows.map(({ key, value }) => [key, JSON.parse(value) as CachedJudgment]))
     },
     async addLookups(byJudge) {
       const rows = [...byJudge].map(([judge, { hits, misses }]) => [judge, hits, misses])

@@ -39,7 +39,7 @@ export class CountedCache implements JudgmentCache {
     return known
   }
 
-  putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<void> {
+  putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<Map<string, CachedJudgment>> {
     return this.#table.putMany(judge, entries)
   }
 

@@ -16,7 +16,8 @@ export interface CachedJudgment {
 /** Where scored judgments are kept, by {@link cacheKey}; `judge` is the version that gave them. */
 export interface JudgmentCache {
   getMany(judge: string, keys: readonly string[]): Promise<Map<string, CachedJudgment>>
-  putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<void>
+  /** Keeps what is new. Answers what is kept now: of two that were had at the same time, the first. */
+  putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<Map<string, CachedJudgment>>
 }
 
 export type ScoredItem = Judgment & {
@@ -113,7 +114,9 @@ async function askPrompts(
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })
-    if (fresh.size > 0) await cache.putMany(version, fresh)
+    const kept = fresh.size > 0 ? await cache.putMany(version, fresh) : fresh
+    // So that whoever asks again, or goes on after a fault, is told what all the others were.
+    for (const [key, judgment] of kept) results.set(key, { ...results.get(key)!, ...judgment })
   }
 
   const seen = new Set<string>()

@@ -16,7 +16,10 @@ const memoryCache = () => {
   const cache: JudgmentCache = {
     getMany: async (_judge, keys) =>
       new Map(keys.flatMap((key) => (entries.has(key) ? [[key, entries.get(key)!]] : []))),
-    putMany: async (_judge, fresh) => fresh.forEach((value, key) => entries.set(key, value)),
+    async putMany(_judge, fresh) {
+      for (const [key, value] of fresh) if (!entries.has(key)) entries.set(key, value)
+      return new Map([...fresh.keys()].map((key) => [key, entries.get(key)!]))
+    },
   }
   return { cache, entries }
 }
@@ -183,4 +186,22 @@ test('an item without the reference that the template shows fails alone', async 
   const [without, having] = await scoreItems(items, { ...judge, template }, client, memoryCache().cache)
   assert.match('reason' in without ? without.reason : '', /shows a reference answer, and the item has none/)
   assert.deepEqual([without.outcome, having.outcome, asked[0].length], ['failed', 'scored', 1])
+})
+
+test('where another was first to ask the same, everyone gets what that one was told', async () => {
+  const { cache, entries } = memoryCache()
+  const { client } = scriptedClient()
+  const late: JudgmentCache = { ...cache, getMany: async () => new Map() }
+  await scoreItems([{ question: 'q', answer: 'a' }], judge, client, cache)
+  const [key] = entries.keys()
+  entries.set(key, { probability: 0.7, labelMass: 0.95 })
+  const [item, other] = await scoreItems(
+    ['a', 'b'].map((answer) => ({ question: 'q', answer })),
+    judge,
+    client,
+    late,
+  )
+  assert.ok(item.outcome === 'scored' && other.outcome === 'scored')
+  assert.deepEqual([item.probability, item.labelMass, item.cached], [0.7, 0.95, false])
+  assert.ok(Math.abs(other.probability - 0.8) < 1e-12)
 })
