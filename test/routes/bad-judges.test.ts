@@ -36,7 +36,8 @@ for (const [name, { provider, behaviours }] of Object.entries(PROVIDERS)) {
       provider: { ...provider, base_url: `${server.url}/v1`, model: 'm' },
       // The behaviour is what the text begins with.
       template: { user: '{answer}{question}' },
-      timeout_ms: 150,
+      // Long enough for a good answer on a busy machine.
+      timeout_ms: 600,
       concurrency: 32,
     }
     await api.json('/v1/judges', { json: body })

@@ -11,6 +11,8 @@ export interface ProviderOptions {
   /** The most calls in flight at once, of all requests together. */
   concurrency: number
   fetch?: typeof globalThis.fetch
+  /** Aborts after so many ms. */
+  timeout?: (ms: number) => AbortSignal
   /** Spreads retries out in time. */
   rng?: Rng
   /** The first wait before a retry, in ms; it doubles with each. */
@@ -76,6 +78,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   const { timeoutMs, concurrency, apiKey } = options
   const send = options.fetch ?? globalThis.fetch.bind(globalThis)
   const rng = options.rng ?? { uniform: Math.random }
+  const timeoutAfter = options.timeout ?? ((ms) => AbortSignal.timeout(ms))
   const backoffMs = options.backoffMs ?? 500
   // Every call in flight may fail of one cause; only when there is more to it is the provider down.
   const limiter = new Limiter(concurrency)
@@ -86,7 +89,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   let noThinking = true
 
   async function askOnce(request: JudgeRequest, signal?: AbortSignal): Promise<FirstTokenLogprobs> {
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const timeout = timeoutAfter(timeoutMs)
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout
     try {
       return await ask(request, { topLogprobs: TOP_LOGPROBS[level], noThinking }, checkedFetch(send, either), either)

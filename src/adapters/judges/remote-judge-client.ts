@@ -39,13 +39,13 @@ const CLIENTS = {
  * The client of a judge that is reached over HTTP.
  *
  * @param apiKey of its provider, null where it has none
- * @param environment the fetch to use (an entry passes one that refuses private addresses) and the source of jitter
+ * @param environment the fetch to use (an entry passes one that refuses private addresses) and the sources of time and jitter
  * @throws GavelError unavailable_here for a local judge
  */
 export function remoteJudgeClient(
   judge: Pick<Judge, 'provider' | 'timeout_ms' | 'concurrency'>,
   apiKey: string | null,
-  environment: Pick<ProviderOptions, 'fetch' | 'rng' | 'backoffMs'> = {},
+  environment: Pick<ProviderOptions, 'fetch' | 'timeout' | 'rng' | 'backoffMs'> = {},
 ): JudgeClient {
   const options = { ...environment, apiKey, timeoutMs: judge.timeout_ms, concurrency: judge.concurrency }
   const create = CLIENTS[judge.provider.type] as (provider: Judge['provider'], options: ProviderOptions) => JudgeClient

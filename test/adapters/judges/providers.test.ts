@@ -104,7 +104,18 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
     })
 
     test('a provider that never answers costs its timeout, not the batch', async () => {
-      const client = clientOf(providerAt(server.url), { timeout_ms: 40 })
+      // The time is up once the good answer is there, and from then on at once.
+      const up = new AbortController()
+      const client = remoteJudgeClient({ provider: providerAt(server.url), timeout_ms: 40, concurrency: 8 }, KEY, {
+        backoffMs: 1,
+        timeout: () => AbortSignal.any([up.signal]),
+        async fetch(...call) {
+          const response = await fetch(...call)
+          const text = await response.text()
+          setImmediate(() => up.abort())
+          return new Response(text, response)
+        },
+      })
       const judged = await judge(client, `never-answers ${name}`, 'p=0.7')
       assert.deepEqual(
         judged.map(({ outcome }) => outcome),
@@ -117,7 +128,8 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
       const controller = new AbortController()
       const request = { messages: [{ role: 'user' as const, content: `never-answers ${name} aborted` }], labels: [] }
       const call = clientOf(providerAt(server.url)).firstTokenLogprobs([request], controller.signal)
-      setTimeout(() => controller.abort(new Error('enough')), 30)
+      while (!server.received.some(({ text }) => text.endsWith(`${name} aborted`))) await new Promise(setImmediate)
+      controller.abort(new Error('enough'))
       await assert.rejects(call, /enough/)
     })
 

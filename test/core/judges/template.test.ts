@@ -9,6 +9,7 @@ import {
   renderJudgment,
   resolveTemplate,
 } from '../../../src/core/judges/template.ts'
+import { cpuSeconds } from '../../helpers/cpu-seconds.ts'
 
 const labels = { yes: 'Yes', no: 'No' }
 const raw = { user: '{question}\n{answer}\nIs the answer correct?\n' }
@@ -110,9 +111,8 @@ test('the cap holds and splits no character, at every length', () => {
 
 test('cleaning hostile text takes linear time', () => {
   for (const unit of ['<', '<|', '<|a', '[', '</', '< ', '<student_answer ', '-', '<<', '\ud800']) {
-    const started = performance.now()
-    cleanText(unit.repeat(200_000))
-    assert.ok(performance.now() - started < 500, unit)
+    const text = unit.repeat(200_000)
+    assert.ok(cpuSeconds(() => cleanText(text)) < 1, unit)
   }
 })
 

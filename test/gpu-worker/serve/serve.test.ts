@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import OpenAI, { APIError } from 'openai'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
@@ -248,7 +249,10 @@ test('when the model’s process dies, its requests fail with 503 and a new proc
       .trim(),
   )
   const dying = refusal(client.chat.completions.create({ ...ask, max_tokens: 200, n: 16 }))
-  setTimeout(() => process.kill(child, 'SIGKILL'), 50)
+  // In the middle of it: once it has worked for a while.
+  const busy = () => Number(readFileSync(`/proc/${child}/stat`, 'utf8').split(' ')[13])
+  for (const idle = busy(); busy() < idle + 3;) await new Promise((resolve) => setTimeout(resolve, 2))
+  process.kill(child, 'SIGKILL')
   const error = await dying
   assert.equal(error.status, 503)
   assert.match(error.message, /killed by SIGKILL .* started again/)
