@@ -6,7 +6,7 @@ import { elementCount } from '../graph/tensor.ts'
 import type { Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
-import { TrainingLayers } from './training-layers.ts'
+import { weightUses } from './weight-uses.ts'
 import type { Weights } from './weights.ts'
 
 export interface LoraSettings {
@@ -21,7 +21,7 @@ export interface LoraSettings {
  * Throws `invalid_request` where a target names no projection of the model.
  */
 export function withLora(model: Model, { rank, alpha, targets }: LoraSettings): Model {
-  const all = projections(model)
+  const all = weightUses(model).projections
   const names = new Set([...all.keys()].map(lastPart))
   const unknown = targets?.find((target) => !names.has(target))
   if (unknown !== undefined) {
@@ -47,19 +47,6 @@ export function withLora(model: Model, { rank, alpha, targets }: LoraSettings): 
 }
 
 export const lastPart = (name: string): string => name.slice(name.lastIndexOf('.') + 1)
-
-/** What the model passes through `linear` on its way from tokens to hidden states, in that order. */
-function projections(model: Model): Map<string, WeightLayout> {
-  const found = new Map<string, WeightLayout>()
-  class Listening extends TrainingLayers {
-    override linear(...[x, name, layout]: Parameters<TrainingLayers['linear']>) {
-      found.set(name, layout ?? 'out-in')
-      return super.linear(x, name, layout)
-    }
-  }
-  model.hidden(new Listening(new Graph(), model, { maxTokens: 1 }))
-  return found
-}
 
 /** Fresh adapters, as PEFT makes them: A uniform within ±1/√in, B zero, so that training begins at the model itself. */
 export function initialAdapter({ adapter }: Model, seed: number): Weights {

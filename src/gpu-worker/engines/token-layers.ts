@@ -13,7 +13,7 @@ export class TokenLayers {
   readonly positions: Tensor
   readonly parameters: ReadonlyMap<string, Tensor>
   private readonly adapter: Adapter | undefined
-  private readonly ids: Tensor
+  protected readonly ids: Tensor
   private readonly width: string
   private readonly maxPositions: number
   private readonly rotaryConstants = new Map<string, { cos: Tensor; sin: Tensor }>()

@@ -1,10 +1,12 @@
-import type { Graph } from './graph.ts'
+import type { Constant, Graph } from './graph.ts'
 import { OPS, type OpDef } from './ops.ts'
 import { ELEMENT_TYPES, type Attribute, type ElementType, type Node, type Tensor } from './tensor.ts'
 
 const IR_VERSION = 10
 const OPSET = 21
 /** `TensorProto.DataType` and `AttributeProto.AttributeType` numbers, from onnx.proto3. */
+/** `TensorProto.DataLocation` of what stands beside the model. */
+const EXTERNAL = 1
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 }
 
 /**
@@ -16,9 +18,19 @@ export const outputName = (name: string): string => `out:${name}`
 /** The name of the extra sequence output (see runtime/session.ts), always the first. */
 export const SEQUENCE_OUTPUT = 'gavel_sequence'
 
+/** Constants of more bytes stand beside the model, whose own bytes may not be more than 2³¹. */
+const EXTERNAL_BYTES = 2 ** 16
+
+/** The large constants, by the path under which the model names them. */
+export const externalData = (g: Graph): { path: string; data: Uint8Array }[] =>
+  g.constants.filter(isExternal).map(({ tensor, data }) => ({ path: pathOf(tensor), data }))
+
+const isExternal = ({ data }: Constant) => data.length > EXTERNAL_BYTES
+const pathOf = (t: Tensor) => `t${t.id}`
+
 /**
  * The graph as the bytes of an ONNX model (ModelProto, opset 21 and com.microsoft 1), with nodes that no
- * output needs left out. With `sequence`, a sequence of one scalar is put before the other outputs.
+ * output needs left out; what {@link externalData} gives goes with it. With `sequence`, a sequence of one scalar is put before the other outputs.
  */
 export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
   const outputs = g.outputs.map(({ name, tensor }) => ({ name, tensor: g.untaped(() => g.op('Identity', [tensor])) }))
@@ -54,8 +66,10 @@ export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
       graph.message(5, (m) => writeConstant(m, item, [], 'float32', constant.data))
     }
     graph.text(2, 'gavel')
-    for (const { tensor, data } of g.constants) {
-      if (used.has(tensor)) graph.message(5, (m) => writeConstant(m, nameOf(tensor), tensor.shape, tensor.type, data))
+    for (const constant of g.constants) {
+      const { tensor, data } = constant
+      const stored = isExternal(constant) ? { path: pathOf(tensor), length: data.length } : data
+      if (used.has(tensor)) graph.message(5, (m) => writeConstant(m, nameOf(tensor), tensor.shape, tensor.type, stored))
     }
     for (const { name, tensor } of g.inputs) graph.message(11, (m) => writeValueInfo(m, name, tensor))
     if (sequence) graph.message(12, writeSequenceInfo)
@@ -110,11 +124,25 @@ function writeAttribute(m: Writer, name: string, value: Attribute) {
   }
 }
 
-function writeConstant(m: Writer, name: string, shape: Tensor['shape'], type: ElementType, data: Uint8Array) {
+function writeConstant(
+  m: Writer,
+  name: string,
+  shape: Tensor['shape'],
+  type: ElementType,
+  data: Uint8Array | { path: string; length: number },
+) {
   for (const d of shape) m.integer(1, d as number)
   m.integer(2, ELEMENT_TYPES[type])
   m.text(8, name)
-  m.raw(9, data)
+  if (data instanceof Uint8Array) return m.raw(9, data)
+  const where = { location: data.path, offset: '0', length: String(data.length) }
+  for (const [key, value] of Object.entries(where)) {
+    m.message(13, (entry) => {
+      entry.text(1, key)
+      entry.text(2, value)
+    })
+  }
+  m.integer(14, EXTERNAL)
 }
 
 function writeValueInfo(m: Writer, name: string, { type, shape }: Tensor) {

@@ -62,6 +62,7 @@ export type OpName =
   | 'Identity'
   | 'Gemm'
   | 'FusedMatMul'
+  | 'MatMulNBits'
   | 'Reshape'
   | 'Expand'
   | 'Transpose'
@@ -88,6 +89,7 @@ export type OpName =
   | 'RotaryEmbedding'
   | 'GroupQueryAttention'
   | 'Gather'
+  | 'GatherBlockQuantized'
   | 'GatherElements'
   | 'GatherND'
   | 'ScatterElements'
@@ -219,6 +221,12 @@ export const OPS: Record<OpName, OpDef> = {
     grad: (c) => [...matmulGrad(c), ...(c.x[2] ? [() => c.g.sumTo(c.dy[0]!, c.x[2]!.shape)] : [])],
   },
   FusedMatMul: { domain: 'com.microsoft', infer: matmul, grad: matmulGrad },
+  /** x·Wᵀ with W [N,K] in blocks of bytes [N, K/block, block] and scales [N·K/block], which must be constants. Generation only. */
+  MatMulNBits: {
+    domain: 'com.microsoft',
+    infer: ({ inputs: [x], attributes: { N } }) => [{ shape: [...x!.shape.slice(0, -1), N as number], type: x!.type }],
+    grad: NOT_DIFFERENTIABLE,
+  },
 
   // shape
   Reshape: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
@@ -359,6 +367,14 @@ export const OPS: Record<OpName, OpDef> = {
       { into: (accumulated) => g.addRows(accumulated ?? g.zeros(x!.shape), indices!, dy!) },
       null,
     ],
+  },
+  /** Rows of a matrix in blocks: bytes [N,K], scales [N, K/block]. Generation only. */
+  GatherBlockQuantized: {
+    domain: 'com.microsoft',
+    infer: ({ inputs: [x, indices, scales] }) => [
+      { shape: [...indices!.shape, ...x!.shape.slice(1)], type: scales!.type },
+    ],
+    grad: NOT_DIFFERENTIABLE,
   },
   GatherElements: {
     infer: ({ inputs: [x, indices] }) => [{ shape: indices!.shape, type: x!.type }],

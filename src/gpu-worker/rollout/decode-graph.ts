@@ -2,6 +2,7 @@ import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { Model } from '../models/model.ts'
 import { DecodeLayers } from './decode-layers.ts'
+import type { Matrices } from './quantise-weights.ts'
 
 /** Width of the blocks whose sums are searched first when a token is drawn. */
 const BLOCK = 256
@@ -14,14 +15,17 @@ const BLOCK = 256
  * Outputs: the cache, and `logits` [R,V] or, with `sample`, `next` ([R,1] int64) and `logprob` [R,1]:
  * the drawn token's log-probability at the sampling temperature (at 1 when greedy).
  */
-export function decodeGraph(model: Model, { capacity, sample }: { capacity: number; sample: boolean }): Graph {
+export function decodeGraph(
+  model: Model,
+  { capacity, sample, matrices }: { capacity: number; sample: boolean; matrices?: Matrices | undefined },
+): Graph {
   const g = new Graph()
-  const layers = new DecodeLayers(g, model, capacity)
+  const layers = new DecodeLayers(g, model, capacity, matrices)
   const read = g.input('read', 'int64', ['R'])
   const bias = g.input('bias', 'float32', [model.vocabularySize])
   g.untaped(() => {
     const hidden = g.gather(model.hidden(layers), read) // [R,H]
-    const logits = g.add(layers.product(hidden, layers.parameter(model.head)), bias) // [R,V]
+    const logits = g.add(layers.productBy(hidden, model.head), bias) // [R,V]
     if (sample) drawToken(g, logits, model.vocabularySize)
     else g.output('logits', logits)
   })

@@ -3,6 +3,8 @@ import type { Graph } from '../graph/graph.ts'
 import type { WeightLayout } from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
+import { Q8_BLOCK, type Q8Matrix } from '../weights/q8-matrix.ts'
+import type { Matrices } from './quantise-weights.ts'
 
 /** The cache's head size: what ONNX Runtime's kernel takes is a multiple of 16, the rest stays zero. */
 export const paddedHeadSize = (headSize: number): number => Math.ceil(headSize / 16) * 16
@@ -15,15 +17,19 @@ export const cacheNames = (model: Model): string[] =>
  * Layers over new tokens and a key/value cache. Inputs: parameters, `ids` and `positions` ([B,S] int64),
  * `last` ([B] int32: index of each row's last token), `total` (int32 scalar: longest row, new tokens
  * included), and the cache, [B, kvHeads, capacity, paddedHeadSize] each, which the outputs extend in place.
+ * Parameters among `matrices` are no inputs, but constants.
  */
 export class DecodeLayers extends TokenLayers implements Layers {
   private readonly last: Tensor
   private readonly total: Tensor
   private readonly cache: Tensor[]
+  private readonly matrices: Matrices
   private layer = 0
 
-  constructor(g: Graph, model: Model, capacity: number) {
-    super(g, model, { width: 'S', maxPositions: capacity })
+  constructor(g: Graph, model: Model, capacity: number, matrices: Matrices = new Map()) {
+    const parameters = new Map([...model.parameters].filter(([name]) => !matrices.has(name)))
+    super(g, { ...model, parameters }, { width: 'S', maxPositions: capacity })
+    this.matrices = matrices
     this.last = g.input('last', 'int32', ['B'])
     this.total = g.input('total', 'int32', [])
     const cacheShape = ['B', model.kvHeads, capacity, paddedHeadSize(model.headSize)]
@@ -32,7 +38,7 @@ export class DecodeLayers extends TokenLayers implements Layers {
 
   override linear(x: Tensor, name: string, layout?: WeightLayout): Tensor {
     const { g } = this
-    const product = this.product(x, this.parameter(`${name}.weight`), layout)
+    const product = this.productBy(x, `${name}.weight`, layout)
     const bias = this.parameters.get(`${name}.bias`)
     const y = bias ? g.add(product, bias) : product
     const low = this.adapterOn(name)
@@ -41,8 +47,25 @@ export class DecodeLayers extends TokenLayers implements Layers {
     return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
+  override embed(name: string, ids = this.ids): Tensor {
+    const matrix = this.matrices.get(name)
+    if (!matrix) return super.embed(name, ids)
+    const { g } = this
+    const { rows, columns, bytes, scales } = matrix
+    const table = g.constant(bytes, [rows, columns])
+    const inputs = [table, ids, g.constant(scales, [rows, columns / Q8_BLOCK])]
+    const attributes = { bits: 8, block_size: Q8_BLOCK, gather_axis: 0, quantize_axis: 1 }
+    return g.reshape(g.op('GatherBlockQuantized', inputs, { attributes }), ['N', columns])
+  }
+
+  /** x·Wᵀ by the parameter of that name. */
+  productBy(x: Tensor, name: string, layout?: WeightLayout): Tensor {
+    const matrix = this.matrices.get(name)
+    return matrix ? blockProduct(this.g, x, matrix) : this.product(x, this.parameter(name), layout)
+  }
+
   /** x·Wᵀ as (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there. */
-  product(x: Tensor, weight: Tensor, layout: WeightLayout = 'out-in'): Tensor {
+  private product(x: Tensor, weight: Tensor, layout: WeightLayout = 'out-in'): Tensor {
     return this.g.transpose(this.g.matmul(weight, x, { transA: layout === 'in-out', transB: true }), [1, 0])
   }
 
@@ -72,6 +95,14 @@ export class DecodeLayers extends TokenLayers implements Layers {
   block(x: Tensor, _parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor {
     return body(x)
   }
+}
+
+/** x·Wᵀ in whole numbers: level 4 rounds x as well, to 8 bits in blocks of 32. */
+function blockProduct(g: Graph, x: Tensor, { rows, columns, bytes, scales }: Q8Matrix): Tensor {
+  const blocks = columns / Q8_BLOCK
+  const inputs = [x, g.constant(bytes, [rows, blocks, Q8_BLOCK]), g.constant(scales, [rows * blocks])]
+  const attributes = { K: columns, N: rows, bits: 8, block_size: Q8_BLOCK, accuracy_level: 4 }
+  return g.op('MatMulNBits', inputs, { attributes })
 }
 
 /** [N, heads·D] → heads of the padded size, zeros at the end of each. */

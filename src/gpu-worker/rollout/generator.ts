@@ -6,6 +6,7 @@ import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar, int64Buffer, type RuntimeTensor } from '../runtime/tensors.ts'
 import { decodeGraph } from './decode-graph.ts'
 import { KvCache } from './kv-cache.ts'
+import type { Matrices } from './quantise-weights.ts'
 import { decodeRows, prefillRows, type RowInputs } from './row-inputs.ts'
 
 export interface GenerateRequest {
@@ -41,6 +42,8 @@ export interface GeneratorOptions extends SessionOptions {
   slots: number
   /** Longest text, prompt included, in tokens. */
   capacity: number
+  /** Weights that are kept in 8 bits, and not among the others: see quantise-weights.ts. */
+  matrices?: Matrices | undefined
 }
 
 /** Prompt tokens of one prefill run, padding included; bounds its memory. */
@@ -71,7 +74,7 @@ interface Active {
  */
 export class Generator {
   private readonly session: Session
-  private readonly options: GeneratorOptions
+  private readonly options: Pick<GeneratorOptions, 'slots' | 'capacity'>
   private readonly vocabularySize: number
   private readonly cache: KvCache
   private readonly weights: Record<string, RuntimeTensor>
@@ -79,13 +82,14 @@ export class Generator {
   private constructor(model: Model, weights: Weights, session: Session, options: GeneratorOptions) {
     this.vocabularySize = model.vocabularySize
     this.session = session
-    this.options = options
+    // Not the matrices: the session has its own copy.
+    this.options = { slots: options.slots, capacity: options.capacity }
     this.weights = weightTensors(weights)
     this.cache = new KvCache(model, options.slots, options.capacity)
   }
 
   static async create(model: Model, weights: Weights, options: GeneratorOptions): Promise<Generator> {
-    const graph = decodeGraph(model, { capacity: options.capacity, sample: true })
+    const graph = decodeGraph(model, { capacity: options.capacity, matrices: options.matrices, sample: true })
     return new Generator(model, weights, await Session.create(graph, options), options)
   }
 

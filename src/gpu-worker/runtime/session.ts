@@ -1,6 +1,6 @@
 import * as ort from 'onnxruntime-node'
 import { Graph } from '../graph/graph.ts'
-import { outputName, SEQUENCE_OUTPUT, toOnnx } from '../graph/onnx.ts'
+import { externalData, outputName, SEQUENCE_OUTPUT, toOnnx } from '../graph/onnx.ts'
 import { float32, type RuntimeTensor } from './tensors.ts'
 
 export interface SessionOptions {
@@ -35,6 +35,7 @@ export class Session {
   static async build(graph: Graph, { threads }: SessionOptions, withSequence: boolean): Promise<Session> {
     const session = await ort.InferenceSession.create(toOnnx(graph, { sequence: withSequence }), {
       executionProviders: ['cpu'],
+      externalData: externalData(graph),
       // The graph is emitted as it should run; the optimiser costs seconds and undoes the packing of decode.
       graphOptimizationLevel: 'disabled',
       enableMemPattern: false,

@@ -3,6 +3,7 @@ import { weightTensors, type Weights } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
 import { decodeGraph } from '../rollout/decode-graph.ts'
 import { KvCache } from '../rollout/kv-cache.ts'
+import type { Matrices } from '../rollout/quantise-weights.ts'
 import { decodeRows, prefillRows, type RowInputs } from '../rollout/row-inputs.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
@@ -15,6 +16,8 @@ export interface BatchDecoderOptions extends SessionOptions {
   slots: number
   /** Longest text, prompt included, in tokens. */
   capacity: number
+  /** Weights that are kept in 8 bits, and not among the others: see quantise-weights.ts. */
+  matrices?: Matrices | undefined
   /** Ids from here on are never chosen: the tokenizer has none. */
   ids: number
 }
@@ -59,7 +62,7 @@ export class BatchDecoder {
   }
 
   static async create(model: Model, weights: Weights, options: BatchDecoderOptions): Promise<BatchDecoder> {
-    const graph = decodeGraph(model, { capacity: options.capacity, sample: false })
+    const graph = decodeGraph(model, { capacity: options.capacity, matrices: options.matrices, sample: false })
     return new BatchDecoder(model, weights, await Session.create(graph, options), options)
   }
 

@@ -6,6 +6,7 @@ import { slotsWithin } from '../rollout/kv-cache.ts'
 import { BatchDecoder, type ChooseToken } from './batch-decoder.ts'
 import { sampleToken, tokenLogprobs } from './sample-token.ts'
 import { TextStream } from './text-stream.ts'
+import { WEIGHT_TYPES, type WeightType } from './weight-types.ts'
 
 /** What can be asked of a model, whatever the dialect. */
 export interface GenerationRequest {
@@ -54,6 +55,8 @@ export interface ModelServiceOptions {
   threads?: number | undefined
   /** Longest text, prompt included; by default the model's own context, at most 8192. */
   context?: number | undefined
+  /** How the weights are kept and multiplied; by default in single precision. */
+  weights?: WeightType | undefined
 }
 
 /** One model that answers many callers at once. */
@@ -61,11 +64,16 @@ export class ModelService {
   readonly context: number
   /** Most ways to go on in one request. */
   readonly slots: number
-  private readonly folder: ModelFolder
+  private readonly folder: Pick<ModelFolder, 'model' | 'codec'>
   private readonly decoder: BatchDecoder
   private readonly stopIds: ReadonlySet<number>
 
-  private constructor(folder: ModelFolder, decoder: BatchDecoder, context: number, slots: number) {
+  private constructor(
+    folder: Pick<ModelFolder, 'model' | 'codec'>,
+    decoder: BatchDecoder,
+    context: number,
+    slots: number,
+  ) {
     this.folder = folder
     this.decoder = decoder
     this.stopIds = new Set(folder.codec.stopIds)
@@ -74,8 +82,11 @@ export class ModelService {
   }
 
   /** Throws `invalid_request` for a context longer than the model's. */
-  static async create(folder: ModelFolder, { threads, context }: ModelServiceOptions): Promise<ModelService> {
-    const { model, weights, codec } = folder
+  static async create(
+    folder: ModelFolder,
+    { threads, context, weights: type = 'float32' }: ModelServiceOptions,
+  ): Promise<ModelService> {
+    const { model, codec } = folder
     if (context !== undefined && context > model.contextLength) {
       throw new GavelError(
         'invalid_request',
@@ -85,8 +96,10 @@ export class ModelService {
     }
     const capacity = context ?? Math.min(model.contextLength, DEFAULT_CONTEXT)
     const slots = slotsWithin(model, capacity, SLOTS, CACHE_BYTES)
-    const decoder = await BatchDecoder.create(model, weights, { threads, slots, capacity, ids: codec.largestId + 1 })
-    return new ModelService(folder, decoder, capacity, slots)
+    const { weights, matrices } = WEIGHT_TYPES[type](model, folder.weights)
+    const ids = codec.largestId + 1
+    const decoder = await BatchDecoder.create(model, weights, { threads, slots, capacity, ids, matrices })
+    return new ModelService({ model, codec }, decoder, capacity, slots)
   }
 
   /** Throws `prompt_too_long` and `invalid_request`. Ends early, with what there is, when the signal is aborted. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Graph } from '../../../src/gpu-worker/graph/graph.ts'
-import { toOnnx } from '../../../src/gpu-worker/graph/onnx.ts'
+import { externalData, toOnnx } from '../../../src/gpu-worker/graph/onnx.ts'
+import { Session } from '../../../src/gpu-worker/runtime/session.ts'
+import { float32 } from '../../../src/gpu-worker/runtime/tensors.ts'
 import { bytesOf, numbersOf, textsOf } from '../../helpers/proto.ts'
 import { runGraph } from '../../helpers/run-graph.ts'
 
@@ -110,4 +112,24 @@ test('with a sequence, it is the first output', () => {
   assert.equal(y, 'out:y')
   assert.equal(sequence, 'gavel_sequence')
   assert.deepEqual(namesOf(g, GRAPH.output), ['out:y'])
+})
+
+test('a large constant stands beside the model, and is copied when the session is made', async () => {
+  const data = Float32Array.from({ length: 20_000 }, (_, i) => i)
+  const g = new Graph()
+  const x = g.input('x', 'float32', [1])
+  g.output('y', g.add(x, g.constant(data, [data.length])))
+  assert.ok(toOnnx(g).length < 1000)
+  assert.deepEqual(
+    externalData(g).map(({ data }) => data.length),
+    [4 * data.length],
+  )
+  const { y } = await runGraph(g, { x: { type: 'float32', shape: [1], data: [0.5] } })
+  assert.deepEqual(y, [...data.map((v) => v + 0.5)])
+  const session = await Session.create(g, { threads: 1 })
+  data.fill(-1)
+  const out = new Float32Array(data.length)
+  await session.run({ x: float32(Float32Array.of(0.5), [1]) }, { y: float32(out, [out.length]) })
+  await session.release()
+  assert.equal(out[10_000], 10_000.5)
 })

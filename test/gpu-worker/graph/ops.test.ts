@@ -10,7 +10,8 @@ import { at, build, byRow, softmax, sum, sumOver, type NdArray } from '../../hel
 import { runGraph, type Value } from '../../helpers/run-graph.ts'
 
 interface Input extends NdArray {
-  kind: 'real' | 'fixed' | 'int64' | 'int32' | 'bool'
+  /** `bytes` and `held` are constants of the graph. */
+  kind: 'real' | 'fixed' | 'int64' | 'int32' | 'bool' | 'bytes' | 'held'
 }
 
 interface Case {
@@ -32,6 +33,13 @@ const fixed = (shape: number[], data?: number[]): Input => ({ ...real(shape), ..
 const whole = (shape: number[], data: number[]): Input => ({ kind: 'int64', shape, data })
 const small = (shape: number[], data: number[]): Input => ({ kind: 'int32', shape, data })
 const truth = (shape: number[], data: number[]): Input => ({ kind: 'bool', shape, data })
+
+/** Bytes from 1 to 255, and scales that are powers of two, so that products with whole numbers are exact. */
+const bytes = (shape: number[]): Input => ({
+  kind: 'bytes',
+  ...build(shape, (...i) => ((17 * sum(i) + 5 * i[0]!) % 255) + 1),
+})
+const scales = (shape: number[]): Input => ({ kind: 'held', ...build(shape, (...i) => 2 ** -(7 + (sum(i) % 3))) })
 
 const each =
   (f: (x: number) => number): Case['expected'] =>
@@ -286,6 +294,23 @@ const CASES: Record<OpName, Case | Case[]> = {
       return [rotated.data]
     },
   },
+  /** Of whole numbers whose largest is 127 in every block, so that rounding them to 8 bits changes nothing. */
+  MatMulNBits: {
+    inputs: [
+      { kind: 'fixed', ...build([3, 64], (i, k) => (k % 32 === 0 ? 127 : ((7 * k + 31 * i) % 255) - 127)) },
+      bytes([2, 2, 32]),
+      scales([4]),
+    ],
+    attributes: { K: 64, N: 2, bits: 8, block_size: 32, accuracy_level: 4 },
+    expected: (x, b, s) => [
+      build([3, 2], (i, n) =>
+        sumOver(64, (k) => {
+          const block = Math.floor(k / 32)
+          return at(x, i, k) * (at(b!, n, block, k % 32) - 128) * at(s!, 2 * n + block)
+        }),
+      ).data,
+    ],
+  },
   GroupQueryAttention: {
     inputs: [
       fixed([2, 1, 32]),
@@ -303,6 +328,16 @@ const CASES: Record<OpName, Case | Case[]> = {
     inputs: [real([4, 3]), whole([2, 2], [1, 3, 1, 1])],
     attributes: { axis: 0 },
     expected: (x, i) => [build([2, 2, 3], (a, b, c) => at(x!, at(i!, a, b), c)).data],
+  },
+  GatherBlockQuantized: {
+    inputs: [bytes([3, 64]), whole([2, 2], [2, 0, 1, 2]), scales([3, 2])],
+    attributes: { bits: 8, block_size: 32, gather_axis: 0, quantize_axis: 1 },
+    expected: (b, index, s) => [
+      build([2, 2, 64], (i, j, k) => {
+        const row = at(index!, i, j)
+        return (at(b!, row, k) - 128) * at(s!, row, Math.floor(k / 32))
+      }).data,
+    ],
   },
   GatherElements: {
     inputs: [fixed([2, 3]), whole([2, 1], [2, 0])],
@@ -355,7 +390,9 @@ async function check(op: OpName, { inputs, attributes = {}, shape, expected }: C
   const wanted = expected(...inputs)
   wanted.forEach((_, i) => g.output(`y${i}`, outputs[i]!))
 
-  const values: Record<string, Value> = Object.fromEntries(inputs.map((input, i) => [`x${i}`, stored(input)]))
+  const values: Record<string, Value> = Object.fromEntries(
+    inputs.flatMap((input, i) => (isConstant(input) ? [] : [[`x${i}`, stored(input)]])),
+  )
   const y = outputs[0]!
   const varied = inputs.flatMap(({ kind }, i) => (kind === 'real' ? [i] : []))
   const cotangent = fixed(y.shape as number[])
@@ -378,7 +415,11 @@ async function check(op: OpName, { inputs, attributes = {}, shape, expected }: C
   for (const i of varied) assertClose(results[`dx${i}`]!, differences(loss, inputs, i), 5e-6, `gradient of input ${i}`)
 }
 
-function declare(g: Graph, name: string, { kind, shape }: Input): Tensor {
+const isConstant = ({ kind }: Input) => kind === 'bytes' || kind === 'held'
+
+function declare(g: Graph, name: string, { kind, shape, data }: Input): Tensor {
+  if (kind === 'bytes') return g.constant(Uint8Array.from(data), shape)
+  if (kind === 'held') return g.constant(Float32Array.from(data), shape)
   if (kind === 'bool') return g.cast(g.input(name, 'int64', shape), 'bool')
   return g.input(name, kind === 'real' || kind === 'fixed' ? 'float32' : kind, shape)
 }
