@@ -7,6 +7,7 @@ import { accumulateRows } from '../../src/gpu-worker/engines/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
+import { quantiseWeights, type FrozenWeights } from '../../src/gpu-worker/rollout/quantise-weights.ts'
 import { randomWeights } from './random-weights.ts'
 import { MICRO_BATCH_TOKENS, type Measurement, type Workload } from './workload.ts'
 
@@ -20,7 +21,7 @@ const SAMPLING = { temperature: 1, stopIds: [], seed: 1 }
 const workload = JSON.parse(process.argv[2]!) as Workload
 const base = modelFromConfig(workload.config)
 const model = workload.lora ? withLora(base, { rank: workload.lora, alpha: 2 * workload.lora }) : base
-const weights = randomWeights(model)
+const { weights, matrices } = makeWeights()
 const rng = new SeededRng('tokens')
 const texts = Array.from({ length: workload.rows }, () =>
   Array.from({ length: workload.tokens }, () => rng.uint32() % model.vocabularySize),
@@ -107,5 +108,10 @@ async function grpo(): Promise<Run> {
 
 function makeGenerator(newTokens: number): Promise<Generator> {
   const { slots, tokens, threads } = workload
-  return Generator.create(model, weights, { slots, capacity: tokens + newTokens, threads })
+  return Generator.create(model, weights, { slots, capacity: tokens + newTokens, threads, matrices })
+}
+
+function makeWeights(): FrozenWeights {
+  const plain = randomWeights(model)
+  return workload.quantised ? quantiseWeights(model, plain) : { weights: plain, matrices: new Map() }
 }

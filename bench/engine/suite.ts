@@ -69,8 +69,9 @@ const ROWS: Record<string, RowOf> = {
   'llamacpp-b1': tokensOf('decode-b1', 'llama.cpp'),
   'llamacpp-b8': tokensOf('decode-b8', 'llama.cpp'),
   'llamacpp-b32': tokensOf('decode-b32', 'llama.cpp'),
-  'llamacpp-q8-b8': tokensOf('decode-b8', 'llama.cpp Q8_0'),
-  'llamacpp-q8-b32': tokensOf('decode-b32', 'llama.cpp Q8_0'),
+  'llamacpp-q8-b1': tokensOf('decode-q8-b1', 'llama.cpp Q8_0'),
+  'llamacpp-q8-b8': tokensOf('decode-q8-b8', 'llama.cpp Q8_0'),
+  'llamacpp-q8-b32': tokensOf('decode-q8-b32', 'llama.cpp Q8_0'),
   'grpo-step': secondsOf('grpo-step', 'TRL'),
 }
 

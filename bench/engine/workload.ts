@@ -29,6 +29,8 @@ export interface Workload {
   threads: number
   /** Rank of adapters on every projection, where they alone are trained. */
   lora?: number
+  /** Whether our side keeps matrices in Q8_0, as `gavel serve --weights q8_0` does. */
+  quantised?: boolean
   /** What of each layer our side computes again in the backward pass. */
   recompute?: Recompute
 }
@@ -121,6 +123,9 @@ export const WORKLOADS = {
   'decode-b1': sample('decode', 1),
   'decode-b8': sample('decode', 8),
   'decode-b32': sample('decode', 32),
+  'decode-q8-b1': { ...sample('decode', 1), quantised: true },
+  'decode-q8-b8': { ...sample('decode', 8), quantised: true },
+  'decode-q8-b32': { ...sample('decode', 32), quantised: true },
 } satisfies Record<string, Workload>
 
 export type WorkloadName = keyof typeof WORKLOADS

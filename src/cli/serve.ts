@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import { WEIGHT_TYPE_NAMES, type WeightType } from '../gpu-worker/serve/weight-types.ts'
 import { startModelServer } from '../gpu-worker/serve/start-model-server.ts'
 import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
 import { CliError, EXIT } from './io.ts'
@@ -11,6 +12,7 @@ interface ServeOptions {
   apiKey?: string
   threads?: string
   context?: string
+  weights: WeightType
 }
 
 /** `gavel serve`: one model behind OpenAI's API. */
@@ -27,6 +29,11 @@ export function registerServe(program: Command): void {
     .option('--api-key <key>', 'what clients must send as their API key; none by default')
     .option('--threads <n>', 'threads of the engine; all cores by default')
     .option('--context <n>', "longest text in tokens; by default the model's own, at most 8192")
+    .addOption(
+      new Option('--weights <type>', 'how weights are kept: q8_0 is smaller and faster, and rounds')
+        .choices(WEIGHT_TYPE_NAMES)
+        .default('float32'),
+    )
     .action(serve)
 }
 
@@ -38,6 +45,7 @@ async function serve(options: ServeOptions): Promise<void> {
     hostname: options.host,
     apiKey: options.apiKey ?? null,
     threads: wholeNumber('--threads', options.threads, 1, 1024),
+    weights: options.weights,
     context: wholeNumber('--context', options.context, 2, 2 ** 20),
   })
   console.log(`${server.model} is ready on ${server.url}/v1`)

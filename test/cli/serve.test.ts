@@ -16,7 +16,8 @@ function start(...args: string[]) {
 }
 
 test('serves a folder until it is told to end', async () => {
-  const { child, ran, ended } = start('--model', tinyModelFolder(), '--port', '0', '--threads', '1', '--api-key', 'k')
+  const flags = ['--port', '0', '--threads', '1', '--api-key', 'k', '--weights', 'q8_0']
+  const { child, ran, ended } = start('--model', tinyModelFolder(), ...flags)
   while (!ran.out.includes('\n')) await Promise.race([once(child.stdout, 'data'), ended])
   const [, model, url] = /^(\S+) is ready on (http:\S+\/v1)\n$/.exec(ran.out)!
   const body = JSON.stringify({ model, prompt: 'Tom', max_tokens: 3 })
@@ -33,6 +34,11 @@ test('says in one line why it cannot', async () => {
   const cases: [string[], number, RegExp][] = [
     [['--model', './nowhere'], 1, /^gavel: there is no model at \.\/nowhere; check the path\n$/],
     [['--model', 'x', '--port', 'many'], 2, /^gavel: --port is "many"; give a whole number from 0 to 65535\n$/],
+    [
+      ['--model', 'x', '--weights', 'q4_0'],
+      2,
+      /^gavel: option '--weights <type>' argument 'q4_0' is invalid. Allowed choices are float32, q8_0/,
+    ],
     [[], 2, /^gavel: required option '--model <model>' not specified/],
     [
       ['--model', tinyModelFolder(), '--context', '1000'],
