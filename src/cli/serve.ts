@@ -30,7 +30,7 @@ export function registerServe(program: Command): void {
     .option('--threads <n>', 'threads of the engine; all cores by default')
     .option('--context <n>', "longest text in tokens; by default the model's own, at most 8192")
     .addOption(
-      new Option('--weights <type>', 'how weights are kept: q8_0 is smaller and faster, and rounds')
+      new Option('--weights <type>', 'how weights are kept: q8_0 multiplies faster, and rounds')
         .choices(WEIGHT_TYPE_NAMES)
         .default('float32'),
     )
