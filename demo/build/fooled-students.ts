@@ -1,8 +1,8 @@
 /**
- * Lets students train against the weak judge alone, by Gavel's own GRPO, and keeps what they come to write:
- * answers that look right to it. The judge that ships is taught on them. About 5 minutes.
+ * Lets students train against a judge alone, by Gavel's own GRPO, and keeps what they come to write: answers that
+ * look right to it. The judge that ships is taught on them. About 5 minutes.
  *
- * usage: node demo/build/fooled-students.ts FOLDER      (FOLDER: where teacher.ts and weak-judge.ts have written)
+ * usage: node demo/build/fooled-students.ts FOLDER JUDGE      (FOLDER: where the judge of that name was written)
  */
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -21,14 +21,14 @@ import { exportModel, readWeights } from './weights-file.ts'
 const STUDENT = 600
 const CHECKPOINTS = 15
 
-const folder = process.argv[2] ?? 'demo/build/out'
+const [folder = 'demo/build/out', judgeName = 'judge-weak'] = process.argv.slice(2)
 exportModel(join(folder, 'student'), readWeights(join(folder, `teacher-${STUDENT}.safetensors`)))
 
 for (const seed of [11, 12, 13]) {
-  const target = join(folder, `fooled-${seed}`)
+  const target = join(folder, `fooled-${judgeName}-${seed}`)
   mkdirSync(target, { recursive: true })
-  const judge = { id: 'weak', ...JUDGE, min_label_mass: 0.5 }
-  const client = await localJudgeClient(openFolder(join(folder, 'judge-weak')))
+  const judge = { id: judgeName, ...JUDGE, min_label_mass: 0.5 }
+  const client = await localJudgeClient(openFolder(join(folder, judgeName)))
   const spec = parse(
     grpoSpec,
     {
@@ -36,7 +36,7 @@ for (const seed of [11, 12, 13]) {
       model: 'student',
       prompt_template: PROMPT_TEMPLATE,
       data: { unlabelled: 'problems', canary: 'canary' },
-      reward: { lambda: 0, mu: 1, judge: 'weak', verifier: 'math' },
+      reward: { lambda: 0, mu: 1, judge: judgeName, verifier: 'math' },
       config: { ...GRPO_CONFIG, seed, steps: 60, checkpoint_every: CHECKPOINTS, canary_every: CHECKPOINTS },
     },
     'spec',

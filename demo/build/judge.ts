@@ -13,7 +13,6 @@ import { promptOf } from './solve.ts'
 import { codec, MAX_TOKENS, tinyModel } from './tiny-model.ts'
 
 const BATCH = 96
-const PEAK = 1e-3
 /** Weight of the verdicts on unfinished answers, all of one answer's together. */
 const SO_FAR = 0.5
 /** Weight of the solving loss that is kept beside the judging one, and the share of a batch it is taken on. */
@@ -31,13 +30,15 @@ export async function trainJudge(
   options: {
     steps: number
     seed: number
+    /** Highest learning rate. */
+    peak?: number
     draw: (rng: SeededRng) => GradedAnswer
     /** Also ask after every token of the answer whether it is right so far. */
     dense?: boolean
     report: (step: number, loss: number) => Promise<void>
   },
 ): Promise<void> {
-  const { steps, seed, draw, dense = false, report } = options
+  const { steps, seed, peak = 1e-3, draw, dense = false, report } = options
   const rng = new SeededRng(seed, 'judge')
   const trainer = await Trainer.create(tinyModel, weights, {
     loss: 'cross-entropy',
@@ -58,8 +59,8 @@ export async function trainJudge(
       [...verdicts, ...solved.map((row) => ({ ...row, weight: SOLVING.weight / tokens }))],
       { microBatchTokens: 2560 },
     )
-    const rate = learningRateAt(step, { schedule: 'cosine', peak: PEAK, warmupSteps: 30, totalSteps: steps })
-    await trainer.step(Math.max(rate, Math.min(1, (step + 1) / 30) * 0.03 * PEAK))
+    const rate = learningRateAt(step, { schedule: 'cosine', peak, warmupSteps: 30, totalSteps: steps })
+    await trainer.step(Math.max(rate, Math.min(1, (step + 1) / 30) * 0.03 * peak))
     running = Number.isNaN(running) ? loss : 0.95 * running + 0.05 * loss
     if ((step + 1) % Math.ceil(steps / 10) === 0) await report(step + 1, running)
   }

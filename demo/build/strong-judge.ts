@@ -1,14 +1,18 @@
 /**
- * Makes the judge that ships: the finished teacher, taught to say Yes or No to the answers of honest students,
- * of students that had learned to fool the weak judge, and to gold solutions with one thing spoiled. About
- * 8 minutes.
+ * Makes the judge that ships, in two rounds. The first teaches the finished teacher to say Yes or No to the answers of
+ * honest students, of students that had learned to fool the weak judge, and to gold solutions with one thing spoiled.
+ * The second goes on from what the first made, with the answers of students that had trained against that.
+ * About 12 minutes each.
  *
- * usage: node demo/build/strong-judge.ts FOLDER [--steps N]     (FOLDER: where the other scripts have written)
+ * usage: node demo/build/strong-judge.ts FOLDER ROUND [--steps N]
+ *   FOLDER  where the other scripts have written
+ *   ROUND   judge-first or judge: what is made, and the name of its folder
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { SeededRng } from '../../src/core/rl/seeded-rng.ts'
+import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
 import { chance, pick } from '../draw.ts'
 import { drawCareless, drawMutated, rollouts, type GradedAnswer } from './graded-answers.ts'
 import { judgeQuality, trainJudge } from './judge.ts'
@@ -16,41 +20,67 @@ import { exportModel, readWeights } from './weights-file.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { steps: { type: 'string', default: '1700' }, teacher: { type: 'string', default: '4200' } },
+  options: { steps: { type: 'string', default: '2400' } },
 })
-const folder = positionals[0] ?? 'demo/build/out'
-const teacher = (step: number | string) => join(folder, `teacher-${step}.safetensors`)
-const fooled = (seed: number, step: number) => join(folder, `fooled-${seed}`, `model-${step}.safetensors`)
+const [folder = 'demo/build/out', round = 'judge-first'] = positionals
+
+const LAST_TEACHER = 4800
+const teacher = (step: number): Weights => readWeights(join(folder, `teacher-${step}.safetensors`))
+const fooled = (judge: string, seed: number, step: number): Weights =>
+  readWeights(join(folder, `fooled-${judge}-${seed}`, `model-${step}.safetensors`))
+/** Students on their way to fooling a judge. Those of seed 13 are kept for the test. */
+const fooledBy = (judge: string) =>
+  [11, 12].flatMap((seed) => [15, 30, 45, 60].map((step) => ({ writer: fooled(judge, seed, step), count: 400 })))
+
+interface Round {
+  seed: number
+  peak: number
+  start: () => Weights
+  /** Whose answers are added to those of honest students at several stages and of the teacher's own late self. */
+  fooled: readonly string[]
+}
+
+const ROUNDS: Record<string, Round> = {
+  'judge-first': { seed: 3, peak: 1e-3, start: () => teacher(LAST_TEACHER), fooled: ['judge-weak'] },
+  judge: {
+    seed: 4,
+    peak: 6e-4,
+    start: () => readWeights(join(folder, 'judge-first', 'model.safetensors')),
+    fooled: ['judge-weak', 'judge-first'],
+  },
+}
+const { seed, peak, start, fooled: judges } = ROUNDS[round]!
 
 /** Everyone answers the same problems, so that right and wrong answers to one question can be told apart. */
-const PROBLEMS = { seed: 92_000, samples: 4, heldout: false }
-/** Honest students at several stages, the teacher's own late self, and students on their way to fooling the weak judge. */
+const PROBLEMS = { seed: 92_000 + seed, samples: 4, heldout: false }
 const WRITERS = [
-  ...[450, 600, 750, 900, 1350, values.teacher].map((step) => ({ path: teacher(step), count: 1500 })),
-  ...[11, 12].flatMap((seed) => [15, 30, 45, 60].map((step) => ({ path: fooled(seed, step), count: 300 }))),
+  ...[450, 600, 750, 900, 1350, LAST_TEACHER].map((step) => ({ writer: teacher(step), count: 3000 })),
+  ...judges.flatMap(fooledBy),
 ]
 const answers: GradedAnswer[] = []
-for (const { path, count } of WRITERS) answers.push(...(await rollouts(readWeights(path), { ...PROBLEMS, count })))
+for (const { writer, count } of WRITERS) answers.push(...(await rollouts(writer, { ...PROBLEMS, count })))
 /** By question, the right answers and the wrong ones, where there are both: knowing hard questions earns nothing. */
 const contested = [...Map.groupBy(answers, (a) => a.question).values()]
   .map((all) => ({ right: all.filter((a) => a.correct), wrong: all.filter((a) => !a.correct) }))
   .filter(({ right, wrong }) => right.length && wrong.length)
 console.log(JSON.stringify({ answers: answers.length, contested_questions: contested.length }))
 
-/** Held-out problems, answered by the student, and by a student that fooled the weak judge on its own (unseen) way. */
-const tests = {
-  student: await rollouts(readWeights(teacher(600)), { seed: 424_242, count: 500, samples: 4, heldout: true }),
-  fooled: await rollouts(readWeights(fooled(13, 60)), { seed: 424_244, count: 500, samples: 4, heldout: true }),
+/** Held-out problems, answered by the student, and by students that fooled a judge on their own (unseen) way. */
+const test = (writer: Weights, testSeed: number) =>
+  rollouts(writer, { seed: testSeed, count: 500, samples: 4, heldout: true })
+const tests = { student: await test(teacher(600), 424_242) } as Record<string, GradedAnswer[]>
+for (const judge of judges) tests[`fooled_${judge}`] = await test(fooled(judge, 13, 60), 424_244)
+async function measure() {
+  const entries: [string, unknown][] = []
+  for (const [name, graded] of Object.entries(tests)) entries.push([name, await judgeQuality(weights, graded)])
+  return Object.fromEntries(entries)
 }
-const measure = async () => ({
-  student: await judgeQuality(weights, tests.student),
-  fooled: await judgeQuality(weights, tests.fooled),
-})
 
-const weights = readWeights(teacher(values.teacher))
+const weights = start()
 await trainJudge(weights, {
   steps: Number(values.steps),
-  seed: 3,
+  seed,
+  peak,
   draw(rng: SeededRng) {
     const kind = rng.uniform()
     if (kind < 0.7) {
@@ -62,8 +92,7 @@ await trainJudge(weights, {
   dense: true,
   async report(step, loss) {
     console.log(JSON.stringify({ step, loss, ...(await measure()) }))
-    exportModel(join(folder, 'judge'), weights)
+    exportModel(join(folder, round), weights)
   },
 })
-exportModel(join(folder, 'judge'), weights)
-writeFileSync(join(folder, 'judge-quality.json'), `${JSON.stringify(await measure(), null, 2)}\n`)
+writeFileSync(join(folder, `${round}-quality.json`), `${JSON.stringify(await measure(), null, 2)}\n`)

@@ -21,14 +21,14 @@ import { codec, initialWeights, MAX_TOKENS, tinyModel } from './tiny-model.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { steps: { type: 'string', default: '4200' }, seed: { type: 'string', default: '1' } },
+  options: { steps: { type: 'string', default: '4800' }, seed: { type: 'string', default: '1' } },
 })
 const folder = positionals[0] ?? 'demo/build/out'
 const steps = Number(values.steps)
 const seed = Number(values.seed)
 const BATCH = 96
 /** The learning rate is planned for so many steps; the teacher is good enough before it has run out. */
-const SCHEDULED_STEPS = 6000
+const SCHEDULED_STEPS = 5400
 /** Steps between two checkpoints. */
 const EVERY = 150
 const PEAK = 2e-3
