@@ -60,20 +60,22 @@ export const grpo = (): GrpoJob => ({
   model: 'warm',
   data: { labelled: 'labelled', unlabelled: 'unlabelled', canary: 'canary' },
   prompt_template: PROMPT,
-  reward: { lambda: 0.8, mu: 0.2, verifier: 'math', judge: 'taught' },
+  // An unlabelled answer earns what the judge adds to a labelled one's reward, not five times that.
+  reward: { lambda: 0.8, mu: 0.2, normalise: 'none', verifier: 'math', judge: 'taught' },
   config: {
     seed: 1,
     steps: 40,
     // Not divided by the group's deviation: where a judge sees next to no difference, it shall teach next to nothing.
     advantage: 'group_mean',
     aggregate: 'token_mean',
-    prompts_per_step: 8,
+    prompts_per_step: 24,
     group_size: 8,
     labelled_share: 0.5,
     max_prompt_tokens: 256,
     max_new_tokens: MAX_NEW_TOKENS,
-    learning_rate: 2e-5,
+    learning_rate: 1e-5,
     warmup_steps: 2,
+    schedule: 'linear',
     beta2: 0.95,
     checkpoint_every: 20,
     canary_every: 10,
@@ -92,17 +94,20 @@ export const evaluation = (name: string, model: string, dataset: string): EvalJo
   config: { max_prompt_tokens: 512, max_new_tokens: MAX_NEW_TOKENS, samples: 100_000 },
 })
 
+/** Answers to each question, where several are drawn. */
+export const ANSWERS = 4
+
 /** Answers as GRPO draws them, all kept. */
 export const rollouts = (name: string, model: string, dataset: string): EvalJob => {
   const job = evaluation(name, model, dataset)
-  return { ...job, config: { ...job.config, temperature: 1, seed: 1 } }
+  return { ...job, config: { ...job.config, temperature: 1, seed: 1, group_size: ANSWERS } }
 }
 
-/** What a judge makes of four such answers to each canary question. */
-export const judgeTest = (name: string, model: string, judge: string): EvalJob => {
-  const job = rollouts(name, model, 'canary')
-  return { ...job, judge, config: { ...job.config, group_size: 4 } }
-}
+/** What a judge makes of such answers to canary questions. */
+export const judgeTest = (name: string, model: string, judge: string): EvalJob => ({
+  ...rollouts(name, model, 'canary'),
+  judge,
+})
 
 /** The same job over in a minute: to see that everything is in place. */
 export function tiny<J extends NewJob>(job: J): J {

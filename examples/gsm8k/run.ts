@@ -18,7 +18,7 @@ import type { DatasetRow } from '../../src/core/schemas/dataset.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { shuffledIndices } from '../../src/core/rl/shuffle.ts'
 import type { Job, Sample } from '../../src/core/schemas/job.ts'
-import { evaluation, grpo, JUDGE, judgeTest, judgeTraining, rollouts, tiny, warmup } from './jobs.ts'
+import { ANSWERS, evaluation, grpo, JUDGE, judgeTest, judgeTraining, rollouts, tiny, warmup } from './jobs.ts'
 import { watchPeakMemory } from './peak-memory.ts'
 
 const UPLOADED = [
@@ -69,15 +69,15 @@ const PHASES: Record<string, () => Promise<void>> = {
   },
 
   async evaluate() {
-    for (const test of TESTS) {
-      for (const model of ['warm', 'reinforced']) await run(evaluation(`${model}-${test}`, model, `test-${test}`))
-    }
+    for (const test of TESTS) await run(evaluation(`reinforced-${test}`, 'reinforced', `test-${test}`))
     await run(judgeTest('judged-after', 'reinforced', 'taught'))
   },
 
-  /** What model and judge can do as they come. Any label mass will do, so that there is something to compare. */
+  /** What the student can do before, and model and judge as they come. Any label mass will do for the comparison. */
   async baseline() {
-    for (const test of TESTS) await run(evaluation(`smollm2-${test}`, 'smollm2', `test-${test}`))
+    for (const test of TESTS) {
+      for (const model of ['warm', 'smollm2']) await run(evaluation(`${model}-${test}`, model, `test-${test}`))
+    }
     await api.judges.create({ name: 'untaught', provider: { type: 'local', model: 'smollm2' }, min_label_mass: 0 })
     await run(judgeTest('judged-by-untaught', 'warm', 'untaught'))
   },
@@ -103,18 +103,23 @@ async function upload(name: string, rows: DatasetRow[]): Promise<void> {
 
 /**
  * What the judge is taught, in the very text that it will be shown in use: answers of the student with the verifier's
- * verdict in a word, as many right as wrong ones; right and spoiled solutions; and, so that it keeps the skill it needs
- * to judge, problems to solve. Answers that state no number are left out, since the gate keeps those from the judge.
+ * verdict in a word, a right and a wrong one to the same question each time, so that knowing hard questions earns
+ * nothing; right and spoiled solutions; and, so that it keeps the skill it needs to judge, problems to solve. Answers
+ * that state no number are left out, since the gate keeps those from the judge.
  */
 function judgeRows(samples: readonly Sample[]): DatasetRow[] {
   const questions = rowsOf('judge-questions')
+  const questionOf = ({ index }: Sample) => Math.floor(index / ANSWERS)
   const order = [...shuffledIndices(samples.length, new SeededRng(1, 'judge-rows'))].map((i) => samples[i]!)
-  const right = order.filter(({ reward }) => reward === 1)
-  const wrong = order.filter(({ reward }) => reward !== 1 && reward !== 0).slice(0, right.length)
-  const graded = [...right, ...wrong].map(({ index, completion, reward }) => ({
-    question: questions[index]!.prompt!,
-    answer: completion,
-    verdict: reward === 1 ? JUDGE.labels.yes : JUDGE.labels.no,
+  const pairs = [...Map.groupBy(order, questionOf).values()].flatMap((answers) => {
+    const right = answers.filter(({ reward }) => reward === 1)
+    const wrong = answers.filter(({ reward }) => reward !== 1 && reward !== 0)
+    return right.slice(0, wrong.length).flatMap((answer, i) => [answer, wrong[i]!])
+  })
+  const graded = pairs.map((sample) => ({
+    question: questions[questionOf(sample)]!.prompt!,
+    answer: sample.completion,
+    verdict: sample.reward === 1 ? JUDGE.labels.yes : JUDGE.labels.no,
   }))
   const made = rowsOf('judge-solutions').map(({ prompt, completion, answer }) => ({
     question: prompt!,
@@ -125,9 +130,7 @@ function judgeRows(samples: readonly Sample[]): DatasetRow[] {
     messages: renderJudgment(JUDGE.template, JUDGE.labels, item),
     completion: verdict,
   }))
-  console.log(
-    `judge: ${right.length} right and ${wrong.length} wrong answers of ${samples.length}, ${made.length} made`,
-  )
+  console.log(`judge: ${pairs.length / 2} pairs out of ${samples.length} answers, ${made.length} made`)
   return [...judgments, ...rowsOf('warmup').slice(0, judgments.length / VERDICTS_A_SOLUTION)]
 }
 
