@@ -47,13 +47,15 @@ export class TrainingLayers extends TokenLayers implements Layers {
     if (group > 1) g.nameDimension(queries, () => g.op('Mul', [g.dimension('T'), g.ints([group])]))
     const grouped = g.transpose(g.reshape(q, ['B', 'T', kvHeads, group, headSize]), [0, 2, 3, 1, 4]) // [B,K,G,T,D]
     const split = (x: Tensor) => g.transpose(g.reshape(x, ['B', 'T', kvHeads, headSize]), [0, 2, 1, 3]) // [B,K,T,D]
+    const scores = ['B', kvHeads, group, 'T', 'T']
     const out = nn.attention(g, {
       q: g.reshape(grouped, ['B', kvHeads, queries, headSize]),
       k: split(k),
       v: split(v),
-      bias: this.attentionBias(window),
+      // At full size: every layer adds it, and ONNX Runtime is five times slower at adding it broadcast.
+      bias: g.untaped(() => g.expand(this.attentionBias(window), scores)),
       alpha: scale,
-      scores: ['B', kvHeads, group, 'T', 'T'],
+      scores,
     }) // [B,K,G·T,D]
     const back = g.transpose(g.reshape(out, ['B', kvHeads, group, 'T', headSize]), [0, 3, 1, 2, 4]) // [B,T,K,G,D]
     return g.reshape(back, ['N', heads * headSize])

@@ -50,7 +50,6 @@ export type OpName =
   | 'Relu'
   | 'Erf'
   | 'Gelu'
-  | 'QuickGelu'
   | 'Where'
   | 'Sign'
   | 'LessOrEqual'
@@ -178,16 +177,6 @@ export const OPS: Record<OpName, OpDef> = {
       const cdf = g.mul(g.add(g.op('Erf', [g.mul(x!, g.scalar(Math.SQRT1_2))]), g.scalar(1)), g.scalar(0.5))
       const pdf = g.mul(g.exp(g.mul(g.mul(x!, x!), g.scalar(-0.5))), g.scalar(1 / Math.sqrt(2 * Math.PI)))
       return g.mul(dy!, g.add(cdf, g.mul(x!, pdf)))
-    }),
-  },
-  /** x·σ(αx), used with α = 1 as SiLU; d/dx = s + α·y·(1 − s) with s = σ(αx). */
-  QuickGelu: {
-    domain: 'com.microsoft',
-    ...elementwise(({ g, x: [x], y: [y], dy: [dy], attributes }) => {
-      const alpha = (attributes.alpha as { float: number }).float
-      const scaled = (t: Tensor) => (alpha === 1 ? t : g.mul(t, g.scalar(alpha)))
-      const s = g.op('Sigmoid', [scaled(x!)])
-      return g.mul(dy!, g.add(s, g.mul(scaled(y!), g.sub(g.scalar(1), s))))
     }),
   },
   Where: {

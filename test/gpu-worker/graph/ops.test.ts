@@ -166,10 +166,6 @@ const CASES: Record<OpName, Case | Case[]> = {
   Relu: unary((x) => Math.max(x, 0)),
   Erf: unary(erf, -2, 2),
   Gelu: unary((x) => (x * (1 + erf(x / Math.SQRT2))) / 2, -2, 2),
-  QuickGelu: [1, 1.7].map((alpha) => ({
-    ...unary((x) => x * sigmoid(alpha * x), -2, 2),
-    attributes: { alpha: { float: alpha } },
-  })),
   Where: {
     inputs: [truth([2, 1], [1, 0]), real([2, 3]), real([3])],
     expected: (c, a, b) => [build([2, 3], (...i) => (at(c!, ...i) ? at(a!, ...i) : at(b!, ...i))).data],
