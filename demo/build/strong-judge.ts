@@ -2,15 +2,14 @@
  * Makes the judge that ships, in two rounds. The first teaches the finished teacher to say Yes or No to the answers of
  * honest students, of students that had learned to fool the weak judge, and to gold solutions with one thing spoiled.
  * The second goes on from what the first made, with the answers of students that had trained against that.
- * About 12 minutes each.
+ * About 10 minutes and 7.
  *
- * usage: node demo/build/strong-judge.ts FOLDER ROUND [--steps N]
+ * usage: node demo/build/strong-judge.ts FOLDER ROUND
  *   FOLDER  where the other scripts have written
  *   ROUND   judge-first or judge: what is made, and the name of its folder
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import type { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
 import { chance, pick } from '../draw.ts'
@@ -18,11 +17,7 @@ import { drawCareless, drawMutated, rollouts, type GradedAnswer } from './graded
 import { judgeQuality, trainJudge } from './judge.ts'
 import { exportModel, readWeights } from './weights-file.ts'
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { steps: { type: 'string', default: '2400' } },
-})
-const [folder = 'demo/build/out', round = 'judge-first'] = positionals
+const [folder = 'demo/build/out', round = 'judge-first'] = process.argv.slice(2)
 
 const LAST_TEACHER = 4800
 const teacher = (step: number): Weights => readWeights(join(folder, `teacher-${step}.safetensors`))
@@ -34,6 +29,7 @@ const fooledBy = (judge: string) =>
 
 interface Round {
   seed: number
+  steps: number
   peak: number
   start: () => Weights
   /** Whose answers are added to those of honest students at several stages and of the teacher's own late self. */
@@ -41,15 +37,16 @@ interface Round {
 }
 
 const ROUNDS: Record<string, Round> = {
-  'judge-first': { seed: 3, peak: 1e-3, start: () => teacher(LAST_TEACHER), fooled: ['judge-weak'] },
+  'judge-first': { seed: 3, steps: 2400, peak: 1e-3, start: () => teacher(LAST_TEACHER), fooled: ['judge-weak'] },
   judge: {
     seed: 4,
+    steps: 1500,
     peak: 6e-4,
     start: () => readWeights(join(folder, 'judge-first', 'model.safetensors')),
     fooled: ['judge-weak', 'judge-first'],
   },
 }
-const { seed, peak, start, fooled: judges } = ROUNDS[round]!
+const { seed, steps, peak, start, fooled: judges } = ROUNDS[round]!
 
 /** Everyone answers the same problems, so that right and wrong answers to one question can be told apart. */
 const PROBLEMS = { seed: 92_000 + seed, samples: 4, heldout: false }
@@ -78,7 +75,7 @@ async function measure() {
 
 const weights = start()
 await trainJudge(weights, {
-  steps: Number(values.steps),
+  steps,
   seed,
   peak,
   draw(rng: SeededRng) {

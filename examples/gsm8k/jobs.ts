@@ -54,16 +54,17 @@ export const judgeTraining = (): SftJob => ({
   },
 })
 
-export const grpo = (): GrpoJob => ({
+/** Done twice as well, the second time with bigger steps and other prompts. */
+export const grpo = (model: 'warm' | 'reinforced'): GrpoJob => ({
   type: 'grpo',
-  name: 'grpo',
-  model: 'warm',
+  name: `grpo-of-${model}`,
+  model,
   data: { labelled: 'labelled', unlabelled: 'unlabelled', canary: 'canary' },
   prompt_template: PROMPT,
   // An unlabelled answer earns what the judge adds to a labelled one's reward, not five times that.
   reward: { lambda: 0.8, mu: 0.2, normalise: 'none', verifier: 'math', judge: 'taught' },
   config: {
-    seed: 1,
+    seed: model === 'warm' ? 1 : 2,
     steps: 40,
     // Not divided by the group's deviation: where a judge sees next to no difference, it shall teach next to nothing.
     advantage: 'group_mean',
@@ -73,7 +74,7 @@ export const grpo = (): GrpoJob => ({
     labelled_share: 0.5,
     max_prompt_tokens: 256,
     max_new_tokens: MAX_NEW_TOKENS,
-    learning_rate: 1e-5,
+    learning_rate: model === 'warm' ? 1e-5 : 2e-5,
     warmup_steps: 2,
     schedule: 'linear',
     beta2: 0.95,

@@ -74,7 +74,7 @@ table(
   judged,
 )
 
-const steps = await metricsOf('grpo')
+const steps = await metricsOf('grpo-of-reinforced')
 if (steps.length > 0) {
   const trained = steps.filter(({ values }) => 'reward' in values)
   const names = ['seconds/rollout', 'seconds/reward', 'seconds/update', 'tokens', 'completion_length', 'truncated']
@@ -109,7 +109,7 @@ table(
 )
 
 const stored: string[][] = []
-for (const name of ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training', 'grpo']) {
+for (const name of ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training', 'grpo-of-warm', 'grpo-of-reinforced']) {
   const job = jobs.get(name)
   for (const { step, files } of job ? await all(api.jobs.checkpoints(job.id)) : []) {
     for (const file of files) stored.push([`${name}, step ${step}`, file.name, `${file.size}`])

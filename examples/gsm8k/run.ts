@@ -65,7 +65,8 @@ const PHASES: Record<string, () => Promise<void>> = {
   },
 
   async grpo() {
-    await nameResult('reinforced', await run(grpo()))
+    await nameResult('reinforced', await run(grpo('warm')))
+    await nameResult('reinforced', await run(grpo('reinforced')))
   },
 
   async evaluate() {
