@@ -1,43 +1,17 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { all } from '../../src/cli/client.ts'
 import type { LeasedJob } from '../../src/core/schemas/worker.ts'
-import { startProviderServer, type ProviderServer } from '../adapters/judges/provider-server.ts'
-import { startCliServer, type CliServer } from './cli-server.ts'
+import { startProviderServer } from '../adapters/judges/provider-server.ts'
+import { startCliServer } from './cli-server.ts'
 
-let server: CliServer
-let provider: ProviderServer
-before(async () => {
-  server = await startCliServer()
-  provider = await startProviderServer()
-})
+const server = await startCliServer()
+const { file, ok, json, fails } = server
+const provider = await startProviderServer()
 after(async () => {
   await server.close()
   await provider.close()
 })
-
-const file = (name: string, text: string) => {
-  writeFileSync(join(server.folder, name), text)
-  return join(server.folder, name)
-}
-
-/** Runs a command that must do what it is asked; the words of the line are its arguments. */
-async function ok(line: string, ...more: string[]) {
-  const { code, out, err } = await server.gavel([...line.split(' '), ...more])
-  assert.deepEqual([code, err], [0, ''], line)
-  return out
-}
-const json = async (line: string, ...more: string[]) => JSON.parse(await ok(line, ...more, '--json'))
-
-/** Runs a command that must fail; returns its one line on stderr. */
-async function fails(code: number, line: string, ...more: string[]) {
-  const ran = await server.gavel([...line.split(' '), ...more])
-  assert.equal(ran.code, code, `${line}: ${ran.err}`)
-  assert.match(ran.err, /^gavel: .*\n$/)
-  return ran.err
-}
 
 /** Plays the worker: takes the next job, and completes it with what the function makes of it. */
 async function complete(result: (job: LeasedJob) => object): Promise<LeasedJob> {
