@@ -19,7 +19,7 @@ const USAGE = `usage: npm run demo -- [options]
   --seed N         another seed: other problems to train on, other rollouts (default 1)
   --lambda X       weight of the verifier, 0 to 1; the judge has the rest. 0: no label at all (default 0.7)
   --judge WHICH    strong, or weak: one that a student learns to fool (default strong)
-  --steps N        GRPO steps (default 40)
+  --steps N        GRPO steps (default 60)
   --json FILE      write {seed, before, after, steps, seconds} there
   --data DIR       where database, checkpoints and models are kept (default .gavel/demo, emptied first)`
 
@@ -83,7 +83,7 @@ async function run(gavel: { url: string }, api: Client): Promise<void> {
       data: { ...(labelled && { labelled: labelled.id }), unlabelled: unlabelled.id, canary: watched.id },
       prompt_template: PROMPT_TEMPLATE,
       reward: { lambda, mu: 1 - lambda, judge: judge.id, verifier: 'math' },
-      config: { ...GRPO_CONFIG, seed, steps, labelled_share: 0.5, canary_every: 10 },
+      config: { ...GRPO_CONFIG, schedule: 'linear', seed, steps, labelled_share: 0.5, canary_every: 10 },
     },
     steps,
     trainLine,
@@ -198,7 +198,7 @@ function readOptions() {
         seed: { type: 'string', default: '1' },
         lambda: { type: 'string', default: '0.7' },
         judge: { type: 'string', default: 'strong' },
-        steps: { type: 'string', default: '40' },
+        steps: { type: 'string', default: '60' },
         json: { type: 'string' },
         data: { type: 'string', default: '.gavel/demo' },
         help: { type: 'boolean', default: false },
