@@ -109,7 +109,13 @@ table(
 )
 
 const stored: string[][] = []
-for (const name of ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training', 'grpo-of-warm', 'grpo-of-reinforced']) {
+for (const name of [
+  'warmup-of-smollm2',
+  'warmup-of-beginner',
+  'judge-training',
+  'grpo-of-warm',
+  'grpo-of-reinforced',
+]) {
   const job = jobs.get(name)
   for (const { step, files } of job ? await all(api.jobs.checkpoints(job.id)) : []) {
     for (const file of files) stored.push([`${name}, step ${step}`, file.name, `${file.size}`])
