@@ -24,6 +24,8 @@ const SGLANG = {
 } as const
 
 const id = shortText('To find the answer by.', 256)
+/** What answers are found by must differ, else one would be lost. */
+const differ = (names: readonly unknown[]) => new Set(names.map(String)).size === names.length
 const question = v.variant('type', [
   object({
     id,
@@ -40,13 +42,19 @@ const question = v.variant('type', [
       v.array(object({ name: v.string(), description: v.optional(v.nullable(text('What it means.'))) })),
       v.minLength(2),
       v.maxLength(26),
+      v.check((options) => differ(options.map(({ name }) => name)), 'has a name twice; give each option its own'),
     ),
   }),
   object({
     id,
     type: v.literal('score'),
     question: text('What is asked.'),
-    levels: v.pipe(v.array(v.union([v.string(), v.number()])), v.minLength(2), v.maxLength(10)),
+    levels: v.pipe(
+      v.array(v.union([v.string(), v.number()])),
+      v.minLength(2),
+      v.maxLength(10),
+      v.check((levels) => differ(levels), 'has a level twice; give each its own name'),
+    ),
   }),
 ])
 type Question = v.InferOutput<typeof question>
@@ -71,9 +79,23 @@ export const sglangRoutes = [
       'no probabilities; one whose answer could not be had is an error of the whole request.',
     body: object({
       model: v.optional(v.nullable(v.string())),
-      input: v.pipe(v.unknown(), v.description('What the questions are about: text, or JSON of any form.')),
-      questions: v.pipe(v.array(question), v.minLength(1), v.maxLength(400)),
+      input: v.pipe(
+        v.union([v.string(), v.array(v.unknown()), record(v.unknown())], 'must be text, an object or an array'),
+        v.description('What the questions are about: text, or JSON.'),
+      ),
+      questions: v.pipe(
+        v.array(question),
+        v.minLength(1),
+        v.maxLength(400),
+        v.check((questions) => differ(questions.map(({ id }) => id)), 'has an id twice; give each question its own'),
+      ),
       temperature: v.optional(v.nullable(number(0.01, 100, 'Divides the log-probabilities. Default 1.'))),
+      prompt_format_version: v.optional(v.nullable(v.literal(1, 'must be 1: there is no other here'))),
+      return_prompt_token_ids: v.optional(
+        v.nullable(
+          v.literal(false, 'must be false: the prompt is the judge’s own, and its token ids are not known here'),
+        ),
+      ),
     }),
     maxBytes: MAX_BATCH_BYTES,
     example: {
@@ -90,7 +112,7 @@ export const sglangRoutes = [
     async handler(context) {
       const { params, body } = context
       const asked = body.questions.map((question, i) => ({ ...toDecision(question), param: `questions[${i}]` }))
-      const material = materialText(body.input ?? null)
+      const material = materialText(body.input)
       const answered = await askDecisions(context, params.judge, 'judge', material, asked)
       const answers = body.questions.map((question, i) => [
         question.id,
@@ -151,6 +173,9 @@ export const sglangRoutes = [
       documents: v.pipe(v.array(text('An answer.')), v.maxLength(4096)),
       top_n: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
       return_documents: v.optional(v.boolean(), true),
+      instruct: v.optional(
+        v.nullable(v.literal('', 'must be left out: what is asked of an answer is said by the judge’s template')),
+      ),
     }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', documents: ['It is 5.', 'It is 6.'] },

@@ -12,10 +12,17 @@ const ids = v.array(v.pipe(v.number(), v.integer()))
 const oneOrMore = v.union([text('Text.'), v.pipe(v.array(text('Text.')), v.maxLength(4096))])
 const list = (given: string | string[]) => (typeof given === 'string' ? [given] : given)
 
+/** A judge gives probabilities. Logits, which vLLM answers without it, are not to be had of all judges. */
+const use_activation = v.optional(
+  v.nullable(v.literal(true, 'must be true or left out: a judge gives probabilities, not logits')),
+)
+
 export const classifyRequest = object({
   model,
   input: v.optional(v.union([oneOrMore, ids, v.array(ids)])),
   messages: v.optional(chatMessages),
+  use_activation,
+  normalize: v.optional(v.null('was removed by vLLM; leave it out: probabilities are what is answered')),
 })
 const score = object({
   index: v.number(),
@@ -44,6 +51,7 @@ const scoreRequest = object({
     (typeof PAIR_NAMES)[number][number],
     v.OptionalSchema<typeof oneOrMore, undefined>
   >),
+  use_activation,
 })
 
 const rerankRequest = object({
@@ -54,6 +62,7 @@ const rerankRequest = object({
     v.maxLength(4096),
   ),
   top_n: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+  use_activation,
 })
 
 export const generativeRequest = object({

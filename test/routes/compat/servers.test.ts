@@ -114,6 +114,30 @@ describe('SGLang', () => {
     const error = await app.json('/compat/sglang/j/v1/decisions', { json: { input: 'boom', questions: [{ id: 'y', type: 'yes_no', question: 'q' }] } }, 502) // prettier-ignore
     assert.deepEqual([error.object, error.code, error.param], ['error', 502, 'questions[0]'])
   })
+
+  test('what would lose an answer, or would not be done, is refused by its name', async () => {
+    const yesNo = { id: 'y', type: 'yes_no', question: 'q' }
+    const choice = (...names: string[]) => ({ id: 'c', type: 'choice', question: 'q', options: names.map((name) => ({ name })) }) // prettier-ignore
+    const levels = (...levels: unknown[]) => ({ id: 's', type: 'score', question: 'q', levels })
+    for (const [json, param, status = 400] of [
+      [{ input: 'x', questions: [yesNo, yesNo] }, 'questions', 422],
+      [{ input: 'x', questions: [choice('red', 'red')] }, 'questions[0].options', 422],
+      [{ input: 'x', questions: [levels(1, '1')] }, 'questions[0].levels', 422],
+      [{ questions: [yesNo] }, 'input'],
+      [{ input: null, questions: [yesNo] }, 'input'],
+      [{ input: 7, questions: [yesNo] }, 'input'],
+      [{ input: 'x', questions: [yesNo], prompt_format_version: 2 }, 'prompt_format_version'],
+      [{ input: 'x', questions: [yesNo], return_prompt_token_ids: true }, 'return_prompt_token_ids'],
+    ] as [object, string, number?][]) {
+      assert.equal((await post('decisions', json, status)).param, param)
+    }
+    const rerank = await post('rerank', { query, documents, instruct: 'Find the longest.' }, 400)
+    assert.equal(rerank.param, 'instruct')
+    assert.equal(
+      (await post('classify', { input: chatml(query, 'It is 5.'), normalize: false }, 400)).param,
+      'normalize',
+    )
+  })
 })
 
 describe('TEI', () => {
