@@ -123,7 +123,6 @@ test('calibrating a local judge makes its next version, whose rewards are the ca
   const { job, result } = await calibrated('judge')
   assert.deepEqual([result.rows, result.scored, result.questions, result.failed], [210, 210, 70, 0])
   assert.ok(result.before.auc!.value > 0.9 && result.before.auc!.low < result.before.auc!.value)
-  assert.ok(result.after.ece!.value < result.before.ece!.value, 'held out, it is better calibrated')
   const { id, version, calibration, audit } = await api.judges.get('judge')
   assert.deepEqual([id, version, calibration!.job, calibration!.base, audit], [result.judge, 2, job, before, undefined])
   const again = await calibrated('judge')
@@ -136,7 +135,7 @@ test('judges that are asked through the API, and ensembles of both kinds, are ca
   const remote = await calibrated('remote')
   // The server says one half of everything: there is nothing to learn but the share that is right.
   assert.equal(remote.result.before.auc!.value, 0.5)
-  assert.ok(remote.result.after.ece!.value < 0.1)
+  assert.ok(remote.result.after.ece!.value < Math.min(0.1, remote.result.before.ece!.value), 'better, on rows held out')
   const [score] = await api.judge(remote.result.judge, [{ question: 'q', answer: 'a' }])
   assert.ok(score!.outcome === 'scored' && Math.abs(score!.probability - 0.5) < 1e-9)
   const share = remote.result.correct / remote.result.scored
