@@ -12,6 +12,7 @@ import type { Job, MetricPoint, Sample } from '../../src/core/schemas/job.ts'
 import { auc } from '../../src/core/stats/agreement.ts'
 import { mcnemar, pairedDifference } from '../../src/core/stats/mcnemar.ts'
 import { wilsonInterval } from '../../src/core/stats/wilson-interval.ts'
+import { ANSWERS } from './jobs.ts'
 
 const MODELS = ['smollm2', 'warm', 'reinforced']
 const TESTS = [
@@ -74,6 +75,16 @@ table(
   judged,
 )
 
+const [before, after] = await Promise.all(['judged-by-taught', 'judged-after'].map(rightOf))
+if (before!.length > 0 && before!.length === after!.length) {
+  const gains = byQuestion(after!).map((right, i) => right - byQuestion(before!)[i]!)
+  const mean = gains.reduce((sum, gain) => sum + gain, 0) / gains.length
+  const variance = gains.reduce((sum, gain) => sum + (gain - mean) ** 2, 0) / (gains.length - 1)
+  const margin = 1.96 * Math.sqrt(variance / gains.length)
+  const points = `${percent(mean)} [${percent(mean - margin)}, ${percent(mean + margin)}]`
+  console.log(`Sampled answers to canary questions that were right, warm → reinforced: ${points} points, by question\n`)
+}
+
 const steps = await metricsOf('grpo-of-reinforced')
 if (steps.length > 0) {
   const trained = steps.filter(({ values }) => 'reward' in values)
@@ -132,6 +143,14 @@ async function metricsOf(name: string): Promise<MetricPoint[]> {
 async function rightOf(name: string): Promise<boolean[]> {
   const job = jobs.get(name)
   return job ? (await all(api.jobs.samples(job.id))).map(({ reward }) => reward === 1) : []
+}
+
+/** The share of right answers to each question. */
+function byQuestion(right: readonly boolean[]): number[] {
+  return Array.from({ length: right.length / ANSWERS }, (_, question) => {
+    const own = right.slice(question * ANSWERS, (question + 1) * ANSWERS)
+    return own.filter(Boolean).length / ANSWERS
+  })
 }
 
 /**
