@@ -49,7 +49,7 @@ const LLAMA = { model_type: 'llama', rms_norm_eps: 1e-5, tie_word_embeddings: tr
 export const MICRO_BATCH_TOKENS = 2048
 
 /** SmolLM2-135M. */
-const MODEL_135M = {
+export const MODEL_135M = {
   ...LLAMA,
   vocab_size: 49152,
   hidden_size: 576,
@@ -60,7 +60,7 @@ const MODEL_135M = {
   rope_theta: 100_000,
 }
 
-const MODEL_SMALL = {
+export const MODEL_SMALL = {
   ...LLAMA,
   vocab_size: 1000,
   hidden_size: 256,

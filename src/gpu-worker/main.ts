@@ -1,6 +1,7 @@
 /**
  * Entry of a worker. Environment: GAVEL_URL and GAVEL_API_KEY (a key of scope `worker`) say where jobs come
- * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
+ * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_MEMORY_MB
+ * (what a training job that names no budget may take), GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
  * which jobs may name models), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
  */
 import { mkdirSync } from 'node:fs'
@@ -18,11 +19,8 @@ if (!url || !key) {
   console.error('Set GAVEL_URL (the API, e.g. https://gavel.example.com) and GAVEL_API_KEY (a key of scope worker).')
   process.exit(2)
 }
-const threads = env.GAVEL_THREADS ? Number(env.GAVEL_THREADS) : undefined
-if (threads !== undefined && !(Number.isInteger(threads) && threads > 0)) {
-  console.error(`GAVEL_THREADS is ${JSON.stringify(env.GAVEL_THREADS)}; give a whole number above 0, or leave it out.`)
-  process.exit(2)
-}
+const threads = wholeNumber('GAVEL_THREADS')
+const memoryBudgetMb = wholeNumber('GAVEL_MEMORY_MB')
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
@@ -38,7 +36,17 @@ await runWorker({
   signal: stopping.signal,
   log: (line) => console.error(line),
   threads,
+  memoryBudgetMb,
   roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
   hub: hubFromEnv(env),
 })
 process.exit(0)
+
+function wholeNumber(name: string): number | undefined {
+  const text = env[name]
+  if (!text) return undefined
+  const n = Number(text)
+  if (Number.isInteger(n) && n > 0) return n
+  console.error(`${name} is ${JSON.stringify(text)}; give a whole number above 0, or leave it out.`)
+  process.exit(2)
+}

@@ -51,18 +51,27 @@ export const trainingEntries = {
     integer(0, 1_000_000, 'Steps between checkpoints; 0 commits one at the end only. Default 0.'),
     0,
   ),
+  memory_budget_mb: v.optional(
+    integer(
+      1,
+      100_000_000,
+      "Memory that the job's process may take, in MB (10⁶ bytes). `recompute` and `micro_batch_tokens` are chosen to fit where they are left out; a job that cannot fit is refused before its first step. Default: what the worker was started with, or no bound.",
+    ),
+  ),
   micro_batch_tokens: v.optional(
-    integer(16, 10_000_000, 'Most tokens (padding included) of one forward and backward pass. Default 4096.'),
-    4096,
+    integer(
+      16,
+      10_000_000,
+      'Most tokens (padding included) of one forward and backward pass. Default 4096, or what fits memory_budget_mb.',
+    ),
   ),
   recompute: v.optional(
     v.pipe(
       v.picklist(RECOMPUTE),
       v.description(
-        'What of each layer the backward pass computes again instead of keeping it: `nothing`, what is `cheap` (all but products: a third less memory, a twentieth more time), or `all` (half the memory, a fifth more time). Default nothing.',
+        'What of each layer the backward pass computes again instead of keeping it: `nothing`, what is `cheap` (all but products: a third less memory, a twentieth more time), or `all` (half the memory, a fifth more time). Default nothing, or what fits memory_budget_mb.',
       ),
     ),
-    'nothing',
   ),
   lora: v.optional(
     v.pipe(

@@ -40,7 +40,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
     const kept = groups.filter((group) => !group.flat || config.dynamic_sampling === 0).flatMap((g) => g.rollouts)
 
     // Advantages, and the KL where it is taken off the reward
-    const scored = await scoreRollouts(kept, { policy, reference }, config)
+    const scored = await scoreRollouts(kept, { policy, reference }, config, run.plan)
     const kl = rl.klCoefficient()
     const advantages = ADVANTAGES[config.advantage](
       scored.map((r) => ({ reward: r.score, tokenRewards: config.kl_in === 'reward' ? r.kl.map((x) => -kl * x) : [] })),
@@ -73,7 +73,7 @@ export async function grpo(spec: GrpoSpec, context: RunContext) {
       epochs: config.epochs,
       minibatches: config.minibatches,
       temperature: config.temperature,
-      microBatchTokens: config.micro_batch_tokens,
+      microBatchTokens: run.plan.microBatchTokens,
       bounds: config,
       settings: policySettings(config, inLoss),
       learningRate: rate,

@@ -23,7 +23,6 @@ export interface ScoredRollout extends Rollout {
 
 interface ScoringConfig {
   temperature: number
-  micro_batch_tokens: number
   importance_cap: number
   kl_estimator: KlEstimatorName
 }
@@ -36,13 +35,15 @@ export async function scoreRollouts(
   rollouts: readonly Rollout[],
   { policy, reference }: { policy: PolicyScorer | null; reference: Reference | null },
   config: ScoringConfig,
+  { microBatchTokens }: { microBatchTokens: number },
 ): Promise<ScoredRollout[]> {
   const rows = rollouts.map(({ prompt, completion }): Row => ({
     ids: [...prompt.ids, ...completion.ids],
     start: prompt.ids.length,
   }))
-  const now = await policy?.score(rows, config)
-  const held = await reference?.scorer.score(rows, config)
+  const options = { temperature: config.temperature, microBatchTokens }
+  const now = await policy?.score(rows, options)
+  const held = await reference?.scorer.score(rows, options)
   const estimate = KL_ESTIMATORS[config.kl_estimator]
   return rollouts.map((rollout, i) => {
     const sampled = rollout.completion.logprobs

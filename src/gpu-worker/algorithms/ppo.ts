@@ -34,6 +34,7 @@ export async function ppo(spec: PpoSpec, context: RunContext) {
       rollouts.filter(({ score }) => score !== null),
       { policy, reference },
       config,
+      run.plan,
     )
     const kl = rl.klCoefficient()
     const estimates = scored.map(({ score, kl: divergences, values }) => {
@@ -61,7 +62,7 @@ export async function ppo(spec: PpoSpec, context: RunContext) {
       epochs: config.epochs,
       minibatches: config.minibatches,
       temperature: config.temperature,
-      microBatchTokens: config.micro_batch_tokens,
+      microBatchTokens: run.plan.microBatchTokens,
       bounds,
       settings: {
         ...policySettings(bounds, null),

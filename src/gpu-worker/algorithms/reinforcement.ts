@@ -9,7 +9,6 @@ import type { Graded } from '../../core/stats/agreement.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { LossName } from '../losses/index.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
-import { slotsWithin } from '../rollout/kv-cache.ts'
 import { askCanary } from './canary.ts'
 import { refuseSilence } from './judge-silence.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
@@ -45,9 +44,26 @@ export async function startReinforcement(
 ) {
   const { config, reward: recipe } = spec
   const capacity = config.max_prompt_tokens + config.max_new_tokens
-  const run = await startTraining(context, config, { ...options, maxTokens: capacity })
+  const referred = config.kl_coefficient > 0
+  const scored = options.valueHead || config.importance_cap > 0
+  const run = await startTraining(context, config, {
+    ...options,
+    maxTokens: capacity,
+    rollouts: {
+      newTokens: config.max_new_tokens,
+      completions: config.prompts_per_step * config.group_size,
+      scorers: Number(scored) + Number(referred),
+      reference: !referred
+        ? 'nothing'
+        : config.reference_reset_every > 0
+          ? 'trained'
+          : config.lora
+            ? 'nothing'
+            : 'whole',
+    },
+  })
   const { codec, model, weights, state } = run
-  const slots = slotsWithin(model, capacity, config.prompts_per_step * config.group_size)
+  const { slots } = run.plan
   const generator = await Generator.create(model, weights, { slots, capacity, threads: context.threads })
   const stream = new PromptStream(spec, context, codec, state?.cursors)
   const reference = await openReference(run, context, config, capacity)

@@ -26,6 +26,8 @@ export class RunStopped extends Error {}
 export interface RunContext {
   clock: Clock
   threads: number | undefined
+  /** What a job may take that names no `memory_budget_mb` of its own, in MB. */
+  memoryBudgetMb?: number | undefined
   resume: Resume | null
   /** Opens the model the job names, or the judge's. */
   openModel(): Promise<ModelFolder>

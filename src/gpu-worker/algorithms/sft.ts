@@ -26,7 +26,7 @@ export async function sft(spec: SftSpec, context: RunContext) {
     const accumulated = await accumulateRows(
       run.trainer,
       chosen.map((row) => ({ ...row, weight: 1 / tokens })),
-      { microBatchTokens: config.micro_batch_tokens },
+      { microBatchTokens: run.plan.microBatchTokens },
     )
     ;({ loss } = accumulated)
     const named = (row: { line: number }) => ({ role: 'dataset', line: row.line })

@@ -3,16 +3,18 @@ import type { ScheduleName } from '../../core/rl/schedules.ts'
 import type { Recompute } from '../../core/schemas/training.ts'
 import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
 import type { LoraSettings } from '../engines/lora.ts'
+import { planMemory, unboundedPlan, type MemoryNeeds, type MemoryPlan } from '../engines/memory-plan.ts'
 import { Trainer } from '../engines/trainer.ts'
 import type { Weights } from '../engines/weights.ts'
-import type { LossName } from '../losses/index.ts'
 import { RunStopped, type RunContext, type RunState } from './run-context.ts'
 
 /** The part of a job's config that every kind of training has. */
 interface TrainingConfig {
   seed: number
   lora?: (LoraSettings & { merge: 'last' | 'every' }) | undefined
-  recompute: Recompute
+  memory_budget_mb?: number | undefined
+  micro_batch_tokens?: number | undefined
+  recompute?: Recompute | undefined
   steps: number
   learning_rate: number
   warmup_steps: number
@@ -40,13 +42,14 @@ const UNCLIPPED = 3e38
 export async function startTraining(
   context: RunContext,
   config: TrainingConfig,
-  { loss, maxTokens, valueHead = false }: { loss: LossName; maxTokens: number; valueHead?: boolean },
+  { valueHead = false, ...options }: Omit<MemoryNeeds, 'model'> & { valueHead?: boolean },
 ) {
   const { resume } = context
   // Updates are not steps: a step may make several, or none.
   const point = resume && { folder: resume.folder, base: resume.state.base, updates: resume.state.updates as number }
   const training = await openTraining(() => context.openModel(), { ...config, valueHead }, point)
   const { model, weights, folder } = training
+  const { loss, maxTokens } = options
   if (maxTokens > model.contextLength) {
     throw new GavelError(
       'prompt_too_long',
@@ -60,8 +63,13 @@ export async function startTraining(
     weightDecay: config.weight_decay,
     clipNorm: config.clip_norm || UNCLIPPED,
   }
-  const options = { loss, optimizer, maxTokens, recompute: config.recompute, threads: context.threads }
-  const trainer = await Trainer.create(model, weights, options, training.optimizer)
+  const plan = chosenPlan({ ...options, model }, config, context)
+  const trainer = await Trainer.create(
+    model,
+    weights,
+    { loss, optimizer, maxTokens, recompute: plan.recompute, threads: context.threads },
+    training.optimizer,
+  )
 
   const commit = async (step: number, state: RunState, { last = true, files = {} }: CommitOptions = {}) => {
     // An update may overflow although loss and gradient were sound.
@@ -69,7 +77,7 @@ export async function startTraining(
     finiteOrStop(step, Object.fromEntries(sums), 'with a lower learning_rate or less weight_decay')
     const merged = last || config.lora?.merge === 'every'
     const write = await trainingFiles(training, trainer.state, { merged, files })
-    const noted = { updates: trainer.state.steps, ...(training.base && { base: training.base }) }
+    const noted = { updates: trainer.state.steps, plan, ...(training.base && { base: training.base }) }
     await context.checkpoint(step, { ...state, ...noted }, write)
   }
 
@@ -78,6 +86,8 @@ export async function startTraining(
     weights,
     codec: folder.codec,
     trainer,
+    /** How much is computed at once. */
+    plan,
     /** The model as it was before any training, with weights that stay so: LoRA's base, or a copy opened for it. */
     firstPolicy: async () => (training.base ? folder : context.openModel()),
     firstStep: (resume?.step ?? 0) + 1,
@@ -98,6 +108,40 @@ export async function startTraining(
     },
     /** Commits what a run ends with. */
     commit,
+  }
+}
+
+/**
+ * How much the run computes at once: what its config says, what it chose when it began (another choice would round
+ * differently), and else what fits its budget. Throws `unavailable_here` where nothing does.
+ */
+function chosenPlan(
+  needs: MemoryNeeds,
+  config: TrainingConfig,
+  { resume, event, memoryBudgetMb }: RunContext,
+): MemoryPlan {
+  const set = { recompute: config.recompute, microBatchTokens: config.micro_batch_tokens }
+  const before = resume?.state.plan as MemoryPlan | undefined
+  const megabytes = config.memory_budget_mb ?? memoryBudgetMb
+  if (megabytes === undefined) return before ?? unboundedPlan(needs, set)
+  const { bytes, ...plan } = fitting(before) ?? planMemory(needs, set, megabytes * 1e6)
+  const { recompute, microBatchTokens, slots } = plan
+  event(
+    'info',
+    `memory: recompute ${recompute}, ${microBatchTokens} tokens a pass${slots ? `, ${slots} answers at once` : ''}: about ${Math.ceil(bytes / 1e6)} of ${megabytes} MB`,
+    { ...plan, bytes, budget_mb: megabytes },
+  )
+  return plan
+
+  /** The plan that the run began with, where this worker has room for it. */
+  function fitting(before: MemoryPlan | undefined) {
+    if (!before) return null
+    try {
+      return planMemory(needs, before, megabytes! * 1e6)
+    } catch {
+      event('warning', 'memory: there is less than where the run began, so from here on its steps round differently')
+      return null
+    }
   }
 }
 

@@ -29,11 +29,11 @@ export class PolicyScorer {
   /** Row by row: each trained token's log-probability and, of a model with a value head, the value before it. */
   async score(
     rows: readonly Row[],
-    { temperature, micro_batch_tokens }: { temperature: number; micro_batch_tokens: number },
+    { temperature, microBatchTokens }: { temperature: number; microBatchTokens: number },
   ): Promise<{ logprobs: Float32Array[]; values: Float32Array[] }> {
     const logprobs = rows.map((row) => new Float32Array(trainedTokens(row)))
     const values = this.hasValues ? logprobs.map(({ length }) => new Float32Array(length)) : []
-    for (const { rows: part, batch } of microBatches(rows, micro_batch_tokens)) {
+    for (const { rows: part, batch } of microBatches(rows, microBatchTokens)) {
       const [all, allValues] = [new Float32Array(batch.tokens), new Float32Array(batch.tokens)]
       await this.session.run(
         { ...weightTensors(this.weights), ...batch.inputs, inverse_temperature: float32Scalar(1 / temperature) },

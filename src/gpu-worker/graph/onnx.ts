@@ -33,16 +33,11 @@ const pathOf = (t: Tensor) => `t${t.id}`
  * output needs left out; what {@link externalData} gives goes with it. With `sequence`, a sequence of one scalar is put before the other outputs.
  */
 export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
-  const outputs = g.outputs.map(({ name, tensor }) => ({ name, tensor: g.untaped(() => g.op('Identity', [tensor])) }))
+  const outputs = outputTensors(g)
   const names = new Map<Tensor, string>(g.inputs.map(({ name, tensor }) => [tensor, name]))
-  // An output's own producer takes the output's name, unless the tensor is an input or is given out twice.
-  for (const output of outputs) {
-    const source = output.tensor.producer!.inputs[0]!
-    if (source.producer && !names.has(source)) output.tensor = source
-    names.set(output.tensor, outputName(output.name))
-  }
+  for (const { name, tensor } of outputs) names.set(tensor, outputName(name))
   const nameOf = (t: Tensor | null) => (t ? (names.get(t) ?? `t${t.id}`) : '')
-  const nodes = liveNodes(
+  const nodes = fileNodes(
     g,
     outputs.map((o) => o.tensor),
   )
@@ -52,9 +47,7 @@ export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
   model.integer(1, IR_VERSION)
   model.text(2, 'gavel')
   model.message(7, (graph) => {
-    // Last first: of what may run next, ONNX Runtime takes what stands last, and what that needs just before. So each
-    // output is computed as soon as the ones before it are done, and its inputs let go.
-    for (const node of nodes.toReversed()) graph.message(1, (m) => writeNode(m, node, nameOf))
+    for (const node of nodes) graph.message(1, (m) => writeNode(m, node, nameOf))
     if (sequence) {
       const [item, value] = ['gavel_scalar', g.scalar(0)]
       const constant = g.constants.find((c) => c.tensor === value)!
@@ -87,7 +80,23 @@ export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
   return model.bytes()
 }
 
-function liveNodes(g: Graph, outputs: readonly Tensor[]): Node[] {
+/** The tensors that are written to the caller's arrays: each output's own, or a copy of an input or of another output. */
+export function outputTensors(g: Graph): { name: string; tensor: Tensor }[] {
+  const taken = new Set(g.inputs.map(({ tensor }) => tensor))
+  return g.outputs.map(({ name, tensor }) => {
+    const own = tensor.producer && !taken.has(tensor)
+    const written = own ? tensor : g.untaped(() => g.op('Identity', [tensor]))
+    taken.add(written)
+    return { name, tensor: written }
+  })
+}
+
+/**
+ * The nodes that outputs need, in the order of the file: last first. Of what may run next, ONNX Runtime takes what
+ * stands last, and what that needs just before. So each output is computed as soon as the ones before it are done, and
+ * its inputs let go.
+ */
+export function fileNodes(g: Graph, outputs: readonly Tensor[]): Node[] {
   const live = new Set<Node>()
   const pending = outputs.flatMap((t) => t.producer ?? [])
   for (let node = pending.pop(); node; node = pending.pop()) {
@@ -95,7 +104,7 @@ function liveNodes(g: Graph, outputs: readonly Tensor[]): Node[] {
     live.add(node)
     for (const t of node.inputs) if (t?.producer) pending.push(t.producer)
   }
-  return g.nodes.filter((n) => live.has(n))
+  return g.nodes.filter((n) => live.has(n)).toReversed()
 }
 
 function writeNode(m: Writer, node: Node, nameOf: (t: Tensor | null) => string) {

@@ -197,6 +197,16 @@ export class Generator {
   }
 }
 
+/** The largest runs of a generator: prompts that are prefilled together, and a token of every text. */
+export function prefillSizes(slots: number, promptTokens: number): Record<'B' | 'S' | 'R', number>[] {
+  const S = Math.max(1, promptTokens)
+  const B = Math.min(slots, Math.max(1, Math.floor(PREFILL_TOKENS / S)))
+  return [
+    { B, S, R: slots },
+    { B: slots, S: 1, R: slots },
+  ]
+}
+
 /** Takes as many waiting prompts as the free slots and the prefill's size allow; a group may be split. */
 function takePrompts(waiting: Waiting[], free: number): Waiting[] {
   const taken: Waiting[] = []

@@ -2,14 +2,17 @@ import type { Model } from '../models/model.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
 import { cacheNames, paddedHeadSize } from './decode-layers.ts'
 
-/** Bytes a cache may take where nobody says otherwise. */
+/** Most bytes that a cache takes, however many there are: more texts at once are hardly faster. */
 const DEFAULT_BUDGET = 2 ** 30
 
 /** How many texts fit a cache of at most `budget` bytes: at least one, at most `wanted`. */
 export function slotsWithin(model: Model, capacity: number, wanted: number, budget = DEFAULT_BUDGET): number {
-  const floats = 2 * model.layers * model.kvHeads * capacity * paddedHeadSize(model.headSize)
-  return Math.max(1, Math.min(wanted, Math.floor(budget / (4 * floats))))
+  return Math.max(1, Math.min(wanted, Math.floor(Math.min(budget, DEFAULT_BUDGET) / cacheBytes(model, capacity))))
 }
+
+/** Bytes of one text's keys and values. */
+export const cacheBytes = ({ layers, kvHeads, headSize }: Model, capacity: number): number =>
+  4 * 2 * layers * kvHeads * capacity * paddedHeadSize(headSize)
 
 /**
  * Keys and values of the texts under way, a slot each. Slots in use are kept together at the front, so that

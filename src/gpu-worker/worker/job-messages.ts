@@ -9,6 +9,8 @@ import type { SourceOptions } from '../models/source.ts'
 /** Settings of a worker that its job processes need. */
 export interface EngineOptions extends SourceOptions {
   threads?: number | undefined
+  /** What a job that names no budget may take, in MB. */
+  memoryBudgetMb?: number | undefined
 }
 
 /** A job with everything fetched that lies in the API's store. */

@@ -82,6 +82,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
   return {
     clock: { now: () => performance.timeOrigin + performance.now() },
     threads: options.threads,
+    memoryBudgetMb: options.memoryBudgetMb,
     resume: order.resume,
     async openModel() {
       if (!inputs.model) throw new GavelError('invalid_request', `a job of type ${job.type} has no model`)

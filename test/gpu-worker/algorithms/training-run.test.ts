@@ -10,7 +10,6 @@ import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folde
 
 const CONFIG = {
   seed: 3,
-  recompute: 'nothing' as const,
   steps: 4,
   learning_rate: 0.01,
   warmup_steps: 0,
@@ -28,12 +27,16 @@ async function start(
   changes: Partial<Parameters<typeof startTraining>[1]> = {},
   resume: Resume | null = null,
   maxTokens = 16,
+  memoryBudgetMb?: number,
 ) {
   const committed: Resume[] = []
+  const events: string[] = []
   let stop = false
   const context = {
     threads: 1,
     resume,
+    memoryBudgetMb,
+    event: (level: string, message: string) => void events.push(`${level}: ${message}`),
     openModel: async () => openFolder(model),
     async checkpoint(step: number, state: Resume['state'], write: (folder: string) => void) {
       const folder = join(temporaryFolder(), 'checkpoint')
@@ -48,7 +51,7 @@ async function start(
     await accumulateRows(run.trainer, [{ ids: [5, 6, 7], start: 1, weight: 1 }], { microBatchTokens: 64 })
     await run.trainer.step(0.01)
   }
-  return { run, committed, update, stop: () => (stop = true) }
+  return { run, committed, events, update, stop: () => (stop = true) }
 }
 
 describe('startTraining', () => {
@@ -141,6 +144,39 @@ describe('startTraining', () => {
       message: /^step 2: the sum of model\.norm\.weight is Infinity\./,
     })
     assert.deepEqual(committed, [])
+  })
+
+  describe('with a memory budget', () => {
+    test('says what was chosen, keeps to it when it goes on, and chooses anew with less', async () => {
+      const first = await start({ memory_budget_mb: 240 })
+      const { plan } = first.run
+      assert.match(first.events[0]!, /^info: memory: recompute \w+, \d+ tokens a pass: about 2[34]\d of 240 MB$/)
+      await first.run.commitWhenDue(2, {})
+      const checkpoint = first.committed[0]!
+
+      const more = await start({}, checkpoint, 16, 1000)
+      assert.deepEqual(more.run.plan, plan)
+      assert.notDeepEqual((await start({}, null, 16, 1000)).run.plan, plan)
+      assert.deepEqual((await start({}, checkpoint)).run.plan, plan)
+
+      const less = await start({ memory_budget_mb: 228 }, checkpoint)
+      assert.ok(less.run.plan.microBatchTokens < plan.microBatchTokens)
+      assert.match(less.events[0]!, /^warning: memory: there is less than where the run began/)
+    })
+
+    test("refuses what cannot fit; the job's budget goes before the worker's", async () => {
+      await assert.rejects(start({ memory_budget_mb: 100 }, null, 16, 1000), {
+        code: 'unavailable_here',
+        message: /^the memory budget is 100 MB .* takes about 22\d MB at the least/,
+      })
+      await assert.rejects(start({}, null, 16, 100), { code: 'unavailable_here' })
+    })
+
+    test('without one, the defaults', async () => {
+      const { run, events } = await start()
+      assert.deepEqual(run.plan, { recompute: 'nothing', microBatchTokens: 4096, slots: 0 })
+      assert.deepEqual(events, [])
+    })
   })
 
   test("refuses rows longer than the model's context before anything is built", async () => {
