@@ -6,7 +6,7 @@ import type { LossName } from '../losses/index.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
 import { decodeGraph } from '../rollout/decode-graph.ts'
 import { prefillSizes } from '../rollout/generator.ts'
-import { cacheBytes, slotsWithin } from '../rollout/kv-cache.ts'
+import { CACHE_BUDGET, cacheBytes, slotsWithin } from '../rollout/kv-cache.ts'
 import { longestSequence } from './batch.ts'
 import { gradientGraph, logprobGraph } from './training-graph.ts'
 
@@ -107,8 +107,9 @@ const smallestPlan = ({ maxTokens, rollouts }: MemoryNeeds, set: Partial<MemoryP
   slots: set.slots ?? (rollouts ? 1 : 0),
 })
 
-const slotsOf = ({ model, maxTokens, rollouts }: MemoryNeeds, bytes?: number): number =>
-  rollouts ? slotsWithin(model, maxTokens, rollouts.completions, bytes) : 0
+/** With room for more than is taken without a budget, no more is taken: more texts at once are hardly faster. */
+const slotsOf = ({ model, maxTokens, rollouts }: MemoryNeeds, bytes = CACHE_BUDGET): number =>
+  rollouts ? slotsWithin(model, maxTokens, rollouts.completions, Math.min(bytes, CACHE_BUDGET)) : 0
 
 const PARTS = ['process', 'weights', 'gradients', 'moments', 'reference', 'merging', 'cache', 'sampling', 'scoring', 'passes'] as const // prettier-ignore
 export type MemoryParts = Record<(typeof PARTS)[number], number>

@@ -2,12 +2,12 @@ import type { Model } from '../models/model.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
 import { cacheNames, paddedHeadSize } from './decode-layers.ts'
 
-/** Most bytes that a cache takes, however many there are: more texts at once are hardly faster. */
-const DEFAULT_BUDGET = 2 ** 30
+/** Bytes a cache may take where nobody says otherwise. */
+export const CACHE_BUDGET = 2 ** 30
 
 /** How many texts fit a cache of at most `budget` bytes: at least one, at most `wanted`. */
-export function slotsWithin(model: Model, capacity: number, wanted: number, budget = DEFAULT_BUDGET): number {
-  return Math.max(1, Math.min(wanted, Math.floor(Math.min(budget, DEFAULT_BUDGET) / cacheBytes(model, capacity))))
+export function slotsWithin(model: Model, capacity: number, wanted: number, budget = CACHE_BUDGET): number {
+  return Math.max(1, Math.min(wanted, Math.floor(budget / cacheBytes(model, capacity))))
 }
 
 /** Bytes of one text's keys and values. */
