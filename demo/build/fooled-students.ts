@@ -6,7 +6,7 @@
  */
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { scoreItems } from '../../src/core/judges/score.ts'
+import { NO_CACHE, scoreItems } from '../../src/core/judges/score.ts'
 import { grpoSpec } from '../../src/core/schemas/grpo.ts'
 import { parse } from '../../src/core/schemas/parse.ts'
 import { grpo } from '../../src/gpu-worker/algorithms/grpo.ts'
@@ -55,8 +55,7 @@ for (const seed of [11, 12, 13]) {
         line: i + 1,
         row: { prompt: question, answer: String(answer) },
       })),
-    judge: (items) =>
-      scoreItems(items, judge, client, { getMany: async () => new Map(), putMany: async () => new Map() }),
+    judge: (items) => scoreItems(items, judge, client, NO_CACHE),
     programs: new PythonSandbox(),
     metrics: (step, values) => step % 5 === 0 && console.log(JSON.stringify({ seed, step, ...values })),
     event: (level, message) => console.log(`${level}: ${message}`),

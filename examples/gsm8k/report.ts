@@ -11,6 +11,7 @@ import type { EvalResult } from '../../src/core/schemas/eval.ts'
 import type { Job, MetricPoint, Sample } from '../../src/core/schemas/job.ts'
 import { auc } from '../../src/core/stats/agreement.ts'
 import { mcnemar, pairedDifference } from '../../src/core/stats/mcnemar.ts'
+import { mean, standardDeviation } from '../../src/core/stats/moments.ts'
 import { wilsonInterval } from '../../src/core/stats/wilson-interval.ts'
 import { ANSWERS } from './jobs.ts'
 
@@ -21,6 +22,7 @@ const TESTS = [
   { name: 'both', tests: ['mawps', 'svamp'] },
   { name: 'GSM8K', tests: ['gsm8k'] },
 ]
+const SFT_JOBS = ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training']
 const JUDGED = ['judged-by-untaught', 'judged-by-taught', 'judged-after']
 
 const { values: options } = parseArgs({ options: { data: { type: 'string', default: '.gavel/real-run' } } })
@@ -75,13 +77,14 @@ table(
   judged,
 )
 
-const [before, after] = await Promise.all(['judged-by-taught', 'judged-after'].map(rightOf))
+const [before, after] = await Promise.all(
+  ['judged-by-taught', 'judged-after'].map(async (name) => byQuestion(await rightOf(name))),
+)
 if (before!.length > 0 && before!.length === after!.length) {
-  const gains = byQuestion(after!).map((right, i) => right - byQuestion(before!)[i]!)
-  const mean = gains.reduce((sum, gain) => sum + gain, 0) / gains.length
-  const variance = gains.reduce((sum, gain) => sum + (gain - mean) ** 2, 0) / (gains.length - 1)
-  const margin = 1.96 * Math.sqrt(variance / gains.length)
-  const points = `${percent(mean)} [${percent(mean - margin)}, ${percent(mean + margin)}]`
+  const gains = after!.map((right, i) => right - before![i]!)
+  const gain = mean(gains)!
+  const margin = (1.96 * standardDeviation(gains)!) / Math.sqrt(gains.length)
+  const points = `${percent(gain)} [${percent(gain - margin)}, ${percent(gain + margin)}]`
   console.log(`Sampled answers to canary questions that were right, warm → reinforced: ${points} points, by question\n`)
 }
 
@@ -101,7 +104,7 @@ if (steps.length > 0) {
   const line = ({ step, values }: MetricPoint) => [`${step}`, ...shown.map((name) => values[name]?.toFixed(4) ?? '')]
   table('GRPO, step by step', ['step', ...shown], steps.map(line))
 }
-for (const name of ['warmup-of-smollm2', 'warmup-of-beginner', 'judge-training']) {
+for (const name of SFT_JOBS) {
   const points = await metricsOf(name)
   const seconds = points.map(({ values }) => values['seconds/step']!).sort((a, b) => a - b)
   if (points.length === 0) continue
@@ -120,13 +123,7 @@ table(
 )
 
 const stored: string[][] = []
-for (const name of [
-  'warmup-of-smollm2',
-  'warmup-of-beginner',
-  'judge-training',
-  'grpo-of-warm',
-  'grpo-of-reinforced',
-]) {
+for (const name of [...SFT_JOBS, 'grpo-of-warm', 'grpo-of-reinforced']) {
   const job = jobs.get(name)
   for (const { step, files } of job ? await all(api.jobs.checkpoints(job.id)) : []) {
     for (const file of files) stored.push([`${name}, step ${step}`, file.name, `${file.size}`])

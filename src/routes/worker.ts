@@ -319,11 +319,10 @@ export const workerRoutes = [
     example: { fence: 1, judge: 'judge_…', items: 64 },
     response: schemas.accepted,
     async handler({ deps, caller, params: { id }, body }) {
-      const { fence, judge, items, abstained, failed, prompt_tokens: promptTokens, ...rest } = body
+      const { fence, judge, prompt_tokens: promptTokens, completion_tokens: completionTokens, ...counts } = body
       const asking = await askingOf(deps, await leasedJob(deps, caller, id, fence), judge)
-      const completionTokens = rest.completion_tokens
-      await noteUse(deps, asking, judge, { items, abstained, failed, promptTokens, completionTokens })
-      return { accepted: items }
+      await noteUse(deps, asking, judge, { ...counts, promptTokens, completionTokens })
+      return { accepted: counts.items }
     },
   }),
   route({

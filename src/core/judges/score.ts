@@ -20,6 +20,12 @@ export interface JudgmentCache {
   putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<Map<string, CachedJudgment>>
 }
 
+/** Keeps nothing: everything is asked anew. */
+export const NO_CACHE: JudgmentCache = {
+  getMany: async () => new Map(),
+  putMany: async (_judge, entries) => new Map(entries),
+}
+
 export type ScoredItem = Judgment & {
   /** Whether the judgment came from the cache: no token was spent on it. */
   cached: boolean

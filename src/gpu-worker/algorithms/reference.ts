@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { REFERENCE_FILE } from '../checkpoint/training-files.ts'
+import type { MemoryNeeds } from '../engines/memory-plan.ts'
 import { PolicyScorer } from '../engines/policy-scorer.ts'
 import type { Weights } from '../engines/weights.ts'
 import { checkWeights } from '../models/load.ts'
@@ -11,6 +12,22 @@ import type { startTraining } from './training-run.ts'
 type Run = Awaited<ReturnType<typeof startTraining>>
 export type Reference = NonNullable<Awaited<ReturnType<typeof openReference>>>
 
+interface ReferenceConfig {
+  kl_coefficient: number
+  reference_reset_every: number
+}
+
+/** What of the model {@link openReference} holds a second time. LoRA's base is the policy before any training. */
+export function heldTwice({
+  kl_coefficient,
+  reference_reset_every,
+  lora,
+}: ReferenceConfig & { lora?: unknown }): NonNullable<MemoryNeeds['rollouts']>['reference'] {
+  if (kl_coefficient === 0) return 'nothing'
+  if (reference_reset_every > 0) return 'trained'
+  return lora ? 'nothing' : 'whole'
+}
+
 /**
  * The policy that the trained one is held close to, or null where nothing does: the first one, or every so many steps
  * the trained one of that moment. Of the latter only what is trained is copied; for LoRA that is the adapter.
@@ -18,7 +35,7 @@ export type Reference = NonNullable<Awaited<ReturnType<typeof openReference>>>
 export async function openReference(
   run: Run,
   context: RunContext,
-  { kl_coefficient, reference_reset_every: every }: { kl_coefficient: number; reference_reset_every: number },
+  { kl_coefficient, reference_reset_every: every }: ReferenceConfig,
   maxTokens: number,
 ) {
   if (kl_coefficient === 0) return null

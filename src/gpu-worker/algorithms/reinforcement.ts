@@ -13,7 +13,7 @@ import { askCanary } from './canary.ts'
 import { refuseSilence } from './judge-silence.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
 import type { Prompt } from './prompts.ts'
-import { openReference } from './reference.ts'
+import { heldTwice, openReference } from './reference.ts'
 import type { RunContext } from './run-context.ts'
 import { finiteOrStop, startTraining } from './training-run.ts'
 
@@ -44,7 +44,6 @@ export async function startReinforcement(
 ) {
   const { config, reward: recipe } = spec
   const capacity = config.max_prompt_tokens + config.max_new_tokens
-  const referred = config.kl_coefficient > 0
   const scored = options.valueHead || config.importance_cap > 0
   const run = await startTraining(context, config, {
     ...options,
@@ -52,14 +51,8 @@ export async function startReinforcement(
     rollouts: {
       newTokens: config.max_new_tokens,
       completions: config.prompts_per_step * config.group_size,
-      scorers: Number(scored) + Number(referred),
-      reference: !referred
-        ? 'nothing'
-        : config.reference_reset_every > 0
-          ? 'trained'
-          : config.lora
-            ? 'nothing'
-            : 'whole',
+      scorers: Number(scored) + Number(config.kl_coefficient > 0),
+      reference: heldTwice(config),
     },
   })
   const { codec, model, weights, state } = run

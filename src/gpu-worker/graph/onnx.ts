@@ -4,9 +4,9 @@ import { ELEMENT_TYPES, type Attribute, type ElementType, type Node, type Tensor
 
 const IR_VERSION = 10
 const OPSET = 21
-/** `TensorProto.DataType` and `AttributeProto.AttributeType` numbers, from onnx.proto3. */
 /** `TensorProto.DataLocation` of what stands beside the model. */
 const EXTERNAL = 1
+/** `TensorProto.DataType` and `AttributeProto.AttributeType` numbers, from onnx.proto3. */
 const ATTRIBUTE = { float: 1, int: 2, string: 3, ints: 7 }
 
 /**
@@ -23,20 +23,21 @@ const EXTERNAL_BYTES = 2 ** 16
 
 /** The large constants, by the path under which the model names them. */
 export const externalData = (g: Graph): { path: string; data: Uint8Array }[] =>
-  g.constants.filter(isExternal).map(({ tensor, data }) => ({ path: pathOf(tensor), data }))
+  g.constants.filter(isExternal).map(({ tensor, data }) => ({ path: ownName(tensor), data }))
 
 const isExternal = ({ data }: Constant) => data.length > EXTERNAL_BYTES
-const pathOf = (t: Tensor) => `t${t.id}`
+const ownName = (t: Tensor) => `t${t.id}`
 
 /**
  * The graph as the bytes of an ONNX model (ModelProto, opset 21 and com.microsoft 1), with nodes that no
- * output needs left out; what {@link externalData} gives goes with it. With `sequence`, a sequence of one scalar is put before the other outputs.
+ * output needs left out; what {@link externalData} gives goes with it. With `sequence`, a sequence of one scalar is put
+ * before the other outputs.
  */
 export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
   const outputs = outputTensors(g)
   const names = new Map<Tensor, string>(g.inputs.map(({ name, tensor }) => [tensor, name]))
   for (const { name, tensor } of outputs) names.set(tensor, outputName(name))
-  const nameOf = (t: Tensor | null) => (t ? (names.get(t) ?? `t${t.id}`) : '')
+  const nameOf = (t: Tensor | null) => (t ? (names.get(t) ?? ownName(t)) : '')
   const nodes = fileNodes(
     g,
     outputs.map((o) => o.tensor),
@@ -61,7 +62,7 @@ export function toOnnx(g: Graph, { sequence = false } = {}): Uint8Array {
     graph.text(2, 'gavel')
     for (const constant of g.constants) {
       const { tensor, data } = constant
-      const stored = isExternal(constant) ? { path: pathOf(tensor), length: data.length } : data
+      const stored = isExternal(constant) ? { path: ownName(tensor), length: data.length } : data
       if (used.has(tensor)) graph.message(5, (m) => writeConstant(m, nameOf(tensor), tensor.shape, tensor.type, stored))
     }
     for (const { name, tensor } of g.inputs) graph.message(11, (m) => writeValueInfo(m, name, tensor))

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { datasetRows } from '../../core/datasets/dataset-rows.ts'
 import { GavelError } from '../../core/errors.ts'
 import { combineJudges } from '../../core/judges/ensemble.ts'
-import { calibrated, scoreItems, type JudgmentCache, type ScoredItem } from '../../core/judges/score.ts'
+import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
 import { countScored, NOTHING_USED, type UsageCounts } from '../../core/usage/usage.ts'
@@ -157,18 +157,14 @@ async function judgeOf(judge: JudgeInput | null | undefined, { judgeFolders, opt
     const client = await openLocalJudge(source, engine, { ...options, labels })
     return async (items) => {
       await noteUse(one.id, { ...NOTHING_USED, items: items.length })
+      // A local judge's last digits depend on what it is asked together with. All answers of a step are asked anew,
+      // together, when a run goes on after a fault: with some of them known from before, it would end with other bytes.
       const scored = await scoreItems(items, one, client, NO_CACHE)
       await noteUse(one.id, { ...countScored(scored), items: 0 })
       return scored
     }
   }
 }
-
-/**
- * A local judge's last digits depend on what it is asked together with. All answers of a step are asked anew, together,
- * when a run goes on after a fault: with some of them known from before, it would end with other bytes.
- */
-const NO_CACHE: JudgmentCache = { getMany: async () => new Map(), putMany: async (_judge, entries) => new Map(entries) }
 
 let requests = 0
 async function parentAnswers(message: (request: number) => FromJob): Promise<ScoredItem[]> {
