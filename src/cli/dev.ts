@@ -2,7 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import { chooseDevice, DEVICE_WISHES, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 
 const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
@@ -14,6 +15,7 @@ interface DevOptions {
   data: string
   models: string[]
   threads?: string
+  device: DeviceWish
 }
 
 /** `gavel dev`: API, database, object store and a worker, in one process tree. */
@@ -26,6 +28,12 @@ export function registerDev(program: Command): void {
     .option('--data <dir>', 'where database and objects are kept', '.gavel')
     .option('--models <dir...>', 'folders from which jobs may name models by path', [process.cwd(), PACKAGE])
     .option('--threads <n>', 'threads of the engine; all cores by default')
+    .addOption(
+      new Option('--device <device>', 'what to compute on: auto takes CUDA where it works')
+        .choices(DEVICE_WISHES)
+        .env('GAVEL_DEVICE')
+        .default('auto' satisfies DeviceWish),
+    )
     .action(dev)
 }
 
@@ -38,9 +46,12 @@ async function dev(options: DevOptions): Promise<void> {
   ])
   const { env } = process
   const adminKey = env.GAVEL_API_KEY || `gvl_${randomBytes(32).toString('hex')}`
+  const { device, note } = await chooseDevice(options.device)
+  if (note) console.error(note)
   const threads = options.threads ? { GAVEL_THREADS: options.threads } : {}
   const engine = {
     threads: options.threads ? Number(options.threads) : undefined,
+    device,
     roots: options.models,
     hub: hubFromEnv(env),
   }
@@ -64,6 +75,7 @@ async function dev(options: DevOptions): Promise<void> {
       env: {
         ...env,
         ...threads,
+        GAVEL_DEVICE: device,
         GAVEL_URL: server.url,
         GAVEL_API_KEY: adminKey,
         GAVEL_WORKER_NAME: 'dev',

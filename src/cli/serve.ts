@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { Option, type Command } from 'commander'
+import { chooseDevice, DEVICE_WISHES, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 import { WEIGHT_TYPE_NAMES, type WeightType } from '../gpu-worker/serve/weight-types.ts'
 import { startModelServer } from '../gpu-worker/serve/start-model-server.ts'
 import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
@@ -11,6 +12,7 @@ interface ServeOptions {
   host: string
   apiKey?: string
   threads?: string
+  device: DeviceWish
   context?: string
   weights: WeightType
 }
@@ -28,6 +30,12 @@ export function registerServe(program: Command): void {
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--api-key <key>', 'what clients must send as their API key; none by default')
     .option('--threads <n>', 'threads of the engine; all cores by default')
+    .addOption(
+      new Option('--device <device>', 'what to compute on: auto takes CUDA where it works')
+        .choices(DEVICE_WISHES)
+        .env('GAVEL_DEVICE')
+        .default('auto' satisfies DeviceWish),
+    )
     .option('--context <n>', "longest text in tokens; by default the model's own, at most 8192")
     .addOption(
       new Option('--weights <type>', 'how weights are kept: q8_0 multiplies faster, and rounds')
@@ -38,7 +46,9 @@ export function registerServe(program: Command): void {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
+  const { device, note } = await chooseDevice(options.device)
   const server = await startModelServer({
+    device,
     model: modelOf(options.model),
     hub: hubFromEnv(process.env),
     port: wholeNumber('--port', options.port, 0, 65535)!,
@@ -48,6 +58,7 @@ async function serve(options: ServeOptions): Promise<void> {
     weights: options.weights,
     context: wholeNumber('--context', options.context, 2, 2 ** 20),
   })
+  if (note) console.error(note)
   console.log(`${server.model} is ready on ${server.url}/v1`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => void server.close().then(() => process.exit(0)))

@@ -1,4 +1,5 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
+import { DEVICE_WISHES } from '../gpu-worker/runtime/device.ts'
 
 /** `gavel worker`: takes jobs from an API and runs them. */
 export function registerWorker(program: Command): void {
@@ -9,16 +10,22 @@ export function registerWorker(program: Command): void {
     .option('--api-key <key>', 'a key of scope worker (GAVEL_API_KEY)')
     .option('--name <name>', 'what the worker is called (GAVEL_WORKER_NAME)')
     .option('--threads <n>', 'threads of the engine; all cores by default (GAVEL_THREADS)')
+    .addOption(
+      new Option('--device <device>', 'what to compute on (GAVEL_DEVICE): auto takes CUDA where it works').choices(
+        DEVICE_WISHES,
+      ),
+    )
     .option('--models <dir...>', 'folders from which jobs may name models by path (GAVEL_MODEL_ROOTS)')
     .option('--workspace <dir>', 'where checkpoints on their way are kept (GAVEL_WORKSPACE)')
     .action(async (options: Record<string, string | string[] | undefined>) => {
       const { delimiter } = await import('node:path')
-      const { url, apiKey, name, threads, workspace, models } = options
+      const { url, apiKey, name, threads, device, workspace, models } = options
       const given = {
         GAVEL_URL: url,
         GAVEL_API_KEY: apiKey,
         GAVEL_WORKER_NAME: name,
         GAVEL_THREADS: threads,
+        GAVEL_DEVICE: device,
         GAVEL_WORKSPACE: workspace,
         GAVEL_MODEL_ROOTS: (models as string[] | undefined)?.join(delimiter),
       }

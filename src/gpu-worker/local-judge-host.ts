@@ -23,7 +23,7 @@ const IDLE_MS = 5 * 60_000
 export function localJudgeHost(
   judge: JudgeInput,
   blobs: BlobStore,
-  engine: SourceOptions & Pick<LocalJudgeOptions, 'threads'>,
+  engine: SourceOptions & Pick<LocalJudgeOptions, 'threads' | 'device'>,
 ): JudgeClient {
   const process = new CallProcess<JudgeProtocol>({
     script: new URL(`./judge-process${import.meta.url.slice(-3)}`, import.meta.url),

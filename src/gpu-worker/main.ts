@@ -1,12 +1,13 @@
 /**
  * Entry of a worker. Environment: GAVEL_URL and GAVEL_API_KEY (a key of scope `worker`) say where jobs come
- * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_MEMORY_MB
+ * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_DEVICE (auto, cpu or cuda), GAVEL_MEMORY_MB
  * (what a training job that names no budget may take), GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
  * which jobs may name models), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
  */
 import { mkdirSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { chooseDevice, deviceWish, type Device } from './runtime/device.ts'
 import { hubFromEnv } from './weights/hub-env.ts'
 import { runWorker } from './worker/run-loop.ts'
 import { WorkerApi } from './worker/worker-api.ts'
@@ -20,6 +21,7 @@ if (!url || !key) {
   process.exit(2)
 }
 const threads = wholeNumber('GAVEL_THREADS')
+const device = await chosenDevice()
 const memoryBudgetMb = wholeNumber('GAVEL_MEMORY_MB')
 
 const stopping = new AbortController()
@@ -36,11 +38,23 @@ await runWorker({
   signal: stopping.signal,
   log: (line) => console.error(line),
   threads,
+  device,
   memoryBudgetMb,
   roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
   hub: hubFromEnv(env),
 })
 process.exit(0)
+
+async function chosenDevice(): Promise<Device> {
+  try {
+    const { device, note } = await chooseDevice(deviceWish(env.GAVEL_DEVICE))
+    if (note) console.error(note)
+    return device
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exit(2)
+  }
+}
 
 function wholeNumber(name: string): number | undefined {
   const text = env[name]

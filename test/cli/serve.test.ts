@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { NO_CUDA } from '../helpers/no-cuda.ts'
 import { tinyModelFolder } from '../helpers/tiny-model-folder.ts'
 
 const GAVEL = join(import.meta.dirname, '../../bin/gavel.js')
@@ -27,7 +28,7 @@ test('serves a folder until it is told to end', async () => {
   assert.equal((await ask({})).status, 401)
   child.kill('SIGTERM')
   const { code, err } = await ended
-  assert.deepEqual([code, err], [0, ''])
+  assert.deepEqual([code, err], [0, `${NO_CUDA}\n`])
 })
 
 test('says in one line why it cannot', async () => {
@@ -38,6 +39,12 @@ test('says in one line why it cannot', async () => {
       ['--model', 'x', '--weights', 'q4_0'],
       2,
       /^gavel: option '--weights <type>' argument 'q4_0' is invalid. Allowed choices are float32, q8_0/,
+    ],
+    [['--model', 'x', '--device', 'gpu'], 2, /^gavel: option '--device <device>' argument 'gpu' is invalid/],
+    [
+      ['--model', 'x', '--device', 'cuda'],
+      1,
+      /^gavel: GAVEL_DEVICE is cuda, but onnxruntime-node has no CUDA libraries/,
     ],
     [[], 2, /^gavel: required option '--model <model>' not specified/],
     [

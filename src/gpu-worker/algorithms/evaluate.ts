@@ -17,6 +17,7 @@ import { groupByValue } from '../../core/stats/majority-vote.ts'
 import { summariseEval } from '../../core/stats/summarise-eval.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
+import { weightTensors } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
@@ -43,7 +44,9 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   const prompts = readPrompts(spec, context, codec, verifier)
   const capacity = capacityFor(prompts, config.max_new_tokens, model)
   const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length * groupSize))
-  const generator = await Generator.create(model, weights, { slots, capacity, threads: context.threads })
+  const { threads, device } = context
+  const fixed = weightTensors(weights)
+  const generator = await Generator.create(model, weights, { slots, capacity, threads, device, fixed })
 
   const rows = context.resume ? readRows(context.resume) : []
   let committed = rows.length

@@ -7,6 +7,7 @@ import type { PpoSpec } from '../../core/schemas/ppo.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Graded } from '../../core/stats/agreement.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
+import { untrained, weightTensors } from '../engines/weights.ts'
 import type { LossName } from '../losses/index.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
 import { askCanary } from './canary.ts'
@@ -57,7 +58,9 @@ export async function startReinforcement(
   })
   const { codec, model, weights, state } = run
   const { slots } = run.plan
-  const generator = await Generator.create(model, weights, { slots, capacity, threads: context.threads })
+  const { threads, device } = context
+  const fixed = weightTensors(untrained(model, weights))
+  const generator = await Generator.create(model, weights, { slots, capacity, threads, device, fixed })
   const stream = new PromptStream(spec, context, codec, state?.cursors)
   const reference = await openReference(run, context, config, capacity)
   const sampling = { maxNewTokens: config.max_new_tokens, stopIds: codec.stopIds }

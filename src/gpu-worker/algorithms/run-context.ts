@@ -7,6 +7,7 @@ import type { DatasetRow } from '../../core/schemas/dataset.ts'
 import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
 import type { ModelFolder } from '../models/source.ts'
+import type { Device } from '../runtime/device.ts'
 
 /** Beside the files of a checkpoint: what an algorithm needs to go on exactly. Its own, and JSON. */
 export type RunState = Record<string, unknown>
@@ -26,6 +27,8 @@ export class RunStopped extends Error {}
 export interface RunContext {
   clock: Clock
   threads: number | undefined
+  /** What models are computed on; by default the CPU. */
+  device?: Device | undefined
   /** What a job may take that names no `memory_budget_mb` of its own, in MB. */
   memoryBudgetMb?: number | undefined
   resume: Resume | null

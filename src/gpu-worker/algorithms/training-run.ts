@@ -67,7 +67,7 @@ export async function startTraining(
   const trainer = await Trainer.create(
     model,
     weights,
-    { loss, optimizer, maxTokens, recompute: plan.recompute, threads: context.threads },
+    { loss, optimizer, maxTokens, recompute: plan.recompute, threads: context.threads, device: context.device },
     training.optimizer,
   )
 

@@ -3,7 +3,7 @@ import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar } from '../runtime/tensors.ts'
 import { microBatches, trainedTokens, type Row } from './batch.ts'
 import { logprobGraph } from './training-graph.ts'
-import { weightTensors, type Weights } from './weights.ts'
+import { untrained, weightTensors, type Weights } from './weights.ts'
 
 /** What a policy makes of texts, without learning from them. Weights are read at each call, so they may be trained. */
 export class PolicyScorer {
@@ -20,9 +20,10 @@ export class PolicyScorer {
   static async create(
     { model, weights }: Pick<LoadedModel, 'model' | 'weights'>,
     maxTokens: number,
-    options: SessionOptions,
+    { threads, device }: SessionOptions,
   ): Promise<PolicyScorer> {
-    const session = await Session.create(logprobGraph(model, { maxTokens }), options)
+    const fixed = weightTensors(untrained(model, weights))
+    const session = await Session.create(logprobGraph(model, { maxTokens }), { threads, device, fixed })
     return new PolicyScorer(session, weights, model.valueHead !== undefined)
   }
 

@@ -6,7 +6,7 @@ import { float32, float32Scalar, type RuntimeTensor } from '../runtime/tensors.t
 import { AdamW, type OptimizerSettings, type OptimizerState } from './adamw.ts'
 import type { Batch } from './batch.ts'
 import { GRADIENT, gradientGraph } from './training-graph.ts'
-import { weightTensors, zerosLike, type Weights } from './weights.ts'
+import { untrained, weightTensors, zerosLike, type Weights } from './weights.ts'
 
 export interface TrainerOptions extends SessionOptions {
   loss: LossName
@@ -62,9 +62,11 @@ export class Trainer {
     options: TrainerOptions,
     state?: OptimizerState,
   ): Promise<Trainer> {
-    const gradientSession = await Session.create(gradientGraph(model, options.loss, options), options)
+    const fixed = weightTensors(untrained(model, weights))
+    const gradientSession = await Session.create(gradientGraph(model, options.loss, options), { ...options, fixed })
     const trained = new Map([...trainedParameters(model).keys()].map((name) => [name, weights.get(name)!]))
-    const optimizer = await AdamW.create(options.optimizer, options)
+    // On the CPU, where weights and moments are.
+    const optimizer = await AdamW.create(options.optimizer, { threads: options.threads })
     const hasValues = model.valueHead !== undefined
     return new Trainer(weights, trained, state ?? freshState(trained), gradientSession, optimizer, hasValues)
   }

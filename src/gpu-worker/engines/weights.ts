@@ -1,3 +1,4 @@
+import { trainedParameters, type Model } from '../models/model.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
 
 /** Parameters by name, in one array each; shared by every session of a model, so that an update reaches all. */
@@ -5,6 +6,12 @@ export type Weights = ReadonlyMap<string, { data: Float32Array; shape: readonly 
 
 export function weightTensors(weights: Weights, prefix = ''): Record<string, RuntimeTensor> {
   return Object.fromEntries([...weights].map(([name, { data, shape }]) => [prefix + name, float32(data, shape)]))
+}
+
+/** What training leaves as it is: under an adapter, the model. */
+export function untrained(model: Model, weights: Weights): Weights {
+  const trained = trainedParameters(model)
+  return new Map([...weights].filter(([name]) => !trained.has(name)))
 }
 
 export function zerosLike(weights: Weights): Weights {

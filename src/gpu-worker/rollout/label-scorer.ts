@@ -33,7 +33,10 @@ export class LabelScorer {
   }
 
   static async create(model: Model, weights: Weights, options: LabelScorerOptions): Promise<LabelScorer> {
-    const session = await Session.create(labelGraph(model, options.maxTokens), options)
+    const session = await Session.create(labelGraph(model, options.maxTokens), {
+      ...options,
+      fixed: weightTensors(weights),
+    })
     return new LabelScorer(session, weights, options.runTokens ?? RUN_TOKENS)
   }
 

@@ -1,11 +1,19 @@
 import * as ort from 'onnxruntime-node'
 import { Graph } from '../graph/graph.ts'
 import { externalData, outputName, SEQUENCE_OUTPUT, toOnnx } from '../graph/onnx.ts'
+import type { Device } from './device.ts'
 import { float32, type RuntimeTensor } from './tensors.ts'
 
 export interface SessionOptions {
   /** Threads for one run; by default as many as the machine has cores. */
   threads?: number | undefined
+  /** By default the CPU. */
+  device?: Device | undefined
+  /**
+   * Inputs that stay the same at every run. The CPU reads them where they are; a GPU is given them once, as constants of
+   * the graph, instead of at each run.
+   */
+  fixed?: Record<string, RuntimeTensor> | undefined
 }
 
 /**
@@ -21,20 +29,29 @@ export interface SessionOptions {
 export class Session {
   private readonly session: ort.InferenceSession
   private readonly withSequence: boolean
+  /** Inputs that are constants of the graph instead. */
+  private readonly constants: ReadonlySet<string>
 
-  private constructor(session: ort.InferenceSession, withSequence: boolean) {
+  private constructor(session: ort.InferenceSession, withSequence: boolean, constants: ReadonlySet<string>) {
     this.session = session
     this.withSequence = withSequence
+    this.constants = constants
   }
 
   static async create(graph: Graph, options: SessionOptions = {}): Promise<Session> {
-    return Session.build(graph, options, await copiesAvoidable())
+    return Session.build(graph, options, await copiesAvoidable(options.device))
   }
 
   /** @internal Chooses by hand whether copies are avoided. */
-  static async build(graph: Graph, { threads }: SessionOptions, withSequence: boolean): Promise<Session> {
+  static async build(
+    graph: Graph,
+    { threads, device = 'cpu', fixed = {} }: SessionOptions,
+    withSequence: boolean,
+  ): Promise<Session> {
+    const constants = device === 'cpu' ? new Set<string>() : fixInputs(graph, fixed)
     const session = await ort.InferenceSession.create(toOnnx(graph, { sequence: withSequence }), {
-      executionProviders: ['cpu'],
+      // What CUDA has no kernel for runs on the CPU.
+      executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
       externalData: externalData(graph),
       // The graph is emitted as it should run; the optimiser costs seconds and undoes the packing of decode.
       graphOptimizationLevel: 'disabled',
@@ -43,14 +60,15 @@ export class Session {
       logSeverityLevel: 4,
       ...(threads ? { intraOpNumThreads: threads } : {}),
     })
-    return new Session(session, withSequence)
+    return new Session(session, withSequence, constants)
   }
 
   /** Runs the graph; `outputs` names every output and the tensor it is written to. Blocks the event loop. */
   async run(inputs: Record<string, RuntimeTensor>, outputs: Record<string, RuntimeTensor>): Promise<void> {
     const targets = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [outputName(name), tensor]))
+    const given = this.constants.size ? without(inputs, this.constants) : inputs
     try {
-      await this.session.run(inputs, this.withSequence ? { [SEQUENCE_OUTPUT]: null, ...targets } : targets)
+      await this.session.run(given, this.withSequence ? { [SEQUENCE_OUTPUT]: null, ...targets } : targets)
     } catch (error) {
       if (!String(error).includes('Non tensor type is temporarily not supported')) throw error
     }
@@ -61,22 +79,40 @@ export class Session {
   }
 }
 
-let avoidable: Promise<boolean> | undefined
+/** Makes constants of those inputs of a graph; answers their names. */
+export function fixInputs(graph: Graph, fixed: Record<string, RuntimeTensor>): Set<string> {
+  const moved = graph.inputs.filter(({ name }) => name in fixed)
+  for (const input of moved) {
+    const { buffer, byteOffset, byteLength } = fixed[input.name]!.data as Float32Array
+    graph.constants.push({ tensor: input.tensor, data: new Uint8Array(buffer, byteOffset, byteLength) })
+    graph.inputs.splice(graph.inputs.indexOf(input), 1)
+  }
+  return new Set(moved.map(({ name }) => name))
+}
 
-/** Whether outputs can be had without the binding's copies: tried on x ← x + 1. */
-export function copiesAvoidable(): Promise<boolean> {
-  avoidable ??= (async () => {
-    const g = new Graph()
-    g.output('y', g.add(g.input('x', 'float32', ['n']), g.scalar(1)))
-    const x = float32(Float32Array.of(1, 2, 3), [3])
-    try {
-      const session = await Session.build(g, { threads: 1 }, true)
-      await session.run({ x }, { y: x })
-      await session.release()
-      return String(x.data) === '2,3,4'
-    } catch {
-      return false
-    }
-  })()
-  return avoidable
+const without = <T>(named: Record<string, T>, names: ReadonlySet<string>): Record<string, T> =>
+  Object.fromEntries(Object.entries(named).filter(([name]) => !names.has(name)))
+
+const avoidable = new Map<Device, Promise<boolean>>()
+
+/** Whether outputs can be had without the binding's copies: tried once. */
+export function copiesAvoidable(device: Device = 'cpu'): Promise<boolean> {
+  if (!avoidable.has(device)) {
+    avoidable.set(
+      device,
+      tryOn(device, true).catch(() => false),
+    )
+  }
+  return avoidable.get(device)!
+}
+
+/** Computes x ← x + 1; answers whether that came out. Throws what ONNX Runtime does where the device cannot be used. */
+export async function tryOn(device: Device, withSequence = false): Promise<boolean> {
+  const g = new Graph()
+  g.output('y', g.add(g.input('x', 'float32', ['n']), g.scalar(1)))
+  const x = float32(Float32Array.of(1, 2, 3), [3])
+  const session = await Session.build(g, { threads: 1, device }, withSequence)
+  await session.run({ x }, { y: x })
+  await session.release()
+  return String(x.data) === '2,3,4'
 }

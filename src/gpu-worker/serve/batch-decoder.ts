@@ -63,7 +63,8 @@ export class BatchDecoder {
 
   static async create(model: Model, weights: Weights, options: BatchDecoderOptions): Promise<BatchDecoder> {
     const graph = decodeGraph(model, { capacity: options.capacity, matrices: options.matrices, sample: false })
-    return new BatchDecoder(model, weights, await Session.create(graph, options), options)
+    const session = await Session.create(graph, { ...options, fixed: weightTensors(weights) })
+    return new BatchDecoder(model, weights, session, options)
   }
 
   /** Goes on from a prompt in one or more ways, at most `slots`; the prompt is computed once. */

@@ -3,6 +3,7 @@ import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import type { ChatMessage } from '../text/text-codec.ts'
 import type { ModelFolder } from '../models/source.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
+import type { Device } from '../runtime/device.ts'
 import { BatchDecoder, type ChooseToken } from './batch-decoder.ts'
 import { sampleToken, tokenLogprobs } from './sample-token.ts'
 import { TextStream } from './text-stream.ts'
@@ -53,6 +54,7 @@ const DEFAULT_CONTEXT = 8192
 
 export interface ModelServiceOptions {
   threads?: number | undefined
+  device?: Device | undefined
   /** Longest text, prompt included; by default the model's own context, at most 8192. */
   context?: number | undefined
   /** How the weights are kept and multiplied; by default in single precision. */
@@ -84,7 +86,7 @@ export class ModelService {
   /** Throws `invalid_request` for a context longer than the model's. */
   static async create(
     folder: ModelFolder,
-    { threads, context, weights: type = 'float32' }: ModelServiceOptions,
+    { threads, device, context, weights: type = 'float32' }: ModelServiceOptions,
   ): Promise<ModelService> {
     const { model, codec } = folder
     if (context !== undefined && context > model.contextLength) {
@@ -98,7 +100,7 @@ export class ModelService {
     const slots = slotsWithin(model, capacity, SLOTS, CACHE_BYTES)
     const { weights, matrices } = WEIGHT_TYPES[type](model, folder.weights)
     const ids = codec.largestId + 1
-    const decoder = await BatchDecoder.create(model, weights, { threads, slots, capacity, ids, matrices })
+    const decoder = await BatchDecoder.create(model, weights, { threads, device, slots, capacity, ids, matrices })
     return new ModelService({ model, codec }, decoder, capacity, slots)
   }
 

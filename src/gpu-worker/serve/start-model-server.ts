@@ -34,10 +34,10 @@ const HEALTH_MS = 1000
  * way get `model_unavailable`, and the next ones wait for a new process.
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { model, hub, threads, context, weights, port, hostname = '127.0.0.1', apiKey = null } = options
+  const { model, hub, threads, device, context, weights, port, hostname = '127.0.0.1', apiKey = null } = options
   const process = new CallProcess<ServeProtocol>({
     script: new URL(`./model-process${import.meta.url.slice(-3)}`, import.meta.url),
-    prepare: async () => ({ order: { model, hub, options: { threads, context, weights } } }),
+    prepare: async () => ({ order: { model, hub, options: { threads, device, context, weights } } }),
     died: (how) =>
       new GavelError('model_unavailable', `the process of the model ${how}; it is started again, try again`),
   })

@@ -5,10 +5,12 @@ import type { LeasedJob } from '../../core/schemas/worker.ts'
 import type { UsageCounts } from '../../core/usage/usage.ts'
 import type { Resume, RunState } from '../algorithms/run-context.ts'
 import type { SourceOptions } from '../models/source.ts'
+import type { Device } from '../runtime/device.ts'
 
 /** Settings of a worker that its job processes need. */
 export interface EngineOptions extends SourceOptions {
   threads?: number | undefined
+  device?: Device | undefined
   /** What a job that names no budget may take, in MB. */
   memoryBudgetMb?: number | undefined
 }

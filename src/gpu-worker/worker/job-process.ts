@@ -82,6 +82,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
   return {
     clock: { now: () => performance.timeOrigin + performance.now() },
     threads: options.threads,
+    device: options.device,
     memoryBudgetMb: options.memoryBudgetMb,
     resume: order.resume,
     async openModel() {

@@ -138,7 +138,7 @@ function endOf(error: unknown): Ending | { type: 'lost' } {
 async function prepare(
   job: LeasedJob,
   workspace: string,
-  { api, threads, memoryBudgetMb, roots, hub }: WorkerOptions,
+  { api, threads, device, memoryBudgetMb, roots, hub }: WorkerOptions,
   signal: AbortSignal,
 ): Promise<JobOrder> {
   const { inputs } = job
@@ -162,7 +162,7 @@ async function prepare(
   }
   return {
     job,
-    options: { threads, memoryBudgetMb, roots, hub },
+    options: { threads, device, memoryBudgetMb, roots, hub },
     datasets,
     modelFolder: await folderOf(inputs.model, 'model'),
     judgeFolders,
