@@ -58,7 +58,7 @@ const sft = (config: object) => ({
   config: { ...TRAINING, batch_size: 4, max_tokens: 128, ...config },
 })
 
-const JOBS: Record<string, { type: string; config: object }> = {
+const JOBS: Record<string, object> = {
   sft: sft({}),
   'sft, LoRA': sft({ lora: { rank: 4 } }),
   ...Object.fromEntries(
@@ -70,7 +70,40 @@ const JOBS: Record<string, { type: string; config: object }> = {
   ),
   'grpo, reference reset': reinforcement('grpo', { reference_reset_every: 2, importance_cap: 2, dual_clip: 3 }),
   'grpo, LoRA': reinforcement('grpo', { lora: { rank: 4 }, reference_reset_every: 2 }),
+  'grpo, many passes a step, all of each layer computed again': reinforcement('grpo', {
+    micro_batch_tokens: 100,
+    recompute: 'all',
+  }),
+  'grpo, LoRA, what is computed at once chosen for a budget': reinforcement('grpo', {
+    lora: { rank: 4 },
+    memory_budget_mb: 320,
+  }),
+  'grpo, every term and treatment of rewards': {
+    ...reinforcement('grpo', { aggregate: 'token_mean', advantage: 'batch' }),
+    reward: {
+      ...{ lambda: 0.4, mu: 0.3, rho: 0.3, judge: 'judge', reranker: 'judge', verifier: 'math', gate: false },
+      ...{ routing: 'split', overlap: 0.5, clip: { min: 0.1, max: 0.9 }, pseudo_labels: {} },
+      control: { kind: 'shuffled' },
+    },
+  },
+  'grpo, rewards drawn at random': {
+    ...reinforcement('grpo', {}),
+    reward: { lambda: 0, mu: 1, judge: 'judge', gate: false, control: { kind: 'random' } },
+  },
+  'reinforce++, one answer a prompt': reinforcement('grpo', { algorithm: 'reinforce++', group_size: 1 }),
+  'dapo, LoRA, few prompts': reinforcement('grpo', {
+    algorithm: 'dapo',
+    overlong_mask: false,
+    dynamic_sampling: 2,
+    lora: { rank: 4, merge: 'every' },
+  }),
+  'sft, many passes a step, LoRA on two projections': sft({
+    lora: { rank: 2, targets: ['q_proj', 'v_proj'] },
+    micro_batch_tokens: 64,
+    recompute: 'cheap',
+  }),
   ppo: reinforcement('ppo', {}),
+  'ppo, many passes a step': reinforcement('ppo', { micro_batch_tokens: 100, minibatches: 3 }),
   'ppo, LoRA, reference reset': reinforcement('ppo', {
     lora: { rank: 4 },
     reference_reset_every: 2,

@@ -7,7 +7,14 @@ import { startService, type Service, type WorkerProcess } from './service.ts'
 import { bringData, evalJob, grpoJob, inState, ppoJob, progressOf, remains, sftJob, until } from './training-jobs.ts'
 
 const STEPS = { grpo: 6, sft: 40 }
-const JOBS = { grpo: grpoJob(), ppo: ppoJob(), sft: sftJob(), eval: evalJob() }
+const JOBS = {
+  grpo: grpoJob(),
+  ppo: ppoJob(),
+  sft: sftJob(),
+  eval: evalJob(),
+  // Adapters and their reference come from the checkpoint, the model under them from where it was.
+  lora: grpoJob({ lora: { rank: 4 }, reference_reset_every: 3, importance_cap: 2 }),
+}
 type Kind = keyof typeof JOBS
 type Remains = Awaited<ReturnType<typeof remains>>
 
@@ -36,6 +43,7 @@ async function undisturbed(s3: S3Options | null): Promise<Record<Kind, Remains>>
     const grpo = await service.api.jobs.create(JOBS.grpo)
     const evaluation = await service.api.jobs.create(JOBS.eval)
     const ppo = await service.api.jobs.create(JOBS.ppo)
+    const lora = await service.api.jobs.create(JOBS.lora)
     service.startWorker()
     service.startWorker()
     return {
@@ -43,6 +51,7 @@ async function undisturbed(s3: S3Options | null): Promise<Record<Kind, Remains>>
       grpo: await remains(service.api, grpo.id),
       eval: await remains(service.api, evaluation.id),
       ppo: await remains(service.api, ppo.id),
+      lora: await remains(service.api, lora.id),
     }
   } finally {
     await service.close()
@@ -92,7 +101,7 @@ function exactResume(s3: () => S3Options | null): void {
   const undisturbedOnce = () => (expected ??= undisturbed(s3()))
 
   test('an undisturbed run reports every step and commits every checkpoint', async () => {
-    const { grpo, ppo, sft } = await undisturbedOnce()
+    const { grpo, ppo, sft, lora } = await undisturbedOnce()
     assert.deepEqual(
       grpo.metrics.map(({ step }) => step),
       [0, 1, 2, 3, 4, 5, 6],
@@ -118,9 +127,19 @@ function exactResume(s3: () => S3Options | null): void {
       'tokenizer_config.json',
       'value_head.safetensors',
     ])
+    assert.deepEqual(Object.keys(lora.bytes), [
+      'adapter_config.json',
+      'adapter_model.safetensors',
+      'config.json',
+      'model.safetensors',
+      'optimizer.safetensors',
+      'reference.safetensors',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ])
     // Training has done something, or equal bytes would say nothing.
     assert.notEqual(grpo.bytes['model.safetensors'], sft.bytes['model.safetensors'])
-    for (const { step, values } of [...grpo.metrics.slice(1), ...ppo.metrics.slice(1)])
+    for (const { step, values } of [grpo, ppo, lora].flatMap(({ metrics }) => metrics.slice(1)))
       assert.ok(values.gradient_norm! > 0, `step ${step}`)
   })
 
@@ -130,7 +149,9 @@ function exactResume(s3: () => S3Options | null): void {
       assert.deepEqual(left, (await undisturbedOnce())[kind])
       assert.equal(attempts, 2)
     })
+  }
 
+  for (const kind of ['grpo', 'ppo', 'sft', 'eval', 'lora'] as const) {
     test(`${kind}: only the process of the job is killed, and the job goes on within seconds`, async () => {
       const { left, attempts, seconds } = await afterLostProcess(kind, s3())
       assert.deepEqual(left, (await undisturbedOnce())[kind])

@@ -34,7 +34,7 @@ export async function runJob(
     judge?: (item: JudgeItem) => number
     resume?: Resume | null
     stopAfter?: number
-    onCheckpoint?: (step: number) => void
+    onCheckpoint?: (checkpoint: Resume) => void
   },
 ): Promise<JobRun> {
   const run: JobRun = { metrics: [], samples: [], events: [], checkpoints: [], result: null }
@@ -57,8 +57,9 @@ export async function runJob(
       mkdirSync(folder)
       write(folder)
       // As JSON, which is all that a manifest keeps.
-      of.onCheckpoint?.(step)
-      run.checkpoints.push({ step, state: JSON.parse(JSON.stringify(state)) as Resume['state'], folder })
+      const checkpoint = { step, state: JSON.parse(JSON.stringify(state)) as Resume['state'], folder }
+      of.onCheckpoint?.(checkpoint)
+      run.checkpoints.push(checkpoint)
     },
     stopRequested: () => (run.metrics.at(-1)?.step ?? 0) >= (of.stopAfter ?? Infinity),
   }
