@@ -84,6 +84,25 @@ test('no program sees what another did', async () => {
   )
 })
 
+test('equal programs at the same time are run once', async () => {
+  const call = (body: string) => sandbox.call({ source: `def solution(): return ${body}`, entry: 'solution', args: [] })
+  const first = call('1 + 1')
+  assert.equal(call('1 + 1'), first)
+  assert.notEqual(call('1 + 2'), first)
+  await first
+  assert.notEqual(call('1 + 1'), first)
+})
+
+test('a program that was done in time counts, though the answer is heard late', async () => {
+  const hasty = new PythonSandbox({ processes: 1, timeoutMs: 500 })
+  const call = (body: string) => hasty.call({ source: `def solution(): return ${body}`, entry: 'solution', args: [] })
+  await call('1')
+  const answer = call('2')
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500)
+  assert.equal((await answer).outcome, 'returned')
+  hasty.close()
+})
+
 describe('what runs too long or grows too large is stopped, and the next program runs', () => {
   for (const [name, body, says] of [
     ['a loop', 'while True:\n  try:\n    while True: pass\n  except BaseException: pass', /longer than 5 s/],

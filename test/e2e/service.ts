@@ -1,6 +1,6 @@
 /** A real API and real workers: the processes that an operator would run. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +22,8 @@ export interface WorkerProcess {
   signalAll(signal: NodeJS.Signals): void
   /** The process of the job under way. */
   jobProcess(): number
+  /** Command lines of the worker and everything that it has started. */
+  processes(): string[]
   /** Its exit status; null where a signal ended it. */
   ended: Promise<number | null>
 }
@@ -99,6 +101,21 @@ function startWorker(env: Record<string, string>): WorkerProcess {
       const [first = ''] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
       return Number(first)
     },
+    processes: () => commandLines(pid),
     ended,
   }
+}
+
+/** Of all processes of a group. */
+function commandLines(group: number): string[] {
+  const groupOf = (stat: string) => Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[2])
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return []
+    try {
+      const belongs = groupOf(readFileSync(`/proc/${pid}/stat`, 'utf8')) === group
+      return belongs ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')] : []
+    } catch {
+      return [] // It has ended meanwhile.
+    }
+  })
 }

@@ -118,6 +118,8 @@ export const answeredRow = v.object({
       correct: v.nullable(v.boolean()),
       reward: v.nullable(v.number()),
       extracted: v.nullable(v.string()),
+      /** Why the verifier refuses it, where more is known than that. */
+      reason: v.optional(v.string()),
       /** Answers of equal value have the same number; −1 states none. */
       value: v.number(),
       /** Null without a judge. */

@@ -22,7 +22,7 @@ const MAX_BYTES = Number(memoryMegabytes) * 1024 * 1024
 /** Memory never shrinks, and is put back before each call: a process whose memory grew by more gives way to a new one. */
 const SPARE_BYTES = 64 * 1024 * 1024
 /** Processor seconds after which it does too, well before the operating system's limit. */
-const WORN_SECONDS = 100
+const WORN_SECONDS = 30
 
 interface Interpreter {
   runPython(source: string): (request: string) => string
