@@ -88,6 +88,8 @@ export interface JobRow {
   tries: number
   /** Grows with each claim; whoever holds an older one has lost the job. */
   fence: number
+  /** Number of the last report of use that was counted under this fence. */
+  usageReports: number
   worker: string | null
   leaseExpiresAt: number
   /** Not to be claimed before. */

@@ -11,7 +11,7 @@ import type { JudgeClient } from '../core/ports.ts'
 import type { EnsembleProvider, Judge } from '../core/schemas/judge.ts'
 import type { Judgment, JudgmentsAnswer } from '../core/schemas/judgment.ts'
 import { takeFromBudget } from '../core/usage/budget.ts'
-import { countScored, type UsageCounts } from '../core/usage/usage.ts'
+import { countScored, type UsageCounts, type UsageReport } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
 import { showJudge } from './judges.ts'
 import type { Caller } from './route.ts'
@@ -149,19 +149,25 @@ async function askEnsemble(
 export async function noteUse(
   deps: Deps,
   asking: Asking,
+  report: UsageReport,
   reference: string,
   used: Omit<UsageCounts, 'cached' | 'cost'>,
 ): Promise<void> {
   const judge = showJudge(await findResource(deps.database, 'judges', asking.tenant, reference, 'judge'))
-  const { tokens, cost } = spentOn(used, judge.price)
-  if (judge.budget) {
-    const refusal = spentBudget(judge, await deps.database.judges.spend(judge.id, { tokens, cost }))
-    if (refusal && used.items > 0) throw refusal
+  const asks = used.items > 0
+  if (asks && judge.budget) {
+    const refusal = spentBudget(judge, judge.spent ?? { tokens: 0, cost: 0 })
+    if (refusal) throw refusal
   }
-  const budget = used.items > 0 ? asking.budget : undefined
+  const budget = asks ? asking.budget : undefined
   const release = await takeFromBudget(deps.ledger, asking, budget, used.items, deps.clock.now())
-  deps.ledger.add(asking, judge.id, { ...used, cached: 0, cost })
-  release()
+  try {
+    const spent = spentOn(used, judge.price)
+    const counts = { ...used, cached: 0, cost: spent.cost }
+    await deps.ledger.addReport(report, asking, judge.id, counts, judge.budget ? spent : null)
+  } finally {
+    release()
+  }
 }
 
 /** What the API answers about scored items. */

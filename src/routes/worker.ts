@@ -314,14 +314,18 @@ export const workerRoutes = [
     summary: 'Tell what a local judge of the job is used for',
     description:
       'A worker asks a local judge itself. It posts the `items` before, which is refused where a budget does not allow for ' +
-      'them, and the rest after.',
+      'them, and the rest after. A report that comes again counts once.',
     body: schemas.judgeUsageRequest,
-    example: { fence: 1, judge: 'judge_…', items: 64 },
+    example: { fence: 1, report: 1, judge: 'judge_…', items: 64 },
     response: schemas.accepted,
     async handler({ deps, caller, params: { id }, body }) {
-      const { fence, judge, prompt_tokens: promptTokens, completion_tokens: completionTokens, ...counts } = body
-      const asking = await askingOf(deps, await leasedJob(deps, caller, id, fence), judge)
-      await noteUse(deps, asking, judge, { ...counts, promptTokens, completionTokens })
+      const { fence, report, judge, prompt_tokens: promptTokens, completion_tokens: completionTokens, ...counts } = body
+      const job = await leasedJob(deps, caller, id, fence)
+      const asking = await askingOf(deps, job, judge)
+      if (report > job.usageReports) {
+        const used = { ...counts, promptTokens, completionTokens }
+        await noteUse(deps, asking, { job: id, fence, number: report }, judge, used)
+      }
       return { accepted: counts.items }
     },
   }),

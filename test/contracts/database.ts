@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { rateWindowsContract } from './rate-windows.ts'
 import { NOTHING_USED, usageId } from '../../src/core/usage/usage.ts'
-import type { Claim, Database, JobRow } from '../../src/core/database.ts'
+import type { Claim, Database, JobRow, JudgeBody, Spent } from '../../src/core/database.ts'
 import type { SftSpec } from '../../src/core/schemas/sft.ts'
 
 const spec = {
@@ -87,6 +87,35 @@ export function databaseContract(
     )
     assert.equal((await usage.list('t', { ...days, limit: 1, after: usageId(byJob) })).rows[0].job, 'job_2')
     await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'not_found' })
+  })
+
+  test('the ledger: a report of a lease counts once, and with its fence ends', async () => {
+    const database = await open()
+    const { judges, usage } = database
+    await judges.insert({ ...resource('judge_1', null), body: { budget: { tokens: 100 } } as JudgeBody })
+    await jobIn(database, 'job_1')
+    const row = {
+      ...NOTHING_USED, tenant: 't', day: '2026-11-25', payer: 'key_1', judge: 'judge_1', job: 'job_1', items: 4, promptTokens: 30,
+    } // prettier-ignore
+    const spent = { tokens: 30, cost: 0.5 }
+    const report = (fence: number, number: number, of: Spent | null = spent) =>
+      usage.addReport({ job: 'job_1', fence, number }, row, of)
+    const counted = async () => [
+      (await usage.spent({ tenant: 't', key: 'key_1' }, row.day)).items,
+      (await judges.find('t', 'judge_1'))!.body.spent ?? null,
+    ]
+    assert.equal(await report(1, 1), false, 'no lease yet')
+    const { fence } = (await claim(database, 2000))!
+    assert.deepEqual(await Promise.all([report(fence, 1), report(fence, 1)]), [true, false])
+    assert.equal(await report(fence, 1), false)
+    assert.deepEqual(await counted(), [4, spent])
+    assert.equal(await report(fence, 2, null), true)
+    assert.deepEqual([await report(fence, 1), await report(fence, 2)], [false, false])
+    assert.deepEqual(await counted(), [8, spent], 'of a judge without budget nothing is spent')
+    const next = (await claim(database, 9000))!
+    assert.equal(await report(fence, 3), false, 'the lease is lost')
+    assert.deepEqual([await report(next.fence, 1), await report(next.fence, 1)], [true, false])
+    assert.deepEqual(await counted(), [12, { tokens: 60, cost: 1 }])
   })
 
   test('lists go newest first, page by page, and know a bad cursor', async () => {

@@ -332,23 +332,26 @@ export function judgesContract(
     const local = { provider: { type: 'local', model: 'small' }, price: { input: 1000, output: 0 } }
     await create(api, { name: 'j', ...local, budget: { tokens: 50 } })
     const { id, fence, mine, judgeId } = await jobOf(api, { items: 6, per: 'day' })
-    const note = (more: object, status = 200) =>
-      post(api, id, 'judge-usage', { fence, judge: judgeId, ...more }, status)
-    await note({ items: 4 })
-    await note({ abstained: 1, prompt_tokens: 40 })
-    assert.match((await note({ items: 3 }, 429)).error.message, /6 items a day; 4 are used/)
-    await note({ items: 2 })
-    await note({ prompt_tokens: 20 })
+    const note = (report: number, more: object, status = 200) =>
+      post(api, id, 'judge-usage', { fence, report, judge: judgeId, ...more }, status)
+    await note(1, { items: 4 })
+    await note(2, { abstained: 1, prompt_tokens: 40 })
+    await note(2, { abstained: 1, prompt_tokens: 40 })
+    assert.match((await note(3, { items: 3 }, 429)).error.message, /6 items a day; 4 are used/)
+    await note(3, { items: 2 })
+    await note(3, { items: 2 })
+    await note(4, { prompt_tokens: 20 })
+    await note(1, { items: 4 })
     const { data } = await api.json('/v1/usage', { key: mine.key })
     assert.deepEqual([data.length, data[0].job, data[0].items, data[0].abstained], [1, id, 6, 1])
     assert.deepEqual([data[0].prompt_tokens, data[0].cost], [60, 0.06])
     assert.deepEqual((await api.json('/v1/judges/j')).spent, { tokens: 60, cost: 0.06 })
     api.clock.time += 86_400_000
     const renewed = (await lease(api)).fence
-    const spent = await post(api, id, 'judge-usage', { fence: renewed, judge: judgeId, items: 1 }, 429)
+    const spent = await post(api, id, 'judge-usage', { fence: renewed, report: 1, judge: judgeId, items: 1 }, 429)
     assert.match(spent.error.message, /has spent its budget of 50 tokens/)
     const other = await create(api, { name: 'other' })
-    await post(api, id, 'judge-usage', { fence: renewed, judge: other.id, items: 1 }, 422)
-    await post(api, id, 'judge-usage', { fence, judge: judgeId, items: 1 }, 409)
+    await post(api, id, 'judge-usage', { fence: renewed, report: 1, judge: other.id, items: 1 }, 422)
+    await post(api, id, 'judge-usage', { fence, report: 5, judge: judgeId, items: 1 }, 409)
   })
 }

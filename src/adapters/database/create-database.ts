@@ -9,7 +9,6 @@ import type {
   KeyTable,
   ModelBody,
   ResourceRow,
-  Spent,
 } from '../../core/database.ts'
 import type { CachedJudgment } from '../../core/judges/score.ts'
 import type { JudgmentTable } from '../../core/judges/counted-cache.ts'
@@ -17,6 +16,7 @@ import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import { checkpointTable } from './checkpoint-table.ts'
 import { jobTable } from './job-table.ts'
+import { addToSpent } from './judge-spending.ts'
 import { rateWindowsTable } from './rate-windows-table.ts'
 import { resourceTable } from './resource-table.ts'
 import * as tables from './tables.ts'
@@ -62,16 +62,9 @@ function judgeTable(db: DrizzleD1Database): JudgeTable {
         .set({ body: body as never })
         .where(and(eq(t.tenant, tenant), eq(t.id, id)))
     },
-    async spend(id, { tokens, cost }) {
-      const sum = (name: keyof Spent, more: number) =>
-        sql`coalesce(json_extract(${t.body}, ${`$.spent.${name}`}), 0) + ${more}`
-      const spent = sql`json_object('tokens', ${sum('tokens', tokens)}, 'cost', ${sum('cost', cost)})`
-      const [row] = await db
-        .update(t)
-        .set({ body: sql`json_set(${t.body}, '$.spent', ${spent})` as never })
-        .where(eq(t.id, id))
-        .returning({ body: t.body })
-      return row?.body.spent ?? { tokens, cost }
+    async spend(id, more) {
+      const [row] = await addToSpent(db, id, more)
+      return row?.body.spent ?? more
     },
   }
 }

@@ -79,6 +79,7 @@ export function jobTable(db: DrizzleD1Database): JobTable {
           state: 'running',
           worker,
           fence: sql`fence + 1`,
+          usageReports: 0,
           attempt: sql`attempt + 1`,
           tries: sql`tries + 1`,
           revision: sql`revision + 1`,

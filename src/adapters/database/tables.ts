@@ -52,6 +52,8 @@ export const jobs = sqliteTable(
     attempt: integer().notNull().default(0),
     tries: integer().notNull().default(0),
     fence: integer().notNull().default(0),
+    /** Reports of use that this lease has had counted. */
+    usageReports: integer('usage_reports').notNull().default(0),
     worker: text(),
     leaseExpiresAt: integer('lease_expires_at').notNull().default(0),
     notBefore: integer('not_before').notNull().default(0),

@@ -1,26 +1,56 @@
-import { and, asc, between, desc, eq, gte, lt, ne, or, sql } from 'drizzle-orm'
+import { and, asc, between, desc, eq, gte, lt, ne, or, sql, type SQL } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { GavelError } from '../../core/errors.ts'
-import type { UsageTable } from '../../core/usage/usage.ts'
+import type { UsageRow, UsageTable } from '../../core/usage/usage.ts'
+import { addToSpent } from './judge-spending.ts'
 import { paged } from './resource-table.ts'
-import { usage } from './tables.ts'
+import { jobs, usage } from './tables.ts'
+
+const plus = (column: AnySQLiteColumn) => sql`${column} + excluded.${sql.identifier(column.name)}`
+/** What comes of a row that is there already. */
+const ADDED = {
+  items: plus(usage.items),
+  cached: plus(usage.cached),
+  abstained: plus(usage.abstained),
+  failed: plus(usage.failed),
+  promptTokens: plus(usage.promptTokens),
+  completionTokens: plus(usage.completionTokens),
+  cost: plus(usage.cost),
+}
 
 export function usageTable(db: DrizzleD1Database): UsageTable {
   const t = usage
+  /** A statement that adds rows to what there is, where a condition holds. */
+  const addWhere = (rows: readonly UsageRow[], condition: SQL) =>
+    db
+      .insert(t)
+      .select(
+        sql`SELECT value ->> 'tenant', value ->> 'day', value ->> 'payer', value ->> 'judge', value ->> 'job',
+          value ->> 'items', value ->> 'cached', value ->> 'abstained', value ->> 'failed', value ->> 'promptTokens',
+          value ->> 'completionTokens', value ->> 'cost'
+        FROM json_each(${JSON.stringify(rows)}) WHERE ${condition}`,
+      )
+      .onConflictDoUpdate({ target: [t.tenant, t.day, t.payer, t.judge, t.job], set: ADDED })
+
   return {
     async add(rows) {
-      await db.run(sql`
-        INSERT INTO usage (tenant, day, payer, judge, job, items, cached, abstained, failed, prompt_tokens, completion_tokens, cost)
-        SELECT value ->> 'tenant', value ->> 'day', value ->> 'payer', value ->> 'judge', value ->> 'job', value ->> 'items',
-          value ->> 'cached', value ->> 'abstained', value ->> 'failed', value ->> 'promptTokens',
-          value ->> 'completionTokens', value ->> 'cost'
-        FROM json_each(${JSON.stringify(rows)}) WHERE true
-        ON CONFLICT (tenant, day, payer, judge, job) DO UPDATE SET
-          items = items + excluded.items, cached = cached + excluded.cached,
-          abstained = abstained + excluded.abstained, failed = failed + excluded.failed,
-          prompt_tokens = prompt_tokens + excluded.prompt_tokens,
-          completion_tokens = completion_tokens + excluded.completion_tokens, cost = cost + excluded.cost`)
+      await addWhere(rows, sql`true`)
+    },
+
+    async addReport({ job, fence, number }, row, spent) {
+      const isNew = sql`EXISTS (SELECT 1 FROM jobs WHERE id = ${job} AND fence = ${fence} AND usage_reports < ${number})`
+      // The first that runs decides, and the last makes it no news any more: all of it is one transaction.
+      const noted = db
+        .update(jobs)
+        .set({ usageReports: number })
+        .where(and(eq(jobs.id, job), isNew))
+        .returning({ id: jobs.id })
+      const added = addWhere([row], isNew)
+      const results = spent
+        ? await db.batch([added, addToSpent(db, row.judge, spent, isNew), noted])
+        : await db.batch([added, noted])
+      return (results.at(-1) as unknown[]).length > 0
     },
 
     async spent({ tenant, key }, sinceDay) {

@@ -155,6 +155,11 @@ export const workerJudgmentsRequest = fields({
 const used = (description: string) => v.optional(integer(0, Number.MAX_SAFE_INTEGER, description), 0)
 export const judgeUsageRequest = fields({
   fence,
+  report: integer(
+    1,
+    Number.MAX_SAFE_INTEGER,
+    'Number of the report, which grows with each under this fence. One that was counted before is not counted again.',
+  ),
   judge: reference("A local judge of the job's inputs, or of its ensemble's, by id."),
   items: used('Answers that it is about to be asked about.'),
   abstained: used('Answers that it gave no verdict on.'),

@@ -1,3 +1,4 @@
+import type { Spent } from '../database.ts'
 import type { Clock } from '../ports.ts'
 import {
   dayOf,
@@ -6,6 +7,7 @@ import {
   usageId,
   type Payer,
   type UsageCounts,
+  type UsageReport,
   type UsageRow,
   type UsageTable,
 } from './usage.ts'
@@ -38,6 +40,21 @@ export class Ledger {
     const total = judge === '' ? 'verified' : 'judged'
     this.totals[total] = sumOf(this.totals[total], counts)
     addTo(this.#pending, { tenant, day: dayOf(this.#clock.now()), payer: key, judge, job, ...counts })
+  }
+
+  /**
+   * Enters what a worker reports, once, and at once: that it was counted must not be lost where the worker knows it was.
+   * @param spent what goes to the judge's budget, where it has one
+   */
+  async addReport(
+    report: UsageReport,
+    { tenant, key }: Payer,
+    judge: string,
+    counts: UsageCounts,
+    spent: Spent | null,
+  ) {
+    const row = { tenant, day: dayOf(this.#clock.now()), payer: key, judge, job: report.job, ...counts }
+    if (await this.#table.addReport(report, row, spent)) this.totals.judged = sumOf(this.totals.judged, counts)
   }
 
   /** Writes what is pending; resolves when that, and what was being written, is in the database. */

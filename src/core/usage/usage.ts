@@ -1,4 +1,4 @@
-import type { Page, Paged } from '../database.ts'
+import type { Page, Paged, Spent } from '../database.ts'
 import type { ScoredItem } from '../judges/score.ts'
 
 /** Who pays: an API key, itself or by a job that it made. */
@@ -37,10 +37,23 @@ export interface UsageRow extends UsageCounts {
   job: string
 }
 
+/** What a worker says that a local judge was used for. A report counts once, however often it comes. */
+export interface UsageReport {
+  job: string
+  fence: number
+  /** Grows with each report under a fence. */
+  number: number
+}
+
 /** Where the ledger is kept. */
 export interface UsageTable {
   /** Adds to what there is, all rows in one statement. */
   add(rows: readonly UsageRow[]): Promise<void>
+  /**
+   * Adds what a report says, unless it was counted before or its lease is lost; answers whether it did.
+   * @param spent what goes to the judge's budget, where it has one
+   */
+  addReport(report: UsageReport, row: UsageRow, spent: Spent | null): Promise<boolean>
   /** What a key and its jobs have used of all judges since a day, verification apart. */
   spent(payer: Payer, sinceDay: string): Promise<UsageCounts>
   /** Newest day first; of one key where one is given. The cursor is {@link usageId}. */

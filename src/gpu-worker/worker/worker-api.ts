@@ -45,6 +45,7 @@ export class WorkerApi {
       const response = await this.request(`/v1/worker/jobs/${id}/${what}`, { fence, ...body }, options)
       return (response.status === 204 ? undefined : await response.json()) as T
     }
+    let reports = 0
     return {
       /** Asks once: the next beat is the repetition. */
       heartbeat: () => post<HeartbeatAnswer>('heartbeat', {}, { tries: 1, signal: AbortSignal.timeout(HEARTBEAT_MS) }),
@@ -57,9 +58,10 @@ export class WorkerApi {
       complete: (result: Record<string, unknown>) => post('complete', { result }),
       fail: (error: JobError, retryable: boolean) => post('fail', { error, retryable }),
       release: () => post('release', {}),
-      /** What a local judge is used for. A repeated call may count twice. */
+      /** What a local judge is used for. */
       used: (judge: string, { items, abstained, failed, promptTokens, completionTokens }: UsageCounts) =>
         post('judge-usage', {
+          report: ++reports,
           judge,
           items,
           abstained,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { GavelError } from '../../../src/core/errors.ts'
+import { NOTHING_USED } from '../../../src/core/usage/usage.ts'
 import { LeaseLost, WorkerApi } from '../../../src/gpu-worker/worker/worker-api.ts'
 
 type Answer = Response | Error
@@ -90,6 +91,18 @@ describe('WorkerApi', () => {
         ['http://gavel.test/v1/worker/jobs/job_1/objects/x?fence=3', 'Bearer gvl_key'],
         ['https://store.test/x', null],
       ],
+    )
+  })
+
+  test('a report of use keeps its number when it is sent again', async () => {
+    const { job, asked } = scripted(Response.json({}), unreachable, Response.json({}))
+    const used = { ...NOTHING_USED, items: 4 }
+    await job.used('judge_1', used)
+    await job.used('judge_1', used)
+    const bodies = (await Promise.all(asked.map((request) => request.json()))) as { report: number }[]
+    assert.deepEqual(
+      bodies.map(({ report }) => report),
+      [1, 2, 2],
     )
   })
 

@@ -1,0 +1,1 @@
+ALTER TABLE `jobs` ADD `usage_reports` integer DEFAULT 0 NOT NULL;
