@@ -10,7 +10,7 @@ import type { JudgeItem } from '../core/judges/template.ts'
 import type { JudgeClient } from '../core/ports.ts'
 import type { EnsembleProvider, Judge } from '../core/schemas/judge.ts'
 import type { Judgment, JudgmentsAnswer } from '../core/schemas/judgment.ts'
-import { takeFromBudget } from '../core/usage/budget.ts'
+import { refuseBeyond, takeFromBudget } from '../core/usage/budget.ts'
 import { countScored, type UsageCounts, type UsageReport } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
 import { showJudge } from './judges.ts'
@@ -37,7 +37,7 @@ export interface OpenJudge {
  * A tenant's judge by id or name, to be asked about so many items.
  * @param param the field that named the judge
  * @throws GavelError `not_found` when there is no such judge, `unprocessable` when it is an ensemble, which has no model of its own;
- *   `budget_spent` when the budget does not allow for it
+ *   `budget_spent` when the budget does not allow for it, `too_large` when it never would
  */
 export async function openJudge(
   deps: Deps,
@@ -100,7 +100,7 @@ export interface Asked {
  * asked at the same time.
  * @param param the field that named the judge
  * @throws GavelError `not_found` when there is no such judge, `unavailable_here` when it cannot be asked from here,
- *   `budget_spent` when the budget does not allow for it
+ *   `budget_spent` when the budget does not allow for it, `too_large` when it never would
  */
 export async function askJudge(
   deps: Deps,
@@ -132,6 +132,7 @@ async function askEnsemble(
   items: JudgeItem[],
   signal?: AbortSignal,
 ): Promise<Asked> {
+  refuseBeyond(asking.budget, asking, items.length * ensemble.judges.length)
   const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, signal)))
   const members = asked.map(({ scored }) => scored)
   const scored = combineJudges(ensemble, members).map((item, i) => {

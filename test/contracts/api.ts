@@ -226,7 +226,11 @@ export function apiContract(
       const refused = await ask(['5', '6'], 429)
       assert.match(refused.error.message, /3 items a day; 2 are used/)
       await ask(['5'])
+      await ask(['5'])
       assert.equal(counting.current.asked, 2)
+      await ask(['7'])
+      const beyond = await ask(['5', '7', '8', '9'], 413)
+      assert.match(beyond.error.message, /brings 4 items .* 3 items a day: it can never pass\. Split it .* at most 3/)
       const rewards = {
         reward: { lambda: 1, verifier: 'math' },
         items: [{ prompt: 'q', completion: '5', answer: '5' }],
@@ -234,7 +238,7 @@ export function apiContract(
       await api.json('/v1/rewards', { key: mine.key, json: rewards })
       const response = await api.request('/v1/judgments', {
         key: mine.key,
-        json: { judge: 'j', items: [{ question: 'q', answer: '5' }] },
+        json: { judge: 'j', items: [{ question: 'q', answer: '8' }] },
       })
       assert.deepEqual([response.status, response.headers.get('retry-after')], [429, '86400'])
       assert.equal(response.headers.get('x-should-retry'), 'false')
@@ -247,8 +251,8 @@ export function apiContract(
           cached: 0, abstained: 0, failed: 0, prompt_tokens: 0, completion_tokens: 0, cost: 0,
         },
         {
-          id: `2026-01-01/${mine.id}/${id}`, object: 'usage', day: '2026-01-01', key: mine.id, job: null, judge: id, items: 3,
-          cached: 1, abstained: 1, failed: 0, prompt_tokens: 18, completion_tokens: 2, cost: 0,
+          id: `2026-01-01/${mine.id}/${id}`, object: 'usage', day: '2026-01-01', key: mine.id, job: null, judge: id, items: 5,
+          cached: 2, abstained: 1, failed: 0, prompt_tokens: 27, completion_tokens: 3, cost: 0,
         },
       ]) // prettier-ignore
       const all = await api.json('/v1/usage?limit=1')

@@ -276,7 +276,7 @@ export function judgesContract(
     await create(api, { name: 'j' })
     const { id, fence, mine, judgeId, judge } = await jobOf(api, { items: 4, per: 'day' })
     await judge(['5', '4'])
-    await ask(api, 'j', ['5'], 200, mine.key)
+    await ask(api, 'j', ['5', '6'], 200, mine.key)
     const { error } = await judge(['51', '52'], 429)
     assert.equal(error.code, 'budget_spent')
     assert.match(error.message, /key that made this job is 4 items a day; 3 are used.*resume the job then/)
@@ -286,7 +286,7 @@ export function judgesContract(
     assert.deepEqual(
       data.map(({ key, job, judge, items }: Record<string, unknown>) => [key, job, judge, items]),
       [
-        [mine.id, null, judgeId, 1],
+        [mine.id, null, judgeId, 2],
         [mine.id, id, judgeId, 2],
       ],
     )
@@ -302,7 +302,10 @@ export function judgesContract(
     const later = (answers: string[], status = 200) =>
       post(api, id, 'judgments', { fence: again.fence, judge: judgeId, items: answers.map(item) }, status)
     await later(['51', '52'])
+    await later(['51', '52'])
     await later(['53', '54', '55'], 429)
+    const never = await later(['53', '54', '55', '56', '57'], 413)
+    assert.match(never.error.message, /5 answers .*4 items a day: it can never go on/)
   })
 
   check(

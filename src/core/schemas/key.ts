@@ -23,7 +23,7 @@ export type KeyRate = v.InferOutput<typeof keyRate>
 
 export const keyBudget = v.pipe(
   fields({
-    items: v.optional(integer(1, 1e12, 'Items put before judges.')),
+    items: v.optional(integer(1, 1e12, 'Items put before judges, but for those known from before.')),
     tokens: v.optional(integer(1, 1e15, "Tokens of judges' prompts and answers.")),
     cost: v.optional(number(1e-6, 1e9, 'US dollars, by the prices that judges were created with.')),
     per: v.pipe(v.picklist(['day', 'month']), v.description('When it is renewed: days and months of UTC.')),

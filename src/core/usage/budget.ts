@@ -3,9 +3,9 @@ import type { KeyBudget } from '../schemas/key.ts'
 import type { Ledger } from './ledger.ts'
 import { dayOf, type Payer, type UsageCounts } from './usage.ts'
 
-/** What a budget may cap, and how much of it was used. */
+/** What a budget may cap, and how much of it was used. What was known from before costs nothing. */
 const USED = {
-  items: ({ items }) => items,
+  items: ({ items, cached }) => items - cached,
   tokens: ({ promptTokens, completionTokens }) => promptTokens + completionTokens,
   cost: ({ cost }) => cost,
 } satisfies Record<Exclude<keyof KeyBudget, 'per'>, (used: UsageCounts) => number>
@@ -25,7 +25,8 @@ const PERIODS = {
  * beforehand, so that a budget of items is never exceeded within one process; tokens and cost are known only afterwards,
  * so that those may be exceeded by what is under way when they run out.
  *
- * @throws GavelError `budget_spent`, with the seconds until the budget is renewed, when it does not allow for them
+ * @throws GavelError `budget_spent`, with the seconds until the budget is renewed, when it does not allow for them;
+ *   `too_large` when it never would
  */
 export async function takeFromBudget(
   ledger: Ledger,
@@ -35,6 +36,7 @@ export async function takeFromBudget(
   now: number,
 ): Promise<() => void> {
   if (!budget) return () => {}
+  refuseBeyond(budget, payer, items)
   const { first, ends } = PERIODS[budget.per](now)
   // Held before the ledger is read: of two requests at the same time, each sees the other.
   const release = ledger.hold(payer, items)
@@ -59,4 +61,15 @@ export async function takeFromBudget(
     release()
     throw error
   }
+}
+
+/** @throws GavelError `too_large` for more items at once than a budget ever allows for: no wait would help */
+export function refuseBeyond(budget: KeyBudget | undefined, { job }: Payer, items: number): void {
+  if (budget?.items === undefined || items <= budget.items) return
+  const { items: cap, per } = budget
+  const message =
+    job === undefined
+      ? `The request brings ${items} items before judges, and the budget of this key is ${cap} items a ${per}: it can never pass. Split it into requests of at most ${cap}, or use a key with a larger budget.`
+      : `The job brings ${items} answers before judges at once, and the budget of the key that made it is ${cap} items a ${per}: it can never go on. Make the job anew with a key that has a larger budget, or with fewer answers a step.`
+  throw new GavelError('too_large', message, { param: 'body' })
 }

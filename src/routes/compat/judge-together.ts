@@ -1,3 +1,4 @@
+import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { askJudge, type Asking } from '../ask-judge.ts'
@@ -42,7 +43,10 @@ export async function judgeTogether(
     try {
       share(batch, await ask(sortedByQuestion(batch)))
     } catch (error) {
-      for (const { reject } of batch) reject(error)
+      // What a budget does not allow for together it may allow for one by one.
+      const isTooMuch = error instanceof GavelError && (error.code === 'budget_spent' || error.code === 'too_large')
+      if (isTooMuch && batch.length > 1) for (const one of batch) await ask(one.items).then(one.resolve, one.reject)
+      else for (const { reject } of batch) reject(error)
     }
   }
   return new Promise<ScoredItem[]>((resolve, reject) => {

@@ -1,0 +1,98 @@
+/** What budgets and rates refuse, and what clients make of it: OpenAI's own, and many of one sample at once. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import OpenAI from 'openai'
+import { testApp, type TestApp } from '../helpers/test-app.ts'
+import { countingJudge } from '../contracts/api.ts'
+
+const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+
+/** An API with a judge, and a key with these limits. */
+async function limited(limits: object): Promise<{ app: TestApp; key: string }> {
+  const app = await testApp({ judgeClient: countingJudge().judgeClient, judgeWindowMs: 5 })
+  await app.json('/v1/judges', { json: { name: 'j', provider } })
+  const { key } = await app.json('/v1/keys', { json: { scopes: ['judge'], ...limits } })
+  return { app, key: key as string }
+}
+
+/** OpenAI's client as it comes, which repeats what it may. Each request takes `ms` of the server's time. */
+function official({ app, key }: { app: TestApp; key: string }, ms = 0) {
+  const statuses: number[] = []
+  const fetchApp = async (url: string | URL | Request, init?: RequestInit) => {
+    app.clock.time += ms
+    const headers = Object.fromEntries(new Headers(init?.headers))
+    const { pathname } = new URL(String(url))
+    const response = await app.request(pathname, { method: 'POST', headers, body: init?.body as BodyInit, key })
+    statuses.push(response.status)
+    return response
+  }
+  const client = new OpenAI({ apiKey: key, baseURL: 'http://gavel.test/v1', fetch: fetchApp })
+  const ask = (...answers: string[]) =>
+    client.post('/judgments', { body: { judge: 'j', items: answers.map((answer) => ({ question: 'q', answer })) } })
+  return { ask, statuses }
+}
+
+test('a batch beyond the whole budget is refused for good, with what to do; the client asks once', async () => {
+  const service = await limited({ budget: { items: 2, per: 'day' } })
+  const { ask, statuses } = official(service)
+  await assert.rejects(ask('1', '2', '3'), (error: InstanceType<typeof OpenAI.APIError>) => {
+    assert.deepEqual([error.status, error.code, error.headers!.get('retry-after')], [413, 'too_large', null])
+    assert.match(
+      error.message,
+      /brings 3 items .*2 items a day: it can never pass\. Split it into requests of at most 2/,
+    )
+    return true
+  })
+  assert.deepEqual(statuses, [413])
+  await ask('1', '2')
+  service.app.close()
+})
+
+test('an ensemble asks each of its judges: more than the budget of a key allows for is refused before any is asked', async () => {
+  const { app, key } = await limited({ budget: { items: 5, per: 'day' } })
+  await app.json('/v1/judges', { json: { name: 'k', provider } })
+  await app.json('/v1/judges', { json: { name: 'both', provider: { type: 'ensemble', judges: ['j', 'k'] } } })
+  const ask = (count: number, status: number) => {
+    const items = Array.from({ length: count }, (_, i) => ({ question: 'q', answer: String(i) }))
+    return app.json('/v1/judgments', { key, json: { judge: 'both', items } }, status)
+  }
+  assert.match((await ask(3, 413)).error.message, /brings 6 items/)
+  await ask(2, 200)
+  await ask(2, 429)
+  app.clock.time += 86_400_000
+  for (let i = 0; i < 3; i++) await ask(2, 200)
+  app.close()
+})
+
+test('a budget that is used up is not waited for; a rate is, as long as it says', async () => {
+  const spent = await limited({ budget: { items: 2, per: 'month' } })
+  const once = official(spent)
+  await once.ask('1', '2')
+  await assert.rejects(once.ask('3'), { status: 429, code: 'budget_spent' })
+  assert.deepEqual(once.statuses, [200, 429])
+  spent.app.close()
+
+  const busy = await limited({ rate: { items: 1, seconds: 2 } })
+  const patient = official(busy, 1000)
+  for (const answer of ['1', '2', '3']) await patient.ask(answer)
+  assert.deepEqual(
+    patient.statuses.filter((status) => status === 200),
+    [200, 200, 200],
+  )
+  assert.ok(patient.statuses.includes(429))
+  busy.app.close()
+})
+
+test('of many clients of one sample each, a budget serves as many as it has items', async () => {
+  const { app, key } = await limited({ budget: { items: 10, per: 'day' } })
+  const answers = Array.from({ length: 24 }, (_, i) => `It is ${i}.`)
+  const statuses = await Promise.all(
+    answers.map(async (response) => {
+      const json = { prompt: 'How many?', response, label: null }
+      return (await app.request('/compat/slime/j', { key, json })).status
+    }),
+  )
+  assert.equal(statuses.filter((status) => status === 200).length, 10, statuses.join(' '))
+  assert.equal(statuses.filter((status) => status === 429).length, 14)
+  app.close()
+})
