@@ -158,7 +158,7 @@ export interface JobTable {
   swap(before: JobRow, patch: JobPatch, now: number): Promise<boolean>
   /** Running jobs whose lease ran out before `now`. */
   expired(now: number): Promise<JobRow[]>
-  /** Ids of unfinished jobs whose spec names the resource. */
+  /** Ids of unfinished jobs that need the resource: by name, or since a judge or a model that they need is made of it. */
   activeWith(tenant: string, resourceId: string): Promise<string[]>
   remove(tenant: string, id: string, now: number): Promise<boolean>
 

@@ -19,7 +19,7 @@ export async function removeResource<K extends 'judges' | 'recipes' | 'datasets'
   return row
 }
 
-/** @throws GavelError `conflict` naming the unfinished jobs whose spec names the resource */
+/** @throws GavelError `conflict` naming the unfinished jobs that need the resource, themselves or by what is made of it */
 export async function refuseWhileUsed(deps: Deps, tenant: string, id: string): Promise<void> {
   const jobs = await deps.database.jobs.activeWith(tenant, id)
   if (jobs.length === 0) return

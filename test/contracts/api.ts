@@ -454,6 +454,22 @@ export function apiContract(
     await api.json(`/v1/datasets/${dataset}`, { method: 'DELETE' }, 409)
   })
 
+  check('jobs: what their judge is made of stays until they have ended', async (api) => {
+    const dataset = await studentAndData(api)
+    const model = await api.json('/v1/models', { json: { name: 'small', source: { type: 'local', path: '/small' } } })
+    const local = { name: 'small', provider: { type: 'local', model: 'small' } }
+    const small = await api.json('/v1/judges', { json: local })
+    await api.json('/v1/judges', { json: { name: 'j', ...judge } })
+    await api.json('/v1/judges', { json: { name: 'both', provider: { type: 'ensemble', judges: ['small', 'j'] } } })
+    const job = await api.json('/v1/jobs', { json: { type: 'judge.audit', judge: 'both', dataset } })
+    for (const path of [`/v1/models/${model.id}`, `/v1/judges/${small.id}`]) {
+      const { error } = await api.json(path, { method: 'DELETE' }, 409)
+      assert.match(error.message, new RegExp(`is used by ${job.id}\\. Wait for them to end or cancel them`))
+    }
+    await api.json(`/v1/jobs/${job.id}/cancel`, { method: 'POST' })
+    for (const path of [`/v1/models/${model.id}`, `/v1/judges/${small.id}`]) await api.json(path, { method: 'DELETE' })
+  })
+
   check('jobs: what their data cannot do is refused by field', async (api) => {
     await studentAndData(api)
     const headers = { 'content-type': 'application/jsonl' }

@@ -323,6 +323,37 @@ export function databaseContract(
     assert.deepEqual(await database.jobs.activeWith('t', 'ds_x'), [])
   })
 
+  test('active jobs are found by what their judges and models are made of', async () => {
+    const { judges, jobs, models } = await open()
+    await models.insert({
+      ...resource('model_1', null),
+      body: { source: { type: 'checkpoint', checkpoint: 'ckpt_1' } },
+    })
+    const madeOf = (provider: object) => ({ provider }) as JudgeBody
+    const judge = (id: string, provider: object, tenant = 't') =>
+      judges.insert({ ...resource(id, null, tenant), body: madeOf(provider) })
+    await judge('judge_1', { type: 'local', model: 'model_1' })
+    await judge('judge_2', { type: 'openai', model: 'model_1_of_another_kind' })
+    await judge('judge_3', { type: 'ensemble', judges: ['judge_1', 'judge_2'] })
+    await judge('judge_4', { type: 'local', model: 'model_1' }, 'other')
+    await jobs.insert(
+      {
+        id: 'job_a',
+        tenant: 't',
+        key: null,
+        name: null,
+        type: 'eval',
+        spec: { judge: 'judge_3' } as never,
+        createdAt: 1,
+      },
+      null,
+    )
+    for (const id of ['judge_3', 'judge_2', 'judge_1', 'model_1', 'ckpt_1'])
+      assert.deepEqual(await jobs.activeWith('t', id), ['job_a'], id)
+    for (const id of ['judge_4', 'model_1_of', 'ckpt_2']) assert.deepEqual(await jobs.activeWith('t', id), [], id)
+    assert.deepEqual(await jobs.activeWith('other', 'model_1'), [])
+  })
+
   test('judgments are remembered, thousands at a time', async () => {
     const { judgments } = await open()
     const entries = new Map(

@@ -112,17 +112,22 @@ export function jobTable(db: DrizzleD1Database): JobTable {
         .limit(100),
 
     async activeWith(tenant, resourceId) {
-      const rows = await db
-        .select({ id: jobs.id })
-        .from(jobs)
-        .where(
-          and(
-            inArray(jobs.state, ['queued', 'running', 'paused']),
-            eq(jobs.tenant, tenant),
-            sql`instr(${jobs.spec}, ${JSON.stringify(resourceId)}) > 0`,
+      // A spec names what it needs as JSON strings, and so do the bodies of models (their checkpoint) and judges (their
+      // model, or the judges of an ensemble).
+      const rows = await db.all<{ id: string }>(sql`
+        WITH RECURSIVE
+          made AS (
+            SELECT id, body FROM models WHERE tenant = ${tenant} AND deleted_at IS NULL
+            UNION ALL SELECT id, body FROM judges WHERE tenant = ${tenant} AND deleted_at IS NULL
           ),
-        )
-        .limit(10)
+          needed (name) AS (
+            SELECT ${JSON.stringify(resourceId)}
+            UNION SELECT json_quote(made.id) FROM made JOIN needed ON instr(made.body, needed.name) > 0
+          )
+        SELECT id FROM jobs
+        WHERE state IN ('queued', 'running', 'paused') AND tenant = ${tenant}
+          AND EXISTS (SELECT 1 FROM needed WHERE instr(spec, needed.name) > 0)
+        ORDER BY seq LIMIT 10`)
       return rows.map((row) => row.id)
     },
 
