@@ -1,4 +1,6 @@
 /** Every dependency on the outside world, as an interface. Adapters implement them; core only names them. */
+import type { LabelTokens } from './judges/labels.ts'
+
 export type { Database } from './database.ts'
 
 /** Wall-clock time in milliseconds since the epoch. */
@@ -81,4 +83,6 @@ export interface FirstTokenLogprobs {
  */
 export interface JudgeClient {
   firstTokenLogprobs(requests: JudgeRequest[], signal?: AbortSignal): Promise<(FirstTokenLogprobs | Error)[]>
+  /** The token ids that carry the judge's own labels. Only where its tokenizer is at hand. */
+  labelTokens?(): Promise<LabelTokens>
 }

@@ -1,4 +1,5 @@
 /** The process behind local-judge-host.ts: holds one judge's model. */
+import type { LabelTokens } from '../core/judges/labels.ts'
 import type { FirstTokenLogprobs, JudgeRequest } from '../core/ports.ts'
 import { answerCalls } from './calls/answer-calls.ts'
 import { packError, type PackedError } from './calls/packed-error.ts'
@@ -7,8 +8,13 @@ import type { SourceOptions } from './models/source.ts'
 import { openLocalJudge, type JudgeEngine, type JudgeModel } from './open-local-judge.ts'
 
 export interface JudgeProtocol {
-  order: { model: JudgeModel; engine: JudgeEngine; options: SourceOptions & LocalJudgeOptions }
-  ready: null
+  order: {
+    model: JudgeModel
+    engine: JudgeEngine
+    options: SourceOptions & Required<Pick<LocalJudgeOptions, 'labels'>> & LocalJudgeOptions
+  }
+  /** The token ids of the judge's labels. */
+  ready: LabelTokens
   request: JudgeRequest[]
   part: never
   result: (FirstTokenLogprobs | { error: PackedError })[]
@@ -17,7 +23,7 @@ export interface JudgeProtocol {
 answerCalls<JudgeProtocol>(async ({ model, engine, options }) => {
   const client = await openLocalJudge(model, engine, options)
   return {
-    ready: null,
+    ready: await client.labelTokens!(),
     async answer(requests) {
       const answers = await client.firstTokenLogprobs(requests)
       return answers.map((answer) => (answer instanceof Error ? { error: packError(answer) } : answer))

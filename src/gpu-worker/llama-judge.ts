@@ -43,7 +43,8 @@ export async function llamaJudgeClient(
 ): Promise<JudgeClient> {
   const model = await loadModel(path)
   const labelTokens = vocabularyOf(model)
-  if (labels) labelTokens([labels.yes, labels.no])
+  const idsOf = (label: string) => labelTokens([label]).map(({ id }) => id)
+  const own = labels && { yes: idsOf(labels.yes), no: idsOf(labels.no) }
   const context = await model.createContext({
     contextSize: { max: Math.min(MAX_CONTEXT, model.trainContextSize) },
     ...(threads !== undefined && { threads }),
@@ -104,6 +105,7 @@ export async function llamaJudgeClient(
       await work
       return answers
     },
+    ...(own && { labelTokens: async () => own }),
   }
 }
 

@@ -40,6 +40,7 @@ export function localJudgeHost(
       const answers = await process.call(requests, { signal })
       return answers.map((answer) => ('error' in answer ? unpackError(answer.error) : answer))
     },
+    labelTokens: () => process.ready(),
   }
 }
 

@@ -1,5 +1,5 @@
 import { GavelError } from '../core/errors.ts'
-import { chooseLabelTokens, labelVariants } from '../core/judges/labels.ts'
+import { chooseLabelTokens, labelVariants, type LabelTokens } from '../core/judges/labels.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../core/ports.ts'
 import type { ModelFolder } from './models/source.ts'
 import { LabelScorer } from './rollout/label-scorer.ts'
@@ -7,7 +7,7 @@ import type { SessionOptions } from './runtime/session.ts'
 import type { TextCodec } from './text/text-codec.ts'
 
 export interface LocalJudgeOptions extends SessionOptions {
-  /** Checked at once when given, instead of at the first question. */
+  /** The judge's own: checked at once when given, instead of at the first question; their token ids are then told. */
   labels?: { yes: string; no: string }
 }
 
@@ -21,7 +21,7 @@ export async function localJudgeClient(
   { model, weights, codec }: Pick<ModelFolder, 'model' | 'weights' | 'codec'>,
   { labels, ...options }: LocalJudgeOptions = {},
 ): Promise<JudgeClient> {
-  if (labels) labelPieces(codec, [labels.yes, labels.no])
+  const own = labels && labelIds(codec, [labels.yes, labels.no])
   const scorer = await LabelScorer.create(model, weights, { ...options, maxTokens: model.contextLength })
 
   const tokensOf = ({ messages }: JudgeRequest): number[] | Error => {
@@ -70,15 +70,20 @@ export async function localJudgeClient(
       }
       return answers
     },
+    ...(own && { labelTokens: async () => own }),
   }
 }
 
 /** The vocabulary's pieces that carry the labels. Throws `judge_labels_not_single_token`. */
 function labelPieces(codec: TextCodec, labels: readonly string[]): { token: string; id: number }[] {
-  const [yes = '', no = ''] = labels
-  chooseLabelTokens((piece) => codec.idOf(piece), { yes, no })
+  labelIds(codec, labels)
   return labels.flatMap(labelVariants).flatMap((token) => {
     const id = codec.idOf(token)
     return id === undefined ? [] : [{ token, id }]
   })
+}
+
+/** The same as ids, of each of the first two labels. Throws `judge_labels_not_single_token`. */
+function labelIds(codec: TextCodec, [yes = '', no = '']: readonly string[]): LabelTokens {
+  return chooseLabelTokens((piece) => codec.idOf(piece), { yes, no })
 }

@@ -90,7 +90,8 @@ export function createApp(deps: Deps): App {
     if (known.retryAfter !== null) c.header('retry-after', String(known.retryAfter))
     if (known.status === 401) c.header('www-authenticate', 'Bearer')
     c.header('x-request-id', c.get('requestId'))
-    return c.json(c.get('route')?.errorForm?.show(known) ?? known.toBody(), known.status as 500)
+    const form = c.get('route')?.errorForm
+    return c.json(form?.show(known) ?? known.toBody(), (form?.status?.(known) ?? known.status) as 500)
   })
   return app
 }

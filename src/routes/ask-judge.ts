@@ -4,6 +4,7 @@ import { findResource } from '../core/find-resource.ts'
 import { judgeInput } from '../core/jobs/job-inputs.ts'
 import { budgeted, costOf, spentBudget, spentOn } from '../core/judges/budget.ts'
 import { agreementOfJudges, combineJudges } from '../core/judges/ensemble.ts'
+import type { LabelTokens } from '../core/judges/labels.ts'
 import { verdictEntropy } from '../core/judges/probability.ts'
 import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../core/judges/score.ts'
 import type { JudgeItem } from '../core/judges/template.ts'
@@ -61,9 +62,7 @@ async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, 
     // Made only when something is not cached: a replay needs neither the secret nor the provider.
     async firstTokenLogprobs(requests, signal) {
       try {
-        const secret = row.secret === null ? null : await deps.secrets.open(row.secret, row.id)
-        const local = judge.provider.type === 'local' ? await judgeInput(deps, row.tenant, row.id) : null
-        return await deps.judgeClient(judge, secret, local).firstTokenLogprobs(requests, signal)
+        return await (await clientOf(deps, row)).firstTokenLogprobs(requests, signal)
       } catch (error) {
         if (error instanceof GavelError && !error.retryable) refusal = error
         throw error
@@ -88,6 +87,30 @@ async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, 
     },
     release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
   }
+}
+
+async function clientOf(deps: Deps, row: ResourceRow<JudgeBody>): Promise<JudgeClient> {
+  const judge = showJudge(row)
+  const secret = row.secret === null ? null : await deps.secrets.open(row.secret, row.id)
+  const local = judge.provider.type === 'local' ? await judgeInput(deps, row.tenant, row.id) : null
+  return deps.judgeClient(judge, secret, local)
+}
+
+/**
+ * The token ids that stand for a judge's labels: from its tokenizer where that is at hand, else as the judge was told
+ * them; null where nobody knows.
+ * @param param the field that named the judge
+ * @throws GavelError `not_found` when there is no such judge; what keeps a local one from being opened
+ */
+export async function labelTokensOf(
+  deps: Deps,
+  { tenant }: Pick<Asking, 'tenant'>,
+  reference: string,
+  param: string,
+): Promise<LabelTokens | null> {
+  const row = await findResource(deps.database, 'judges', tenant, reference, param)
+  if (row.body.provider.type !== 'local') return row.body.label_token_ids ?? null
+  return (await (await clientOf(deps, row)).labelTokens?.()) ?? null
 }
 
 export interface Asked {

@@ -37,6 +37,10 @@ async function prepare(
       param: 'labels',
     })
   }
+  if (rest.label_token_ids && provider.type === 'local') {
+    const message = '`label_token_ids` of a local judge are what its own tokenizer says; leave them out.'
+    throw new GavelError('unprocessable', message, { param: 'label_token_ids' })
+  }
   checkTemplate({ ...rest, labels })
   const prepared = await (PREPARE[provider.type] as Prepare<Provider>)(provider, deps, tenant)
   const debias = [...new Set(rest.debias)]

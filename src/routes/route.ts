@@ -54,8 +54,8 @@ interface Description {
   response: v.GenericSchema | { mediaType: string; description: string }
   /** Answers beside the one above, by status. */
   otherResponses?: Record<string, string>
-  /** The form of this route's errors, where its clients know another than OpenAI's. */
-  errorForm?: { schema: v.GenericSchema; show(error: GavelError): object }
+  /** The form of this route's errors, where its clients know another than OpenAI's; `status` where they know others. */
+  errorForm?: { schema: v.GenericSchema; show(error: GavelError): object; status?(error: GavelError): number }
 }
 
 /** Where a key stands in the URL. */

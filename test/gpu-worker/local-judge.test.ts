@@ -115,6 +115,11 @@ test('a host gives the same answers from a process of its own, and its refusals'
   assert.ok(there[1] instanceof Error)
   assert.equal(there[1].message, (here[1] as Error).message)
 
+  const ids = { yes: [codec.idOf('Yes')], no: [codec.idOf('No')] }
+  assert.deepEqual(await localJudgeHost(judge(path), blobs, options).labelTokens!(), ids)
+  const labelled = await localJudgeClient(folder, { threads: 1, labels: { yes: 'Yes', no: 'No' } })
+  assert.deepEqual(await labelled.labelTokens!(), ids)
+
   const missing = localJudgeHost(judge(join(path, 'gone')), blobs, options)
   await assert.rejects(missing.firstTokenLogprobs(requests), { code: 'not_found' })
   await assert.rejects(missing.firstTokenLogprobs(requests), { code: 'not_found' })

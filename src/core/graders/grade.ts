@@ -6,7 +6,7 @@ import type { ChatMessage } from '../judges/template.ts'
 import type { ProgramRunner } from '../programs.ts'
 import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
 import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
-import { parseFormula } from './formula.ts'
+import { parseFormula, type Formula } from './formula.ts'
 import { STRING_CHECKS } from './string-checks.ts'
 import { textSimilarity } from './text-similarity.ts'
 
@@ -86,16 +86,21 @@ const LEAVES: {
 const DIGITS = [...'0123456789']
 
 /**
- * Checks what a schema cannot: formulas, their variables, labels, and what cannot be done here.
+ * Checks what a schema cannot: names, ranges, labels, and what cannot be done here; not the formula.
  * @param programs null where no program can be run
  * @throws GavelError `unprocessable` or `unavailable_here`, naming the field
  */
 export function checkGrader(grader: Grader, programs: ProgramRunner | null): void {
   const parts = partsOf(grader)
+  if (grader.type === 'multi' && Array.isArray(grader.graders)) {
+    const names = grader.graders.map(({ name }) => name)
+    refuseTwice(names, 'graders', 'name, which is its variable in the formula')
+  }
   for (const part of Object.values(parts)) {
     if (part.type === 'python' && !programs)
       throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
     if (part.type === 'text_similarity') textSimilarity(part.evaluation_metric, '', '')
+    if (part.type === 'label_model') refuseTwice(part.labels, 'labels', 'label')
     if (part.type === 'score_model' && part.range && part.range[0] >= part.range[1]) {
       const message = '`range` must be [lowest, highest], the first below the second.'
       throw new GavelError('unprocessable', message, { param: 'grader.range' })
@@ -106,12 +111,27 @@ export function checkGrader(grader: Grader, programs: ProgramRunner | null): voi
       throw new GavelError('unprocessable', message, { param: 'grader.passing_labels' })
     }
   }
-  if (grader.type !== 'multi') return
-  const missing = [...parseFormula(grader.calculate_output).variables].find((name) => !Object.hasOwn(parts, name))
-  if (missing !== undefined) {
-    const message = `\`calculate_output\` uses ${missing}, and no grader has that name; there are ${Object.keys(parts).join(', ')}.`
-    throw new GavelError('unprocessable', message, { param: 'grader.calculate_output' })
-  }
+}
+
+/** @throws GavelError `unprocessable`, naming the field, where two of some names are the same */
+function refuseTwice(names: readonly string[], field: string, what: string): void {
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  if (twice === undefined) return
+  const message = `\`${field}\` has ${JSON.stringify(twice)} twice; give each its own ${what}.`
+  throw new GavelError('unprocessable', message, { param: `grader.${field}` })
+}
+
+/**
+ * A multi grader's formula, whose variables are its parts.
+ * @throws GavelError `unprocessable`, saying where it stops making sense
+ */
+export function formulaOf(grader: Extract<Grader, { type: 'multi' }>): Formula {
+  const parts = partsOf(grader)
+  const formula = parseFormula(grader.calculate_output)
+  const missing = [...formula.variables].find((name) => !Object.hasOwn(parts, name))
+  if (missing === undefined) return formula
+  const message = `\`calculate_output\` uses ${missing}, and no grader has that name; there are ${Object.keys(parts).join(', ')}.`
+  throw new GavelError('unprocessable', message, { param: 'grader.calculate_output' })
 }
 
 /**
@@ -127,9 +147,10 @@ export async function grade(grader: Grader, context: GraderContext, help: Grader
       return score
     }
     if (grader.type !== 'multi') return { ...result, score: await run(grader) }
+    const formula = readFormula(grader)
     // One after another: a judge's own limits hold then, and what failed first is what is told.
     for (const [name, part] of Object.entries(partsOf(grader))) result.parts[name] = await run(part)
-    const score = parseFormula(grader.calculate_output).evaluate(result.parts)
+    const score = formula.evaluate(result.parts)
     if (!Number.isFinite(score)) {
       throw new GradeFailure('other_error', `The formula gives ${score} for ${JSON.stringify(result.parts)}.`)
     }
@@ -137,6 +158,16 @@ export async function grade(grader: Grader, context: GraderContext, help: Grader
   } catch (error) {
     if (!(error instanceof GradeFailure)) throw error
     return { ...result, failure: error }
+  }
+}
+
+/** @throws GradeFailure where there is no sense in it, before anything is spent on its parts */
+function readFormula(grader: Parameters<typeof formulaOf>[0]): Formula {
+  try {
+    return formulaOf(grader)
+  } catch (error) {
+    if (error instanceof GavelError) throw new GradeFailure('formula_parse_error', error.message)
+    throw error
   }
 }
 

@@ -18,6 +18,7 @@ export function carriesLabel(token: string, label: string): boolean {
   return token.replace(LEADING_MARKS, '').trimEnd().toLowerCase() === label.trim().toLowerCase()
 }
 
+/** Ids in a judge's own vocabulary that stand for each of its labels. */
 export interface LabelTokens {
   yes: number[]
   no: number[]

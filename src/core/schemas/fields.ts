@@ -18,10 +18,26 @@ function noArray<S extends v.GenericSchema>(schema: S): S {
   return { ...schema, '~run': run }
 }
 
+/** Names that Valibot leaves out without a word. */
+const LOST = ['__proto__', 'prototype', 'constructor']
+
+/** Refuses names that would be lost: what is missing then (an option, a column) would make the answer mean something else. */
+function noLoss<S extends v.GenericSchema>(schema: S): S {
+  const run = (...[dataset, config]: Parameters<S['~run']>) => {
+    const { value } = dataset
+    const lost = typeof value === 'object' && value !== null && LOST.find((name) => Object.hasOwn(value, name))
+    if (!lost) return schema['~run'](dataset, config)
+    const message = `has the name ${lost}, which cannot be used; give it another`
+    v._addIssue({ ...schema, type: 'check' } as never, 'name', dataset, config as never, { message } as never)
+    return dataset
+  }
+  return { ...schema, '~run': run }
+}
+
 /** As Valibot's of these names, but an array is none: for what callers send. */
 export const object = <const E extends v.ObjectEntries>(entries: E) => noArray(v.object(entries))
-export const looseObject = <const E extends v.ObjectEntries>(entries: E) => noArray(v.looseObject(entries))
-export const record = <V extends v.GenericSchema>(value: V) => noArray(v.record(v.string(), value))
+export const looseObject = <const E extends v.ObjectEntries>(entries: E) => noLoss(noArray(v.looseObject(entries)))
+export const record = <V extends v.GenericSchema>(value: V) => noLoss(noArray(v.record(v.string(), value)))
 
 /** An object with exactly these fields: an unknown or a missing one is refused by name. */
 export function fields<const E extends v.ObjectEntries>(entries: E) {

@@ -122,6 +122,17 @@ export const judgeLabels = fields({
   no: v.optional(shortText('First token that means wrong.', 64), 'No'),
 })
 
+const tokenIds = v.pipe(
+  v.array(integer(0, 2 ** 31 - 1, 'A token id.')),
+  v.minLength(1),
+  v.maxLength(64),
+  v.description('Every token that spells the label.'),
+)
+export const judgeLabelTokenIds = v.pipe(
+  fields({ yes: tokenIds, no: tokenIds }),
+  v.check(({ yes, no }) => !yes.some((id) => no.includes(id)), 'has an id for both labels; give each its own'),
+)
+
 const price = (of: string) => number(0, 1e6, `US dollars for a million ${of} tokens.`)
 export const judgePrice = fields({ input: price('prompt'), output: price('completion') })
 export const judgeBudget = v.pipe(
@@ -137,6 +148,13 @@ const askingEntries = {
   template: v.optional(judgeTemplate, 'answer-correctness'),
   rubric: v.optional(text('The criteria, for templates with `{rubric}`.')),
   labels: v.optional(judgeLabels, {}),
+  label_token_ids: v.pipe(
+    v.optional(judgeLabelTokenIds),
+    v.description(
+      "Ids of the labels in the vocabulary of the provider's model, for clients of vLLM and SGLang that name labels by them. " +
+        'A local judge knows its own.',
+    ),
+  ),
   debias: v.optional(
     v.pipe(
       v.array(v.picklist(['wording', 'order'])),
@@ -211,6 +229,7 @@ export const judge = v.object({
   template: judgeTemplate,
   rubric: askingEntries.rubric,
   labels: v.object({ yes: v.string(), no: v.string() }),
+  label_token_ids: askingEntries.label_token_ids,
   debias: v.array(v.picklist(['wording', 'order'])),
   min_label_mass: v.number(),
   max_answer_chars: v.number(),

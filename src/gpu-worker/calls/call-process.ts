@@ -100,20 +100,22 @@ export class CallProcess<P extends Protocol> {
       for (const { reject } of calls.values()) reject(error)
       calls.clear()
     }
+    const rest = () => {
+      clearTimeout(idle)
+      if (calls.size > 0) return
+      hold(child, 'unref')
+      if (idleMs) idle = setTimeout(() => calls.size === 0 && end(died('was idle')), idleMs).unref()
+    }
     const take = (call: number) => {
       const taken = calls.get(call)
       calls.delete(call)
-      clearTimeout(idle)
-      if (calls.size === 0) {
-        hold(child, 'unref')
-        if (idleMs) idle = setTimeout(() => end(died('was idle')), idleMs).unref()
-      }
+      rest()
       return taken
     }
     const handlers: { [T in FromChild<P>['type']]: (message: Extract<FromChild<P>, { type: T }>) => void } = {
       ready: ({ ready }) => {
         opened.resolve(ready)
-        if (calls.size === 0) hold(child, 'unref')
+        rest()
       },
       refused: ({ error }) => end(unpackError(error)),
       part: ({ call, part }) => calls.get(call)?.onPart?.(part),

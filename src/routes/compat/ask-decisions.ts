@@ -1,6 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
-import { decisionQuestion, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { scoreLabels, type LabelScores } from '../../core/judges/score-labels.ts'
+import { decide, promptsOf, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
 import { openJudge } from '../ask-judge.ts'
 import type { RouteContext } from '../route.ts'
 
@@ -27,14 +27,13 @@ export async function askDecisions(
   material: string,
   questions: readonly (DecisionQuestion & { param: string })[],
 ): Promise<Decisions> {
-  const open = await openJudge(deps, caller, judge, param, questions.length)
-  const ask = async () => {
-    const asked = questions.map((question) => decisionQuestion(material, question, open.judge, question.param))
+  const open = await openJudge(deps, caller, judge, param, promptsOf(questions))
+  const ask = async (asked: LabelQuestion[]) => {
     const scores = await scoreLabels(asked, open.judge, open.client, deps.judgments, request.signal)
     open.settle(scores)
     return scores
   }
-  const scores = await ask().finally(open.release)
+  const scores = await decide(material, questions, open.judge, ask).finally(open.release)
   const failed = scores.findIndex(({ outcome }) => outcome === 'failed')
   if (failed >= 0) {
     const { reason } = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>

@@ -3,6 +3,7 @@ import { GavelError } from '../../core/errors.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
+import { labelTokensOf } from '../ask-judge.ts'
 import type { Asker } from './dialect.ts'
 import { judgeTogether } from './judge-together.ts'
 
@@ -40,6 +41,40 @@ export function pairs(queries: readonly string[], documents: readonly string[], 
     throw new GavelError('unprocessable', message, { param })
   }
   return documents.map((answer, i) => ({ question: queries.length === 1 ? queries[0] : queries[i], answer }))
+}
+
+/**
+ * Which label each of two token ids stands for.
+ * @throws GavelError `unprocessable` for an id that is no label of the judge, and for two of one label;
+ *   `unavailable_here` where the ids of its labels are not known; as `labelTokensOf`
+ */
+export async function labelsOf({ deps, caller }: Asker, judge: string, ids: readonly number[]): Promise<Label[]> {
+  const param = 'label_token_ids'
+  const known = await labelTokensOf(deps, caller, judge, 'judge')
+  if (!known) {
+    const message =
+      "`label_token_ids` cannot be told apart: this judge's tokenizer is not at hand here. Create the judge with the ids of " +
+      'its labels (`"label_token_ids": {"yes": […], "no": […]}`), or use a local judge or a route without ids: /score or /rerank.'
+    throw new GavelError('unavailable_here', message, { param })
+  }
+  const labels = ids.map((id, i): Label => {
+    if (known.yes.includes(id)) return 'yes'
+    if (known.no.includes(id)) return 'no'
+    const message = `\`${param}[${i}]\` ${id} is no label of this judge: yes is ${known.yes.join(' or ')}, no is ${known.no.join(' or ')}.`
+    throw new GavelError('unprocessable', message, { param: `${param}[${i}]` })
+  })
+  if (labels[0] === labels[1]) {
+    const message = `\`${param}\` are both of the label ${labels[0]}, whose spellings count together; give one of yes (${known.yes.join(', ')}) and one of no (${known.no.join(', ')}).`
+    throw new GavelError('unprocessable', message, { param })
+  }
+  return labels
+}
+export type Label = 'yes' | 'no'
+
+/** The probability of a label, of both labels or (`softmax` false) of all tokens; null where there is no score. */
+export function labelProbability(item: ScoredItem, label: Label, softmax: boolean): number | null {
+  if (item.outcome !== 'scored') return null
+  return (label === 'yes' ? item.probability : 1 - item.probability) * (softmax ? 1 : item.labelMass)
 }
 
 /** What was scored, best first; what was not is left out. @param topN 0 for all */

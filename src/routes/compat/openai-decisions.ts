@@ -1,7 +1,8 @@
 /** OpenAI's Decisions. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { expectedLevel, likeliest, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { areDifferent, expectedLevel, likeliest, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { MAX_OPTIONS } from '../../core/judges/many-options.ts'
 import { looseObject, object, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
@@ -21,13 +22,26 @@ const predicate = object({ type: v.literal('predicate'), instructions: content, 
 const choice = object({
   type: v.literal('choice'),
   instructions: content,
-  choices: v.pipe(v.array(object({ value: v.union([v.string(), v.boolean()]), ...described })), v.minLength(2)),
+  choices: v.pipe(
+    v.array(object({ value: v.union([v.string(), v.boolean()]), ...described })),
+    v.minLength(2),
+    v.maxLength(MAX_OPTIONS),
+    v.check(
+      (choices) => areDifferent(choices.map(({ value }) => JSON.stringify(value))),
+      'has a value twice; give each choice its own',
+    ),
+  ),
   name,
 })
 const score = object({
   type: v.literal('score'),
   instructions: content,
-  levels: v.pipe(v.array(object({ label: v.string(), ...described })), v.minLength(2)),
+  levels: v.pipe(
+    v.array(object({ label: v.string(), ...described })),
+    v.minLength(2),
+    v.maxLength(MAX_OPTIONS),
+    v.check((levels) => areDifferent(levels.map(({ label }) => label)), 'has a label twice; give each level its own'),
+  ),
   name,
 })
 const question = v.variant('type', [predicate, choice, score])
@@ -40,7 +54,7 @@ const request = object({
     v.array(question),
     v.minLength(1),
     v.maxLength(400),
-    v.description('At most 26 choices or levels a question: each is answered by one letter.'),
+    v.description('Of more than 26 choices or levels, groups are asked about first, and then their likeliest.'),
   ),
 })
 

@@ -1,6 +1,6 @@
 /** OpenAI's graders: run one on a sample, or check one. */
 import type * as v from 'valibot'
-import { checkGrader, grade, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
+import { checkGrader, formulaOf, grade, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { graderContext } from '../../core/graders/fill-template.ts'
 import { scoreLabels } from '../../core/judges/score-labels.ts'
 import {
@@ -60,6 +60,7 @@ export const openAiGraderRoutes = [
     response: validateGraderAnswer,
     async handler({ deps, body: { grader } }) {
       checkGrader(grader, deps.programs)
+      if (grader.type === 'multi') formulaOf(grader)
       return { grader }
     },
   }),

@@ -1,12 +1,18 @@
 /** SGLang: scoring routes and decisions of a server that serves one judge. */
 import * as v from 'valibot'
 import type { GavelError } from '../../core/errors.ts'
-import { expectedLevel, likeliest, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
+import {
+  areDifferent,
+  expectedLevel,
+  likeliest,
+  materialText,
+  type DecisionQuestion,
+} from '../../core/judges/decide.ts'
+import { fields, looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
-import { judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
+import { judgeItems, labelProbability, labelsOf, pairs, probabilityOf, ranked } from './judge-texts.ts'
 import { classifyItems, classifyRequest, generativeItems, generativeRequest } from './vllm.ts'
 
 const SGLANG = {
@@ -24,8 +30,12 @@ const SGLANG = {
 } as const
 
 const id = shortText('To find the answer by.', 256)
-/** What answers are found by must differ, else one would be lost. */
-const differ = (names: readonly unknown[]) => new Set(names.map(String)).size === names.length
+/** A judge answers at once: its chat template is rendered without thinking, and nothing else of it can be set. */
+const off = v.optional(v.literal(false, 'must be false: a judge answers at once, without thinking'))
+const noThinking = v.pipe(
+  fields({ enable_thinking: off, thinking: off }),
+  v.description('Thinking is off, as it is in SGLang; nothing else of the chat template can be set.'),
+)
 const question = v.variant('type', [
   object({
     id,
@@ -42,7 +52,7 @@ const question = v.variant('type', [
       v.array(object({ name: v.string(), description: v.optional(v.nullable(text('What it means.'))) })),
       v.minLength(2),
       v.maxLength(26),
-      v.check((options) => differ(options.map(({ name }) => name)), 'has a name twice; give each option its own'),
+      v.check((options) => areDifferent(options.map(({ name }) => name)), 'has a name twice; give each option its own'),
     ),
   }),
   object({
@@ -53,7 +63,7 @@ const question = v.variant('type', [
       v.array(v.union([v.string(), v.number()])),
       v.minLength(2),
       v.maxLength(10),
-      v.check((levels) => differ(levels), 'has a level twice; give each its own name'),
+      v.check((levels) => areDifferent(levels), 'has a level twice; give each its own name'),
     ),
   }),
 ])
@@ -87,8 +97,12 @@ export const sglangRoutes = [
         v.array(question),
         v.minLength(1),
         v.maxLength(400),
-        v.check((questions) => differ(questions.map(({ id }) => id)), 'has an id twice; give each question its own'),
+        v.check(
+          (questions) => areDifferent(questions.map(({ id }) => id)),
+          'has an id twice; give each question its own',
+        ),
       ),
+      chat_template_kwargs: v.optional(v.nullable(noThinking)),
       temperature: v.optional(v.nullable(number(0.01, 100, 'Divides the log-probabilities. Default 1.'))),
       prompt_format_version: v.optional(v.nullable(v.literal(1, 'must be 1: there is no other here'))),
       return_prompt_token_ids: v.optional(
@@ -137,10 +151,10 @@ export const sglangRoutes = [
     method: 'POST',
     path: '/compat/sglang/:judge/v1/score',
     operationId: 'sglangScore',
-    summary: 'P(Yes) and P(No) as SGLang scores label tokens',
+    summary: 'The probabilities of both labels as SGLang scores label tokens',
     description:
-      'With `apply_softmax` the probabilities of both labels, without it (the default) among all tokens. An item without ' +
-      'a score has an empty list.',
+      'In the order of `label_token_ids`: with `apply_softmax` of both labels, without it (the default) among all tokens. ' +
+      'An item without a score has an empty list.',
     body: object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), false) }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822], apply_softmax: true },
@@ -152,12 +166,12 @@ export const sglangRoutes = [
     }),
     async handler(context) {
       const { body, params } = context
-      const scored = await judgeItems(context, params.judge, generativeItems(body))
-      const scores = scored.map((item) => {
-        if (item.outcome !== 'scored') return []
-        const mass = body.apply_softmax ? 1 : item.labelMass
-        return [item.probability * mass, (1 - item.probability) * mass]
-      })
+      const items = generativeItems(body)
+      const labels = await labelsOf(context, params.judge, body.label_token_ids)
+      const scored = await judgeItems(context, params.judge, items)
+      const scores = scored.map((item) =>
+        labels.flatMap((label) => labelProbability(item, label, body.apply_softmax) ?? []),
+      )
       return { object: 'scoring', model: body.model ?? params.judge, scores, usage: usageOf(scored) }
     },
   }),

@@ -1,7 +1,14 @@
 /** System One: decisions as OpenRouter and others have them, and the `decision` judge of PyPI `verifiers`. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { expectedLevel, likeliest, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
+import {
+  areDifferent,
+  expectedLevel,
+  likeliest,
+  materialText,
+  type DecisionQuestion,
+} from '../../core/judges/decide.ts'
+import { MAX_OPTIONS } from '../../core/judges/many-options.ts'
 import { object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
@@ -21,9 +28,26 @@ const question = v.variant('type', [
   object({
     type: v.literal('choice'),
     instructions,
-    criteria: record(v.nullable(text('What it means.'))),
+    criteria: v.pipe(
+      record(v.nullable(text('What it means.'))),
+      v.minEntries(1),
+      v.maxEntries(MAX_OPTIONS),
+      v.description(
+        'The options by name. One alone is certain, and the judge is not asked. Of more than 26, groups are asked about first, ' +
+          'and then their likeliest.',
+      ),
+    ),
   }),
-  object({ type: v.literal('score'), instructions, criteria: v.array(text('What the level means.')) }),
+  object({
+    type: v.literal('score'),
+    instructions,
+    criteria: v.pipe(
+      v.array(text('What the level means.')),
+      v.minLength(1),
+      v.maxLength(10),
+      v.check((levels) => areDifferent(levels), 'has a level twice; say what each means'),
+    ),
+  }),
 ])
 type Question = v.InferOutput<typeof question>
 

@@ -1,13 +1,17 @@
 /** Text Embeddings Inference: a server of one classifier, which is a judge. */
 import * as v from 'valibot'
-import type { GavelError } from '../../core/errors.ts'
+import { GavelError } from '../../core/errors.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
 import { object, record, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
-import { DIALECT } from './dialect.ts'
+import { MAX_BATCH_BYTES, route, type RouteContext } from '../route.ts'
+import { DIALECT, type Asker } from './dialect.ts'
 import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
 
-/** TEI's own errors. */
-const ERROR_TYPES: Record<number, string> = { 413: 'Validation', 424: 'Backend', 429: 'Overloaded', 503: 'Unhealthy' }
+/** TEI's own statuses: whatever is wrong with a request is a 422, and a backend that gives nothing a 424. */
+const STATUSES: Record<number, number> = { 400: 422, 502: 424 }
+const ERROR_TYPES: Record<number, string> = { 429: 'Overloaded', 503: 'Unhealthy' }
+const MAX_BATCH = 4096
 const TEI = {
   ...DIALECT,
   errorForm: {
@@ -16,6 +20,7 @@ const TEI = {
       error: error.message,
       error_type: ERROR_TYPES[error.status] ?? (error.status < 500 ? 'Validation' : 'Backend'),
     }),
+    status: ({ status }: GavelError) => STATUSES[status] ?? status,
   },
 } as const
 
@@ -23,7 +28,7 @@ const pair = v.pipe(v.strictTuple([text('The question.'), text('The answer.')]),
 const one = v.strictTuple([text('A chat with the markers of its template.')])
 const sequence = v.union([text('A chat with the markers of its template.'), pair])
 const predictRequest = object({
-  inputs: v.union([sequence, v.pipe(v.array(v.union([one, pair])), v.maxLength(4096))]),
+  inputs: v.union([sequence, v.array(v.union([one, pair]))]),
   raw_scores: v.optional(v.boolean(), false),
 })
 const prediction = v.array(object({ score: v.number(), label: v.string() }))
@@ -36,8 +41,9 @@ export const teiRoutes = [
     operationId: 'teiPredict',
     summary: 'P(Yes) as TEI predicts',
     description:
-      'A TEI server at `/compat/tei/{judge}`. One class, yes, as reward models have; an item without a score has none. ' +
-      '`raw_scores` gives the log-odds.',
+      'A TEI server at `/compat/tei/{judge}`. One class, yes, as reward models have; an item without a score has none, and ' +
+      'where the judge failed on all of them it is a 424. `raw_scores` gives the log-odds. Nothing is truncated: the judge ' +
+      'sees what it is made to see.',
     body: predictRequest,
     maxBytes: MAX_BATCH_BYTES,
     example: { inputs: [['What is 2 + 3?', 'It is 5.']] },
@@ -50,7 +56,7 @@ export const teiRoutes = [
         if (typeof given !== 'string' && given.length === 2) return { question: given[0], answer: given[1] }
         return chatItem(typeof given === 'string' ? given : given[0], isBatch ? `inputs[${i}]` : 'inputs')
       })
-      const scored = await judgeItems(context, context.params.judge, items)
+      const scored = await score(context, items, 'inputs')
       const predictions = scored.map((item) => {
         const p = probabilityOf(item)
         return p === null ? [] : [{ score: raw_scores ? logOdds(p) : p, label: 'yes' }]
@@ -64,10 +70,10 @@ export const teiRoutes = [
     path: '/compat/tei/:judge/rerank',
     operationId: 'teiRerank',
     summary: 'Answers by P(Yes), as TEI reranks',
-    description: 'Best first. Texts without a score are left out.',
+    description: 'Best first. Texts without a score are left out; where the judge failed on all of them it is a 424.',
     body: object({
       query: text('The question.'),
-      texts: v.pipe(v.array(text('An answer.')), v.minLength(1), v.maxLength(4096)),
+      texts: v.pipe(v.array(text('An answer.')), v.minLength(1)),
       raw_scores: v.optional(v.boolean(), false),
       return_text: v.optional(v.boolean(), false),
     }),
@@ -76,7 +82,7 @@ export const teiRoutes = [
     response: v.array(object({ index: v.number(), score: v.number(), text: v.optional(v.string()) })),
     async handler(context) {
       const { query, texts, raw_scores, return_text } = context.body
-      const scored = await judgeItems(context, context.params.judge, pairs([query], texts, 'texts'))
+      const scored = await score(context, pairs([query], texts, 'texts'), 'texts')
       return ranked(scored, 0).map(({ index, score }) => ({
         index,
         score: raw_scores ? logOdds(score) : score,
@@ -103,7 +109,7 @@ export const teiRoutes = [
     handler: async ({ params }) => ({
       model_id: params.judge,
       model_type: { classifier: { id2label: { 0: 'yes' }, label2id: { yes: 0 } } },
-      max_client_batch_size: 4096,
+      max_client_batch_size: MAX_BATCH,
     }),
   }),
   route({
@@ -117,6 +123,25 @@ export const teiRoutes = [
     handler: async () => ({}),
   }),
 ]
+
+/**
+ * Scores items by the judge that the URL names.
+ * @throws GavelError `too_large` for more than a batch, `judge_unreachable` where the judge failed on all items
+ */
+async function score(
+  context: Asker & Pick<RouteContext, 'params'>,
+  items: JudgeItem[],
+  param: string,
+): Promise<ScoredItem[]> {
+  if (items.length > MAX_BATCH) {
+    const message = `\`${param}\` has ${items.length} texts and the most is ${MAX_BATCH}; send them in several requests.`
+    throw new GavelError('too_large', message, { param })
+  }
+  const scored = await judgeItems(context, context.params.judge, items)
+  const [first] = scored
+  if (first?.outcome !== 'failed' || scored.some(({ outcome }) => outcome !== 'failed')) return scored
+  throw new GavelError('judge_unreachable', `The judge failed on all of \`${param}\`: ${first.reason.slice(0, 500)}`)
+}
 
 /** ln(p / (1 − p)), kept finite: JSON has no infinity. */
 function logOdds(p: number): number {

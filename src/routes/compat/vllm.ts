@@ -5,7 +5,16 @@ import { looseObject, object, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { chatMessages, conversationItem } from './chat-text.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
-import { chatItem, judgeItems, pairs, probabilityOf, ranked, refuseTokenIds } from './judge-texts.ts'
+import {
+  chatItem,
+  judgeItems,
+  labelProbability,
+  labelsOf,
+  pairs,
+  probabilityOf,
+  ranked,
+  refuseTokenIds,
+} from './judge-texts.ts'
 
 const model = v.optional(v.nullable(v.pipe(v.string(), v.description('Given back. Which judge scores is in the URL.'))))
 const ids = v.array(v.pipe(v.number(), v.integer()))
@@ -71,8 +80,11 @@ export const generativeRequest = object({
   items: v.union([text('An answer.'), v.pipe(v.array(v.union([text('An answer.'), ids])), v.maxLength(4096))]),
   label_token_ids: v.pipe(
     ids,
-    v.length(2, 'must be two ids, of yes and of no in this order: a judge has these two labels'),
-    v.description("In this order the labels yes and no. The judge's own labels stand for them: the ids are not read."),
+    v.length(2, 'must be two ids, one of yes and one of no: a judge has these two labels'),
+    v.description(
+      "A token of yes and one of no, in any order, by the judge's own tokenizer or its `label_token_ids`. All spellings of a " +
+        'label count together.',
+    ),
   ),
   item_first: v.optional(
     v.literal(false, 'must be false: a judge’s template says where question and answer stand'),
@@ -155,7 +167,7 @@ export const vllmRoutes = [
       response: object({
         id: v.string(),
         model: v.string(),
-        usage,
+        usage: v.omit(usage, ['completion_tokens']),
         results: v.array(
           object({ index: v.number(), document: object({ text: v.string() }), relevance_score: v.number() }),
         ),
@@ -169,7 +181,8 @@ export const vllmRoutes = [
           document: { text: documents[index] },
           relevance_score: score,
         }))
-        return { id: hexId(deps, 'rerank'), model: body.model ?? params.judge, usage: usageOf(scored), results }
+        const { completion_tokens: _, ...usage } = usageOf(scored)
+        return { id: hexId(deps, 'rerank'), model: body.model ?? params.judge, usage, results }
       },
     }),
   ),
@@ -178,22 +191,24 @@ export const vllmRoutes = [
     method: 'POST',
     path: '/compat/vllm/:judge/generative_scoring',
     operationId: 'vllmGenerativeScoring',
-    summary: 'P(Yes) as vLLM scores with label tokens',
+    summary: 'P(label) as vLLM scores with label tokens',
     description:
-      'With `apply_softmax` (the default) P(Yes) of both labels, without it the probability of the yes label among all ' +
-      'tokens.',
+      'The probability of the label that the first of `label_token_ids` stands for: with `apply_softmax` (the default) of ' +
+      'both labels, without it among all tokens.',
     body: object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), true) }),
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822] },
     response: scores,
     async handler(context) {
       const { deps, body, params } = context
-      const scored = await judgeItems(context, params.judge, generativeItems(body))
-      const data = scored.map((item, index) => {
-        if (item.outcome !== 'scored') return { index, object: 'score', score: null }
-        const score = body.apply_softmax ? item.probability : item.probability * item.labelMass
-        return { index, object: 'score', score }
-      })
+      const items = generativeItems(body)
+      const [label] = await labelsOf(context, params.judge, body.label_token_ids)
+      const scored = await judgeItems(context, params.judge, items)
+      const data = scored.map((item, index) => ({
+        index,
+        object: 'score',
+        score: labelProbability(item, label, body.apply_softmax),
+      }))
       return { ...envelope(deps, 'generative-scoring', body.model ?? params.judge), data, usage: usageOf(scored) }
     },
   }),

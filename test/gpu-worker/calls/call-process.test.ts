@@ -98,3 +98,16 @@ test('without calls for long enough, the process is ended; a call in time keeps 
   while (alive()) await sleep(20)
   assert.notEqual(await echo.ready(), pid)
 })
+
+test('one that is told to be ready, and never called, is ended too; a call under way is not idleness', async () => {
+  const echo = echoProcess({ idleMs: 150 })
+  const pid = await echo.ready()
+  while ((await echo.ready()) === pid) await sleep(20)
+
+  const abort = new AbortController()
+  const waiting = echo.call({ say: [], then: 'wait' }, { signal: abort.signal })
+  const outcome = waiting.catch((error: unknown) => error)
+  assert.equal(await Promise.race([outcome, sleep(500).then(() => 'still waiting')]), 'still waiting')
+  abort.abort(new Error('enough'))
+  assert.equal(((await outcome) as Error).message, 'enough')
+})

@@ -30,10 +30,12 @@ export async function compatApp(): Promise<CompatApp> {
         }
       })
     },
+    labelTokens: async () => ({ yes: [11], no: [12, 13] }),
   }
   const app = await testApp({ judgeClient: () => client })
   const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
-  await app.json('/v1/judges', { json: { name: 'j', provider } })
+  await app.json('/v1/judges', { json: { name: 'j', provider, label_token_ids: { yes: [9454, 7414], no: [2753] } } })
+  await app.json('/v1/judges', { json: { name: 'unread', provider } })
   const recipe = { name: 'both', lambda: 1, mu: 1, verifier: 'math', judge: 'j' }
   await app.json('/v1/recipes', { json: recipe })
   return Object.assign(app, { calls })

@@ -45,6 +45,27 @@ describe('decisions', () => {
     assert.deepEqual([usage.input_tokens, usage.total_tokens], [27, 30])
   })
 
+  test('more choices than letters: by groups, and then their likeliest', async () => {
+    const choices = Array.from({ length: 255 }, (_, i) => ({ value: `v${i}` }))
+    const { answers, usage } = await client.decisions.create({
+      model: 'j',
+      input: 'pick=3',
+      questions: [{ type: 'choice', instructions: 'Which?', choices }],
+    })
+    const [choice] = answers
+    assert.ok(choice.type === 'choice')
+    // The fourth of sixteen groups, and its fourth: groups begin at ⌊255 g / 16⌋.
+    assert.equal(choice.choice, `v${Math.floor((255 * 3) / 16) + 3}`)
+    assert.ok(
+      close(
+        choice.probabilities.reduce((sum, { probability }) => sum + probability, 0),
+        1,
+      ),
+    )
+    assert.equal(choice.confidence, Math.max(...choice.probabilities.map(({ probability }) => probability)))
+    assert.equal(usage.input_tokens, 9 * 17)
+  })
+
   test('asked again, it is known; hostile input stays material', async () => {
     const ask = () =>
       client.decisions.create({
@@ -66,10 +87,20 @@ describe('decisions', () => {
     ) => client.decisions.create({ model: 'j', input, questions })
     assert.deepEqual((await ask('nothing')).answers, [{ type: 'refusal', name: null }])
     await assert.rejects(ask('boom'), { status: 502, code: 'judge_unreachable' })
-    const choices = Array.from({ length: 27 }, (_, i) => ({ value: String(i) }))
+    const choices = Array.from({ length: 256 }, (_, i) => ({ value: String(i) }))
     await assert.rejects(ask('x', [{ type: 'choice', instructions: 'q', choices }]), {
+      status: 400,
+      param: 'questions[0].choices',
+    })
+    const same = [{ value: 'a' }, { value: 'b' }, { value: 'a' }]
+    await assert.rejects(ask('x', [{ type: 'choice', instructions: 'q', choices: same }]), {
       status: 422,
-      param: 'questions[0]',
+      param: 'questions[0].choices',
+    })
+    const levels = [{ label: 'good' }, { label: 'good' }]
+    await assert.rejects(ask('x', [{ type: 'score', instructions: 'q', levels }]), {
+      status: 422,
+      param: 'questions[0].levels',
     })
     const twice = { type: 'predicate', instructions: 'q', name: 'n' } as const
     await assert.rejects(ask('x', [twice, twice]), { status: 422, param: 'questions[1].name' })
@@ -96,7 +127,25 @@ test("System One, as PyPI verifiers' decision judge posts it", async () => {
   assert.equal(usage.output_tokens, 0)
   assert.deepEqual((await ask('nothing', { grade })).answers, { grade: { type: 'refusal' } })
   assert.equal((await ask('boom', { grade }, 502)).error.param, 'questions.grade')
-  assert.equal((await ask('x', { g: { ...grade, criteria: ['one'] } }, 422)).error.param, 'questions.g')
+  const asked = app.calls.length
+  const alone = { c: { type: 'choice', instructions: 'Which?', criteria: { only: null } }, g: { ...grade, criteria: ['one'] } } // prettier-ignore
+  assert.deepEqual((await ask('x', alone)).answers, {
+    c: { type: 'choice', choice: 'only', probabilities: { only: 1 }, confidence: 1 },
+    g: { type: 'score', score: 0, probabilities: { 0: 1 }, legend: { 0: 'one' }, confidence: 1 },
+  })
+  assert.deepEqual(app.calls.slice(asked).flat(), [])
+  const wrong = async (criteria: unknown, type: string, status = 400) =>
+    (await ask('x', { g: { type, instructions: 'q', criteria } }, status)).error.param
+  const options = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`o${i}`, null]))
+  assert.equal(Object.keys((await ask('x', { g: { type: 'choice', instructions: 'q', criteria: options(255) } })).answers.g.probabilities).length, 255) // prettier-ignore
+  assert.equal(await wrong(options(256), 'choice'), 'questions.g.criteria')
+  assert.equal(await wrong({}, 'choice'), 'questions.g.criteria')
+  assert.equal(await wrong([], 'score'), 'questions.g.criteria')
+  assert.equal(await wrong(Array.from({ length: 11 }, String), 'score'), 'questions.g.criteria')
+  assert.equal(await wrong(['same', 'same'], 'score', 422), 'questions.g.criteria')
+  // Else it would be lost, and the other be certain.
+  assert.equal(await wrong({ constructor: null, other: null }, 'choice', 422), 'questions.g.criteria')
+  assert.equal(await wrong(JSON.parse('{"__proto__": null, "other": null}'), 'choice', 422), 'questions.g.criteria')
   await app.json('/v1/systemone', { json: { model: 'j', questions: { grade } } }, 400)
 })
 
@@ -147,6 +196,7 @@ describe('graders', () => {
     const labels = { type: 'label_model', name: 'l', model: 'j', input: judged.input, labels: ['bad', 'good'], passing_labels: ['good'] } // prettier-ignore
     assert.deepEqual([(await run(labels, 'pick=1')).reward, (await run(labels, 'pick=0')).reward], [1, 0])
     await assert.rejects(validate({ ...labels, passing_labels: ['fine'] }), { param: 'grader.passing_labels' })
+    await assert.rejects(validate({ ...labels, labels: ['good', 'bad', 'good'] }), { param: 'grader.labels' })
   })
 
   test('a judge that fails or refuses is an error in the metadata', async () => {
@@ -171,6 +221,13 @@ describe('graders', () => {
     assert.equal((await run(multi(check('eq'), 'check * 10'), 'x', { answer: 'x' })).reward, 10)
     const infinite = await run(multi({ a: check('eq') }, '1 / a'), 'x', { answer: 'y' })
     assert.ok(infinite.reward === 0 && infinite.metadata.errors.other_error)
+    const asked = app.calls.length
+    for (const formula of ['a +', 'a + b', 'a + $', 'pow(a, 2)']) {
+      const { reward, metadata } = await run(multi({ a: judged }, formula), 'x')
+      assert.deepEqual([reward, metadata.errors.formula_parse_error, metadata.errors.other_error], [0, true, false])
+    }
+    assert.equal(app.calls.length, asked)
+    await assert.rejects(validate(multi([check('eq'), check('ne')], 'check')), { param: 'grader.graders' })
     await assert.rejects(validate(multi({ a: check('eq') }, 'a + b')), { param: 'grader.calculate_output' })
     await assert.rejects(validate(multi({ a: check('eq') }, 'a +')), { param: 'calculate_output' })
     await assert.rejects(validate(multi({ a: multi({ b: check('eq') }, 'b') }, 'a')), { status: 400 })

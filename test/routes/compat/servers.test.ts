@@ -55,15 +55,52 @@ describe('vLLM', () => {
     }
   })
 
-  test('generative scoring: normalised or not; ids must be of yes and no', async () => {
-    const scoreOf = async (more: object) =>
-      (await post('/generative_scoring', { query, items: ['It is 5.'], label_token_ids: [1, 2], ...more })).data[0]
-        .score
-    assert.ok(close(await scoreOf({}), YES))
-    assert.ok(close(await scoreOf({ apply_softmax: false }), 0.7))
-    await post('/generative_scoring', { query, items: ['x'], label_token_ids: [1, 2, 3] }, 400)
-    await post('/generative_scoring', { query: [1, 2], items: ['x'], label_token_ids: [1, 2] }, 422)
-    await post('/generative_scoring', { query, items: ['x'], label_token_ids: [1, 2], item_first: true }, 400)
+  test('generative scoring: of the first id, normalised or not', async () => {
+    const scoreOf = async (label_token_ids: number[], more: object = {}) =>
+      (await post('/generative_scoring', { query, items: ['It is 5.'], label_token_ids, ...more })).data[0].score
+    assert.ok(close(await scoreOf([9454, 2753]), YES))
+    assert.ok(close(await scoreOf([7414, 2753]), YES))
+    assert.ok(close(await scoreOf([2753, 9454]), 2 / 9))
+    assert.ok(close(await scoreOf([9454, 2753], { apply_softmax: false }), 0.7))
+    assert.ok(close(await scoreOf([2753, 9454], { apply_softmax: false }), 0.2))
+  })
+
+  test('generative scoring: what is no label, or what no one can tell, is refused', async () => {
+    const refused = async (json: object, status: number, judge = 'j') => {
+      const whole = { query, items: ['x'], label_token_ids: [9454, 2753], ...json }
+      const { error } = await app.json(`/compat/vllm/${judge}/generative_scoring`, { json: whole }, status)
+      return error
+    }
+    const stray = await refused({ label_token_ids: [9454, 5] }, 422)
+    assert.equal(stray.param, 'label_token_ids[1]')
+    assert.match(stray.message, /5 is no label of this judge: yes is 9454 or 7414, no is 2753/)
+    assert.match((await refused({ label_token_ids: [9454, 7414] }, 422)).message, /both of the label yes/)
+    assert.equal((await refused({ label_token_ids: [9454, 2753, 1] }, 400)).param, 'label_token_ids')
+    assert.equal((await refused({ query: [1, 2] }, 422)).param, 'query')
+    assert.equal((await refused({ item_first: true }, 400)).param, 'item_first')
+    const unread = await refused({}, 422, 'unread')
+    assert.deepEqual([unread.code, unread.param], ['unavailable_here', 'label_token_ids'])
+    assert.match(unread.message, /"label_token_ids": \{"yes"/)
+    assert.equal((await refused({}, 404, 'nobody')).param, 'judge')
+  })
+
+  test('generative scoring: a local judge knows its own ids', async () => {
+    await app.json('/v1/models', { json: { name: 'm', source: { type: 'local', path: '/models/m' } } })
+    const provider = { type: 'local', model: 'm' }
+    await app.json('/v1/judges', { json: { name: 'here', provider } })
+    const ask = async (label_token_ids: number[], status = 200) =>
+      app.json(
+        '/compat/vllm/here/generative_scoring',
+        { json: { query, items: ['It is 5.'], label_token_ids } },
+        status,
+      )
+    assert.ok(close((await ask([12, 11])).data[0].score, 2 / 9))
+    assert.equal((await ask([9454, 2753], 422)).error.param, 'label_token_ids[0]')
+    const label_token_ids = { yes: [1], no: [2] }
+    const told = await app.json('/v1/judges', { json: { provider, label_token_ids } }, 422)
+    assert.equal(told.error.param, 'label_token_ids')
+    const both = { provider: { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }, label_token_ids: { yes: [1], no: [2, 1] } } // prettier-ignore
+    assert.equal((await app.json('/v1/judges', { json: both }, 422)).error.param, 'label_token_ids')
   })
 })
 
@@ -77,6 +114,10 @@ describe('SGLang', () => {
     assert.ok(close(scores[1][0], 0.7) && close(scores[1][1], 0.2))
     assert.deepEqual(scores.slice(2), [[], []])
     assert.ok(close((await post('score', { query, items: documents, ...ids, apply_softmax: true })).scores[1][0], YES))
+    const swapped = await post('score', { query, items: ['It is 5.'], label_token_ids: [2753, 9454] })
+    assert.ok(close(swapped.scores[0][0], 0.2) && close(swapped.scores[0][1], 0.7))
+    const stray = await post('score', { query, items: ['x'], label_token_ids: [2753, 1] }, 422)
+    assert.deepEqual([stray.object, stray.param], ['error', 'label_token_ids[1]'])
     const ranked = await post('rerank', { query, documents, top_n: 1 })
     assert.ok(ranked.length === 1 && ranked[0].document === 'It is 5.' && close(ranked[0].score, YES))
     assert.equal((await post('rerank', { query, documents, return_documents: false }))[0].document, undefined)
@@ -127,6 +168,11 @@ describe('SGLang', () => {
       [{ input: null, questions: [yesNo] }, 'input'],
       [{ input: 7, questions: [yesNo] }, 'input'],
       [{ input: 'x', questions: [yesNo], prompt_format_version: 2 }, 'prompt_format_version'],
+      [
+        { input: 'x', questions: [yesNo], chat_template_kwargs: { enable_thinking: true } },
+        'chat_template_kwargs.enable_thinking',
+      ],
+      [{ input: 'x', questions: [yesNo], chat_template_kwargs: { date: 'today' } }, 'chat_template_kwargs.date'],
       [{ input: 'x', questions: [yesNo], return_prompt_token_ids: true }, 'return_prompt_token_ids'],
     ] as [object, string, number?][]) {
       assert.equal((await post('decisions', json, status)).param, param)
@@ -158,8 +204,19 @@ describe('TEI', () => {
     assert.deepEqual(ranked.map((r: { text: string }) => r.text), ['It is 5.', 'It is 6.']) // prettier-ignore
     assert.equal((await app.json('/compat/tei/j/info')).model_id, 'j')
     await app.json('/compat/tei/j/health', { key: null })
-    const error = await post('rerank', { query }, 400)
+    const error = await post('rerank', { query }, 422)
     assert.deepEqual(Object.keys(error), ['error', 'error_type'])
     assert.equal(error.error_type, 'Validation')
+    assert.equal((await post('predict', { inputs: 7 }, 422)).error_type, 'Validation')
+    const many = await post('predict', { inputs: Array.from({ length: 4097 }, () => ['q', 'a']) }, 413)
+    assert.equal(many.error_type, 'Validation')
+    for (const [path, json] of [
+      ['predict', { inputs: [query, 'boom'] }],
+      ['rerank', { query, texts: ['boom', 'boom boom'] }],
+    ] as const) {
+      const failed = await post(path, json, 424)
+      assert.equal(failed.error_type, 'Backend')
+      assert.match(failed.error, /the provider answered 500/)
+    }
   })
 })

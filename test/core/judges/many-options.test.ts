@@ -1,0 +1,114 @@
+/** Questions with more options than letters, answered by judges whose distribution over all of them is known. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { decide, promptsOf, type DecisionQuestion } from '../../../src/core/judges/decide.ts'
+import { groupsOf, MAX_OPTIONS } from '../../../src/core/judges/many-options.ts'
+import type { LabelQuestion, LabelScores } from '../../../src/core/judges/score-labels.ts'
+
+const judge = { labels: { yes: 'Yes', no: 'No' } }
+const usage = { promptTokens: 7, completionTokens: 1 }
+type Asked = DecisionQuestion & { param: string }
+const choice = (names: readonly string[]): Asked => ({
+  instructions: 'Which?',
+  options: names.map((name) => ({ name })),
+  param: 'q',
+})
+
+/** The names on offer, as the prompt lists them, in order of its letters. */
+function offered({ messages, labels }: LabelQuestion): string[] {
+  const listed = [...messages.at(-1)!.content.matchAll(/^([A-Z])\. (\S+)$/gm)]
+  assert.deepEqual(listed.map(([, letter]) => letter), [...labels]) // prettier-ignore
+  return listed.map(([, , name]) => name)
+}
+
+/** A judge that scores each option by itself and says one by a softmax of what is on offer: what a language model does. */
+function byUtility(utility: (name: string) => number, silent: (names: string[]) => boolean = () => false) {
+  const calls: LabelQuestion[][] = []
+  const ask = async (questions: LabelQuestion[]): Promise<LabelScores[]> => {
+    calls.push(questions)
+    return questions.map((question) => {
+      const names = offered(question)
+      if (silent(names)) return { outcome: 'abstained', labelMass: 0.1, reason: 'hm', cached: false, usage }
+      const weights = names.map((name) => Math.exp(utility(name)))
+      const total = weights.reduce((sum, weight) => sum + weight, 0)
+      return {
+        outcome: 'scored',
+        probabilities: weights.map((weight) => weight / total),
+        labelMass: 1 - names.length / 1000,
+        cached: false,
+        usage,
+      }
+    })
+  }
+  return { ask, calls }
+}
+
+const names = (count: number) => Array.from({ length: count }, (_, i) => `option${i}`)
+/** Spread over 20 nats, in no order. */
+const utility = (name: string) => ((Number(name.slice(6)) * 7919) % 200) / 10
+
+describe('more options than letters', () => {
+  test('groups hold every option once, in order, and are of one size or nearly', () => {
+    for (let count = 2; count <= MAX_OPTIONS; count++) {
+      const groups = groupsOf(count)
+      assert.deepEqual(
+        groups.flat(),
+        Array.from({ length: count }, (_, i) => i),
+      )
+      const sizes = groups.map(({ length }) => length)
+      assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1, `${count}: ${sizes}`)
+      assert.ok(Math.min(...sizes) >= 2 && groups.length <= 16 && Math.max(...sizes) <= (count <= 26 ? 26 : 16))
+    }
+  })
+
+  test('a judge that gives each option its own weight: the softmax over all of them', async () => {
+    for (const count of [26, 27, 33, 100, 255]) {
+      const all = names(count)
+      const { ask, calls } = byUtility(utility)
+      const [scores] = await decide('material', [choice(all)], judge, ask)
+      assert.ok(scores.outcome === 'scored')
+      const total = all.reduce((sum, name) => sum + Math.exp(utility(name)), 0)
+      all.forEach((name, i) => {
+        const expected = Math.exp(utility(name)) / total
+        assert.ok(Math.abs(scores.probabilities[i] - expected) < 1e-12, `${count} ${name}`)
+      })
+      assert.ok(Math.abs(scores.probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-12)
+      assert.equal(calls.length, count > 26 ? 2 : 1)
+      assert.equal(scores.usage.promptTokens, 7 * calls.flat().length)
+      assert.equal(promptsOf([choice(all)]), calls.flat().length)
+    }
+  })
+
+  test('a judge that is not so consistent: the likeliest is the winner of winners, and all sum to 1', async () => {
+    // Likes whatever comes first, and among winners the last.
+    const ask = async (questions: LabelQuestion[]) =>
+      questions.map((question): LabelScores => {
+        const shown = offered(question)
+        const favourite = shown.length === 3 ? 2 : 0
+        const probabilities = shown.map((_, i) => (i === favourite ? 0.5 : 0.5 / (shown.length - 1)))
+        return { outcome: 'scored', probabilities, labelMass: 1, cached: false, usage }
+      })
+    const [scores] = await decide('material', [choice(names(36))], judge, ask)
+    assert.ok(scores.outcome === 'scored')
+    assert.equal(scores.probabilities.indexOf(Math.max(...scores.probabilities)), 24)
+    assert.ok(Math.abs(scores.probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-12)
+  })
+
+  test('a group that the judge does not answer leaves the question unanswered, and the others as they are', async () => {
+    const { ask, calls } = byUtility(utility, (shown) => shown.includes('option40'))
+    const questions = [choice(names(60)), choice(['option1', 'option2']), choice(names(30))]
+    const [unanswered, small, large] = await decide('material', questions, judge, ask)
+    assert.deepEqual([unanswered.outcome, small.outcome, large.outcome], ['abstained', 'scored', 'scored'])
+    assert.equal(unanswered.usage.promptTokens, 7 * 4)
+    assert.ok(large.outcome === 'scored' && Math.abs(large.labelMass - (1 - 15 / 1000)) < 1e-12)
+    assert.deepEqual(calls.map(({ length }) => length), [4 + 1 + 2, 1]) // prettier-ignore
+  })
+
+  test('one option alone is certain, and nobody is asked', async () => {
+    const { ask, calls } = byUtility(utility)
+    const [scores] = await decide('material', [choice(['only'])], judge, ask)
+    assert.ok(scores.outcome === 'scored' && scores.usage.promptTokens === 0)
+    assert.deepEqual(scores.probabilities, [1])
+    assert.deepEqual([calls.flat().length, promptsOf([choice(['only'])])], [0, 0])
+  })
+})
