@@ -23,6 +23,7 @@ import type { BlobStore, JudgeClient } from './core/ports.ts'
 import type { JudgeInput } from './core/schemas/worker.ts'
 import { Ledger } from './core/usage/ledger.ts'
 import { memoryRateWindows } from './core/usage/rate-windows.ts'
+import { writeCounts } from './core/usage/write-counts.ts'
 import { PythonSandbox } from './gpu-worker/sandbox/python-sandbox.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './routes/deps.ts'
@@ -31,7 +32,7 @@ const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url))
 /** How often jobs are looked through whose workers fell silent, in ms. */
 const SWEEP_MS = 15_000
 /** How often what was used is written down, in ms. */
-const FLUSH_MS = 1000
+const WRITE_MS = 1000
 /** Long enough for a rollout's requests to meet, short beside what a judge takes. */
 const JUDGE_WINDOW_MS = 5
 
@@ -81,9 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sweep = setInterval(() => {
     sweepJobs(deps).catch((error: unknown) => deps.logError(error, 'sweep'))
   }, SWEEP_MS)
-  const flush = () =>
-    Promise.all([deps.ledger.flush(), deps.judgments.flush()]).catch((error: unknown) => deps.logError(error, 'ledger'))
-  const flushing = setInterval(() => void flush(), FLUSH_MS)
+  const writing = setInterval(() => void writeCounts(deps), WRITE_MS)
 
   const address = server.address() as AddressInfo
   const shownHost = address.family === 'IPv6' ? `[${address.address}]` : address.address
@@ -95,8 +94,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         server.close(resolve)
         if ('closeAllConnections' in server) server.closeAllConnections()
       })
-      clearInterval(flushing)
-      await flush()
+      clearInterval(writing)
+      await writeCounts(deps)
       log.flush()
       sandbox.close()
       sqlite.close()

@@ -8,6 +8,7 @@ import { sweepJobs } from './core/jobs/change.ts'
 import { CountedCache } from './core/judges/counted-cache.ts'
 import { secretBox, sha256Hex } from './core/keys.ts'
 import { Ledger } from './core/usage/ledger.ts'
+import { writeCounts } from './core/usage/write-counts.ts'
 import { describeError } from './core/request-log.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './routes/deps.ts'
@@ -69,8 +70,7 @@ export default {
     made ??= depsFrom(env).then((deps) => ({ deps, app: createApp(deps) }))
     const { deps, app } = await made
     const response = await app.fetch(request, env, context)
-    const written = Promise.all([deps.ledger.flush(), deps.judgments.flush()])
-    context.waitUntil(written.catch((error: unknown) => deps.logError(error, 'ledger')))
+    context.waitUntil(writeCounts(deps))
     return response
   },
 

@@ -5,7 +5,7 @@ import type { Checkpoint, Manifest } from '../core/schemas/checkpoint.ts'
 import type { Dataset, DatasetRow } from '../core/schemas/dataset.ts'
 import type { EvalComparison } from '../core/schemas/eval.ts'
 import type { Job, JobEvent, jobSpec, JobState, JobType, MetricPoint, Sample } from '../core/schemas/job.ts'
-import type { createJudge, Judge } from '../core/schemas/judge.ts'
+import type { createJudge, Judge, JudgeCache, setJudgeBudget } from '../core/schemas/judge.ts'
 import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
 import type { createKey, Key } from '../core/schemas/key.ts'
 import type { createModel, Model } from '../core/schemas/model.ts'
@@ -188,7 +188,13 @@ export function createClient({ url, key }: ClientOptions) {
   }
 
   return {
-    judges: resource<Judge, NewJudge>('/v1/judges'),
+    judges: {
+      ...resource<Judge, NewJudge>('/v1/judges'),
+      cache: (id: string) => send<JudgeCache>('GET', `/v1/judges/${encodeURIComponent(id)}/cache`),
+      /** Takes the place of the whole budget; null lifts it. */
+      setBudget: (id: string, budget: v.InferInput<typeof setJudgeBudget>['budget']) =>
+        send<Judge>('PUT', `/v1/judges/${encodeURIComponent(id)}/budget`, { budget }),
+    },
     models: resource<Model, v.InferInput<typeof createModel>>('/v1/models'),
     recipes: resource<Recipe, v.InferInput<typeof createRecipe>>('/v1/recipes'),
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Judge } from '../core/schemas/judge.ts'
+import type { Judge, JudgeCache } from '../core/schemas/judge.ts'
 import type { CalibrationReport, JudgeAuditResult, JudgeCalibrateResult } from '../core/schemas/judge-jobs.ts'
 import type { Judgment, JudgmentItem } from '../core/schemas/judgment.ts'
 import { apiCommand, connect, decimal, listCommand, wholeNumber, type ApiOptions } from './api-command.ts'
@@ -54,6 +54,12 @@ interface CreateOptions extends ApiOptions {
   priceOutput?: number
   budgetTokens?: number
   budgetCost?: number
+}
+
+interface BudgetOptions extends ApiOptions {
+  tokens?: number
+  cost?: number
+  none?: boolean
 }
 
 interface ScoreOptions extends ApiOptions {
@@ -113,6 +119,23 @@ export function registerJudge(program: Command, io: Io): void {
     print(io, options, await connect(io, options).judges.get(id), (j) => JSON.stringify(j, null, 2))
   })
 
+  apiCommand(judge, 'cache <judge>', 'what is kept of its judgments, and how often that was of use').action(
+    async (id: string, options: ApiOptions) => {
+      print(io, options, await connect(io, options).judges.cache(id), describeCache)
+    },
+  )
+
+  apiCommand(judge, 'budget <judge>', 'set what may be spent on a judge, in place of the budget it has')
+    .option('--tokens <n>', 'stop asking after so many tokens', wholeNumber)
+    .option('--cost <x>', 'stop asking after such a cost, in US dollars; needs a judge with prices', decimal)
+    .option('--none', 'lift the limit')
+    .action(async (id: string, { tokens, cost, none, ...options }: BudgetOptions) => {
+      const isSet = tokens !== undefined || cost !== undefined
+      if (isSet === Boolean(none)) throw new CliError('Give --tokens, --cost or both, or else --none.', EXIT.usage)
+      const budget = none ? null : { ...(tokens !== undefined && { tokens }), ...(cost !== undefined && { cost }) }
+      print(io, options, await connect(io, options).judges.setBudget(id, budget), describeBudget)
+    })
+
   apiCommand(judge, 'delete <judge>', 'delete a judge and its secret').action(
     async (id: string, options: ApiOptions) => {
       print(io, options, await connect(io, options).judges.delete(id), (d) => `${d.id} is deleted`)
@@ -138,6 +161,23 @@ export function registerJudge(program: Command, io: Io): void {
     passed: (audit) => audit.passed,
   })
   registerJudgeLessons(judge, io)
+}
+
+function describeCache({ judge, entries, hits, misses }: JudgeCache): string {
+  const lookups = hits + misses
+  const share = lookups === 0 ? '' : ` (${percent(hits / lookups)})`
+  return `${judge} has ${entries} judgments kept; ${hits} of ${lookups} lookups found one${share}`
+}
+
+/** `1500 of 5000000 tokens, $0.3 of $20`. */
+function describeBudget({ id, budget, spent = { tokens: 0, cost: 0 } }: Judge): string {
+  if (!budget) return `${id} has no budget`
+  const { tokens, cost } = budget
+  const caps = [
+    ...(tokens === undefined ? [] : [`${spent.tokens} of ${tokens} tokens`]),
+    ...(cost === undefined ? [] : [`$${figure(spent.cost)} of $${cost}`]),
+  ]
+  return `${id} has spent ${caps.join(', ')}`
 }
 
 interface JudgeResults {

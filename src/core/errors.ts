@@ -38,6 +38,12 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** Whether clients that know no more of an answer than its status send the request again, as OpenAI's do. */
+const isRepeated = (status: number) => status === 408 || status === 409 || status === 429 || status >= 500
+
+/** A client that is told to come back later than this need not wait for it, in seconds. */
+const LONGEST_RETRY_S = 60
+
 export class GavelError extends Error {
   readonly code: ErrorCode
   readonly param: string | null
@@ -67,6 +73,12 @@ export class GavelError extends Error {
 
   get retryable(): boolean {
     return ERRORS[this.code].retryable
+  }
+
+  /** Whether clients must be told not to send the request again (`x-should-retry: false`), which they would by its status. */
+  get refusesRetry(): boolean {
+    const inVain = !this.retryable || (this.retryAfter ?? 0) > LONGEST_RETRY_S
+    return isRepeated(this.status) && inVain
   }
 
   /** The body every error response carries, in OpenAI's shape. */

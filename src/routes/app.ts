@@ -85,8 +85,7 @@ export function createApp(deps: Deps): App {
     c.set('error', known)
     // Who hangs up in the middle of a body has made the failure, and hears no answer.
     if (known.code === 'internal' && !c.req.raw.signal.aborted) deps.logError(error, c.get('requestId'))
-    if (known.status === 409 || known.code === 'budget_spent' || (known.retryAfter ?? 0) > LONGEST_RETRY_S)
-      c.header('x-should-retry', 'false')
+    if (known.refusesRetry) c.header('x-should-retry', 'false')
     if (known.retryAfter !== null) c.header('retry-after', String(known.retryAfter))
     if (known.status === 401) c.header('www-authenticate', 'Bearer')
     c.header('x-request-id', c.get('requestId'))
@@ -95,9 +94,6 @@ export function createApp(deps: Deps): App {
   })
   return app
 }
-
-/** A client that is told to come back later than this need not wait for it, in seconds. */
-const LONGEST_RETRY_S = 60
 
 const NO_CALLER: Caller = { tenant: '', key: '', scopes: [] }
 

@@ -1,4 +1,4 @@
-import type { JudgeBody, ResourceRow } from '../core/database.ts'
+import type { JudgeBody, ResourceRow, Spent } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
 import { findResource } from '../core/find-resource.ts'
 import { judgeInput } from '../core/jobs/job-inputs.ts'
@@ -57,7 +57,9 @@ export async function openJudge(
 
 async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenJudge> {
   const judge = showJudge(row)
+  /** Why the judge can never be asked, and that its budget ran out. */
   let refusal: GavelError | undefined
+  let spent: GavelError | undefined
   const client: JudgeClient = {
     // Made only when something is not cached: a replay needs neither the secret nor the provider.
     async firstTokenLogprobs(requests, signal) {
@@ -69,17 +71,10 @@ async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, 
       }
     },
   }
-  const within = budgeted(client, judge, (more) => deps.database.judges.spend(judge.id, more))
-  let spent: GavelError | undefined
+  const spend = (more: Spent) => deps.database.judges.spend(judge.id, more)
   return {
     judge,
-    client: {
-      async firstTokenLogprobs(requests, signal) {
-        const answers = await within.firstTokenLogprobs(requests, signal)
-        spent = answers.find((answer) => answer instanceof GavelError && answer.code === 'budget_spent') as typeof spent
-        return answers
-      },
-    },
+    client: budgeted(client, judge, spend, (error) => (spent = error)),
     settle(scored) {
       if (refusal) throw refusal
       deps.ledger.add(asking, judge.id, { ...countScored(scored), cost: costOf(sumUsage(scored), judge.price) ?? 0 })

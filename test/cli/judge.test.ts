@@ -41,6 +41,32 @@ test('judge: debiased, priced, made of others', async () => {
   assert.deepEqual([code, /failed: this judge's template shows a reference/.test(out)], [1, true])
 })
 
+test('judge cache and judge budget: what is kept, what was spent, and how much may be', async () => {
+  const at = `--provider openai --base-url ${provider.url}/v1 --model m`
+  const { id } = await json(`judge create ${at} --name spending --price-input 1000 --price-output 0 --budget-tokens 50`)
+  assert.equal(await ok('judge cache spending'), `${id} has 0 judgments kept; 0 of 0 lookups found one\n`)
+  for (let i = 0; i < 2; i++) await ok('judge score --judge spending --question q --answer p=0.25')
+  assert.equal(await ok('judge cache spending'), `${id} has 1 judgments kept; 1 of 2 lookups found one (50.0 %)\n`)
+  assert.deepEqual(await json('judge cache spending'), {
+    object: 'judge.cache',
+    judge: id,
+    entries: 1,
+    hits: 1,
+    misses: 1,
+  })
+  const { tokens, cost } = (await json('judge show spending')).spent
+  assert.equal(
+    await ok('judge budget spending --tokens 900 --cost 2.5'),
+    `${id} has spent ${tokens} of 900 tokens, $${cost} of $2.5\n`,
+  )
+  assert.deepEqual((await json('judge budget spending --cost 3')).budget, { cost: 3 })
+  assert.equal(await ok('judge budget spending --none'), `${id} has no budget\n`)
+  for (const wrong of ['', ' --none --tokens 5'])
+    assert.match(await fails(2, `judge budget spending${wrong}`), /or else --none/)
+  assert.match(await fails(1, 'judge budget d2 --cost 1'), /budget/)
+  assert.match(await fails(1, 'judge budget nobody --tokens 5'), /nobody/)
+})
+
 test('judge calibrate: a file of graded answers becomes a dataset, and the figures are printed', async () => {
   const rows = [
     { question: 'q', answer: 'a', correct: true },

@@ -30,11 +30,13 @@ export const spentOn = (usage: ScoredItem['usage'], price: Judge['price']): Spen
  * other requests at the same time).
  *
  * @param spend adds to what was spent and answers the sum
+ * @param onSpent told once where something is left over
  */
 export function budgeted(
   client: JudgeClient,
   judge: Pick<Judge, 'id' | 'budget' | 'price' | 'concurrency'>,
   spend: (more: Spent) => Promise<Spent>,
+  onSpent: (refusal: GavelError) => void,
 ): JudgeClient {
   if (!judge.budget) return client
   return {
@@ -42,12 +44,12 @@ export function budgeted(
       const answers: Awaited<ReturnType<JudgeClient['firstTokenLogprobs']>> = []
       let spent = await spend({ tokens: 0, cost: 0 })
       while (answers.length < requests.length) {
-        const round = requests.slice(answers.length, answers.length + judge.concurrency)
         const refusal = spentBudget(judge, spent)
         if (refusal) {
-          answers.push(...round.map(() => refusal))
-          continue
+          onSpent(refusal)
+          return [...answers, ...requests.slice(answers.length).map(() => refusal)]
         }
+        const round = requests.slice(answers.length, answers.length + judge.concurrency)
         const had = await client.firstTokenLogprobs(round, signal)
         answers.push(...had)
         const used = had.flatMap((answer) => (answer instanceof Error ? [] : [answer.usage]))

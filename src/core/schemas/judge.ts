@@ -257,3 +257,4 @@ export const judgeCache = v.object({
   hits: count('How often one of them stood in for asking the judge.'),
   misses: count('How often there was none.'),
 })
+export type JudgeCache = v.InferOutput<typeof judgeCache>
