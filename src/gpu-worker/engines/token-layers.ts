@@ -2,7 +2,7 @@ import type { Graph } from '../graph/graph.ts'
 import * as nn from '../graph/nn.ts'
 import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import type { Adapter, Model } from '../models/model.ts'
+import type { Adapter, AttentionShape, Model } from '../models/model.ts'
 
 /**
  * What training and generation have alike: the inputs `ids` and `positions` ([B, width] int64), one input a
@@ -57,19 +57,22 @@ export class TokenLayers {
     return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
-  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor {
+  /** Rotates pairs of [N, heads·headSize] by position, where the model does. */
+  protected rotate(x: Tensor, { headSize, rotary }: Pick<AttentionShape, 'headSize' | 'rotary'>): Tensor {
+    if (!rotary) return x
     const features = x.shape[1]!
-    const { cos, sin } = this.rotary(headSize, spec)
+    const { cos, sin } = this.rotaryTables(headSize, rotary)
     const rows = this.g.reshape(x, ['B', this.width, features])
     return this.g.reshape(this.g.op('RotaryEmbedding', [rows, this.positions, cos, sin]), ['N', features])
   }
 
-  private rotary(headSize: number, spec: RotarySpec) {
+  /** cos and sin of the angles, [maxPositions, columns] each; columns after headSize/2 belong to no pair. */
+  protected rotaryTables(headSize: number, spec: RotarySpec, columns = headSize / 2): { cos: Tensor; sin: Tensor } {
     const key = `${headSize}${JSON.stringify(spec)}`
     const known = this.rotaryConstants.get(key)
     if (known) return known
-    const { cos, sin } = rotaryTables(spec, headSize, this.maxPositions)
-    const shape = [this.maxPositions, headSize / 2]
+    const { cos, sin } = rotaryTables(spec, headSize, this.maxPositions, columns)
+    const shape = [this.maxPositions, columns]
     const constants = { cos: this.g.constant(cos, shape), sin: this.g.constant(sin, shape) }
     this.rotaryConstants.set(key, constants)
     return constants

@@ -40,17 +40,18 @@ export class TrainingLayers extends TokenLayers implements Layers {
     this.segments = g.input('segments', 'int64', ['B', 'T'])
   }
 
-  attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {
+  attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor {
     const { g } = this
+    const { heads, kvHeads, headSize, scale, window } = shape
     const group = heads / kvHeads
     const queries = group === 1 ? 'T' : `${group}T`
     if (group > 1) g.nameDimension(queries, () => g.op('Mul', [g.dimension('T'), g.ints([group])]))
-    const grouped = g.transpose(g.reshape(q, ['B', 'T', kvHeads, group, headSize]), [0, 2, 3, 1, 4]) // [B,K,G,T,D]
+    const grouped = g.transpose(g.reshape(this.rotate(q, shape), ['B', 'T', kvHeads, group, headSize]), [0, 2, 3, 1, 4]) // [B,K,G,T,D]
     const split = (x: Tensor) => g.transpose(g.reshape(x, ['B', 'T', kvHeads, headSize]), [0, 2, 1, 3]) // [B,K,T,D]
     const scores = ['B', kvHeads, group, 'T', 'T']
     const out = nn.attention(g, {
       q: g.reshape(grouped, ['B', kvHeads, queries, headSize]),
-      k: split(k),
+      k: split(this.rotate(k, shape)),
       v: split(v),
       // At full size: every layer adds it, and ONNX Runtime is five times slower at adding it broadcast.
       bias: g.untaped(() => g.expand(this.attentionBias(window), scores)),

@@ -23,7 +23,7 @@ interface Again {
   first: Map<Tensor, Tensor>
 }
 
-interface CallOptions {
+export interface CallOptions {
   attributes?: Record<string, Attribute>
   shape?: readonly Dim[]
 }

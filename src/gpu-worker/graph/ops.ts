@@ -337,11 +337,11 @@ export const OPS: Record<OpName, OpDef> = {
       null,
     ],
   },
-  /** Attention of new queries over a key/value cache that it extends in place. Generation only. */
+  /** Attention of new queries, packed with their keys and values, over a key/value cache that it extends in place. Generation only. */
   GroupQueryAttention: {
     domain: 'com.microsoft',
-    infer: ({ inputs: [q, , , pastK, pastV] }) => [
-      { shape: q!.shape, type: q!.type },
+    infer: ({ inputs: [packed, , , pastK, pastV], shape }) => [
+      { shape: shape!, type: packed!.type },
       { shape: pastK!.shape, type: pastK!.type },
       { shape: pastV!.shape, type: pastV!.type },
     ],

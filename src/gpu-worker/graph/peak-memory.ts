@@ -168,12 +168,11 @@ function concreteShapes(order: readonly Node[], sizes: Sizes): (t: Tensor) => nu
 }
 
 /** What an op takes for itself while it runs. */
-function scratch({ op, inputs }: Node, shapeOf: (t: Tensor) => number[]): number {
+function scratch({ op, inputs, attributes }: Node, shapeOf: (t: Tensor) => number[]): number {
   if (op !== 'GroupQueryAttention') return 0
   // Scores of every new token over the whole cache, and queries, keys and values laid out head by head.
-  const [q, k, v, cache] = inputs.slice(0, 4).map((t) => shapeOf(t!))
-  const [rows, width, features] = q as [number, number, number]
-  const [capacity, headSize] = cache!.slice(2) as [number, number]
-  const scores = rows * (features / headSize) * width * capacity
-  return BYTES.float32 * (scores + [q, k, v].reduce((sum, shape) => sum + elementCount(shape!), 0))
+  const [packed, cache] = [shapeOf(inputs[0]!), shapeOf(inputs[3]!)]
+  const [rows, width] = packed as [number, number]
+  const scores = rows * (attributes.num_heads as number) * width * cache[2]!
+  return BYTES.float32 * (scores + elementCount(packed))
 }

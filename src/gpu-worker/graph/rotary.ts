@@ -8,19 +8,19 @@ export interface RotarySpec {
 }
 
 /**
- * cos and sin of every position's angles, [positions, headSize/2] each: angle = position·θ^(−2i/headSize)
- * (RoFormer, arXiv 2104.09864), in single precision step by step as the reference implementations do.
+ * cos and sin of every position's angles, [positions, columns] each: angle = position·θ^(−2i/headSize)
+ * (RoFormer, arXiv 2104.09864), in single precision step by step as the reference implementations do. Columns from
+ * headSize/2 on are zero.
  */
-export function rotaryTables(spec: RotarySpec, headSize: number, positions: number) {
-  const half = headSize / 2
-  const cos = new Float32Array(positions * half)
-  const sin = new Float32Array(positions * half)
-  for (let i = 0; i < half; i++) {
+export function rotaryTables(spec: RotarySpec, headSize: number, positions: number, columns = headSize / 2) {
+  const cos = new Float32Array(positions * columns)
+  const sin = new Float32Array(positions * columns)
+  for (let i = 0; i < headSize / 2; i++) {
     const frequency = stretch(Math.fround(1 / Math.fround(spec.theta ** ((2 * i) / headSize))), spec)
     for (let t = 0; t < positions; t++) {
       const angle = Math.fround(t * frequency)
-      cos[t * half + i] = Math.cos(angle)
-      sin[t * half + i] = Math.sin(angle)
+      cos[t * columns + i] = Math.cos(angle)
+      sin[t * columns + i] = Math.sin(angle)
     }
   }
   return { cos, sin }

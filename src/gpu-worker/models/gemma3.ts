@@ -60,14 +60,14 @@ export function gemma3(config: v.InferOutput<typeof Gemma3Config>): Model {
   }
 
   function attention(nn: Layers, x: Tensor, p: string, type: keyof typeof rope): Tensor {
-    const placed = (name: 'q' | 'k') => {
+    const normed = (name: 'q' | 'k') => {
       const y = nn.linear(x, `${p}.${name}_proj`)
       const perHead = norm(nn, nn.g.reshape(y, [`${p}.${name}N`, headSize]), `${p}.${name}_norm`) // [N·heads, D]
-      return nn.rotate(nn.g.reshape(perHead, y.shape), headSize, rope[type])
+      return nn.g.reshape(perHead, y.shape)
     }
     const window = type === 'sliding_attention' ? { window: config.sliding_window } : {}
-    const shape = { heads, kvHeads, headSize, scale, ...window }
-    return nn.linear(nn.attention(placed('q'), placed('k'), nn.linear(x, `${p}.v_proj`), shape), `${p}.o_proj`)
+    const shape = { heads, kvHeads, headSize, scale, rotary: rope[type], ...window }
+    return nn.linear(nn.attention(normed('q'), normed('k'), nn.linear(x, `${p}.v_proj`), shape), `${p}.o_proj`)
   }
 
   function mlp(nn: Layers, x: Tensor, p: string): Tensor {

@@ -42,16 +42,15 @@ export function llama(
   const heads = config.num_attention_heads
   const kvHeads = config.num_key_value_heads ?? heads
   const headSize = config.head_dim ?? config.hidden_size / heads
-  const shape = { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize) }
-  const rope = rotarySpec(config)
+  const shape = { heads, kvHeads, headSize, scale: 1 / Math.sqrt(headSize), rotary: rotarySpec(config) }
   const embedding = 'model.embed_tokens.weight'
 
   function attention(nn: Layers, x: Tensor, p: string): Tensor {
-    const placed = (name: 'q' | 'k') => {
+    const normed = (name: 'q' | 'k') => {
       const y = nn.linear(x, `${p}.${name}_proj`)
-      return nn.rotate(queryKeyNorm ? headNorm(nn, y, `${p}.${name}_norm.weight`) : y, headSize, rope)
+      return queryKeyNorm ? headNorm(nn, y, `${p}.${name}_norm.weight`) : y
     }
-    const [q, k] = [placed('q'), placed('k')] // [N, heads·D], [N, kvHeads·D]
+    const [q, k] = [normed('q'), normed('k')] // [N, heads·D], [N, kvHeads·D]
     return nn.linear(nn.attention(q, k, nn.linear(x, `${p}.v_proj`), shape), `${p}.o_proj`)
   }
 

@@ -19,8 +19,6 @@ export interface Layers {
    * model's adapter adds.
    */
   linear(x: Tensor, name: string, layout?: WeightLayout): Tensor
-  /** Rotates pairs of [N, heads·headSize] by position. */
-  rotate(x: Tensor, headSize: number, spec: RotarySpec): Tensor
   /** Causal attention. q [N, heads·headSize], k and v [N, kvHeads·headSize] → [N, heads·headSize] */
   attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor
   /** One layer of the stack; training may choose to compute it again instead of keeping its insides. */
@@ -33,6 +31,8 @@ export interface AttentionShape {
   headSize: number
   /** Factor on q·k, usually 1/√headSize. */
   scale: number
+  /** How queries and keys are rotated by position, where they are. */
+  rotary?: RotarySpec
   /** How many positions back a token sees, itself included; unlimited when absent. */
   window?: number
 }

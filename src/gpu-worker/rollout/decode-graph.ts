@@ -1,6 +1,7 @@
-import { Graph } from '../graph/graph.ts'
+import type { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { Model } from '../models/model.ts'
+import { ColumnGraph } from './column-graph.ts'
 import { DecodeLayers } from './decode-layers.ts'
 import type { Matrices } from './quantise-weights.ts'
 
@@ -19,7 +20,7 @@ export function decodeGraph(
   model: Model,
   { capacity, sample, matrices }: { capacity: number; sample: boolean; matrices?: Matrices | undefined },
 ): Graph {
-  const g = new Graph()
+  const g = new ColumnGraph()
   const layers = new DecodeLayers(g, model, capacity, matrices)
   const read = g.input('read', 'int64', ['R'])
   const bias = g.input('bias', 'float32', [model.vocabularySize])

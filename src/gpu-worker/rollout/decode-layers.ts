@@ -4,6 +4,7 @@ import type { WeightLayout } from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
 import { Q8_BLOCK, type Q8Matrix } from '../weights/q8-matrix.ts'
+import { columnsOf } from './column-graph.ts'
 import type { Matrices } from './quantise-weights.ts'
 
 /** The cache's head size: what ONNX Runtime's kernel takes is a multiple of 16, the rest stays zero. */
@@ -66,24 +67,43 @@ export class DecodeLayers extends TokenLayers implements Layers {
 
   /** x·Wᵀ as (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there. */
   private product(x: Tensor, weight: Tensor, layout: WeightLayout = 'out-in'): Tensor {
-    return this.g.transpose(this.g.matmul(weight, x, { transA: layout === 'in-out', transB: true }), [1, 0])
+    const columns = columnsOf(x)
+    const transA = layout === 'in-out'
+    const product = columns
+      ? this.g.matmul(weight, columns, { transA })
+      : this.g.matmul(weight, x, { transA, transB: true })
+    return this.g.transpose(product, [1, 0])
   }
 
-  attention(q: Tensor, k: Tensor, v: Tensor, { heads, kvHeads, headSize, scale, window }: AttentionShape): Tensor {
+  attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor {
     const { g } = this
+    const { heads, kvHeads, headSize, scale, rotary, window } = shape
     const i = 2 * this.layer++
     const padded = paddedHeadSize(headSize)
-    const rows = (x: Tensor, count: number) => g.reshape(widen(g, x, count, headSize), ['B', 'S', count * padded])
+    const halves = { halves: Boolean(rotary) }
+    const parts = [
+      widen(g, q, heads, headSize, halves),
+      widen(g, k, kvHeads, headSize, halves),
+      widen(g, v, kvHeads, headSize),
+    ]
+    const width = (heads + 2 * kvHeads) * padded
+    const packed = g.reshape(g.concat(parts, 1, ['N', width]), ['B', 'S', width])
+    const tables = rotary && this.rotaryTables(headSize, rotary, padded / 2)
     const [out, newK, newV] = g.call(
       'GroupQueryAttention',
-      [rows(q, heads), rows(k, kvHeads), rows(v, kvHeads), this.cache[i]!, this.cache[i + 1]!, this.last, this.total],
+      [
+        ...[packed, null, null, this.cache[i]!, this.cache[i + 1]!, this.last, this.total],
+        ...(tables ? [tables.cos, tables.sin, this.positions] : []),
+      ],
       {
         attributes: {
           num_heads: heads,
           kv_num_heads: kvHeads,
           scale: { float: scale },
+          ...(tables ? { do_rotary: 1 } : {}),
           ...(window ? { local_window_size: window } : {}),
         },
+        shape: ['B', 'S', heads * padded],
       },
     )
     const layer = i / 2
@@ -105,12 +125,18 @@ function blockProduct(g: Graph, x: Tensor, { rows, columns, bytes, scales }: Q8M
   return g.op('MatMulNBits', inputs, { attributes })
 }
 
-/** [N, heads·D] → heads of the padded size, zeros at the end of each. */
-function widen(g: Graph, x: Tensor, heads: number, headSize: number): Tensor {
+/**
+ * [N, heads·D] → [N, heads·padded], zeros at the end of each head; with `halves`, at the end of each half of each head,
+ * so that the pairs which are rotated together stay half a head apart.
+ */
+function widen(g: Graph, x: Tensor, heads: number, headSize: number, { halves = false } = {}): Tensor {
   const padded = paddedHeadSize(headSize)
   if (padded === headSize) return x
-  const pads = g.ints([0, 0, 0, 0, 0, padded - headSize])
-  return g.op('Pad', [g.reshape(x, ['N', heads, headSize]), pads], { shape: ['N', heads, padded] })
+  const parts = halves ? 2 : 1
+  const pads = g.ints([0, 0, 0, 0, 0, (padded - headSize) / parts])
+  const split = g.reshape(x, ['N', heads * parts, headSize / parts])
+  const wide = g.op('Pad', [split, pads], { shape: ['N', heads * parts, padded / parts] })
+  return g.reshape(wide, ['N', heads * padded])
 }
 
 function narrow(g: Graph, x: Tensor, heads: number, headSize: number): Tensor {

@@ -31,8 +31,9 @@ export class PrefixLayers extends TokenLayers implements Layers {
     g.nameDimension('S', () => g.sizeOf(this.own, 2))
   }
 
-  attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor {
+  attention(unplacedQ: Tensor, unplacedK: Tensor, v: Tensor, shape: AttentionShape): Tensor {
     const { g } = this
+    const [q, k] = [this.rotate(unplacedQ, shape), this.rotate(unplacedK, shape)]
     const { heads, kvHeads, headSize, window } = shape
     const width = heads * headSize
     const [sharedK, sharedV] = [k, v].map((x) =>

@@ -15,10 +15,11 @@ interface Input extends NdArray {
 }
 
 interface Case {
-  inputs: Input[]
+  /** null: left out. */
+  inputs: (Input | null)[]
   attributes?: Record<string, Attribute>
   shape?: number[]
-  /** Every output, flat, in double precision. */
+  /** Every output, flat, in double precision, of the inputs that are there. */
   expected: (...x: NdArray[]) => (readonly number[])[]
 }
 
@@ -129,21 +130,39 @@ const normalised =
 
 const ANGLES = [0, 0.3, 1.1, 0.7, 2, 0.1]
 
-/** Attention of one new query a row over what the cache holds of it, plus its own key and value. */
-const groupQueryAttention: Case['expected'] = (q, k, v, pastK, pastV, last) => {
+/** One head turned by position: pairs lie half a head apart. x: its entries; angles: of every pair. */
+const turned = (x: (d: number) => number, angles: readonly number[], d: number): number => {
+  const half = angles.length
+  const pair = d % half
+  const [cos, sin] = [Math.cos(angles[pair]!), Math.sin(angles[pair]!)]
+  return d < half ? x(pair) * cos - x(half + pair) * sin : x(half + pair) * cos + x(pair) * sin
+}
+
+/** By position, of a head of 16. */
+const HEAD_ANGLES = Array.from({ length: 4 }, (_, t) => Array.from({ length: 8 }, (_, pair) => (t * 1.3) / (1 + pair)))
+
+/**
+ * Attention of one new query a row over what the cache holds of it, plus its own key and value. Packed are two
+ * queries, a key and a value, 16 each; all but the value are turned by position.
+ */
+const groupQueryAttention: Case['expected'] = (packed, pastK, pastV, last, _total, _cos, _sin, positions) => {
   const [heads, size] = [2, 16]
+  const part = (b: number, n: number, d: number) => at(packed, b, 0, n * size + d)
+  const placed = (b: number, n: number, d: number) =>
+    turned((i) => part(b, n, i), HEAD_ANGLES[at(positions!, b, 0)]!, d)
   // Into a buffer of its own, the kernel writes zeros behind the last position.
-  const extended = (past: NdArray, fresh: NdArray) =>
+  const extended = (past: NdArray, fresh: (b: number, d: number) => number) =>
     build(past.shape, (b, h, t, d) => {
       const place = Math.sign(t - last!.data[b]!)
-      return place < 0 ? at(past, b, h, t, d) : place === 0 ? at(fresh, b, 0, d) : 0
+      return place < 0 ? at(past, b, h, t, d) : place === 0 ? fresh(b, d) : 0
     })
-  const [keys, values] = [extended(pastK!, k!), extended(pastV!, v!)]
+  const keys = extended(pastK!, (b, d) => placed(b, heads, d))
+  const values = extended(pastV!, (b, d) => part(b, heads + 1, d))
   const out = build([2, 1, heads * size], (b, _, i) => {
     const head = Math.floor(i / size)
     const scores = Array.from(
       { length: last!.data[b]! + 1 },
-      (_, t) => 0.25 * sumOver(size, (d) => at(q!, b, 0, head * size + d) * at(keys, b, 0, t, d)),
+      (_, t) => 0.25 * sumOver(size, (d) => placed(b, head, d) * at(keys, b, 0, t, d)),
     )
     return sum(softmax(scores).map((p, t) => p * at(values, b, 0, t, i % size)))
   })
@@ -282,10 +301,8 @@ const CASES: Record<OpName, Case | Case[]> = {
     ],
     expected: (x, positions) => {
       const rotated = build([1, 3, 8], (b, t, i) => {
-        const [head, part, pair] = [Math.floor(i / 4), Math.floor((i % 4) / 2), i % 2]
-        const angle = ANGLES[at(positions!, b, t) * 2 + pair]!
-        const [a, c] = [at(x!, b, t, head * 4 + pair), at(x!, b, t, head * 4 + 2 + pair)]
-        return part === 0 ? a * Math.cos(angle) - c * Math.sin(angle) : c * Math.cos(angle) + a * Math.sin(angle)
+        const [place, first] = [at(positions!, b, t), 4 * Math.floor(i / 4)]
+        return turned((d) => at(x!, b, t, first + d), ANGLES.slice(2 * place, 2 * place + 2), i % 4)
       })
       return [rotated.data]
     },
@@ -309,15 +326,19 @@ const CASES: Record<OpName, Case | Case[]> = {
   },
   GroupQueryAttention: {
     inputs: [
-      fixed([2, 1, 32]),
-      fixed([2, 1, 16]),
-      fixed([2, 1, 16]),
+      fixed([2, 1, 64]),
+      null,
+      null,
       fixed([2, 1, 4, 16]),
       fixed([2, 1, 4, 16]),
       small([2], [2, 1]),
       small([], [3]),
+      fixed([4, 8], HEAD_ANGLES.flat().map(Math.cos)),
+      fixed([4, 8], HEAD_ANGLES.flat().map(Math.sin)),
+      whole([2, 1], [2, 1]),
     ],
-    attributes: { num_heads: 2, kv_num_heads: 1, scale: { float: 0.25 } },
+    attributes: { num_heads: 2, kv_num_heads: 1, scale: { float: 0.25 }, do_rotary: 1 },
+    shape: [2, 1, 32],
     expected: groupQueryAttention,
   },
   Gather: {
@@ -379,10 +400,15 @@ for (const [op, cases] of Object.entries(CASES) as [OpName, Case | Case[]][]) {
  * Runs the operator and, where it has one, its gradient of Σ cotangent·y; holds them against the case's own
  * numbers and their central differences in double precision.
  */
-async function check(op: OpName, { inputs, attributes = {}, shape, expected }: Case, differentiable: boolean) {
+async function check(op: OpName, { inputs: slots, attributes = {}, shape, expected }: Case, differentiable: boolean) {
+  const inputs = slots.filter((input) => input !== null)
   const g = new Graph()
   const tensors = inputs.map((input, i) => declare(g, `x${i}`, input))
-  const outputs = g.call(op, tensors, { attributes, ...(shape && { shape }) })
+  const outputs = g.call(
+    op,
+    slots.map((i) => i && tensors[inputs.indexOf(i)]!),
+    { attributes, ...(shape && { shape }) },
+  )
   const wanted = expected(...inputs)
   wanted.forEach((_, i) => g.output(`y${i}`, outputs[i]!))
 
