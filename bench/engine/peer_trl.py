@@ -51,7 +51,7 @@ class Clock(TrainerCallback):
 with tempfile.TemporaryDirectory() as folder:
     settings = GRPOConfig(
         output_dir=folder,
-        max_steps=workload["repeats"],
+        max_steps=workload["repeats"] + workload["warmUp"],
         per_device_train_batch_size=MICRO_BATCH,
         gradient_accumulation_steps=rows * group // MICRO_BATCH,
         num_generations=group,
@@ -73,6 +73,7 @@ with tempfile.TemporaryDirectory() as folder:
     )
     trainer.train()
 
-seconds = sum(Clock.seconds) / len(Clock.seconds)
+measured = Clock.seconds[int(workload["warmUp"]) :]
+seconds = sum(measured) / len(measured)
 megabytes = int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1]) / 1000
 print(json.dumps({"seconds": seconds, "megabytes": megabytes}))

@@ -106,7 +106,7 @@ const mixed = (rows: number, slots: number): Workload => {
   return { ...sample('generate', rows), slots, lengths, newTokens: Math.max(...lengths), warmUp: false }
 }
 
-const grpoStep: Workload = { ...sample('generate', 4), kind: 'grpo', group: 8, slots: 32, warmUp: false }
+const grpoStep: Workload = { ...sample('generate', 4), kind: 'grpo', group: 8, slots: 32 }
 
 export const WORKLOADS = {
   'train-small': train(MODEL_SMALL, 32, 64, 20),

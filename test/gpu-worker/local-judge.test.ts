@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { folderBlobStore } from '../../src/adapters/node/folder-blob-store.ts'
 import type { FirstTokenLogprobs, JudgeRequest } from '../../src/core/ports.ts'
 import type { JudgeInput } from '../../src/core/schemas/worker.ts'
-import { makeBatch } from '../../src/gpu-worker/engines/batch.ts'
+import { textInputs } from '../../src/gpu-worker/engines/prefix-groups.ts'
 import { logitsGraph } from '../../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors } from '../../src/gpu-worker/engines/weights.ts'
 import { localJudgeHost } from '../../src/gpu-worker/local-judge-host.ts'
@@ -34,10 +34,9 @@ const scored = (answer: FirstTokenLogprobs | Error | undefined): FirstTokenLogpr
 async function nextLogprobs(text: string): Promise<(token: string) => number> {
   const ids = codec.encode(text)
   const session = await Session.create(logitsGraph(model, { maxTokens: 64 }), { threads: 1 })
-  const { ids: tokens, positions, segments } = makeBatch([{ ids, start: 1 }]).inputs
   const V = model.vocabularySize
   const logits = new Float32Array(ids.length * V)
-  const inputs = { ...weightTensors(weights), ids: tokens, positions, segments }
+  const inputs = { ...weightTensors(weights), ...textInputs([ids]) }
   await session.run(inputs, { logits: float32(logits, [ids.length, V]) })
   const last = [...logits.subarray((ids.length - 1) * V)]
   const total = Math.log(last.reduce((sum, x) => sum + Math.exp(x), 0))

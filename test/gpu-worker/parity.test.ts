@@ -44,8 +44,7 @@ test('one weight that is off is seen in every kind of quantity', async (t) => {
   const seen = misses(await checkFolder(perturbedCopy(t))).join('\n')
   for (const quantity of [
     'logits:',
-    'logits, padded left',
-    'logits, padded right',
+    'logits of texts of unlike length',
     'log-probs:',
     'log-probs at temperature 0.7',
     'SFT loss',

@@ -15,6 +15,7 @@ import { LocalHub, REPO } from '../helpers/local-hub.ts'
 import { pythonWith } from '../../scripts/python-venv.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { makeBatch } from '../../src/gpu-worker/engines/batch.ts'
+import { textInputs } from '../../src/gpu-worker/engines/prefix-groups.ts'
 import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
 import { logitsGraph } from '../../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors } from '../../src/gpu-worker/engines/weights.ts'
@@ -78,9 +79,8 @@ async function trainedFolder(name: string, configFile: string): Promise<string> 
   const session = await Session.create(logitsGraph(saved.model, { maxTokens: 64 }), { threads: 1 })
   const logits: number[][][] = []
   for (const ids of sequences) {
-    const { ids: tokens, positions, segments } = makeBatch([{ ids, start: 1 }]).inputs
     const out = new Float32Array(ids.length * codec.size)
-    const inputs = { ...weightTensors(saved.weights), ids: tokens, positions, segments }
+    const inputs = { ...weightTensors(saved.weights), ...textInputs([ids]) }
     await session.run(inputs, { logits: float32(out, [ids.length, codec.size]) })
     logits.push(ids.map((_, t) => [...out.subarray(t * codec.size, (t + 1) * codec.size)]))
   }

@@ -7,7 +7,7 @@ import { trainedParameters, type Model } from '../models/model.ts'
 import { decodeGraph } from '../rollout/decode-graph.ts'
 import { prefillSizes } from '../rollout/generator.ts'
 import { CACHE_BUDGET, cacheBytes, slotsWithin } from '../rollout/kv-cache.ts'
-import { longestSequence } from './batch.ts'
+import { prefixSizes } from './prefix-groups.ts'
 import { gradientGraph, logprobGraph } from './training-graph.ts'
 
 /** What a run keeps in memory, apart from what a plan chooses. */
@@ -154,17 +154,16 @@ function byRecompute<T>(make: (recompute: Recompute) => T): (recompute: Recomput
   }
 }
 
-/** The largest batches of so many tokens: of longest rows, of rows with hardly a prompt, of full bundles. */
+/** The largest batches of so many tokens: of longest rows and of rows with hardly a prompt, each by itself or in a group. */
 function passSizes({ maxTokens, rollouts }: MemoryNeeds, tokens: number): Sizes[] {
   const newTokens = Math.min(rollouts?.newTokens ?? maxTokens, maxTokens - 1)
-  const bundle = longestSequence(1)
-  return [
-    [maxTokens, newTokens],
-    [newTokens + 1, newTokens],
-    [bundle, bundle - 1],
-  ].map(([T, trained]) => {
-    const B = Math.max(1, Math.floor(tokens / T!))
-    return { B, T: T!, M: B * trained! }
+  return [maxTokens, newTokens + 1].flatMap((length) => {
+    const [Q, P] = [Math.max(1, Math.floor(tokens / length)), Math.max(1, length - newTokens - 1)]
+    const A = Math.max(1, Math.floor((tokens - P) / newTokens))
+    return [
+      { ...prefixSizes({ Q, P: Math.max(1, length - 2), A: 1, S: 1 }), M: Q * newTokens },
+      { ...prefixSizes({ Q: 1, P, A, S: newTokens }), M: A * newTokens },
+    ]
   })
 }
 

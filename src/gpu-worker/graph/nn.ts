@@ -61,7 +61,7 @@ function silu(g: Graph, x: Tensor): Tensor {
  * @param q [B,K,G·T,D] queries, those that share a key/value head together
  * @param k,v [B,K,T,D]
  * @param bias [B,K,G,T,T], added to the scores
- * @param scores names of that shape's sizes
+ * @param scores names of that shape's sizes; B may stand for several
  */
 export function attention(
   g: Graph,
@@ -80,7 +80,7 @@ export function attention(
     },
     (gradients, dO) => {
       const dP = g.matmul(dO, v, { transB: true })
-      const rowSums = g.sum(g.mul(dO, out!), [3]) // [B,K,G·T,1]
+      const rowSums = g.sum(g.mul(dO, out!), [dO.shape.length - 1]) // [B,K,G·T,1]
       const dS = g.mul(g.sub(dP, rowSums), probabilities!)
       gradients.add(q, () => g.matmul(dS, k, { alpha }))
       gradients.add(k, () => g.matmul(dS, q, { transA: true, alpha }))

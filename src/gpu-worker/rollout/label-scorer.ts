@@ -1,10 +1,10 @@
+import { groupByPrefix, packGroups, prefixBatch } from '../engines/prefix-groups.ts'
+import { TrainingLayers } from '../engines/training-layers.ts'
 import { weightTensors, type Weights } from '../engines/weights.ts'
 import { Graph } from '../graph/graph.ts'
 import type { Model } from '../models/model.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, int64, type RuntimeTensor } from '../runtime/tensors.ts'
-import { groupByPrefix, packGroups, prefixInputs } from './prefix-groups.ts'
-import { PrefixLayers } from './prefix-layers.ts'
 
 /** Padded tokens of one run, where nobody says otherwise; bounds its memory. */
 const RUN_TOKENS = 8192
@@ -46,9 +46,11 @@ export class LabelScorer {
     const labels = int64(labelIds, [labelIds.length])
     for (const run of packGroups(groupByPrefix(texts), texts, this.runTokens)) {
       const rows = run.flatMap((group) => group.rows)
+      const { inputs, indexOf } = prefixBatch(run, texts)
+      const read = rows.map((row) => indexOf(row, texts[row]!.length - 1))
       const out = new Float32Array(labelIds.length * rows.length)
       await this.session.run(
-        { ...this.weights, ...prefixInputs(run, texts), labels },
+        { ...this.weights, ...inputs, labels, read: int64(read, [read.length]) },
         { logprobs: float32(out, [labelIds.length, rows.length]) },
       )
       rows.forEach((row, r) => (scores[row] = labelIds.map((_, l) => out[l * rows.length + r]!)))
@@ -63,7 +65,7 @@ export class LabelScorer {
 
 function labelGraph(model: Model, maxTokens: number): Graph {
   const g = new Graph()
-  const layers = new PrefixLayers(g, model, maxTokens)
+  const layers = new TrainingLayers(g, model, { maxTokens })
   const read = g.input('read', 'int64', ['R'])
   const labels = g.input('labels', 'int64', ['L'])
   g.untaped(() => {

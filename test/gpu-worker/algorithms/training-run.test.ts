@@ -167,7 +167,7 @@ describe('startTraining', () => {
     test("refuses what cannot fit; the job's budget goes before the worker's", async () => {
       await assert.rejects(start({ memory_budget_mb: 100 }, null, 16, 1000), {
         code: 'unavailable_here',
-        message: /^the memory budget is 100 MB .* takes about 22\d MB at the least/,
+        message: /^the memory budget is 100 MB .* takes about 21\d MB at the least/,
       })
       await assert.rejects(start({}, null, 16, 100), { code: 'unavailable_here' })
     })

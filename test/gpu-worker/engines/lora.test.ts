@@ -7,6 +7,7 @@ import { RECOMPUTE, type Recompute } from '../../../src/core/schemas/training.ts
 import { readAdapter, writeAdapter } from '../../../src/gpu-worker/checkpoint/adapter-file.ts'
 import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
 import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../../../src/gpu-worker/engines/lora.ts'
+import { textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
 import { Trainer } from '../../../src/gpu-worker/engines/trainer.ts'
 import { logitsGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors, type Weights } from '../../../src/gpu-worker/engines/weights.ts'
@@ -47,10 +48,9 @@ const NAMES = Object.keys(ADAPTED) as (keyof typeof ADAPTED)[]
 
 async function logitsOf(model: Model, weights: Weights, ids: number[]): Promise<Float32Array> {
   const session = await Session.create(logitsGraph(model, { maxTokens: 32 }), { threads: 1 })
-  const { ids: tokens, positions, segments } = makeBatch([{ ids, start: 1 }]).inputs
   const logits = new Float32Array(ids.length * model.vocabularySize)
   const shape = [ids.length, model.vocabularySize]
-  await session.run({ ...weightTensors(weights), ids: tokens, positions, segments }, { logits: float32(logits, shape) })
+  await session.run({ ...weightTensors(weights), ...textInputs([ids]) }, { logits: float32(logits, shape) })
   await session.release()
   return logits
 }

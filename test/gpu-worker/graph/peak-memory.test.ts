@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { RECOMPUTE } from '../../../src/core/schemas/training.ts'
 import { withLora } from '../../../src/gpu-worker/engines/lora.ts'
+import { prefixSizes } from '../../../src/gpu-worker/engines/prefix-groups.ts'
 import { gradientGraph, logprobGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
 import { withValueHead } from '../../../src/gpu-worker/engines/value-head.ts'
 import { Graph } from '../../../src/gpu-worker/graph/graph.ts'
@@ -103,7 +104,8 @@ describe('peakMemory of the engine’s graphs', () => {
   for (const name of ['llama', 'qwen3', 'gemma3', 'opt', 'gpt2'])
     test(`${name}: every size is known; grows with the batch, shrinks with what is computed again`, () => {
       const { model } = fixtureModel(name)
-      const at = (peak: ReturnType<typeof peakMemory>, B: number) => peak({ B, T: 12, M: 11 * B })
+      const at = (peak: ReturnType<typeof peakMemory>, Q: number) =>
+        peak({ ...prefixSizes({ Q, P: 4, A: 2, S: 4 }), M: 8 * Q })
       for (const trained of [withValueHead(model), withLora(withValueHead(model), { rank: 2, alpha: 4 })]) {
         for (const loss of Object.keys(LOSSES) as LossName[]) {
           if (loss === 'cross-entropy' && trained.adapter) continue

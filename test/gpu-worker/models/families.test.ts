@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
+import { textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
 import { Trainer } from '../../../src/gpu-worker/engines/trainer.ts'
 import { logitsGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors } from '../../../src/gpu-worker/engines/weights.ts'
@@ -45,11 +46,10 @@ for (const name of FAMILIES) {
     const session = await Session.create(logitsGraph(model, { maxTokens: 24 }), { threads: 1 })
     for (const [i, prompt] of PROMPTS.entries()) {
       const text = [...prompt, ...completions[i]!.ids]
-      const { ids, positions, segments } = makeBatch([{ ids: text, start: 1 }]).inputs
       const V = model.vocabularySize
       const logits = new Float32Array(text.length * V)
       const outputs = { logits: float32(logits, [text.length, V]) }
-      await session.run({ ...weightTensors(weights), ids, positions, segments }, outputs)
+      await session.run({ ...weightTensors(weights), ...textInputs([text]) }, outputs)
       const best = (at: number) => {
         const row = logits.subarray(at * V, (at + 1) * V)
         return row.indexOf(row.reduce((a, b) => Math.max(a, b)))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
+import { textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
 import { logitsGraph, logprobGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors } from '../../../src/gpu-worker/engines/weights.ts'
 import type { LoadedModel } from '../../../src/gpu-worker/models/load.ts'
@@ -171,8 +172,7 @@ test('draws follow the distribution at the temperature asked for', async () => {
   const prompt = [3, 1, 4]
   const session = await Session.create(logitsGraph(model, { maxTokens: 8 }), { threads: 1 })
   const logits = new Float32Array(3 * 8)
-  const { ids, positions, segments } = makeBatch([{ ids: prompt, start: 3 }]).inputs
-  await session.run({ ...weightTensors(weights), ids, positions, segments }, { logits: float32(logits, [3, 8]) })
+  await session.run({ ...weightTensors(weights), ...textInputs([prompt]) }, { logits: float32(logits, [3, 8]) })
   await session.release()
   const expected = (temperature: number) => softmax([...logits.subarray(16)].map((x) => x / temperature))
 

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
 import { logitsGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
 import { weightTensors } from '../../../src/gpu-worker/engines/weights.ts'
 import { LabelScorer } from '../../../src/gpu-worker/rollout/label-scorer.ts'
-import { groupByPrefix, packGroups } from '../../../src/gpu-worker/rollout/prefix-groups.ts'
+import { groupByPrefix, packGroups, textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
 import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { float32 } from '../../../src/gpu-worker/runtime/tensors.ts'
 import { assertClose } from '../../helpers/close.ts'
@@ -36,9 +35,8 @@ describe('label scorer', () => {
       const V = model.vocabularySize
       const wanted: number[][] = []
       for (const text of TEXTS) {
-        const { ids, positions, segments } = makeBatch([{ ids: text, start: text.length }]).inputs
         const logits = float32(new Float32Array(text.length * V), [text.length, V])
-        await session.run({ ...weightTensors(weights), ids, positions, segments }, { logits })
+        await session.run({ ...weightTensors(weights), ...textInputs([text]) }, { logits })
         const last = softmax([...(logits.data as Float32Array).subarray(-V)])
         wanted.push(LABELS.map((label) => Math.log(last[label]!)))
       }

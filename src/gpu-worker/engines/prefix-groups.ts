@@ -1,3 +1,4 @@
+import type { Sizes } from '../graph/peak-memory.ts'
 import { int64, type RuntimeTensor } from '../runtime/tensors.ts'
 
 type Text = readonly number[]
@@ -10,11 +11,14 @@ export interface PrefixGroup {
   rows: number[]
 }
 
-/** What a scoring graph takes of one run: the tokens that are computed, and where each text finds its own. */
-export type PrefixInputs = Record<
-  'ids' | 'positions' | 'shared' | 'own' | 'shared_lengths' | 'place' | 'read',
-  RuntimeTensor
->
+/** What the graphs take of one run: the tokens that are computed, and where each text finds its own. */
+export type PrefixInputs = Record<'ids' | 'positions' | 'shared' | 'own' | 'shared_lengths' | 'place', RuntimeTensor>
+
+export interface PrefixBatch {
+  inputs: PrefixInputs
+  /** Where a text's t-th token is among those computed. */
+  indexOf: (row: number, t: number) => number
+}
 
 /**
  * Groups texts so that few tokens are computed: a text joins the group before it, in alphabetical order, where that
@@ -71,43 +75,64 @@ export function packGroups(groups: readonly PrefixGroup[], texts: readonly Text[
   return runs
 }
 
-/** The inputs of one run. Its outputs are in the order of the groups' rows. */
-export function prefixInputs(run: readonly PrefixGroup[], texts: readonly Text[]): PrefixInputs {
+/** A text that shares nothing: nearly all of it goes where shared tokens do, whose attention is simpler. */
+export const alone = (text: Text, row: number): PrefixGroup => ({ shared: text.length - 1, rows: [row] })
+
+/** The inputs of texts, each by itself. */
+export const textInputs = (texts: readonly Text[]): PrefixInputs => prefixBatch(texts.map(alone), texts).inputs
+
+/** The named sizes of the graphs for Q groups of A texts, without padding: P tokens shared, and S of each text's own. */
+export function prefixSizes({ Q, P, A, S }: Record<'Q' | 'P' | 'A' | 'S', number>): Sizes {
+  const [QP, QAS] = [Q * P, Q * A * S]
+  const N = QP + QAS
+  return { Q, P, A, S, 'P+S': P + S, QP, 'QP+1': QP + 1, QAS, 'QAS+1': QAS + 1, places: N, N, B: N, T: 1 }
+}
+
+/** The inputs of one run. */
+export function prefixBatch(run: readonly PrefixGroup[], texts: readonly Text[]): PrefixBatch {
   const Q = run.length
   const A = Math.max(...run.map(({ rows }) => rows.length))
   const P = Math.max(1, ...run.map(({ shared }) => shared))
   const S = Math.max(...run.flatMap(({ shared, rows }) => rows.map((row) => texts[row]!.length - shared)))
-  const [ids, positions, place, read]: number[][] = [[], [], [], []]
+  const [ids, positions, place]: number[][] = [[], [], []]
   // Padding points at the first token; nothing looks at what comes of it.
   const shared = new Int32Array(Q * P)
   const own = new Int32Array(Q * A * S)
+  const begins = new Map<number, { shared: number; own: number; count: number }>()
   const add = (text: Text, from: number, to: number, index: Int32Array, at: number, ownOffset: number) => {
+    const first = ids.length
     for (let t = from; t < to; t++) {
       index[at + t - from] = ids.length
       place.push(ownOffset + at + t - from)
       ids.push(text[t]!)
       positions.push(t)
     }
+    return first
   }
   run.forEach((group, q) => {
-    add(texts[group.rows[0]!]!, 0, group.shared, shared, q * P, 0)
+    const first = add(texts[group.rows[0]!]!, 0, group.shared, shared, q * P, 0)
     group.rows.forEach((row, a) => {
-      add(texts[row]!, group.shared, texts[row]!.length, own, (q * A + a) * S, Q * P)
-      read.push(ids.length - 1)
+      const after = add(texts[row]!, group.shared, texts[row]!.length, own, (q * A + a) * S, Q * P)
+      begins.set(row, { shared: first, own: after, count: group.shared })
     })
   })
   return {
-    // A row each: ONNX Runtime's rotation takes no row longer than a text may be.
-    ids: int64(ids, [ids.length, 1]),
-    positions: int64(positions, [ids.length, 1]),
-    shared: int64(shared, [Q, P]),
-    own: int64(own, [Q, A, S]),
-    shared_lengths: int64(
-      run.map((group) => group.shared),
-      [Q],
-    ),
-    place: int64(place, [ids.length]),
-    read: int64(read, [read.length]),
+    indexOf: (row, t) => {
+      const { shared, own, count } = begins.get(row)!
+      return t < count ? shared + t : own + t - count
+    },
+    inputs: {
+      // A row each: ONNX Runtime's rotation takes no row longer than a text may be.
+      ids: int64(ids, [ids.length, 1]),
+      positions: int64(positions, [ids.length, 1]),
+      shared: int64(shared, [Q, P]),
+      own: int64(own, [Q, A, S]),
+      shared_lengths: int64(
+        run.map((group) => group.shared),
+        [Q],
+      ),
+      place: int64(place, [ids.length]),
+    },
   }
 }
 
