@@ -11,10 +11,13 @@ export interface LocalJudgeOptions extends SessionOptions {
   labels?: { yes: string; no: string }
 }
 
+/** Longest text, whatever the model's context: tables of positions are made for it. */
+const MOST_TOKENS = 2 ** 17
+
 /**
  * A judge that is a model of our own, in this process: the messages through its chat template (their contents, a
  * line each, where it has none), and the exact probability of every spelling of each label as the next token.
- * A text longer than the model's context is that item's error; nothing is ever cut.
+ * A text longer than the model's context (or than {@link MOST_TOKENS}) is that item's error; nothing is ever cut.
  * Creating it and asking it throw `judge_labels_not_single_token`.
  */
 export async function localJudgeClient(
@@ -22,14 +25,15 @@ export async function localJudgeClient(
   { labels, ...options }: LocalJudgeOptions = {},
 ): Promise<JudgeClient> {
   const own = labels && labelIds(codec, [labels.yes, labels.no])
-  const scorer = await LabelScorer.create(model, weights, { ...options, maxTokens: model.contextLength })
+  const maxTokens = Math.min(model.contextLength, MOST_TOKENS)
+  const scorer = await LabelScorer.create(model, weights, { ...options, maxTokens })
 
   const tokensOf = ({ messages }: JudgeRequest): number[] | Error => {
     try {
       const ids = codec.encode(codec.renderChat(messages))
       if (ids.length === 0) return new GavelError('invalid_request', 'there is nothing to judge: the prompt is empty')
-      if (ids.length <= model.contextLength) return ids
-      const message = `question and answer make ${ids.length} tokens, more than the ${model.contextLength} of the judge's context; shorten them`
+      if (ids.length <= maxTokens) return ids
+      const message = `question and answer make ${ids.length} tokens, more than the ${maxTokens} of the judge's context; shorten them`
       return new GavelError('prompt_too_long', message)
     } catch (error) {
       return error as Error

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { openFolder } from '../../src/gpu-worker/models/source.ts'
 import { NO_CUDA } from '../helpers/no-cuda.ts'
 import { tinyModelFolder } from '../helpers/tiny-model-folder.ts'
 
@@ -57,5 +59,45 @@ test('says in one line why it cannot', async () => {
   cases.forEach(([args, code, message], i) => {
     assert.deepEqual([ends[i]!.code, ends[i]!.out], [code, ''], args.join(' '))
     assert.match(ends[i]!.err, message)
+  })
+})
+
+test('says in one line what is wrong with a model', async () => {
+  const spoilt = (spoil: (folder: string) => void) => {
+    const folder = tinyModelFolder()
+    spoil(folder)
+    return folder
+  }
+  const edit = (name: string, from: string | RegExp, to: string) => (folder: string) => {
+    const path = join(folder, name)
+    writeFileSync(path, readFileSync(path, 'utf8').replace(from, to))
+  }
+  const gguf = join(tinyModelFolder(), 'small.gguf')
+  writeFileSync(gguf, 'GGUF and then nothing')
+  const overflowing = openFolder(tinyModelFolder()).weights
+  for (const { data } of overflowing.values()) data.forEach((_, i) => (data[i] = 1e15 * Math.sin(i)))
+  const cases: [string, RegExp][] = [
+    [
+      spoilt((folder) => truncateSync(join(folder, 'model.safetensors'), 9e5)),
+      /model\.safetensors: tensor \S+ reaches past/,
+    ],
+    [
+      spoilt(edit('config.json', '"num_hidden_layers": 4', '"num_hidden_layers": 5')),
+      /tensor model\.layers\.4\.\S+ is missing/,
+    ],
+    [
+      spoilt(edit('tokenizer.json', /"vocab": \{/, '"vocab": { "zz": 4000,')),
+      /ids up to 4000, but the model knows 1024/,
+    ],
+    [spoilt(edit('tokenizer.json', /^/, 'x')), /tokenizer\.json is not JSON/],
+    [gguf, /small\.gguf: GGUF version \d+ cannot be read/],
+    [tinyModelFolder({ weights: overflowing }), /what the model computes is not a number/],
+  ]
+  const ends = await Promise.all(cases.map(([model]) => start('--model', model, '--port', '0').ended))
+  cases.forEach(([, message], i) => {
+    const { code, out, err } = ends[i]!
+    assert.deepEqual([code, out], [1, ''], err)
+    assert.match(err, /^gavel: [^\n]*\n$/)
+    assert.match(err, message)
   })
 })

@@ -2,7 +2,17 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { cpSync, globSync, mkdtempSync, readFileSync, rmdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -65,6 +75,33 @@ describe('faults', { concurrency: true }, () => {
     const nan = await failureOf(here, sftJob({}, { model: 'broken' }))
     assert.equal(nan.code, 'corrupt_model')
     assert.match(nan.message, /tensor model\.norm\.weight holds NaN at element 7/)
+
+    // Files that do not hold together.
+    const spoilt = (name: string, spoil: (folder: string) => void) => {
+      const path = join(here.folder, name)
+      cpSync(join(MODELS, 'student'), path, { recursive: true })
+      spoil(path)
+      return model(name, path)
+    }
+    await spoilt('cut', (path) => truncateSync(join(path, 'model.safetensors'), 500_000))
+    await spoilt('other-tokens', (path) => {
+      const file = join(path, 'tokenizer.json')
+      writeFileSync(file, readFileSync(file, 'utf8').replace(/"vocab": ?\{/, '"vocab":{"zz":4000,'))
+    })
+    await spoilt('adapter-alone', (path) => {
+      rmSync(join(path, 'model.safetensors'))
+      writeFileSync(join(path, 'adapter_config.json'), '{}')
+    })
+    const said: Record<string, RegExp> = {
+      cut: /model\.safetensors: tensor \S+ reaches past the end of the file/,
+      'other-tokens': /the tokenizer has ids up to 4000, but the model knows 1024 tokens/,
+      'adapter-alone': /holds a LoRA adapter without its model/,
+    }
+    for (const [name, message] of Object.entries(said)) {
+      const { code, message: why } = await failureOf(here, sftJob({}, { model: name }))
+      assert.match(code, /^(corrupt|unsupported)_model$/)
+      assert.match(why, message)
+    }
 
     // A judge whose label is no token.
     await api.judges.create({

@@ -67,6 +67,13 @@ test('a text longer than the context is its own error, the others are scored', a
   assert.ok(empty instanceof Error)
 })
 
+test('a context that is said to be without end takes no memory for it', async () => {
+  const client = await localJudgeClient({ ...folder, model: { ...model, contextLength: 1e12 } }, { threads: 1 })
+  const [same] = await client.firstTokenLogprobs([ask('Short')])
+  const [expected] = await (await localJudgeClient(folder, { threads: 1 })).firstTokenLogprobs([ask('Short')])
+  assert.deepEqual(scored(same).logprobs, scored(expected).logprobs)
+})
+
 test('requests with other labels in one call get theirs', async () => {
   const client = await localJudgeClient(folder, { threads: 1 })
   const answers = await client.firstTokenLogprobs([ask('a\n'), ask('b\n', ['A', 'B']), ask('c\n')])

@@ -23,7 +23,7 @@ import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import { refuseSilence } from './judge-silence.ts'
-import { promptOf, type Prompt } from './prompts.ts'
+import { answerEnds, promptOf, type Prompt } from './prompts.ts'
 import { RunStopped, type Resume, type RunContext } from './run-context.ts'
 
 /** Answers drawn between two reports of progress. */
@@ -48,6 +48,7 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   const fixed = weightTensors(weights)
   const generator = await Generator.create(model, weights, { slots, capacity, threads, device, fixed })
 
+  const stopIds = answerEnds(codec, context)
   const rows = context.resume ? readRows(context.resume) : []
   let committed = rows.length
   const commit = async () => {
@@ -68,10 +69,11 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
       {
         temperature: config.temperature,
         maxNewTokens: config.max_new_tokens,
-        stopIds: codec.stopIds,
+        stopIds,
         seed: `${config.seed}/eval/${from}`,
       },
     )
+    refuseNaN(chunk, completions)
     const judgments = spec.judge === undefined ? null : await judgeAll(chunk, completions, codec, context)
     const assessed = chunk.map((prompt, i) => {
       const own = <T>(list: readonly T[]) => list.slice(i * groupSize, (i + 1) * groupSize)
@@ -82,6 +84,17 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
     if (rows.length === prompts.length || rows.length - committed >= prompts.length / COMMITS) await commit()
   }
   return summariseEval(rows, { groupSize, k: config.k, judged: spec.judge !== undefined })
+}
+
+/** Throws `corrupt_model` where what was drawn comes from numbers that are none. */
+function refuseNaN(chunk: readonly Prompt[], completions: readonly Completion[]): void {
+  const bad = completions.findIndex(({ logprobs }) => !logprobs.every(Number.isFinite))
+  if (bad < 0) return
+  const { line } = chunk[Math.floor((bad * chunk.length) / completions.length)]!
+  throw new GavelError(
+    'corrupt_model',
+    `dataset, line ${line}: what the model computes is not a number; its weights are too large, or its config.json is not theirs`,
+  )
 }
 
 function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, verifier?: Verifier): Prompt[] {

@@ -2,7 +2,7 @@ import { GavelError } from '../../core/errors.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
 import type { Row } from '../engines/batch.ts'
 import type { TextCodec } from '../text/text-codec.ts'
-import type { NumberedRow } from './run-context.ts'
+import type { NumberedRow, RunContext } from './run-context.ts'
 
 export interface Prompt {
   ids: number[]
@@ -27,8 +27,8 @@ export interface PromptOptions {
 
 /**
  * A row's prompt as token ids. A `prompt` goes into the job's template as it is; `messages` go through the
- * model's chat template. Throws naming dataset and line: `prompt_too_long`, and `bad_dataset_line` for messages that
- * the chat template refuses and gold that the verifier cannot compare.
+ * model's chat template. Throws naming dataset and line: `prompt_too_long`, and `bad_dataset_line` for an empty prompt,
+ * messages that the chat template refuses and gold that the verifier cannot compare.
  */
 export function promptOf(
   { line, row }: NumberedRow,
@@ -41,6 +41,11 @@ export function promptOf(
       ? at(() => codec.renderChat(row.messages!))
       : template.replace('{prompt}', () => row.prompt!)
   const ids = codec.encode(text)
+  if (ids.length === 0) {
+    throw new GavelError('bad_dataset_line', `${role}, line ${line}: the prompt is empty; give it some text`, {
+      param: role,
+    })
+  }
   if (ids.length > maxTokens) {
     throw new GavelError(
       'prompt_too_long',
@@ -61,7 +66,7 @@ export const questionOf = (row: NumberedRow['row']): string =>
 export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Row & { line: number } {
   const { codec, maxTokens, role } = options
   const prompt = promptOf(numbered, { ...options, maxTokens: Infinity })
-  const start = Math.max(1, prompt.ids.length)
+  const start = prompt.ids.length
   const ids = [...prompt.ids, ...codec.encode(numbered.row.completion ?? ''), codec.endId]
   if (ids.length > maxTokens) {
     throw new GavelError(
@@ -71,6 +76,18 @@ export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Ro
     )
   }
   return { ids, start, line: numbered.line }
+}
+
+/** The ids that end an answer. Warns, once a job, where there are none. */
+export function answerEnds(codec: TextCodec, { event, resume }: RunContext): number[] {
+  const { stopIds } = codec
+  if (stopIds.length === 0 && !resume) {
+    event(
+      'warning',
+      'the tokenizer has no token that ends a text (no eos_token in tokenizer_config.json), so every answer goes on to max_new_tokens',
+    )
+  }
+  return stopIds
 }
 
 function naming<T>(where: string, role: string, work: () => T): T {

@@ -13,7 +13,7 @@ import { Generator, type Completion } from '../rollout/generator.ts'
 import { askCanary } from './canary.ts'
 import { refuseSilence } from './judge-silence.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
-import type { Prompt } from './prompts.ts'
+import { answerEnds, type Prompt } from './prompts.ts'
 import { heldTwice, openReference } from './reference.ts'
 import type { RunContext } from './run-context.ts'
 import { finiteOrStop, startTraining } from './training-run.ts'
@@ -63,7 +63,7 @@ export async function startReinforcement(
   const generator = await Generator.create(model, weights, { slots, capacity, threads, device, fixed })
   const stream = new PromptStream(spec, context, codec, state?.cursors)
   const reference = await openReference(run, context, config, capacity)
-  const sampling = { maxNewTokens: config.max_new_tokens, stopIds: codec.stopIds }
+  const sampling = { maxNewTokens: config.max_new_tokens, stopIds: answerEnds(codec, context) }
   const canary =
     spec.data.canary === undefined
       ? []

@@ -33,7 +33,7 @@ export function loadGguf(path: string): LoadedModel & { tokenizer: TokenizerFile
   }
   const header = new Header(metadata, tensors, file)
   const config = { ...architecture.config(header), ...header.specialTokens() }
-  const model = modelFromConfig(config)
+  const model = modelFromConfig(config, file)
   const renamed = new Map([...tensors].map(([tensorName, tensor]) => architecture.entry(tensorName, tensor, header)))
   return {
     model,
@@ -237,6 +237,8 @@ export function unpermuteRows({ shape, data }: StoredTensor, heads: number): Sto
   const rows = shape[0]!
   const width = data.length / rows
   const headSize = rows / heads
+  // Another shape than the config calls for, which is found out later.
+  if (!Number.isInteger(headSize / 2)) return { shape, data }
   const out = new Float32Array(data.length)
   for (let row = 0; row < rows; row++) {
     const head = Math.floor(row / headSize)

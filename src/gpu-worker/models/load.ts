@@ -23,8 +23,9 @@ export function loadFolder(
   folder: string,
   { configFile = 'config.json', weightsFile }: { configFile?: string; weightsFile?: string } = {},
 ): LoadedModel {
-  const config = readJson(join(folder, configFile), 'a model folder holds config.json and model.safetensors')
-  const model = modelFromConfig(config)
+  const configPath = join(folder, configFile)
+  const config = readJson(configPath, 'a model folder holds config.json and model.safetensors')
+  const model = modelFromConfig(config, configPath)
   const names = new Set([...model.parameters.keys()].flatMap((name) => [name, shortName(model, name)]))
   const tensors = weightsFile ? readSafetensors(join(folder, weightsFile), names) : readWeightFiles(folder, names)
   return { model, config, weights: checkWeights(model, tensors, weightsFile ?? folder) }
@@ -58,7 +59,7 @@ export function checkWeights(
     const tensor = tensors.get(name) ?? tensors.get(shortName(model, name))
     if (!tensor) throw wrong(name, 'is missing')
     if (String(tensor.shape) !== String(shape))
-      throw wrong(name, `has shape [${tensor.shape}], but config.json calls for [${shape}]`)
+      throw wrong(name, `has shape [${tensor.shape}], but the model's config calls for [${shape}]`)
     if (tensor.data.length !== elementCount(shape)) throw wrong(name, 'is cut short')
     const bad = firstNotFinite(tensor.data)
     if (bad >= 0) throw wrong(name, `holds ${tensor.data[bad]} at element ${bad}; the weights are of no use`)

@@ -29,6 +29,8 @@ export function rotarySpec(config: {
   const scaling: Partial<RopeScaling> = config.rope_parameters ?? config.rope_scaling ?? {}
   const theta = scaling.rope_theta ?? config.rope_theta ?? 10_000
   const kind = scaling.rope_type ?? scaling.type ?? 'default'
+  for (const [name, value] of Object.entries({ rope_theta: theta, factor: scaling.factor ?? 1 }))
+    if (!(value > 0)) throw new Error(`${name}: ${value} is not above 0`)
   if (kind === 'default') return { theta }
   if (kind === 'linear') return { theta, linearFactor: scaling.factor ?? 1 }
   if (kind === 'llama3') {

@@ -61,6 +61,16 @@ export interface ModelServiceOptions {
   weights?: WeightType | undefined
 }
 
+/** Throws `corrupt_model` where the model makes no numbers of its first token. */
+async function refuseNaN(decoder: BatchDecoder, describe: string): Promise<void> {
+  const sound = await new Promise<boolean>((resolve) => {
+    decoder.add([0], [(logits) => (resolve(!logits.some(Number.isNaN)), null)])
+  })
+  if (sound) return
+  const message = `${describe}: what the model computes is not a number; its weights are too large, or its config.json is not theirs`
+  throw new GavelError('corrupt_model', message)
+}
+
 /** One model that answers many callers at once. */
 export class ModelService {
   readonly context: number
@@ -101,6 +111,7 @@ export class ModelService {
     const { weights, matrices } = WEIGHT_TYPES[type](model, folder.weights)
     const ids = codec.largestId + 1
     const decoder = await BatchDecoder.create(model, weights, { threads, device, slots, capacity, ids, matrices })
+    await refuseNaN(decoder, folder.describe)
     return new ModelService({ model, codec }, decoder, capacity, slots)
   }
 

@@ -22,9 +22,12 @@ export class TextCodec {
 
   constructor({ tokenizer, config }: TokenizerFiles) {
     this.config = { ...config, clean_up_tokenization_spaces: false }
+    checkModel((tokenizer as { model?: unknown }).model)
     this.tokenizer = new Tokenizer(tokenizer, this.config)
     this.vocabulary = this.tokenizer.get_vocab()
-    this.template = typeof config.chat_template === 'string' ? new Template(config.chat_template) : null
+    const template = config.chat_template ?? null
+    if (template !== null && typeof template !== 'string') throw new Error('its chat_template is not a text')
+    this.template = template === null ? null : new Template(template)
   }
 
   /** Ids of a text as it stands: nothing is put before or after it. */
@@ -94,7 +97,10 @@ export class TextCodec {
   get endId(): number {
     const id = this.idOf(this.specialText('eos_token'))
     if (id === undefined)
-      throw new GavelError('corrupt_model', 'tokenizer_config.json names no eos_token that the vocabulary has')
+      throw new GavelError(
+        'corrupt_model',
+        'its tokenizer has no token that ends a text: eos_token of tokenizer_config.json is missing, or not in the vocabulary',
+      )
     return id
   }
 
@@ -102,5 +108,23 @@ export class TextCodec {
     const token = this.config[name]
     if (typeof token === 'string') return token
     return (token as { content?: string } | null | undefined)?.content ?? ''
+  }
+}
+
+const MODEL_TYPES = ['BPE', 'Unigram', 'WordPiece', 'WordLevel']
+
+/** Refuses what the library would take as it is, and encode texts to ids that mean something else. */
+function checkModel(model: unknown): void {
+  const { type, vocab } = (model ?? {}) as { type?: unknown; vocab?: unknown }
+  if (!MODEL_TYPES.includes(type as string))
+    throw new Error(`its type is ${JSON.stringify(type)}; known are ${MODEL_TYPES.join(', ')}`)
+  if (typeof vocab !== 'object' || vocab === null) throw new Error('it has no vocabulary')
+  if (Array.isArray(vocab)) return
+  const tokens = new Map<unknown, string>()
+  for (const [token, id] of Object.entries(vocab)) {
+    if (!Number.isInteger(id) || id < 0) throw new Error(`the id of ${JSON.stringify(token)} is ${JSON.stringify(id)}`)
+    const other = tokens.get(id)
+    if (other !== undefined) throw new Error(`${JSON.stringify(other)} and ${JSON.stringify(token)} have one id, ${id}`)
+    tokens.set(id, token)
   }
 }

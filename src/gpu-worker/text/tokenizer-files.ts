@@ -36,9 +36,12 @@ function oneTemplate(template: unknown): unknown {
 }
 
 function parse(path: string): Record<string, unknown> {
+  let value: unknown
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+    value = JSON.parse(readFileSync(path, 'utf8'))
   } catch (cause) {
     throw new GavelError('corrupt_model', `${path} is not JSON: ${(cause as Error).message}`, { param: path, cause })
   }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new GavelError('corrupt_model', `${path} is not a JSON object`, { param: path })
 }

@@ -1,9 +1,9 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync } from 'node:fs'
 import { basename } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
 import { BLOCK_TYPES, TYPE_NAMES, type BlockType } from './gguf-types.ts'
-import { readBytes } from './read-bytes.ts'
+import { openWeights, readBytes } from './read-bytes.ts'
 import type { StoredTensor } from './safetensors.ts'
 
 export type GgufValue = number | boolean | string | GgufValue[]
@@ -22,19 +22,22 @@ export interface Gguf {
  * `unsupported_model` for a version or tensor type that cannot be read.
  */
 export function readGguf(path: string): Gguf {
-  const file = openSync(path, 'r')
+  const file = openWeights(path)
   try {
     const reader = new Reader(file, basename(path))
     const { tensorCount, keyCount } = readPreamble(reader)
     const metadata = new Map<string, GgufValue>()
     for (let i = 0; i < keyCount; i++) {
       const key = reader.string(`key ${i}`)
+      if (metadata.has(key)) throw reader.corrupt(`${key} is there twice`)
       metadata.set(key, reader.value(reader.u32(key), key))
     }
-    const infos = Array.from({ length: tensorCount }, (_, i) => readTensorInfo(reader, i))
+    const infos: TensorInfo[] = []
+    for (let i = 0; i < tensorCount; i++) infos.push(readTensorInfo(reader, i))
     const alignment = metadata.get('general.alignment') ?? 32
     if (typeof alignment !== 'number' || !(alignment >= 1)) throw reader.corrupt('general.alignment is not a size')
     const start = Math.ceil(reader.offset / alignment) * alignment
+    checkPlaces(infos, reader)
     const tensors = new Map(infos.map((info) => [info.name, readTensor(reader, info, start)]))
     return { metadata, tensors }
   } finally {
@@ -72,7 +75,21 @@ function readTensorInfo(reader: Reader, index: number): TensorInfo {
   return { name, shape, type: reader.u32(where), offset: reader.u64(where) }
 }
 
-function readTensor(reader: Reader, { name, shape, type, offset }: TensorInfo, start: number): StoredTensor {
+/** Each tensor is there once, in bytes of its own: else one's numbers could stand for another's. */
+function checkPlaces(infos: readonly TensorInfo[], reader: Reader): void {
+  const inOrder = infos.toSorted((a, b) => a.offset - b.offset)
+  let [end, before] = [0, '']
+  for (const info of inOrder) {
+    if (info.offset < end) throw reader.corrupt(`the tensors ${before} and ${info.name} overlap`)
+    ;[end, before] = [info.offset + blocksOf(info, reader).size, info.name]
+  }
+  const names = infos.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) throw reader.corrupt(`tensor ${twice} is there twice`)
+}
+
+/** A tensor's type, and how many bytes it takes. */
+function blocksOf({ name, shape, type }: TensorInfo, reader: Reader): { blockType: BlockType; size: number } {
   const typeName = TYPE_NAMES[type] ?? `number ${type}`
   const blockType = (BLOCK_TYPES as Record<string, BlockType | undefined>)[typeName]
   if (!blockType)
@@ -81,12 +98,16 @@ function readTensor(reader: Reader, { name, shape, type, offset }: TensorInfo, s
       `${reader.name}: tensor ${name} has type ${typeName}; known are ${Object.keys(BLOCK_TYPES).join(', ')}. Take the model in one of these.`,
       { param: name },
     )
-  const count = elementCount(shape)
   if ((shape.at(-1) ?? 1) % blockType.blockSize !== 0)
     throw reader.corrupt(`tensor ${name} has rows of ${shape.at(-1)}, which ${typeName} cannot hold`)
-  const size = (count / blockType.blockSize) * blockType.blockBytes
+  return { blockType, size: (elementCount(shape) / blockType.blockSize) * blockType.blockBytes }
+}
+
+function readTensor(reader: Reader, info: TensorInfo, start: number): StoredTensor {
+  const { name, shape, offset } = info
+  const { blockType, size } = blocksOf(info, reader)
   const bytes = reader.bytesAt(start + offset, size, `tensor ${name}`)
-  const data = new Float32Array(count)
+  const data = new Float32Array(elementCount(shape))
   blockType.decode(bytes, data)
   return { shape, data }
 }
@@ -107,6 +128,9 @@ const SCALARS: Readonly<Record<number, { size: number; read: (bytes: Buffer) => 
 }
 const STRING = 8
 const ARRAY = 9
+
+/** Longest list: a vocabulary's merges are a few hundred thousand. */
+const MOST_VALUES = 2 ** 24
 
 /** Bytes the header is read ahead by. */
 const WINDOW = 1 << 20
@@ -174,6 +198,7 @@ class Reader {
       const elementType = this.u32(key)
       if (elementType === ARRAY) throw this.corrupt(`${key} is an array of arrays`)
       const count = this.count(`the length of ${key}`)
+      if (count > MOST_VALUES) throw this.corrupt(`${key} has ${count} values, more than any tokenizer`)
       const values: GgufValue[] = []
       for (let i = 0; i < count; i++) values.push(this.value(elementType, key))
       return values

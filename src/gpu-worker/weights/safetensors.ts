@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
 import { NUMBER_FORMATS } from './number-formats.ts'
-import { IO_BYTES, readBytes } from './read-bytes.ts'
+import { IO_BYTES, openWeights, readBytes } from './read-bytes.ts'
 
 /** https://github.com/huggingface/safetensors: 8 bytes of header length, a JSON header, then raw tensors. */
 interface Entry {
@@ -15,6 +15,8 @@ interface Entry {
 
 /** Longest header the format allows. */
 const MAX_HEADER = 100_000_000
+/** Sizes of a shape that a message lists. */
+const MOST_DIMENSIONS = 8
 
 export interface StoredTensor {
   shape: readonly number[]
@@ -26,7 +28,7 @@ export interface StoredTensor {
  * Throws `corrupt_model` naming file and tensor where the file is cut short or does not hold together.
  */
 export function readSafetensors(path: string, names?: ReadonlySet<string>): Map<string, StoredTensor> {
-  const file = openSync(path, 'r')
+  const file = openWeights(path)
   try {
     const { header, start } = readHeader(file, path)
     const tensors = new Map<string, StoredTensor>()
@@ -49,14 +51,33 @@ function readHeader(file: number, path: string): { header: Record<string, Entry>
   const text = Buffer.alloc(length)
   readSync(file, text, 0, length, 8)
   const header = parseHeader(text.toString('utf8'), path)
-  for (const [name, { data_offsets: offsets }] of Object.entries(header)) {
-    if (8 + length + offsets[1] > size)
-      throw corrupt(path, `tensor ${name} reaches past the end of the file; it was probably cut short`)
-  }
+  checkOffsets(header, size - 8 - length, path)
   return { header, start: 8 + length }
 }
 
+/** The format has every byte belong to exactly one tensor: else one tensor's numbers could stand for another's. */
+function checkOffsets(header: Record<string, Entry>, bytes: number, path: string): void {
+  const entries = Object.entries(header)
+  for (const [name, { data_offsets: offsets }] of entries) {
+    if (offsets[1] < offsets[0]) throw corrupt(path, `tensor ${name} ends before it begins`)
+    if (offsets[1] > bytes)
+      throw corrupt(path, `tensor ${name} reaches past the end of the file; it was probably cut short`)
+  }
+  const inOrder = entries.sort(([, { data_offsets: a }], [, { data_offsets: b }]) => a[0] - b[0] || a[1] - b[1])
+  let [end, before] = [0, '']
+  for (const [name, { data_offsets: offsets }] of inOrder) {
+    if (offsets[0] < end) throw corrupt(path, `the tensors ${before} and ${name} overlap`)
+    if (offsets[0] > end) throw corrupt(path, `the ${offsets[0] - end} bytes before tensor ${name} belong to no tensor`)
+    ;[end, before] = [offsets[1], name]
+  }
+  if (end < bytes) throw corrupt(path, `the last ${bytes - end} bytes belong to no tensor`)
+}
+
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const JsonObject = v.custom<Record<string, unknown>>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'it is not a JSON object',
+)
 const Header = v.record(
   v.string(),
   v.object({ dtype: v.string(), shape: v.array(Offset), data_offsets: v.tuple([Offset, Offset]) }),
@@ -64,11 +85,15 @@ const Header = v.record(
 
 function parseHeader(text: string, path: string): Record<string, Entry> {
   try {
-    const { __metadata__: _, ...entries } = JSON.parse(text) as Record<string, unknown>
+    const { __metadata__: _, ...entries } = v.parse(JsonObject, JSON.parse(text))
     return v.parse(Header, entries)
   } catch (cause) {
     if (!v.isValiError(cause)) throw corrupt(path, 'the header is not JSON; is this a safetensors file?', cause)
-    throw corrupt(path, `the header is wrong at ${v.getDotPath(cause.issues[0])}: ${cause.message}`, cause)
+    throw corrupt(
+      path,
+      `the header is wrong at ${v.getDotPath(cause.issues[0]) ?? 'its beginning'}: ${cause.message}`,
+      cause,
+    )
   }
 }
 
@@ -85,7 +110,7 @@ function readTensor(file: number, path: string, name: string, entry: Entry, star
   if (to - from !== count * format.size)
     throw corrupt(
       path,
-      `tensor ${name} has ${to - from} bytes, but its shape [${entry.shape}] needs ${count * format.size}`,
+      `tensor ${name} has ${to - from} bytes, but its shape [${entry.shape.slice(0, MOST_DIMENSIONS)}] needs ${count * format.size}`,
     )
   const bytes = readBytes(file, start + from, to - from)
   if (bytes.length < to - from) throw corrupt(path, `tensor ${name} could not be read whole`)

@@ -19,6 +19,7 @@ export function readWeightFiles(folder: string, names: ReadonlySet<string>): Map
     )
   }
   const tensors = new Map<string, StoredTensor>()
+  const places = readIndex(index)
   for (const shard of shardNames(index)) {
     const path = join(folder, shard)
     if (!existsSync(path)) {
@@ -26,16 +27,30 @@ export function readWeightFiles(folder: string, names: ReadonlySet<string>): Map
         param: path,
       })
     }
-    for (const [name, tensor] of readSafetensors(path, names)) tensors.set(name, tensor)
+    const own = new Set(Object.keys(places).filter((name) => names.has(name) && places[name] === shard))
+    const stored = readSafetensors(path, own)
+    for (const name of own) {
+      const tensor = stored.get(name)
+      if (!tensor) {
+        throw new GavelError(
+          'corrupt_model',
+          `${path}: tensor ${name} is missing, though ${basename(index)} says that it is there; fetch both again`,
+          { param: name },
+        )
+      }
+      tensors.set(name, tensor)
+    }
   }
   return tensors
 }
 
 /** The files that an index of shards lists, in order of name. Throws `corrupt_model`. */
-export function shardNames(indexPath: string): string[] {
+export const shardNames = (indexPath: string): string[] => [...new Set(Object.values(readIndex(indexPath)))].sort()
+
+/** Tensor → shard. */
+function readIndex(indexPath: string): Record<string, string> {
   try {
-    const { weight_map } = v.parse(Index, JSON.parse(readFileSync(indexPath, 'utf8')))
-    return [...new Set(Object.values(weight_map))].sort()
+    return v.parse(Index, JSON.parse(readFileSync(indexPath, 'utf8'))).weight_map
   } catch (cause) {
     throw new GavelError('corrupt_model', `${indexPath} is not an index of shards: ${(cause as Error).message}`, {
       param: indexPath,

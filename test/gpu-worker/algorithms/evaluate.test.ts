@@ -18,7 +18,8 @@ import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { evaluate } from '../../../src/gpu-worker/algorithms/evaluate.ts'
 import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { openFolder } from '../../../src/gpu-worker/models/source.ts'
-import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+import { runJob } from '../../helpers/run-job.ts'
+import { temporaryFolder, tinyModelFolder, tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
 
 const folder = tinyModelFolder()
 
@@ -202,6 +203,39 @@ describe('evaluate', () => {
       code: 'prompt_too_long',
       message: /^dataset, line 2: the prompt has \d+ tokens, which with 400 new ones is more than the 512/,
     })
+  })
+})
+
+describe('a model that is not sound', () => {
+  const spec = { type: 'eval', model: 'm', dataset: 'dataset', verifier: 'math', config: { max_new_tokens: 3 } }
+  const list = [{ prompt: 'one', answer: '1' }]
+  const rows = { dataset: list, labelled: list }
+
+  it('is no number of right answers where what it computes is none', async () => {
+    // Finite weights, but what they make of each other is not.
+    const { weights } = openFolder(folder)
+    for (const { data } of weights.values()) data.forEach((_, i) => (data[i] = 1e15 * Math.sin(i)))
+    await assert.rejects(runJob(spec, { model: tinyModelFolder({ weights }), rows }), {
+      code: 'corrupt_model',
+      message: /^dataset, line 1: what the model computes is not a number; its weights are too large/,
+    })
+  })
+
+  it('is warned of where no token ends its answers', async () => {
+    const { tokenizer, config } = tinyTokenizer()
+    const model = tinyModelFolder({ tokenizer: { tokenizer, config: { ...config, eos_token: '<nothing>' } } })
+    const grpo = {
+      type: 'grpo',
+      model: 'm',
+      data: { labelled: 'labelled' },
+      reward: { lambda: 1, verifier: 'math', gate: false },
+      config: { steps: 1, prompts_per_step: 1, group_size: 2, max_prompt_tokens: 16, max_new_tokens: 3 },
+    }
+    for (const job of [spec, grpo]) {
+      const { events } = await runJob(job, { model, rows })
+      assert.match(events.join(), /^the tokenizer has no token that ends a text [^,]*, so every answer goes on to max_/)
+    }
+    assert.deepEqual((await runJob(spec, { model: folder, rows })).events, [])
   })
 })
 

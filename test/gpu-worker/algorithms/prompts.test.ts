@@ -32,6 +32,14 @@ describe('promptOf', () => {
     assert.equal(question, 'three')
   })
 
+  test('a prompt of nothing is named so too, whatever it is to be trained for', () => {
+    const bare = new TextCodec({ ...files, config: { ...files.config, chat_template: null } })
+    const row = { messages: [{ role: 'user' as const, content: '' }], completion: '5' }
+    const expected = { code: 'bad_dataset_line', message: 'labelled, line 3: the prompt is empty; give it some text' }
+    assert.throws(() => promptOf({ line: 3, row }, { ...options, codec: bare }), expected)
+    assert.throws(() => supervisedRow({ line: 3, row }, { ...options, codec: bare }), expected)
+  })
+
   test('a prompt that is too long is named by dataset and line', () => {
     assert.throws(() => promptOf({ line: 7, row: { prompt: 'word '.repeat(99) } }, options), {
       code: 'prompt_too_long',

@@ -93,7 +93,7 @@ test('refuses a folder that does not hold together, naming file and tensor', () 
   refused(
     config({ vocab_size: 1000 }),
     'corrupt_model',
-    /model\.embed_tokens\.weight has shape \[1024,128\], but config\.json calls for \[1000,128\]/,
+    /model\.embed_tokens\.weight has shape \[1024,128\], but the model's config calls for \[1000,128\]/,
   )
   refused(
     (f) => rewrite(f, (t) => t.delete(name)),
