@@ -12,6 +12,7 @@ import math
 import pathlib
 import sys
 import tempfile
+import types
 import typing
 
 BASE_URL, KEY, MODEL = sys.argv[1:]
@@ -34,6 +35,7 @@ def try_openai():
     import openai
 
     example("openai_graders")
+    near(example("openai_decisions").decide("It is 5. p=0.75")["right"]["probability"], 0.75)
     client = openai.OpenAI(base_url=f"{BASE_URL}/v1", api_key=KEY, max_retries=0)
     graders = client.fine_tuning.alpha.graders
     item = {"answer": "5"}
@@ -144,5 +146,106 @@ def try_areal():
     return "the reward function of examples/areal.py"
 
 
-for name, check in {"openai": try_openai, "verifiers": try_verifiers, "areal": try_areal, "trl": try_trl}.items():
+def try_reward_servers():
+    servers = example("reward_servers")
+    question, answers = "What is 2 + 3?", ["It is 5. p=0.75", "It is 6. p=0.25"]
+    pairs = ([question, question], answers)
+    for scores in [servers.vllm_scores(BASE_URL, "j", KEY)(*pairs), servers.tei_scores(BASE_URL, "j", KEY)(*pairs)]:
+        near(scores[0], 0.75)
+        near(scores[1], 0.25)
+    for ids, p in [([9454, 2753], 0.75), ([2753, 9454], 0.25)]:
+        near(servers.sglang_scores(BASE_URL, "j", KEY, ids)(question, answers)[0], p)
+    return "vLLM, SGLang and TEI"
+
+
+def try_aws_lambda():
+    messages = [{"role": "user", "content": "What is 2 + 3?"}, {"role": "assistant", "content": "p=0.75 #### 5"}]
+    event = [{"id": "a", "messages": messages, "reference_answer": "5"}]
+    [row] = example("aws_lambda").lambda_handler(event, None)
+    near(row["aggregate_reward_score"], (1 + 0.75) / 2)
+    return "the handler of examples/aws_lambda.py"
+
+
+def try_verl():
+    graded = asyncio.run(
+        example("verl").compute_score("gsm8k", "p=0.75 #### 5", "5", {"question": "What is 2 + 3?"}, extra=1)
+    )
+    near(graded["score"], (1 + 0.75) / 2)
+    return "compute_score of examples/verl.py"
+
+
+def stand_in(name, **members):
+    """A module of a trainer that cannot be installed here, with what the recipe takes of it."""
+    parts = name.split(".")
+    for depth in range(1, len(parts) + 1):
+        module = sys.modules.setdefault(".".join(parts[:depth]), types.ModuleType(parts[depth - 1]))
+    vars(module).update(members)
+
+
+def try_nemo_gym():
+    import aiohttp
+    import pydantic
+
+    # NeMo-Gym needs Python 3.13: its base classes as far as the recipe sees them.
+    class Request(pydantic.BaseModel):
+        responses_create_params: dict
+        response: dict
+
+    class Response(Request):
+        reward: float
+        mask_sample: bool = False
+        failure_reason: str | None = None
+
+    class Server(pydantic.BaseModel):
+        pass
+
+    class Answer:
+        def __init__(self, ok, body):
+            self.ok, self.body = ok, body
+
+        async def json(self):
+            return self.body
+
+    async def request(method, url, **options):
+        async with aiohttp.ClientSession() as session, session.request(method, url, **options) as response:
+            return Answer(response.ok, await response.json())
+
+    async def raise_for_status(response):
+        assert response.ok, response.body
+
+    stand_in(
+        "nemo_gym.base_resources_server",
+        BaseResourcesServerConfig=pydantic.BaseModel,
+        BaseVerifyRequest=Request,
+        BaseVerifyResponse=Response,
+        SimpleResourcesServer=Server,
+    )
+    stand_in("nemo_gym.server_utils", request=request, raise_for_status=raise_for_status)
+    gavel = example("nemo_gym")
+    config = gavel.GavelConfig(gavel_url=BASE_URL, gavel_reward="both", gavel_key=KEY)
+    output = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "p=0.75 #### 5"}]}]
+    body = gavel.GavelVerifyRequest(
+        responses_create_params={"input": "What is 2 + 3?"},
+        response={"output": output},
+        expected_answer="5",
+        uuid="u",
+    )
+    verified = asyncio.run(gavel.GavelServer(config=config).verify(body))
+    near(verified.reward, (1 + 0.75) / 2)
+    assert verified.uuid == "u" and not verified.mask_sample, verified
+    near(verified.reward_components["judge_reward"], 0.75)
+    return "verify of examples/nemo_gym.py"
+
+
+CHECKS = {
+    "openai": try_openai,
+    "reward servers": try_reward_servers,
+    "aws lambda": try_aws_lambda,
+    "verl": try_verl,
+    "nemo-gym": try_nemo_gym,
+    "verifiers": try_verifiers,
+    "areal": try_areal,
+    "trl": try_trl,
+}
+for name, check in CHECKS.items():
     print(f"ok   {name}: {check()}", flush=True)

@@ -1,6 +1,6 @@
 /**
  * `npm run test:python`: real Python clients against a running server, with only their URL changed: OpenAI's SDK, the
- * decision judge of `verifiers`, TRL's GRPOTrainer with examples/trl.py. Needs Python 3; makes its environment once
+ * decision judge of `verifiers`, TRL's GRPOTrainer with examples/trl.py, and the other recipes in Python. Needs Python 3; makes its environment once
  * (minutes), or takes the one whose interpreter GAVEL_TEST_PYTHON names.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -55,13 +55,18 @@ async function create(path: string, body: object): Promise<void> {
 
 try {
   const base_url = `http://127.0.0.1:${(provider.address() as AddressInfo).port}/v1`
-  await create('/v1/judges', { name: 'j', provider: { type: 'openai', base_url, model: 'm' } })
+  await create('/v1/judges', {
+    name: 'j',
+    provider: { type: 'openai', base_url, model: 'm' },
+    label_token_ids: { yes: [9454], no: [2753] },
+  })
   await create('/v1/recipes', { name: 'both', lambda: 1, mu: 1, verifier: 'math', judge: 'j' })
   const env = {
     ...process.env,
     GAVEL_URL: server.url,
     GAVEL_KEY: KEY,
     GAVEL_REWARD: 'both',
+    GAVEL_JUDGE: 'j',
     HF_HUB_OFFLINE: '1',
     OMP_NUM_THREADS: '2',
     PYTHONWARNINGS: 'ignore',
