@@ -1,9 +1,9 @@
 import { cleanMath } from './clean-math.ts'
 import type { MathValue } from './math-value.ts'
-import { numbersIn } from './numbers-in.ts'
+import { numbersIn, type FoundNumber } from './numbers-in.ts'
 import { isNumber, parseValue, readings } from './parse-value.ts'
 import { saysEverything } from './real-set.ts'
-import { saysNone } from './same-value.ts'
+import { sameValue, saysNone } from './same-value.ts'
 
 /** An answer stands at the end: of a longer text only this much is read, in UTF-16 units. */
 const READ_CHARS = 64_000
@@ -20,7 +20,14 @@ const SENTENCES_TRIED = 200
 const HASHES = /####/g
 const BOXED = /\\(?:boxed|fbox)\s?\{/g
 const STATED =
-  /\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong|not)\b)|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:/gi
+  /(?<!(?:\bnot|n['’]t) (?:true|the case|correct|right|clear|certain|sure) (?:that|if|whether) (?:(?:the|my|its|his|her) )?(?:(?:final|correct|right) )?)\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong|not)\b)|\bans\s?[:.=]|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:/gi
+/** The field of a JSON object. */
+const FIELD = /"(?:final_?)?answer"\s?:\s?(?:"([^"]{1,400})"|([^\s"{},]{1,80}))/gi
+/** Where a sentence ends; `p.m. `, `sq. ` and `Rs. ` end none. */
+const SENTENCE_END = /(?<!\b(?:[ap]\.?m|sq|cu|rs))[.!?](?=\s)/i
+/** What says of a stated answer only that it is one of those that follow. */
+const HEDGE =
+  /^(?:(?:could|may|might|must|should|would|can) be )?(?:either|(?:somewhere )?between) (?=\S)|^(?:could|may|might|must|should|would|can) be (?=\S)/i
 
 /**
  * Every way to read the last stated answer, the likeliest first: behind `####`, in `\boxed{}`, behind "answer is" or
@@ -35,6 +42,10 @@ export function extractAnswer(text: string): MathValue[] {
     ...[...tail.matchAll(STATED)].map((mark) => ({
       at: mark.index,
       read: () => stated(tail, mark.index + mark[0].length),
+    })),
+    ...[...tail.matchAll(FIELD)].map((mark) => ({
+      at: mark.index,
+      read: () => valuesOf(mark[1] ?? mark[2], 'first'),
     })),
   ].sort((a, b) => b.at - a.at)
   for (const mark of marks.slice(0, MARKERS_TRIED)) {
@@ -52,7 +63,7 @@ function stated(text: string, from: number): MathValue[] {
     .trimEnd()
   const matrix = /^\s*(?:\$\$?|\\\[|\\\()?\s*\\begin\{[\s\S]*?\\end\{\w+\}/.exec(said)
   const line = matrix ? matrix[0] : joinDisplay(said).split('\n', 1)[0]
-  const sentence = line.split(/[.!?](?:\s|$)|<\|/, 1)[0]
+  const sentence = `${line} `.split(SENTENCE_END, 1)[0].split('<|', 1)[0].replace(HEDGE, '')
   const values = valuesOf(sentence, 'first')
   const heading = /^[\s*_]*\p{L}+[\s*_:]*$/u.test(sentence) && said.length > line.length
   return heading ? [] : values
@@ -92,15 +103,18 @@ function isJoint(between: string): boolean {
   const rest = between
     .replace(/\\(?:text|quad|qquad|mathrm)|\bfor part \(\w\)|\bor\b|\band\b|[\s,;$.+{}\\]|\\?[()[\]]/g, ' ')
     .trim()
-  return rest === '' || (/\band\b|,/.test(between) && /^[A-Za-z](?:_ ?\w)? ?=$/.test(rest))
+  return rest === '' || (/\b(?:and|or)\b|,/.test(between) && /^[A-Za-z](?:_ ?\w)? ?=$/.test(rest))
 }
 
 /** No marker: the whole text where it is but an answer, else what its last sentence with an answer comes down to. */
 function unmarked(text: string): MathValue[] {
   const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(conclusion(text)) : []
   if (whole.length > 0 && !isProse(whole[0])) return whole
-  const sentences = joinDisplay(text).split(/\n|(?<!\b[ap]\.?m)[.!?](?=\s)/)
+  const sentences = joinDisplay(text)
+    .split('\n')
+    .flatMap((line) => line.split(SENTENCE_END))
   for (const whole of sentences.reverse().slice(0, SENTENCES_TRIED)) {
+    if (DENIES.test(whole)) continue
     const sentence = conclusion(whole)
     const other = lastFormula(sentence) ?? closing(sentence)
     if (other) return other
@@ -109,6 +123,9 @@ function unmarked(text: string): MathValue[] {
   }
   return []
 }
+
+/** `It is not true that …`. */
+const DENIES = /(?:\bnot|n['’]t) (?:true|the case|correct|right|clear|certain|sure) (?:that|if|whether)\b/i
 
 const CONNECTIVES =
   /(?:^\s*|[,;]? )(?:so|thus|hence|therefore|then|finally|clearly|overall|giving|which (?:means|gives|is)),? (?=\S)/gi
@@ -125,11 +142,13 @@ const CLOSINGS = [
   /(?:^|\s)(\d{1,2}(?::\d{2})? ?[ap]\.?m\.?)[\s.*]*$/i,
   /(?:^|\s)(\((?:[^(),\s]{1,80}, ?){1,9}[^(),\s]{1,80}\))[\s.*]*$/,
   /(?:^|\s)(\d{1,6}(?: ?: ?\d{1,6}){1,3})[\s.*]*$/,
-  /\bare:? (-?[\d./]{1,20}(?:, -?[\d./]{1,20}){1,20}(?:,? and -?[\d./]{1,20})?)[\s*]*$/,
+  /\bratio\b.{0,200} (\d{1,6} to \d{1,6})[\s.*]*$/i,
+  /\bare:? (-?[\d./]{1,20}(?:(?:, -?[\d./]{1,20}){1,20}(?:,? and -?[\d./]{1,20})?| and -?[\d./]{1,20}))[\s*]*$/,
   /\b(no (?:real |integer )?solutions?|does not exist|infinitely many solutions)[\s.*]*$/i,
 ]
 
-function closing(sentence: string): MathValue[] | null {
+function closing(given: string): MathValue[] | null {
+  const sentence = given.replace(/\$(-?[\d./]{1,20})\$/g, '$1')
   for (const form of CLOSINGS) {
     const found = form.exec(sentence)
     const values = found ? readings(found[1]).filter(({ kind }) => kind !== 'expression') : []
@@ -160,17 +179,20 @@ function lastFormula(sentence: string): MathValue[] | null {
   return values.length > 0 ? values : null
 }
 
+/** `(forty-two)`, `or so`, `, I think`. */
+const ASIDE = /\s\((?=\p{Ll}{2})[^()]{0,100}\)[\s.]*$| or so\b.*$|,? I (?:think|believe|guess|suppose|hope)\b.*$/u
+
 /**
  * Reads a phrase: as a value where it is one; else what stands behind its last equals sign; else the number it names:
  * an amount of money before others, then the first or the last.
  */
 function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
-  const withoutAside = phrase.replace(/\s\((?=\p{Ll}{2})[^()]{0,100}\)\s*$/u, '')
+  const withoutAside = phrase.replace(ASIDE, '')
   const whole = readings(withoutAside)
   if (whole.length > 0 && (which === 'first' || isNumber(whole[0]))) return whole
   const formula = which === 'first' ? leadingFormula(phrase) : null
   if (formula) return formula
-  const text = cleanMath(phrase)
+  const text = cleanMath(/\d/.test(withoutAside) ? withoutAside : phrase)
   const equals = text.lastIndexOf('=')
   if (equals >= 0) {
     const right = text.slice(equals + 1)
@@ -181,11 +203,25 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
   }
   // `17 (not 18)`: what is not the answer.
   const numbers = numbersIn(text).filter(
-    ({ start }) => !/\b(?:not|rather than|instead of) $/.test(text.slice(0, start)),
+    ({ start }) =>
+      !/(?:(?:\b(?:can)?not|n't)(?: (?:be|equal(?: to)?|have))?|\brather than|\binstead of) $/.test(
+        text.slice(0, start),
+      ),
   )
   const money = numbers.filter(({ currency }) => currency)
-  const number = (money.at(0) ?? numbers.at(which === 'first' ? 0 : -1))?.number
-  return number ? [number] : []
+  const chosen = money.at(0) ?? numbers.at(which === 'first' ? 0 : -1)
+  return chosen && !hasAlternative(chosen, numbers, text) ? [chosen.number] : []
+}
+
+/** Whether a number is only one end of a range, or one of two that it may be: `6 to 7`, `between 6 and 7`, `6 or 7`. */
+function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: string): boolean {
+  const at = numbers.indexOf(chosen)
+  const pairs = [numbers.slice(at, at + 2), at > 0 ? numbers.slice(at - 1, at + 1) : []]
+  return pairs.some(([first, second]) => {
+    if (!first || !second || sameValue(first.number, second.number)) return false
+    const joint = text.slice(first.end, second.start)
+    return /^ ?(?:or|to) ?$/.test(joint) || (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
+  })
 }
 
 /** The formula that a sentence begins with, or comes to after a few words without a number. */

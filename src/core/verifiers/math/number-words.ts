@@ -72,6 +72,8 @@ export function readWrittenNumber(words: string[]): { top: number; bottom: numbe
     return found && { ...found, used: found.used - 1 }
   }
   if (bottomOf(words[0]) === 2) return { top: 1, bottom: 2, used: 1 }
+  // `4 and a half`.
+  if (/^\d{1,9}$/.test(words[0]) && words[1]?.toLowerCase() === 'and') return withPart(Number(words[0]), 1, words)
   const article = /^an?$/i.test(words[0])
   if (article && bottomOf(words[1]) > 0) return { top: 1, bottom: bottomOf(words[1]), used: 2 }
   const whole = article ? readNumberWords(['one', ...words.slice(1)]) : readNumberWords(words)
@@ -79,7 +81,12 @@ export function readWrittenNumber(words: string[]): { top: number; bottom: numbe
   if (bottomOf(words[whole.used]) > 0) {
     return { top: whole.value, bottom: bottomOf(words[whole.used]), used: whole.used + 1 }
   }
-  const part = words[whole.used]?.toLowerCase() === 'and' ? readWrittenNumber(words.slice(whole.used + 1)) : null
-  if (!part || part.bottom === 1) return { top: whole.value, bottom: 1, used: whole.used }
-  return { top: whole.value * part.bottom + part.top, bottom: part.bottom, used: whole.used + 1 + part.used }
+  return withPart(whole.value, whole.used, words)
+}
+
+/** A whole number that so many words spell, with the fraction that follows behind "and". */
+function withPart(value: number, used: number, words: string[]): { top: number; bottom: number; used: number } {
+  const part = words[used]?.toLowerCase() === 'and' ? readWrittenNumber(words.slice(used + 1)) : null
+  if (!part || part.bottom === 1) return { top: value, bottom: 1, used }
+  return { top: value * part.bottom + part.top, bottom: part.bottom, used: used + 1 + part.used }
 }

@@ -54,6 +54,7 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
     parseBased(text) ??
     parseWritten(text) ??
     parseChoice(text, depth) ??
+    parseCompound(text) ??
     parseJoined(text, depth) ??
     parseRelation(text, depth) ??
     parseUnion(text, depth) ??
@@ -106,11 +107,15 @@ function parseDate(text: string): MathValue | null {
 function parseWritten(text: string): MathExpression | null {
   const negative = text.startsWith('-')
   const words = text.slice(negative ? 1 : 0, MAX_SPAN).split(' ')
-  const found = /^[A-Za-z]/.test(words[0]) ? readWrittenNumber(words) : null
-  if (!found) return null
-  const rest = words.slice(found.used)
+  const found = readWrittenNumber(words)
+  if (!found || (found.bottom === 1 && /^\d/.test(words[0]))) return null
+  // `two and a half million`, `half a dozen`.
+  const more =
+    /^(?:(?:of )?an? )?(\w+)$/.exec(words.slice(found.used, found.used + 2).join(' '))?.[1] ?? words[found.used]
+  const scale = Object.hasOwn(SCALES, more?.toLowerCase() ?? '') ? SCALES[more.toLowerCase()] : 1
+  const rest = words.slice(scale === 1 ? found.used : words.indexOf(more, found.used) + 1)
   if (!rest.every(isUnitWord)) return null
-  const n = BigInt(found.top) * (negative ? -1n : 1n)
+  const n = BigInt(found.top) * BigInt(scale) * (negative ? -1n : 1n)
   const node: Node = {
     op: 'num',
     exact: rational(n, BigInt(found.bottom)),
@@ -137,20 +142,33 @@ function parseJoined(text: string, depth: number): MathValue | null {
   if (parts.length < 2 || parts.length > MAX_ITEMS) return null
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null || (item.kind === 'text' && parts.length > 8))) return null
-  const sum = joined === 'and' && items.length === 2 ? compound(items as MathValue[], text) : null
-  if (sum) return sum
   return { kind: 'list', open: '', close: '', joined, items: items as MathValue[] }
 }
 
-/** `5 dollars and 25 cents`: one amount in two units, the greater one first. */
-function compound([first, second]: MathValue[], text: string): MathValue | null {
-  if (first.kind !== 'expression' || second.kind !== 'expression' || !first.unit || !second.unit) return null
-  const sameKind = first.unit.dimension === second.unit.dimension && first.unit.factor > second.unit.factor
-  if (!sameKind || first.node.op !== 'num' || second.node.op !== 'num') return null
-  const parts = rational(BigInt(Math.round(second.unit.factor * 1e9)), BigInt(Math.round(first.unit.factor * 1e9)))
-  const share: Node = { op: 'num', exact: parts, approx: second.unit.factor / first.unit.factor, decimals: 0 }
-  const node: Node = { op: 'add', a: first.node, b: { op: 'mul', a: second.node, b: share } }
-  return { kind: 'expression', node, text: normal(text), percent: false, unit: first.unit }
+const AMOUNT = /^[$€£¥₹]? ?\d{1,9}(?:\.\d{1,9}|\/\d{1,9}| \d{1,9}\/\d{1,9})?(?: ?[\p{L}¢]+\.?)?$/u
+
+/** `5 dollars and 25 cents`, `2h 30min`, `5'6"`: one amount in several units of a kind, the greatest first. */
+function parseCompound(given: string): MathExpression | null {
+  if (given.length > 80) return null
+  const negative = given.startsWith('-')
+  const text = given.slice(negative ? 1 : 0).replace(/^(\d+)' ?(\d+(?:\.\d+)?) ?(?:"|'')$/, '$1 ft $2 in')
+  const parts = text.split(/(?<=[\p{L}.])(?:,? and|,)? ?(?=\d)|(?<=^[$€£¥₹] ?\d+) and (?=\d)/u)
+  if (parts.length < 2 || parts.length > 4 || !parts.every((part) => AMOUNT.test(part))) return null
+  const amounts = parts.map((part) => parseQuantity(part.replace(/(?<=\d)(?=\p{L})/u, ' ')))
+  const [first] = amounts
+  if (!first?.unit) return null
+  let sum = first.node
+  for (const [i, part] of amounts.entries()) {
+    if (part?.node.op !== 'num' && part?.node.op !== 'div') return null
+    if (i === 0) continue
+    const { unit } = part
+    const falls = unit?.dimension === first.unit.dimension && unit.factor < amounts[i - 1]!.unit!.factor
+    if (!falls) return null
+    const exact = rational(BigInt(Math.round(unit.factor * 1e9)), BigInt(Math.round(first.unit.factor * 1e9)))
+    const share: Node = { op: 'num', exact, approx: unit.factor / first.unit.factor, decimals: 0 }
+    sum = { op: 'add', a: sum, b: { op: 'mul', a: part.node, b: share } }
+  }
+  return { ...first, node: negative ? { op: 'neg', a: sum } : sum, text: normal(given) }
 }
 
 /** A chain of relations. An equation that names its last side is that name's; others stay relations. */
@@ -260,8 +278,12 @@ function parseQuantity(text: string): MathExpression | null {
   let unit = sign?.[2] ?? ''
   const behind = /^(.*\d) ?([$€£¢¥₹])$/.exec(body)
   if (behind) [, body, unit] = behind
+  const rate = unit === '' ? null : /^(.*\d) ?(?:\/ ?|per |an? )(\p{L}{2,})$/u.exec(body)
+  if (rate) return quantity(rate[1], text, false, `${unit}/${rate[2]}`)
   const share = /^(.*[\d)}]) ?(?:%|percent(?:age)?|pct)(?: (?:of )?[\p{L} '-]*)?$/iu.exec(body)
   if (share) return quantity(share[1], text, true, null)
+  const angle = /^(.*[\d)}π]) ?°$/.exec(body)
+  if (angle && !/sin|cos|tan|cot|sec|csc/.test(body)) return quantity(angle[1], text, false, '°')
   const words = body.split(' ')
   let from = words.length
   while (from > 1 && isUnitWord(words[from - 1])) from--
@@ -269,8 +291,9 @@ function parseQuantity(text: string): MathExpression | null {
   const tail = words.slice(from).join(' ')
   const attached = /^(.*\d) ?([\p{L}]{2,}(?:\^\{?[23]\}?)?)$/u.exec(head)
   if (attached && unitOf(attached[2])) return quantity(attached[1], text, false, attached[2])
-  // `188 mm` is no product, whatever else two letters behind a number may be.
-  const measured = tail !== '' && (unitOf(tail) !== null || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
+  // `188 mm` is no product, whatever else two letters behind a number may be; `2πr h` is one.
+  const isUnit = unitOf(tail) !== null && (tail.length > 1 || !hasVariables(head))
+  const measured = tail !== '' && (isUnit || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
   const found = (measured ? quantity(head, text, false, tail) : null) ?? quantity(body, text, false, unit)
   if (found && (!measured || SCALES[words[from].toLowerCase()] === undefined)) return found
   if (from === words.length) return null
@@ -314,10 +337,11 @@ function parseText(text: string): MathValue | null {
   return { kind: 'text', text: normal(text) }
 }
 
-/** One spelling for mathematics that is compared as text. */
+/** One spelling for mathematics that is compared as text. A space between digits stays: `4 3/8` is not `43/8`. */
 function normal(text: string): string {
+  const space = /\p{L}{2,} \p{L}{2,}/u.test(text) ? ' ' : ''
   return text
-    .replace(/\s+/g, /\p{L}{2,} \p{L}{2,}/u.test(text) ? ' ' : '')
+    .replace(/\s+/g, (_, at: number) => (/\d\s+\d/.test(text.slice(Math.max(0, at - 1), at + 8)) ? ' ' : space))
     .replace(/([_^])\{(\w)\}/g, '$1$2')
     .replace(/\\frac(\d)(\d)/g, '\\frac{$1}{$2}')
     .replace(/\\sqrt(\w)/g, '\\sqrt{$1}')

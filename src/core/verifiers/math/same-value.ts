@@ -1,10 +1,11 @@
-import { bothSigns, variables, type Node } from './expression.ts'
+import { bothSigns, some, variables, type Node } from './expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
 import { realValue } from './evaluate.ts'
 import { rational } from './rational.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
 import { spellValue } from './spell-value.ts'
 import { proportion, sameExpression, sameNumber } from './same-expression.ts'
+import type { Unit } from './units.ts'
 
 /**
  * Whether an answer says the same as gold. Numbers by value (see `sameNumber`), `35%` being both 35 and 0.35; units only
@@ -26,15 +27,26 @@ function sameQuantity(answer: MathExpression, gold: MathExpression): boolean {
   const [answers, golds] = [bothSigns(answer.node), bothSigns(gold.node)]
   if (answers.length > 1 || golds.length > 1) return sameMembers(spread([answer]), spread([gold]))
   const [a, g] = [answer.node, gold.node]
-  if (answer.unit && gold.unit) {
+  if (answer.unit && gold.unit && !isDegreeOfHeat(answer.unit, gold.unit)) {
     if (answer.unit.dimension !== gold.unit.dimension) return false
     if (answer.unit.factor !== gold.unit.factor)
       return sameNumber(a, timesNumber(g, gold.unit.factor / answer.unit.factor))
   }
   if (sameNumber(a, g)) return true
+  if (isAngle(answer) && inRadians(gold)) return sameNumber(timesNumber(a, answer.unit!.factor), g)
+  if (isAngle(gold) && inRadians(answer)) return sameNumber(a, timesNumber(g, gold.unit!.factor))
   if (answer.percent === gold.percent) return false
   return answer.percent ? sameNumber(hundredth(a), g) : sameNumber(a, hundredth(g))
 }
+
+const isAngle = ({ unit }: MathExpression) => unit?.dimension === 'angle'
+/** A multiple of π without a unit. */
+const inRadians = ({ unit, node }: MathExpression) =>
+  unit === null && some(node, (part) => part.op === 'const' && part.name === 'pi')
+/** `20°` may be 20 °C. */
+const isDegreeOfHeat = (a: Unit, b: Unit) =>
+  [a, b].some(({ dimension }) => dimension === 'angle') &&
+  [a, b].some(({ dimension }) => /celsius|fahrenheit/.test(dimension))
 
 function timesNumber(node: Node, factor: number): Node {
   return { op: 'mul', a: node, b: { op: 'num', exact: null, approx: factor, decimals: 0 } }
@@ -72,8 +84,16 @@ function sameClock(answer: MathValue, gold: MathValue): boolean {
   const [clock, other] = answer.kind === 'clock' ? [answer, gold] : [gold, answer]
   if (clock.kind !== 'clock') return false
   if (other.kind === 'named') return sameClock(clock, other.value)
-  if (other.kind === 'ratio') return other.text === spellValue(clock).slice(0, -3)
+  if (other.kind === 'ratio') {
+    const time = other.text.replace(/^0(?=\d)/, '')
+    return time === spellValue(clock).slice(0, -3) || time === on24Hours(clock)
+  }
   return other.kind === 'expression' && clock.minute === 0 && realValue(other.node) === clock.hour
+}
+
+/** `19:05`. */
+function on24Hours({ hour, minute, half }: Extract<MathValue, { kind: 'clock' }>): string {
+  return `${(hour % 12) + (half === 'p' ? 12 : 0)}:${String(minute).padStart(2, '0')}`
 }
 
 function sameBased(answer: MathValue, gold: MathValue): boolean {
