@@ -101,8 +101,10 @@ export function checkGrader(grader: Grader, programs: ProgramRunner | null): voi
       throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
     if (part.type === 'text_similarity') textSimilarity(part.evaluation_metric, '', '')
     if (part.type === 'label_model') refuseTwice(part.labels, 'labels', 'label')
-    if (part.type === 'score_model' && part.range && part.range[0] >= part.range[1]) {
-      const message = '`range` must be [lowest, highest], the first below the second.'
+    const width = part.type === 'score_model' && part.range ? part.range[1] - part.range[0] : 1
+    if (width <= 0 || width === Infinity) {
+      const message =
+        '`range` must be [lowest, highest], the first below the second, and no further apart than numbers go.'
       throw new GavelError('unprocessable', message, { param: 'grader.range' })
     }
     const stray = part.type === 'label_model' && part.passing_labels.find((label) => !part.labels.includes(label))

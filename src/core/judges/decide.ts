@@ -88,7 +88,7 @@ export function promptsOf(questions: readonly DecisionQuestion[]): number {
 
 /**
  * The prompt of a question about material, and the labels it is answered by: the judge's own two, or a letter an
- * option. The material is data: cleaned of control tokens and fenced.
+ * option. The material is data: cleaned of control tokens and fenced. Options stand on a line each.
  *
  * @param param the field that holds the question
  * @throws GavelError unprocessable when there are fewer than two options, or more than letters
@@ -99,7 +99,7 @@ export function decisionQuestion(
   judge: { labels: JudgeLabels },
   param: string,
 ): LabelQuestion {
-  const shown = `<${MATERIAL_FENCE}>\n${cleanText(material)}\n</${MATERIAL_FENCE}>\n\n${instructions}`
+  const shown = `<${MATERIAL_FENCE}>\n${cleanText(material)}\n</${MATERIAL_FENCE}>\n\n${cleanText(instructions)}`
   const messages = (ending: string): ChatMessage[] => [
     { role: 'system', content: SYSTEM },
     { role: 'user', content: `${shown}\n\n${ending}` },
@@ -109,7 +109,7 @@ export function decisionQuestion(
     const meanings = [
       [yes, criteria?.yes],
       [no, criteria?.no],
-    ].flatMap(([label, meaning]) => (meaning ? [`${label}: ${meaning}\n`] : []))
+    ].flatMap(([label, meaning]) => (meaning ? [`${label}: ${onOneLine(meaning)}\n`] : []))
     return {
       messages: messages(`${meanings.join('')}Reply with exactly one word: ${yes} or ${no}.`),
       labels: [yes, no],
@@ -131,7 +131,8 @@ export function lettered(options: readonly DecisionOption[], param: string): str
     )
   }
   const list = options.map(
-    ({ name, description }, i) => `${LETTERS[i]}. ${name}${description ? `: ${description}` : ''}`,
+    ({ name, description }, i) =>
+      `${LETTERS[i]}. ${onOneLine(name)}${description ? `: ${onOneLine(description)}` : ''}`,
   )
   const letters = LETTERS.slice(0, options.length).join(', ')
   return `${list.join('\n')}\n\nReply with exactly one letter: ${letters}.`
@@ -147,8 +148,14 @@ export function materialText(value: unknown): string {
   return fields.join('\n\n')
 }
 
-/** Whether all names are different: answers are found by them, and a judge tells options apart by them. */
-export const areDifferent = (names: readonly unknown[]): boolean => new Set(names.map(String)).size === names.length
+/**
+ * Whether all names are different as a judge is shown them: it tells options apart by them, and answers are found by them.
+ */
+export const areDifferent = (names: readonly unknown[]): boolean =>
+  new Set(names.map((name) => onOneLine(String(name)))).size === names.length
+
+/** What an option is called as it is shown: an option that went over lines could pass for several. */
+const onOneLine = (text: string): string => cleanText(text).replace(/\s+/g, ' ').trim()
 
 /** The expected index of a distribution over ordered levels, in [0, levels − 1]. */
 export function expectedLevel(probabilities: readonly number[]): number {

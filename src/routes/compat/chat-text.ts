@@ -1,9 +1,10 @@
 /** Messages as other people's APIs have them, as text. */
 import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
 import { itemFromMessages, type JudgeItem } from '../../core/judges/template.ts'
 import { looseObject, object, text } from '../../core/schemas/fields.ts'
 
-const part = looseObject({ text: v.optional(text('Text.')) })
+const part = looseObject({ type: v.optional(v.unknown()), text: v.optional(text('Text.')) })
 export const chatMessage = object({
   role: v.string(),
   content: v.nullish(v.union([text('What was said.'), v.array(part)])),
@@ -11,10 +12,20 @@ export const chatMessage = object({
 export type ChatMessage = v.InferOutput<typeof chatMessage>
 export const chatMessages = v.pipe(v.array(chatMessage), v.minLength(1), v.maxLength(256))
 
-/** A message's content: its text, or its parts' that are text. */
+/**
+ * A message's content: its text, or its parts' that are text.
+ * @throws GavelError `unprocessable` for what a judge of text cannot see, without which the text may mean something else
+ */
 export function contentText(content: ChatMessage['content']): string {
   if (typeof content === 'string') return content
-  return (content ?? []).map((part) => part.text ?? '').join('')
+  return (content ?? []).map(({ type, text }) => text ?? withoutText(type)).join('')
+}
+
+function withoutText(type: unknown): '' {
+  const medium = typeof type === 'string' && /image|audio|video|file/.exec(type)?.[0]
+  if (!medium) return ''
+  const message = `A message has content of type ${JSON.stringify((type as string).slice(0, 40))}, and a judge of text cannot see any ${medium}; describe it in words.`
+  throw new GavelError('unprocessable', message, { param: 'content' })
 }
 
 const plain = (messages: readonly ChatMessage[]) =>

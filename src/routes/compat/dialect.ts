@@ -87,6 +87,10 @@ export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | 
 export function goldOf(value: unknown, param: string): string | undefined {
   if (value === null || value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    const message = `\`${param}\` is a number of more digits than JSON's numbers keep, so its last ones are lost already; send it as text.`
+    throw new GavelError('unprocessable', message, { param })
+  }
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (Array.isArray(value) && value.length === 1) return goldOf(value[0], `${param}[0]`)
   if (!Array.isArray(value) && Object.hasOwn(value, 'answer')) {

@@ -73,7 +73,7 @@ export const nemoGymRoutes = [
         ...(terms.judge !== undefined && { judge_reward: terms.judge }),
       }
       return {
-        ...body,
+        ...withoutVerdict(body),
         // Metrics do not look into the mapping, so its parts stand beside it too.
         ...components,
         reward: reward ?? 0,
@@ -139,6 +139,12 @@ export const nemoGymRoutes = [
     handler: async () => 'stateless',
   }),
 ]
+
+/** What was said of a row that is verified again must not stand beside what is said now. */
+function withoutVerdict(row: Record<string, unknown>): Record<string, unknown> {
+  const said = ['verifier_reward', 'judge_reward', '_ng_failure_class', '_ng_failure_judge_error', 'failure_reason']
+  return Object.fromEntries(Object.entries(row).filter(([name]) => !said.includes(name)))
+}
 
 /** The last thing said before is the question; the assistant's texts in the response are the answer. */
 function itemOf({ responses_create_params: { input, instructions }, response }: v.InferOutput<typeof verifyRequest>) {

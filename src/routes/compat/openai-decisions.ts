@@ -27,7 +27,7 @@ const choice = object({
     v.minLength(2),
     v.maxLength(MAX_OPTIONS),
     v.check(
-      (choices) => areDifferent(choices.map(({ value }) => JSON.stringify(value))),
+      (choices) => areDifferent(choices.map(({ value }) => `${typeof value} ${value}`)),
       'has a value twice; give each choice its own',
     ),
   ),

@@ -63,11 +63,12 @@ const scoreRequest = object({
   use_activation,
 })
 
+const onlyText = v.optional(v.null('must be left out: a judge of text cannot see it'))
 const rerankRequest = object({
   model,
   query: text('The question.'),
   documents: v.pipe(
-    v.array(v.union([text('An answer.'), looseObject({ text: text('An answer.') })])),
+    v.array(v.union([text('An answer.'), looseObject({ text: text('An answer.'), multi_modal: onlyText })])),
     v.maxLength(4096),
   ),
   top_n: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
@@ -145,6 +146,11 @@ export const vllmRoutes = [
         if (!names) {
           const message = '`queries` and `documents` are missing; give both.'
           throw new GavelError('unprocessable', message, { param: 'queries' })
+        }
+        const stray = PAIR_NAMES.flat().find((name) => body[name] !== undefined && !names.includes(name as never))
+        if (stray) {
+          const message = `\`${stray}\` is given beside \`${names.join('` and `')}\`, and only one pair can be scored; leave it out.`
+          throw new GavelError('unprocessable', message, { param: stray })
         }
         const [queries, documents] = names.map((name) => list(body[name]!))
         const scored = await judgeItems(context, params.judge, pairs(queries, documents, names[1]))
@@ -232,6 +238,10 @@ const envelope = (deps: Parameters<typeof hexId>[0], kind: string, model: string
 })
 
 export function classifyItems({ input, messages }: v.InferOutput<typeof classifyRequest>) {
+  if (messages && input !== undefined) {
+    const message = '`input` and `messages` are both given, and only one can be what to classify; leave the other out.'
+    throw new GavelError('unprocessable', message, { param: 'messages' })
+  }
   if (messages) return [conversationItem(messages)]
   if (input === undefined) {
     throw new GavelError('unprocessable', '`input` is missing; give it, or `messages`.', { param: 'input' })

@@ -30,6 +30,21 @@ describe('vLLM', () => {
     assert.equal((await post('/classify', { input: 'plain' }, 422)).error.param, 'input')
   })
 
+  test('what would be left out of what is judged is refused', async () => {
+    const messages = [
+      { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x.example' } }, { type: 'text', text: 'What is it?' }] },
+      { role: 'assistant', content: 'A 5.' },
+    ] // prettier-ignore
+    const image = await post('/classify', { messages }, 422)
+    assert.match(image.error.message, /"image_url", and a judge of text cannot see any image/)
+    const both = { input: chatml(query, 'It is 6.'), messages: [{ role: 'user', content: query }, { role: 'assistant', content: 'It is 5.' }] } // prettier-ignore
+    assert.equal((await post('/classify', both, 422)).error.param, 'messages')
+    const pairs = { queries: query, documents: ['5'], items: ['6'] }
+    assert.equal((await post('/score', pairs, 422)).error.param, 'items')
+    const shown = { query, documents: [{ text: '5', multi_modal: { image: 'x' } }] }
+    assert.equal((await post('/rerank', shown, 400)).error.param, 'documents[0].multi_modal')
+  })
+
   test('score: every name that pairs have had', async () => {
     const names = [['queries', 'documents'], ['queries', 'items'], ['data_1', 'data_2'], ['text_1', 'text_2']] // prettier-ignore
     for (const [a, b] of names) {

@@ -65,6 +65,16 @@ describe('OpenRLHF', () => {
   })
 })
 
+test('a gold answer that JSON has already rounded is refused', async () => {
+  const json = `{"prompt": ${JSON.stringify(question)}, "response": "It is 12345678901234567890.", "label": 12345678901234567890}`
+  const body = { method: 'POST', body: json, headers: { 'content-type': 'application/json' } }
+  const { error } = await app.json('/compat/slime/both', body, 422)
+  assert.equal(error.param, 'label')
+  assert.match(error.message, /more digits than JSON's numbers keep.*send it as text/)
+  const text = { prompt: question, response: 'It is 12345678901234567890.', label: '12345678901234567890' }
+  assert.ok((await app.json('/compat/slime/both', { json: text })) > 0.5)
+})
+
 test('slime: a bare number, or an object where the URL names a key', async () => {
   const json = { prompt: [{ role: 'user', content: question }], response: right, label: 5 }
   assert.ok(close(await app.json('/compat/slime/both', { json }), (1 + YES) / 2))
@@ -113,6 +123,16 @@ describe('NeMo-Gym', () => {
     assert.match((await verify(`${refused} 7`))._ng_failure_judge_error, /^abstained: /)
     const cut = await verify(right, {}, { incomplete_details: { reason: 'max_output_tokens' } })
     assert.deepEqual([cut.reward, cut.mask_sample], [0, false])
+  })
+
+  test('a row that is verified again keeps nothing of what was said before', async () => {
+    const stale = { verifier_reward: 1, judge_reward: 0.9, reward: 0.95, reward_components: { judge_reward: 0.9 } }
+    const failed = await verify(`${broken} 7`, { ...stale, mask_sample: false })
+    assert.deepEqual([failed.reward, failed.mask_sample, failed.reward_components], [0, true, {}])
+    assert.ok(!('judge_reward' in failed) && !('verifier_reward' in failed))
+    const { response: _, ...row } = failed
+    const again = await verify(right, { ...row, expected_answer: '5' })
+    assert.ok(!('_ng_failure_class' in again) && !('_ng_failure_judge_error' in again) && again.judge_reward > 0.5)
   })
 
   test('the rest of a resources server', async () => {
