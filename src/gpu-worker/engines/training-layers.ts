@@ -92,8 +92,8 @@ export class TrainingLayers extends TokenLayers implements Layers {
       alpha: scale,
       scores,
     }) // [B,K,G·T,D]
-    const heads5 = g.reshape(out, [...batch, kvHeads, group, queries, headSize])
-    const back = g.transpose(heads5, [...before, b + 2, b, b + 1, b + 3]) // [B,T,K,G,D]
+    const perHead = g.reshape(out, [...batch, kvHeads, group, queries, headSize])
+    const back = g.transpose(perHead, [...before, b + 2, b, b + 1, b + 3]) // [B,T,K,G,D]
     return g.reshape(back, [...batch, queries, heads * headSize])
   }
 
