@@ -201,6 +201,18 @@ const judgeItem = ({ prompt, completion, answer }: RewardItem): JudgeItem => ({
   ...(answer !== undefined && { reference: answer }),
 })
 
+/** What judge and reranker are to be asked of rows, with the row each item belongs to. */
+export function planAsks(
+  recipe: RewardRecipe,
+  items: readonly RewardItem[],
+  rows: readonly AssessedRow[],
+): Record<JudgeRole, { row: number; item: JudgeItem }[]> {
+  const reranked = items.flatMap((item, row) =>
+    recipe.rho > 0 && rows[row].judgeCounts ? [{ row, item: judgeItem(item) }] : [],
+  )
+  return { judge: planJudgeItems(items, rows), reranker: reranked }
+}
+
 export interface Rewarding {
   /** What runs programs, where anything does. */
   programs?: ProgramRunner | null
@@ -221,13 +233,11 @@ export async function rewardRows<J extends Judgment>(
   { programs = null, stream = '' }: Rewarding = {},
 ): Promise<{ rewards: RowReward[]; judgments: (J | Judgment | null)[]; rows: AssessedRow[] }> {
   const rows = await assessRows(recipe, items, programs)
-  const judged = planJudgeItems(items, rows)
-  const reranked = items.flatMap((item, row) =>
-    recipe.rho > 0 && rows[row].judgeCounts ? [{ row, item: judgeItem(item) }] : [],
-  )
+  const asks = planAsks(recipe, items, rows)
 
-  const askAll = async (plan: typeof judged, role: JudgeRole): Promise<(J | Judgment | null)[]> => {
+  const askAll = async (role: JudgeRole): Promise<(J | Judgment | null)[]> => {
     const said: (J | Judgment | null)[] = items.map(() => null)
+    const plan = asks[role]
     if (plan.length === 0) return said
     const { control } = recipe
     const draws = `${role}/${stream}`
@@ -242,7 +252,7 @@ export async function rewardRows<J extends Judgment>(
     plan.forEach(({ row }, i) => (said[row] = dealt[i]))
     return said
   }
-  const [judgments, rerankings] = await Promise.all([askAll(judged, 'judge'), askAll(reranked, 'reranker')])
+  const [judgments, rerankings] = await Promise.all([askAll('judge'), askAll('reranker')])
   return { rewards: combineRows(recipe, rows, judgments, rerankings), judgments, rows }
 }
 

@@ -10,6 +10,7 @@ import { verifierOf } from '../../core/verifiers/index.ts'
 import { untrained, weightTensors } from '../engines/weights.ts'
 import type { LossName } from '../losses/index.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
+import { AskAhead, askedAhead } from './ask-ahead.ts'
 import { askCanary } from './canary.ts'
 import { refuseSilence } from './judge-silence.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
@@ -93,25 +94,28 @@ export async function startReinforcement(
 
     /** Answers each prompt `group_size` times and rewards the answers; those to one prompt together, in order. */
     async rollOut(step: number, prompts: readonly Prompt[], seed: string, lap: (what: string) => void) {
-      const completions = await generator.generate(
-        prompts.map(({ ids }) => ({ prompt: ids, samples: config.group_size })),
-        { ...sampling, temperature: config.temperature, seed },
-      )
       const promptAt = (i: number) => prompts[Math.floor(i / config.group_size)]!
-      const broken = completions.flatMap(({ logprobs }, i) => (logprobs.every(Number.isFinite) ? [] : [promptAt(i)]))
-      if (broken.length) finiteOrStop(step, { 'the log-probability of its answers': NaN }, STEADIER, broken)
-      const items = completions.map(({ ids, finish }, i): RewardItem => {
+      const itemOf = ({ ids, finish }: Completion, i: number): RewardItem => {
         const { question, answer } = promptAt(i)
         const item = { prompt: question, completion: codec.decode(ids), finish_reason: finish }
         return answer === undefined ? item : { ...item, answer }
-      })
-      lap('rollout')
-      const { rewards, judgments, rows } = await rewardRows(
-        recipe,
-        items,
-        (asked, role) => context.judge(asked, role),
-        { programs: context.programs, stream: seed },
+      }
+      const asked = new AskAhead((items, role) => context.judge(items, role))
+      const completions = await generator.generate(
+        prompts.map(({ ids }) => ({ prompt: ids, samples: config.group_size })),
+        {
+          ...sampling,
+          temperature: config.temperature,
+          seed,
+          ...(askedAhead(recipe, context) && { onDone: asked.whenDone(recipe, config.group_size, itemOf) }),
+        },
       )
+      const broken = completions.flatMap(({ logprobs }, i) => (logprobs.every(Number.isFinite) ? [] : [promptAt(i)]))
+      if (broken.length) finiteOrStop(step, { 'the log-probability of its answers': NaN }, STEADIER, broken)
+      const items = completions.map(itemOf)
+      lap('rollout')
+      const rewarding = { programs: context.programs, stream: seed }
+      const { rewards, judgments, rows } = await rewardRows(recipe, items, asked.ask, rewarding)
       refuseSilence(`step ${step}`, rewards)
       lap('reward')
       const limit = config.max_new_tokens

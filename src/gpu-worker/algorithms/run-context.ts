@@ -38,6 +38,8 @@ export interface RunContext {
   rows(role: string): NumberedRow[]
   /** Asks the job's judge, or the reranker of its recipe; one outcome an item, in order. */
   judge(items: JudgeItem[], role?: JudgeRole): Promise<Judgment[]>
+  /** Whether every judge it has is asked over the network, and may answer while this process computes. */
+  judgedElsewhere?: boolean
   /** Its words for right and wrong, where the job has one. */
   judgeLabels?: JudgeLabels
   /** Runs the programs that answers are. */

@@ -27,6 +27,8 @@ export interface GenerateOptions {
   bannedIds?: readonly number[]
   /** Draws depend on the seed, the completion's place in the answer and the token's place in it. */
   seed: number | string
+  /** Told of each completion when it is done, by its place in the answer. */
+  onDone?: (completion: Completion, place: number) => void
 }
 
 export interface Completion {
@@ -143,7 +145,7 @@ export class Generator {
       } else {
         await draw(decodeRows(active), active, [0, active.length])
       }
-      this.retire(active, completions, options.stopIds)
+      this.retire(active, completions, options)
     }
     return completions
   }
@@ -158,13 +160,14 @@ export class Generator {
   }
 
   /** Takes finished texts out; the last text moves into each gap, so that slots in use stay together. */
-  private retire(active: Active[], completions: readonly Completion[], stopIds: readonly number[]): void {
+  private retire(active: Active[], completions: readonly Completion[], { stopIds, onDone }: GenerateOptions): void {
     for (let slot = active.length - 1; slot >= 0; slot--) {
       const text = active[slot]!
       const completion = completions[text.completion]!
       const stopped = stopIds.includes(text.last)
       if (!stopped && text.length < text.maxLength) continue
       completion.finish = stopped ? 'stop' : 'length'
+      onDone?.(completion, text.completion)
       const moved = active.pop()!
       if (slot === active.length) continue
       this.cache.copy(active.length, slot, moved.length - 1)

@@ -91,6 +91,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     },
     rows: (role) => [...datasetRows(readFileSync(order.datasets[role]!))],
     judge: await judgesOf(order),
+    judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
     ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
     programs: new PythonSandbox(),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
@@ -136,6 +137,10 @@ async function judgesOf(order: JobOrder): Promise<RunContext['judge']> {
     return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
   }
 }
+
+/** Whether the parent asks it, through the API. */
+const isElsewhere = ({ model, ensemble }: JudgeInput): boolean =>
+  ensemble ? ensemble.members.every((member) => !member.model) : !model
 
 type Ask = (items: JudgeItem[]) => Promise<ScoredItem[]>
 

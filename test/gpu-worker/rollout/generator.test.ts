@@ -112,6 +112,19 @@ test('a text ends with the stop id drawn, the others go on undisturbed', async (
   })
 })
 
+test('each completion is told of when it is done, the shortest first', async () => {
+  const { model, weights } = tinyModel(40)
+  const done: number[] = []
+  const completions = await withGenerator({ model, weights }, 3, (generator) =>
+    generator.generate(
+      [5, 2, 7].map((maxNewTokens) => ({ prompt: [3, 1], samples: 1, maxNewTokens })),
+      { ...SAMPLED, maxNewTokens: 7, onDone: ({ ids }, place) => done.push(place * 100 + ids.length) },
+    ),
+  )
+  assert.deepEqual(completions.map(({ ids }) => ids.length), [5, 2, 7]) // prettier-ignore
+  assert.deepEqual(done, [102, 5, 207])
+})
+
 test('a limit of one token is one token', async () => {
   await withGenerator(fixtureModel('smollm2'), 2, async (generator) => {
     const short = await generator.generate(once, { ...GREEDY, maxNewTokens: 1 })

@@ -51,6 +51,9 @@ test('a chat template sees messages, special tokens and where the answer begins'
 
 test('an end token that the vocabulary lacks is an error', () => {
   for (const eos_token of ['<nothing>', null])
-    assert.throws(() => codecWith({ eos_token }).endId, { code: 'corrupt_model', message: /has no token that ends a text/ })
+    assert.throws(() => codecWith({ eos_token }).endId, {
+      code: 'corrupt_model',
+      message: /has no token that ends a text/,
+    })
   assert.equal(codecWith({ eos_token: { content: '<eos>', lstrip: false } }).endId, 1)
 })
