@@ -88,8 +88,9 @@ class Ahead {
     this.wanted = []
     const ahead = items.map((item) => this.answers.get(JSON.stringify(item))?.shift())
     const rest = items.filter((_, i) => !ahead[i])
-    const asked = rest.length ? ask(rest).then((all) => all.values()) : null
-    const [rested] = await Promise.all([asked, ...ahead])
-    return Promise.all(ahead.map((answer) => answer ?? rested!.next().value!))
+    const asked = rest.length ? ask(rest) : Promise.resolve([])
+    let next = 0
+    const answerOfRest = (i: number) => asked.then((all) => all[i]!)
+    return Promise.all(ahead.map((answer) => answer ?? answerOfRest(next++)))
   }
 }
