@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Option, type Command } from 'commander'
+import { keptSecret } from './kept-secret.ts'
 import { chooseDevice, DEVICE_WISHES, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 
 const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
@@ -60,7 +61,7 @@ async function dev(options: DevOptions): Promise<void> {
     host: options.host,
     port: Number(options.port),
     adminKey,
-    secretKey: env.GAVEL_SECRET_KEY ?? null,
+    secretKey: env.GAVEL_SECRET_KEY || keptSecret(options.data),
     // Everything is this user's own, so judges on this machine are the ordinary case.
     allowPrivateUrls: true,
     s3: s3FromEnv(env),

@@ -18,9 +18,12 @@ after(async () => {
 
 const EVERYWHERE = [
   'fails-always', 'busy-for-an-hour', 'do-not-retry', 'unauthorized', 'not-json', 'cut-off', 'other-shape', 'no-choices',
-  'never-answers', 'huge', 'redirects',
+  'never-answers', 'huge', 'redirects', 'empty', 'trickles', 'bursts-open', 'goes-round',
 ] // prettier-ignore
-const LOGPROBS = ['word-for-number', 'no-logprobs', 'sampled-only', 'positive-logprob', 'no-label-at-all']
+const LOGPROBS = [
+  'word-for-number', 'no-logprobs', 'sampled-only', 'positive-logprob', 'no-label-at-all', 'nan-logprob', 'null-logprob',
+  'infinite-logprob',
+] // prettier-ignore
 const DECISIONS = ['refuses', 'forgets-a-label', 'more-than-all', 'negative-probability']
 const PROVIDERS: Record<string, { provider: object; behaviours: string[] }> = {
   chat: { provider: { type: 'openai' }, behaviours: [...EVERYWHERE, ...LOGPROBS] },

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { gzipSync } from 'node:zlib'
 
 /** One request as it arrived. */
 export interface Received {
@@ -65,6 +66,33 @@ const MISBEHAVIOURS: Record<string, Misbehaviour> = {
   'forgets-a-label': (response, { path }) => sendDecision(response, path, { Yes: 1 }),
   'more-than-all': (response, { path }) => sendDecision(response, path, { Yes: 0.9, No: 0.9 }),
   'negative-probability': (response, { path }) => sendDecision(response, path, { Yes: -0.5, No: 1.5 }),
+  'nan-logprob': (response) =>
+    sendText(
+      response,
+      JSON.stringify(envelope([{ token: 'Yes', logprob: 0, top_logprobs: [] }])).replace(':0,', ':NaN,'),
+    ),
+  'null-logprob': (response) =>
+    sendJson(
+      response,
+      200,
+      envelope([{ token: 'Yes', logprob: null, top_logprobs: [{ token: 'No', logprob: null }] }]),
+    ),
+  'infinite-logprob': (response) => {
+    const top = '[{"token":"Yes","logprob":1e999},{"token":"No","logprob":-1e999}]'
+    sendText(response, JSON.stringify(envelope([{ token: 'Yes', logprob: -1, top_logprobs: [] }])).replace('[]', top))
+  },
+  empty: (response) => sendText(response, ''),
+  // A byte now and then, for ever: each is progress, and no answer.
+  trickles: (response) => {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const timer = setInterval(() => response.write(' '), 20)
+    response.once('close', () => clearInterval(timer))
+  },
+  'bursts-open': (response) =>
+    void response
+      .writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' })
+      .end(gzipSync(Buffer.alloc(64 << 20, ' '))),
+  'goes-round': (response, { path }) => void response.writeHead(302, { location: path }).end(),
   redirects: (response) => void response.writeHead(307, { location: 'http://127.0.0.1:1/' }).end(),
 }
 
@@ -161,6 +189,10 @@ function envelope(content: object[] | null): object {
   const usage = { prompt_tokens: 11, completion_tokens: 1, total_tokens: 12 }
   const choices = content?.length === 0 ? [] : [choice]
   return { id: 'cmpl-1', object: 'chat.completion', created: 1, model: 'm', system_fingerprint: '', choices, usage }
+}
+
+function sendText(response: ServerResponse, text: string): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(text)
 }
 
 function sendJson(response: ServerResponse, status: number, body: object, headers = {}): void {
