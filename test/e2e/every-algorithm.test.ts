@@ -112,7 +112,8 @@ const JOBS: Record<string, object> = {
 }
 
 const run = (spec: object, options: { resume?: JobRun['checkpoints'][number]; stopAfter?: number } = {}) =>
-  runJob(spec, { model: MODEL, rows: ROWS, judge, ...options })
+  // Judged elsewhere, where a run has the most under way at once.
+  runJob(spec, { model: MODEL, rows: ROWS, judge, judgedElsewhere: true, ...options })
 
 describe('stopped after a step and taken up again', () => {
   for (const [name, spec] of Object.entries(JOBS)) {

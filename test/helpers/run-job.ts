@@ -32,6 +32,7 @@ export async function runJob(
     model: string
     rows: Record<string, DatasetRow[]>
     judge?: (item: JudgeItem) => number
+    judgedElsewhere?: boolean
     resume?: Resume | null
     stopAfter?: number
     onCheckpoint?: (checkpoint: Resume) => void
@@ -45,6 +46,7 @@ export async function runJob(
     openModel: async () => openFolder(of.model),
     rows: (role) => of.rows[role]!.map((row, i) => ({ line: i + 1, row })),
     judge: async (items) => items.map((item) => scored(of.judge!(item))),
+    judgedElsewhere: of.judgedElsewhere ?? false,
     programs: { call: () => Promise.reject(new Error('no job of a test runs programs')) },
     metrics: (step, values) => {
       const kept = Object.entries(values).filter(([name]) => !name.startsWith('seconds/'))

@@ -10,7 +10,7 @@ const JOB_PROCESS = new URL(`./job-process${import.meta.url.slice(-3)}`, import.
 
 /**
  * Runs a job in a process of its own and resolves when that process has ended. Its reports are handled one after the
- * other, in order; what a handler answers is told to the process. Rejects with what a handler rejects with.
+ * other, in order, but for questions to judges; what a handler answers is told to the process. Rejects with what a handler rejects with.
  * @param stop asks the job to commit what it has and stop
  * @param over ends the process at once; rejects with the signal's reason
  */
@@ -28,6 +28,11 @@ export async function runInProcess(
 
   let queue: Promise<unknown> = Promise.resolve()
   child.on('message', (message: FromJob) => {
+    // A job asks ahead and goes on: what it asks next, or tells, need not wait for the answer.
+    if (message.type === 'judge') {
+      report(message).then((answer) => answer && tell(answer), reject)
+      return
+    }
     queue = queue.then(async () => {
       if (isEnding(message)) return resolve(message)
       const answer = await report(message)
