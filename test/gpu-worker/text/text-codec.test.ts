@@ -49,6 +49,16 @@ test('a chat template sees messages, special tokens and where the answer begins'
   })
 })
 
+test('a model that can think is told not to', () => {
+  // As Qwen 3 has it: an empty thought stands before the answer.
+  const chat_template =
+    '{{ messages[0].content }}{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>{% endif %}'
+  assert.equal(
+    codecWith({ chat_template }).renderChat([{ role: 'user', content: 'Is it right?' }]),
+    'Is it right?<think>\n\n</think>',
+  )
+})
+
 test('an end token that the vocabulary lacks is an error', () => {
   for (const eos_token of ['<nothing>', null])
     assert.throws(() => codecWith({ eos_token }).endId, {
