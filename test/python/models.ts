@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { tinyTokenizer, temporaryFolder, tinyModelFolder } from '../helpers/tiny-model-folder.ts'
 import { cacheLayout, LAYOUT_FILES } from '../helpers/cache-layout.ts'
+import { runJob } from '../helpers/run-job.ts'
 import { LocalHub, REPO } from '../helpers/local-hub.ts'
 import { pythonWith } from '../../scripts/python-venv.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
@@ -75,7 +76,15 @@ async function trainedFolder(name: string, configFile: string): Promise<string> 
 
   const folder = join(temporaryFolder(), `${name}-${configFile}`)
   saveFolder(folder, { config, weights, tokenizer, dtype: 'F32' })
+  await writeExpected(folder)
+  return folder
+}
+
+/** Puts beside a model what Gavel makes of some texts with it. */
+async function writeExpected(folder: string): Promise<void> {
   const saved = openFolder(folder)
+  const { codec } = saved
+  const sequences = TEXTS.map((text) => codec.encode(text))
   const session = await Session.create(logitsGraph(saved.model, { maxTokens: 64 }), { threads: 1 })
   const logits: number[][][] = []
   for (const ids of sequences) {
@@ -87,6 +96,19 @@ async function trainedFolder(name: string, configFile: string): Promise<string> 
   await session.release()
   const texts = TEXTS.map((text) => [text, saved.codec.encode(text)])
   writeFileSync(join(folder, 'expected.json'), JSON.stringify({ sequences, logits, texts }))
+}
+
+/** The last checkpoint of a LoRA job on a model: the adapter, and both merged. */
+async function adaptedFolder(base: string): Promise<string> {
+  const spec = {
+    type: 'sft',
+    model: 'model',
+    dataset: 'dataset',
+    config: { steps: 3, batch_size: 5, max_tokens: 64, learning_rate: 0.02, lora: { rank: 3, alpha: 5 } },
+  }
+  const rows = { dataset: TEXTS.map((text) => ({ prompt: 'What?', completion: text })) }
+  const { folder } = (await runJob(spec, { model: base, rows })).checkpoints.at(-1)!
+  await writeExpected(folder)
   return folder
 }
 
@@ -96,6 +118,14 @@ const folders = []
 for (const name of names)
   for (const configFile of ['config.json', 'config.v4.json']) folders.push(await trainedFolder(name, configFile))
 console.log(await python('check_export.py', folders))
+
+console.log('\nAdapters that Gavel trains, read by peft')
+const pairs = []
+for (const name of names) {
+  const base = folders[names.indexOf(name) * 2]!
+  pairs.push(base, await adaptedFolder(base))
+}
+console.log(await python('check_adapter.py', pairs))
 
 console.log('\nWhat transformers writes, read by Gavel')
 const out = temporaryFolder()
