@@ -20,7 +20,7 @@ const SENTENCES_TRIED = 200
 const HASHES = /####/g
 const BOXED = /\\(?:boxed|fbox)\s?\{/g
 const STATED =
-  /(?<!(?:\bnot|n['’]t) (?:true|the case|correct|right|clear|certain|sure) (?:that|if|whether) (?:(?:the|my|its|his|her) )?(?:(?:final|correct|right) )?)\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong|not)\b)|\bans\s?[:.=]|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:/gi
+  /(?<!(?:\bnot|n['’]t) (?:true|the case|correct|right|clear|certain|sure) (?:that|if|whether) (?:(?:the|my|its|his|her) )?(?:(?:final|correct|right) )?)\banswer(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong|not|no longer)\b)|\bans\s?[:.=]|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:/gi
 /** The field of a JSON object. */
 const FIELD = /"(?:final_?)?answer"\s?:\s?(?:"([^"]{1,400})"|([^\s"{},]{1,80}))/gi
 /** Where a sentence ends; `p.m. `, `sq. ` and `Rs. ` end none. */
@@ -63,7 +63,11 @@ function stated(text: string, from: number): MathValue[] {
     .trimEnd()
   const matrix = /^\s*(?:\$\$?|\\\[|\\\()?\s*\\begin\{[\s\S]*?\\end\{\w+\}/.exec(said)
   const line = matrix ? matrix[0] : joinDisplay(said).split('\n', 1)[0]
-  const sentence = `${line} `.split(SENTENCE_END, 1)[0].split('<|', 1)[0].replace(HEDGE, '')
+  const sentence = `${line} `
+    .split(SENTENCE_END, 1)[0]
+    .split('<|', 1)[0]
+    .replace(HEDGE, '')
+    .replace(/[\s*_]+$/, '')
   const values = valuesOf(sentence, 'first')
   const heading = /^[\s*_]*\p{L}+[\s*_:]*$/u.test(sentence) && said.length > line.length
   return heading ? [] : values
@@ -114,8 +118,7 @@ function unmarked(text: string): MathValue[] {
     .split('\n')
     .flatMap((line) => line.split(SENTENCE_END))
   for (const whole of sentences.reverse().slice(0, SENTENCES_TRIED)) {
-    if (DENIES.test(whole)) continue
-    const sentence = conclusion(whole)
+    const sentence = conclusion(DENIES.test(whole) ? (whole.split(/\bbut\b/)[1] ?? '') : whole)
     const other = lastFormula(sentence) ?? closing(sentence)
     if (other) return other
     const values = valuesOf(sentence, 'last')
@@ -142,7 +145,7 @@ const CLOSINGS = [
   /(?:^|\s)(\d{1,2}(?::\d{2})? ?[ap]\.?m\.?)[\s.*]*$/i,
   /(?:^|\s)(\((?:[^(),\s]{1,80}, ?){1,9}[^(),\s]{1,80}\))[\s.*]*$/,
   /(?:^|\s)(\d{1,6}(?: ?: ?\d{1,6}){1,3})[\s.*]*$/,
-  /\bratio\b.{0,200} (\d{1,6} to \d{1,6})[\s.*]*$/i,
+  /\b(?:ratio|odds)\b.{0,200} (\d{1,6} to \d{1,6})[\s.*]*$/i,
   /\bare:? (-?[\d./]{1,20}(?:(?:, -?[\d./]{1,20}){1,20}(?:,? and -?[\d./]{1,20})?| and -?[\d./]{1,20}))[\s*]*$/,
   /\b(no (?:real |integer )?solutions?|does not exist|infinitely many solutions)[\s.*]*$/i,
 ]
@@ -179,6 +182,11 @@ function lastFormula(sentence: string): MathValue[] | null {
   return values.length > 0 ? values : null
 }
 
+/** What stands before a number that is not the answer. */
+const EXCLUDES =
+  /(?:(?:\b(?:can)?not|n't)(?: (?:be|equal(?: to)?|have))?|\bno longer|\brather than|\binstead of|(?<!\bno |\bnot )\b(?:less|more|fewer|greater|smaller|larger|higher|lower) than) $/
+/** `(12 + 12)`: how it came about. */
+const SUM_ASIDE = /\s\([\d\s$.]{1,20}[-+*/×÷][\d\s$.+*/×÷=-]{1,60}\)[\s.]*$/
 /** `(forty-two)`, `or so`, `, I think`. */
 const ASIDE = /\s\((?=\p{Ll}{2})[^()]{0,100}\)[\s.]*$| or so\b.*$|,? I (?:think|believe|guess|suppose|hope)\b.*$/u
 
@@ -192,7 +200,8 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
   if (whole.length > 0 && (which === 'first' || isNumber(whole[0]))) return whole
   const formula = which === 'first' ? leadingFormula(phrase) : null
   if (formula) return formula
-  const text = cleanMath(/\d/.test(withoutAside) ? withoutAside : phrase)
+  const plain = withoutAside.replace(SUM_ASIDE, '')
+  const text = cleanMath(/\d/.test(plain) ? plain : phrase)
   const equals = text.lastIndexOf('=')
   if (equals >= 0) {
     const right = text.slice(equals + 1)
@@ -201,13 +210,11 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
     const [first] = numbersIn(right)
     if (first) return [first.number]
   }
-  // `17 (not 18)`: what is not the answer.
-  const numbers = numbersIn(text).filter(
-    ({ start }) =>
-      !/(?:(?:\b(?:can)?not|n't)(?: (?:be|equal(?: to)?|have))?|\brather than|\binstead of) $/.test(
-        text.slice(0, start),
-      ),
-  )
+  const share = /(?<![\d.,/])(\d{1,9}) out of (?:every )?(\d{1,9})(?![\d.,/]*\d)/.exec(text)
+  const beside = share && (which === 'first' ? text.slice(0, share.index) : text.slice(share.index + share[0].length))
+  if (share && !/\d/.test(beside!)) return [`${share[1]}/${share[2]}`, share[1]].flatMap(readings)
+  // `17 (not 18)`, `more than 18`: what is not the answer.
+  const numbers = numbersIn(text).filter(({ start }) => !EXCLUDES.test(text.slice(Math.max(0, start - 40), start)))
   const money = numbers.filter(({ currency }) => currency)
   const chosen = money.at(0) ?? numbers.at(which === 'first' ? 0 : -1)
   return chosen && !hasAlternative(chosen, numbers, text) ? [chosen.number] : []
