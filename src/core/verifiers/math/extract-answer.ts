@@ -182,6 +182,9 @@ function lastFormula(sentence: string): MathValue[] | null {
   return values.length > 0 ? values : null
 }
 
+/** `18 out of 20`, and of chances `1 in 6`. */
+const SHARE = /(?<![\d.,/])(\d{1,9}) out of (?:every )?(\d{1,9})(?![\d.,/]*\d)/
+const CHANCE = /(?<![\d.,/])(\d{1,9}) (?:in|out of) (?:every )?(\d{1,9})(?![\d.,/]*\d)/
 /** What stands before a number that is not the answer. */
 const EXCLUDES =
   /(?:(?:\b(?:can)?not|n't)(?: (?:be|equal(?: to)?|have))?|\bno longer|\brather than|\binstead of|(?<!\bno |\bnot )\b(?:less|more|fewer|greater|smaller|larger|higher|lower) than) $/
@@ -210,7 +213,7 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
     const [first] = numbersIn(right)
     if (first) return [first.number]
   }
-  const share = /(?<![\d.,/])(\d{1,9}) out of (?:every )?(\d{1,9})(?![\d.,/]*\d)/.exec(text)
+  const share = (/\b(?:probability|chance|odds)\b/i.test(text) ? CHANCE : SHARE).exec(text)
   const beside = share && (which === 'first' ? text.slice(0, share.index) : text.slice(share.index + share[0].length))
   if (share && !/\d/.test(beside!)) return [`${share[1]}/${share[2]}`, share[1]].flatMap(readings)
   // `17 (not 18)`, `more than 18`: what is not the answer.
