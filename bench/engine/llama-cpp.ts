@@ -17,13 +17,17 @@ export async function measureLlamaCpp(workload: Workload, type: 'F32' | 'Q8_0'):
   const { rows, tokens, newTokens, threads } = workload
   const sizes = { c: rows * (tokens + newTokens), npp: tokens, ntg: newTokens, npl: rows, t: threads, tb: threads }
   const flags = Object.entries(sizes).flatMap(([flag, value]) => [`-${flag}`, String(value)])
-  const bench = spawn(join(binaries(), TARGETS[0]!), [
-    '-m',
-    model(workload, type),
-    ...flags,
-    '--output-format',
-    'jsonl',
-  ])
+  // Now and then it ends well and has printed nothing.
+  for (let attempt = 1; attempt <= 5; attempt++) {
+    const { output, megabytes } = await runBench(['-m', model(workload, type), ...flags, '--output-format', 'jsonl'])
+    const line = output.split('\n').find((text) => text.startsWith('{'))
+    if (line) return { seconds: (JSON.parse(line) as { t_tg: number }).t_tg, megabytes }
+  }
+  throw new Error('llama-batched-bench printed no result five times')
+}
+
+async function runBench(flags: readonly string[]): Promise<{ output: string; megabytes: number }> {
+  const bench = spawn(join(binaries(), TARGETS[0]!), flags)
   let [output, errors, megabytes] = ['', '', 0]
   bench.stdout.on('data', (chunk) => (output += String(chunk)))
   bench.stderr.on('data', (chunk) => (errors += String(chunk)))
@@ -31,9 +35,7 @@ export async function measureLlamaCpp(workload: Workload, type: 'F32' | 'Q8_0'):
   const code = await new Promise((resolve) => bench.on('close', resolve))
   clearInterval(watch)
   if (code !== 0) throw new Error(`llama-batched-bench ended with ${String(code)}:\n${errors}`)
-  const line = output.split('\n').find((text) => text.startsWith('{'))
-  const { t_tg: seconds } = JSON.parse(line!) as { t_tg: number }
-  return { seconds, megabytes }
+  return { output, megabytes }
 }
 
 /** The folder of the programs, built from source when first asked for: minutes, with cmake and a C++ compiler. */
