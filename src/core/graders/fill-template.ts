@@ -35,16 +35,26 @@ export function graderContext(modelSample: string, item: Record<string, unknown>
 
 /**
  * Puts values into a template. What is put in is not read again: braces inside it mean nothing.
- * @throws GradeFailure `invalid_variable_error` or, for output that should be JSON and is not, `sample_parse_error`
+ * @throws GradeFailure `invalid_variable_error` or, for output that should be JSON and is not, or has lost digits,
+ *   `sample_parse_error`
  */
 export function fillTemplate(template: string, context: GraderContext): string {
   return template.replace(PLACE, (whole, path: string) => {
     const value = lookUp(path, context)
-    if (value !== undefined) return typeof value === 'string' ? value : JSON.stringify(value)
+    if (value !== undefined) return typeof value === 'string' ? value : written(value, whole)
     if (/^sample\.output_json\b/.test(path) && !Object.hasOwn(context.sample, 'output_json')) {
       throw new GradeFailure('sample_parse_error', `${whole}: the model's output is not JSON.`)
     }
     throw new GradeFailure('invalid_variable_error', `${whole} is not in the item or the sample.`)
+  })
+}
+
+/** @throws GradeFailure for a number whose last digits were lost when its JSON was read */
+function written(value: unknown, place: string): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (!Number.isInteger(inner) || Number.isSafeInteger(inner)) return inner
+    const message = `${place} has a number of more digits than JSON's numbers keep; give it as text.`
+    throw new GradeFailure(place.includes('sample') ? 'sample_parse_error' : 'invalid_variable_error', message)
   })
 }
 

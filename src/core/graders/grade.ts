@@ -1,6 +1,6 @@
 import { GavelError } from '../errors.ts'
 import { cleanText } from '../judges/clean-text.ts'
-import { expectedLevel, LETTERS, lettered, likeliest } from '../judges/decide.ts'
+import { areDifferent, expectedLevel, LETTERS, lettered, likeliest } from '../judges/decide.ts'
 import type { LabelQuestion, LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
 import type { ProgramRunner } from '../programs.ts'
@@ -117,7 +117,7 @@ export function checkGrader(grader: Grader, programs: ProgramRunner | null): voi
 
 /** @throws GavelError `unprocessable`, naming the field, where two of some names are the same */
 function refuseTwice(names: readonly string[], field: string, what: string): void {
-  const twice = names.find((name, i) => names.indexOf(name) < i)
+  const twice = names.find((_, i) => !areDifferent(names.slice(0, i + 1)))
   if (twice === undefined) return
   const message = `\`${field}\` has ${JSON.stringify(twice)} twice; give each its own ${what}.`
   throw new GavelError('unprocessable', message, { param: `grader.${field}` })

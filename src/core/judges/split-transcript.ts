@@ -33,13 +33,16 @@ export function splitTranscript(text: string): JudgeItem | null {
   return { question: plainTranscript(text.slice(0, turn.index)), answer: plainTranscript(answer) }
 }
 
+/** What tokenizers put before a text of their own accord. */
+const LEADING_TOKENS = /^(?:\s|<[^<>\s]{1,64}>|\[\w{1,16}\])*$/
+
 /**
  * A decoded chat whose prompt is known, as question and answer. Tokenizers may put a few control tokens before the
- * prompt. Null where the text does not begin with the prompt.
+ * prompt. Null where the text does not begin with the prompt, and where there is none.
  */
 export function splitAtPrompt(text: string, prompt: string): JudgeItem | null {
   const at = text.slice(0, prompt.length + 64).indexOf(prompt)
-  if (at < 0) return null
+  if (at < 0 || prompt.trim() === '' || !LEADING_TOKENS.test(text.slice(0, at))) return null
   const opening = prompt.replace(new RegExp(`(?:${ASSISTANT_TURN.source})\\s{0,8}$`, 'i'), '')
   return { question: plainTranscript(opening), answer: plainTranscript(text.slice(at + prompt.length)) }
 }

@@ -1,5 +1,6 @@
 /** NeMo-Gym: a resources server. */
 import * as v from 'valibot'
+import { GavelError } from '../../core/errors.ts'
 import { mean } from '../../core/stats/moments.ts'
 import { looseObject, object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
@@ -148,10 +149,17 @@ function withoutVerdict(row: Record<string, unknown>): Record<string, unknown> {
 
 /** The last thing said before is the question; the assistant's texts in the response are the answer. */
 function itemOf({ responses_create_params: { input, instructions }, response }: v.InferOutput<typeof verifyRequest>) {
-  const written = response.output.filter(({ type = 'message' }) => type === 'message')
+  const written = response.output.filter(
+    ({ type = 'message', role = 'assistant' }) => type === 'message' && role === 'assistant',
+  )
   const completion = written.map(({ content }) => contentText(content)).join('\n')
   const said = typeof input === 'string' ? [{ role: 'user', content: input }] : input
   const messages = said.flatMap(({ role, content }) => (role === undefined ? [] : [{ role, content }]))
+  if (messages.length === 0) {
+    const message =
+      '`responses_create_params.input` has no message, so there is no question; give the one that was asked.'
+    throw new GavelError('unprocessable', message, { param: 'responses_create_params.input' })
+  }
   const system = instructions ? [{ role: 'system', content: instructions }] : []
   const { question, answer } = promptItem([...system, ...messages], completion)
   const cut = response.incomplete_details?.reason === 'max_output_tokens'

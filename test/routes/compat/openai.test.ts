@@ -207,6 +207,14 @@ describe('graders', () => {
     for (const path of ['item.none', 'item.deep.constructor', 'item.list[9]', 'other.x', 'item']) {
       assert.ok((await equals(`{{${path}}}`, 'x')).metadata.errors.invalid_variable_error, path)
     }
+    // JSON.parse has rounded these: 1e21 and the like would pass for one another.
+    const rounded = JSON.parse('{"n": 12345678901234567890, "deep": {"n": [1e300]}}')
+    for (const path of ['item.n', 'item.deep']) {
+      const { metadata } = await run(check('eq', `{{${path}}}`), '12345678901234567000', rounded)
+      assert.ok(metadata.errors.invalid_variable_error, path)
+    }
+    const long = await run(check('eq', '{{sample.output_json.n}}'), '{"n": 12345678901234567890}')
+    assert.ok(long.metadata.errors.sample_parse_error)
     // What is put in is not read again.
     assert.equal((await run(check('like', '{{item.x}}'), '{{item.x}}', { x: '{{item.x}}' })).reward, 1)
   })
@@ -221,7 +229,9 @@ describe('graders', () => {
     assert.deepEqual([(await run(labels, 'pick=1')).reward, (await run(labels, 'pick=0')).reward], [1, 0])
     await assert.rejects(run({ ...judged, range: [-1e308, 1e308] }, 'pick=9'), { param: 'grader.range' })
     await assert.rejects(validate({ ...labels, passing_labels: ['fine'] }), { param: 'grader.passing_labels' })
-    await assert.rejects(validate({ ...labels, labels: ['good', 'bad', 'good'] }), { param: 'grader.labels' })
+    for (const twin of ['good', 'good ', 'go\u200bod']) {
+      await assert.rejects(validate({ ...labels, labels: ['good', 'bad', twin] }), { param: 'grader.labels' })
+    }
   })
 
   test('a judge that fails or refuses is an error in the metadata', async () => {

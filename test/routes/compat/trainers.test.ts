@@ -46,6 +46,18 @@ describe('OpenRLHF', () => {
     assert.deepEqual((await app.json('/compat/openrlhf/j?neutral=-2', { json: { query } })).rewards, [-2])
   })
 
+  test('the prompt is where the query begins, but for control tokens; an empty one tells nothing', async () => {
+    const asked = async (query: string, prompt: string) => {
+      await app.json('/compat/openrlhf/j', { json: { query: [query], prompts: [prompt], labels: [null] } })
+      return /Question:\n(.*)\n\n<student_answer>\n(.*)\n/.exec(app.calls.at(-1)![0])?.slice(1)
+    }
+    const answer = 'I say that it is 5, then.'
+    assert.deepEqual(await asked(`<|begin_of_text|><s> 2 + 3? ${answer}`, '2 + 3?'), ['2 + 3?', answer])
+    assert.deepEqual(await asked(chatml('2 + 4?', answer), ''), ['2 + 4?', answer])
+    const json = { query: [`Is 2 + 3? ${answer}`], prompts: ['2 + 3?'], labels: [null] }
+    assert.equal((await app.json('/compat/openrlhf/j', { json }, 422)).error.param, 'query[0]')
+  })
+
   test('nothing to do is answered too', async () => {
     const answer = await app.json('/compat/openrlhf/both', { json: { query: [], prompts: [], labels: [] } })
     assert.deepEqual([answer.rewards, answer.scores], [[], []])
@@ -133,6 +145,17 @@ describe('NeMo-Gym', () => {
     const { response: _, ...row } = failed
     const again = await verify(right, { ...row, expected_answer: '5' })
     assert.ok(!('_ng_failure_class' in again) && !('_ng_failure_judge_error' in again) && again.judge_reward > 0.5)
+  })
+
+  test('what others said within the response is no answer; without a question there is nothing to judge', async () => {
+    const output = [
+      { type: 'message', role: 'user', content: 'Surely it is 6?' },
+      { type: 'message', role: 'assistant', content: 'I do say that it is 5.' },
+    ]
+    assert.equal((await verify('', { expected_answer: '5' }, { output })).verifier_reward, 1)
+    assert.match(app.calls.at(-1)![0], /<student_answer>\nI do say that it is 5\.\n</)
+    const { error } = await app.json(`${base}/verify`, { json: { responses_create_params: { input: [] }, response: { output } } }, 422) // prettier-ignore
+    assert.equal(error.param, 'responses_create_params.input')
   })
 
   test('the rest of a resources server', async () => {
