@@ -2,9 +2,10 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
+import { deviceOption } from './device-option.ts'
 import { keptSecret } from './kept-secret.ts'
-import { chooseDevice, DEVICE_WISHES, type DeviceWish } from '../gpu-worker/runtime/device.ts'
+import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 
 const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
@@ -29,12 +30,7 @@ export function registerDev(program: Command): void {
     .option('--data <dir>', 'where database and objects are kept', '.gavel')
     .option('--models <dir...>', 'folders from which jobs may name models by path', [process.cwd(), PACKAGE])
     .option('--threads <n>', 'threads of the engine; all cores by default')
-    .addOption(
-      new Option('--device <device>', 'what to compute on: auto takes CUDA where it works')
-        .choices(DEVICE_WISHES)
-        .env('GAVEL_DEVICE')
-        .default('auto' satisfies DeviceWish),
-    )
+    .addOption(deviceOption())
     .action(dev)
 }
 

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { Option, type Command } from 'commander'
-import { chooseDevice, DEVICE_WISHES, type DeviceWish } from '../gpu-worker/runtime/device.ts'
+import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 import { WEIGHT_TYPE_NAMES, type WeightType } from '../gpu-worker/serve/weight-types.ts'
 import { startModelServer } from '../gpu-worker/serve/start-model-server.ts'
 import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
+import { deviceOption } from './device-option.ts'
 import { CliError, EXIT } from './io.ts'
 
 interface ServeOptions {
@@ -30,12 +31,7 @@ export function registerServe(program: Command): void {
     .option('--host <host>', 'address to listen on', '127.0.0.1')
     .option('--api-key <key>', 'what clients must send as their API key; none by default')
     .option('--threads <n>', 'threads of the engine; all cores by default')
-    .addOption(
-      new Option('--device <device>', 'what to compute on: auto takes CUDA where it works')
-        .choices(DEVICE_WISHES)
-        .env('GAVEL_DEVICE')
-        .default('auto' satisfies DeviceWish),
-    )
+    .addOption(deviceOption())
     .option('--context <n>', "longest text in tokens; by default the model's own, at most 8192")
     .addOption(
       new Option('--weights <type>', 'how weights are kept: q8_0 multiplies faster, and rounds')

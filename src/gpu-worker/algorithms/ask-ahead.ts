@@ -15,11 +15,11 @@ export const askedAhead = (recipe: RewardRecipe, { judgedElsewhere = false }: Ru
  * time, and what comes up meanwhile goes into the next. Nothing is asked twice.
  */
 export class AskAhead {
-  private readonly judge: RunContext['judge']
-  private readonly roles = { judge: new Ahead(), reranker: new Ahead() } satisfies Record<JudgeRole, Ahead>
+  private readonly roles: Record<JudgeRole, Ahead>
 
   constructor(judge: RunContext['judge']) {
-    this.judge = judge
+    const ahead = (role: JudgeRole) => new Ahead((items) => judge(items, role))
+    this.roles = { judge: ahead('judge'), reranker: ahead('reranker') }
   }
 
   /**
@@ -38,25 +38,18 @@ export class AskAhead {
 
   private async prepare(recipe: RewardRecipe, items: readonly RewardItem[]): Promise<void> {
     const asks = planAsks(recipe, items, await assessRows(recipe, items))
-    await Promise.all(
-      JUDGE_ROLES.map((role) =>
-        this.roles[role].want(
-          asks[role].map(({ item }) => item),
-          (items) => this.judge(items, role),
-        ),
-      ),
-    )
+    await Promise.all(JUDGE_ROLES.map((role) => this.roles[role].want(asks[role].map(({ item }) => item))))
   }
 
   /** As the judge itself: an outcome an item, in order. What has not been asked yet is asked in one call. */
-  ask = (items: readonly JudgeItem[], role: JudgeRole): Promise<Judgment[]> =>
-    this.roles[role].settle(items, (rest) => this.judge(rest, role))
+  ask = (items: readonly JudgeItem[], role: JudgeRole): Promise<Judgment[]> => this.roles[role].settle(items)
 }
 
 type Ask = (items: JudgeItem[]) => Promise<Judgment[]>
 
 /** What one judge is asked ahead. */
 class Ahead {
+  private readonly ask: Ask
   /** Answers that are there or on their way, by item; equal items have one each. */
   private readonly answers = new Map<string, Promise<Judgment>[]>()
   private wanted: JudgeItem[] = []
@@ -64,14 +57,18 @@ class Ahead {
   private busy = false
   private settled = false
 
-  async want(items: readonly JudgeItem[], ask: Ask): Promise<void> {
+  constructor(ask: Ask) {
+    this.ask = ask
+  }
+
+  async want(items: readonly JudgeItem[]): Promise<void> {
     if (this.settled) return
     this.wanted.push(...items)
     if (this.busy) return
     this.busy = true
     while (this.wanted.length) {
       const now = this.wanted.splice(0)
-      const answers = ask(now)
+      const answers = this.ask(now)
       now.forEach((item, i) => {
         const answer = answers.then((all) => all[i]!)
         answer.catch(() => {}) // Whoever asks for it hears of it.
@@ -83,12 +80,12 @@ class Ahead {
     this.busy = false
   }
 
-  async settle(items: readonly JudgeItem[], ask: Ask): Promise<Judgment[]> {
+  async settle(items: readonly JudgeItem[]): Promise<Judgment[]> {
     this.settled = true
     this.wanted = []
     const ahead = items.map((item) => this.answers.get(JSON.stringify(item))?.shift())
     const rest = items.filter((_, i) => !ahead[i])
-    const asked = rest.length ? ask(rest) : Promise.resolve([])
+    const asked = rest.length ? this.ask(rest) : Promise.resolve([])
     let next = 0
     const answerOfRest = (i: number) => asked.then((all) => all[i]!)
     return Promise.all(ahead.map((answer) => answer ?? answerOfRest(next++)))

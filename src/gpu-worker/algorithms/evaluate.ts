@@ -19,6 +19,7 @@ import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
 import { weightTensors } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
+import { notANumber } from '../models/not-a-number.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { TextCodec } from '../text/text-codec.ts'
@@ -91,10 +92,7 @@ function refuseNaN(chunk: readonly Prompt[], completions: readonly Completion[])
   const bad = completions.findIndex(({ logprobs }) => !logprobs.every(Number.isFinite))
   if (bad < 0) return
   const { line } = chunk[Math.floor((bad * chunk.length) / completions.length)]!
-  throw new GavelError(
-    'corrupt_model',
-    `dataset, line ${line}: what the model computes is not a number; its weights are too large, or its config.json is not theirs`,
-  )
+  throw notANumber(`dataset, line ${line}`)
 }
 
 function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, verifier?: Verifier): Prompt[] {

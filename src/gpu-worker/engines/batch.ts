@@ -26,15 +26,19 @@ export interface MicroBatch {
 }
 
 /** Each row by itself, in one batch. */
-export const makeBatch = (rows: readonly Row[]): Batch => batchOf(rows, rows.map(computed).map(alone))
+export function makeBatch(rows: readonly Row[]): Batch {
+  const texts = rows.map(computed)
+  return batchOf(rows, texts, texts.map(alone))
+}
 
 /**
  * Batches of at most `maxTokens` padded tokens each (one row at least) that hold all rows, those of like length
  * together; neighbours with the same prompt share it. The same rows always give the same batches.
  */
 export function* microBatches(rows: readonly Row[], maxTokens: number): Generator<MicroBatch> {
-  for (const run of packGroups(groupByPrompt(rows), rows.map(computed), maxTokens)) {
-    yield { rows: run.flatMap((group) => group.rows), batch: batchOf(rows, run) }
+  const texts = rows.map(computed)
+  for (const run of packGroups(groupByPrompt(rows), texts, maxTokens)) {
+    yield { rows: run.flatMap((group) => group.rows), batch: batchOf(rows, texts, run) }
   }
 }
 
@@ -56,8 +60,9 @@ const samePrompt = (a: Row, b: Row): boolean =>
 /** What of a row is computed: nothing is predicted from its last token. */
 const computed = ({ ids }: Row): readonly number[] => (ids.length > 1 ? ids.slice(0, -1) : ids)
 
-function batchOf(rows: readonly Row[], run: readonly PrefixGroup[]): Batch {
-  const { inputs, indexOf } = prefixBatch(run, rows.map(computed))
+/** @param texts what is computed of each row */
+function batchOf(rows: readonly Row[], texts: readonly (readonly number[])[], run: readonly PrefixGroup[]): Batch {
+  const { inputs, indexOf } = prefixBatch(run, texts)
   const [predict, targets, rowOf]: number[][] = [[], [], []]
   let trained = 0
   for (const i of run.flatMap((group) => group.rows)) {

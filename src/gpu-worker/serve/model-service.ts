@@ -1,6 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import type { ChatMessage } from '../text/text-codec.ts'
+import { notANumber } from '../models/not-a-number.ts'
 import type { ModelFolder } from '../models/source.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { Device } from '../runtime/device.ts'
@@ -66,9 +67,7 @@ async function refuseNaN(decoder: BatchDecoder, describe: string): Promise<void>
   const sound = await new Promise<boolean>((resolve) => {
     decoder.add([0], [(logits) => (resolve(!logits.some(Number.isNaN)), null)])
   })
-  if (sound) return
-  const message = `${describe}: what the model computes is not a number; its weights are too large, or its config.json is not theirs`
-  throw new GavelError('corrupt_model', message)
+  if (!sound) throw notANumber(describe)
 }
 
 /** One model that answers many callers at once. */
