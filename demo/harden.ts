@@ -15,14 +15,14 @@ import { startDev } from './start-dev.ts'
 
 const USAGE = `usage: npm run demo:harden -- [options]
   --seed N         another seed: other problems to train on, other rollouts (default 1)
-  --rounds N       most rounds (default 4)
+  --rounds N       most rounds (default 8)
   --steps N        GRPO steps of a round (default 40)
   --lessons N      SFT steps after a round (default 300)
   --json FILE      write the figures of every round there
   --data DIR       where database, checkpoints and models are kept (default .gavel/harden, emptied first)`
 
 const HELD_OUT = 1000
-const PROMPTS = 640
+const PROMPTS = 1280
 
 const models = fileURLToPath(new URL('./models/', import.meta.url))
 
@@ -79,7 +79,7 @@ const percent = (value: number | null): string => (value === null ? '-' : `${(10
 const { values: options } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    rounds: { type: 'string', default: '4' },
+    rounds: { type: 'string', default: '8' },
     steps: { type: 'string', default: '40' },
     lessons: { type: 'string', default: '300' },
     json: { type: 'string' },

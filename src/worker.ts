@@ -2,6 +2,7 @@
 import { noBell } from './adapters/cloudflare/no-bell.ts'
 import { publicFetch } from './adapters/cloudflare/public-fetch.ts'
 import { r2BlobStore } from './adapters/cloudflare/r2-blob-store.ts'
+import { workersAiFetch } from './adapters/cloudflare/workers-ai-fetch.ts'
 import { createDatabase } from './adapters/database/create-database.ts'
 import { judgeClients } from './adapters/judge-clients.ts'
 import { sweepJobs } from './core/jobs/change.ts'
@@ -16,6 +17,8 @@ import type { Deps } from './routes/deps.ts'
 export interface Env {
   DATABASE: D1Database
   OBJECTS: R2Bucket
+  /** Workers AI, where judges of it are wanted. */
+  AI?: Ai
   /** Secrets: the operator's admin key, and what providers' secrets are encrypted with. */
   GAVEL_API_KEY?: string
   GAVEL_SECRET_KEY?: string
@@ -45,7 +48,7 @@ export async function depsFrom(env: Env): Promise<Deps> {
     secrets: secretBox(env.GAVEL_SECRET_KEY || null, entropy),
     adminKeySha256: env.GAVEL_API_KEY ? await sha256Hex(env.GAVEL_API_KEY) : null,
     allowPrivateUrls: false,
-    judgeClient: judgeClients({ fetch: publicFetch }),
+    judgeClient: judgeClients({ fetch: publicFetch, workersAi: env.AI && workersAiFetch(env.AI) }),
     programs: null,
     judgeWindowMs: 0,
     logError: (error, requestId) =>

@@ -13,11 +13,14 @@ const MAX_CLIENTS = 256
  */
 export function judgeClients(options: {
   fetch: typeof fetch
+  /** Workers AI's binding, where the process has one. */
+  workersAi?: typeof fetch | undefined
   local?: ((judge: JudgeInput) => JudgeClient) | undefined
 }): (judge: Judge, secret: string | null, local: JudgeInput | null) => JudgeClient {
   const clients = new Map<string, JudgeClient>()
   const create = (judge: Judge, secret: string | null, local: JudgeInput | null) => {
-    if (judge.provider.type !== 'local') return remoteJudgeClient(judge, secret, { fetch: options.fetch })
+    const { fetch, workersAi } = options
+    if (judge.provider.type !== 'local') return remoteJudgeClient(judge, secret, { fetch, workersAi })
     if (local && options.local) return options.local(local)
     const message =
       'This server runs no models, so it cannot ask a local judge. Use the judge in a job, whose worker runs it; or start the server with `gavel dev`.'

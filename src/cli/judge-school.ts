@@ -137,17 +137,19 @@ export interface Hardened {
 /** Looks at the student on its way, and how many a round. */
 const LOOKS = 4
 
+/** Rounds that may pass without a new lowest share of wrong answers accepted: a student finds other ways at times. */
+const PATIENCE = 2
+
 /**
  * Lets a student train against a judge alone, grades what it wrote on its way, teaches the judge on that, and begins
  * anew with the judge that comes of it, until the share of wrong answers that pass stops falling or `rounds` are over.
- * Each new judge is a version of the first one's name, started from the first one's model and taught on all that has
- * been found.
+ * Each new judge is a version of the first one's name, taught further on all that has been found.
  */
 export async function hardenJudge(api: Client, options: HardenOptions): Promise<Hardened> {
   const { say, seed, student, rounds: most } = options
   const first = await api.judges.get(options.judge)
-  if (first.provider.type !== 'local') throw new Error(`${first.id} is not a local judge: it cannot be taught here`)
-  const { model } = first.provider
+  // Before anything is made: only a model of ours can be taught.
+  modelOf(first)
   const name = first.name ?? first.id
   const asks = { name, template: first.template, labels: first.labels }
   const before = await evaluate(api, options, student)
@@ -177,13 +179,20 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
     const fooled = on_the_way.false_positive_rate
     rounds.push({ judge: judge.id, student: after, fooled, on_the_way })
     say(`round ${rounds.length}: ${judge.id} accepted ${share(fooled)} of the wrong answers; student ${spell(after)}`)
-    const last = rounds.at(-2)?.fooled
-    if (rounds.length === most || fooled === null || (last != null && fooled >= last)) break
+    if (rounds.length === most || fooled === null || rounds.length - 1 - leastFooled(rounds) >= PATIENCE) break
     lessons.push(...written)
-    judge = await teachJudge(api, lessons, { ...options, model, judge: asks })
+    judge = await teachJudge(api, lessons, { ...options, model: modelOf(judge), judge: asks })
   }
-  const best = rounds.reduce((a, b) => ((b.fooled ?? 0) < (a.fooled ?? 0) ? b : a))
-  return { before, rounds, best: best.judge }
+  return { before, rounds, best: rounds[leastFooled(rounds)]!.judge }
+}
+
+/** The round whose judge accepted the smallest share of the wrong answers; the earliest of equals. */
+const leastFooled = (rounds: readonly Round[]): number =>
+  rounds.reduce((best, { fooled }, i) => ((fooled ?? 0) < (rounds[best]!.fooled ?? 0) ? i : best), 0)
+
+function modelOf({ id, provider }: Judge): string {
+  if (provider.type === 'local') return provider.model
+  throw new Error(`${id} is not a local judge: it cannot be taught here`)
 }
 
 type Scored = GradedAnswer & { score: number }

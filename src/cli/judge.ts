@@ -78,7 +78,7 @@ export function registerJudge(program: Command, io: Io): void {
     .option('--name <name>', 'what to call it')
     .option(
       '--provider <type>',
-      'openai (any compatible endpoint), huggingface, decisions, systemone, rerank, local (a model here) or ensemble',
+      'openai (any compatible endpoint), huggingface, decisions, systemone, rerank, workers_ai, local (a model here) or ensemble',
     )
     .option('--model <model>', "the provider's name of the model; of a local judge, a model by id or name")
     .option(
@@ -266,6 +266,8 @@ function describeAudit({ attacks, right, passed, limit, failures }: JudgeAuditRe
   return `${shown}\n${passed ? 'passed' : `did not pass, by ${failures.join(', ')}`} (allowed: ${rule})`
 }
 
+const WITHOUT_SECRET = new Set<unknown>(['workers_ai', 'local', 'ensemble'] satisfies NewJudge['provider']['type'][])
+
 /** Only what was given: defaults and rules are the API's. */
 function bodyOf(options: CreateOptions, io: Io): NewJudge {
   const body = options.file === undefined ? {} : readJsonObject(options.file)
@@ -283,8 +285,7 @@ function bodyOf(options: CreateOptions, io: Io): NewJudge {
     k: options.k,
     // A variable that is always set must not trouble judges that take no secret.
     api_key:
-      options.providerApiKey ??
-      (type === 'local' || type === 'ensemble' ? undefined : io.env.GAVEL_PROVIDER_API_KEY || undefined),
+      options.providerApiKey ?? (WITHOUT_SECRET.has(type) ? undefined : io.env.GAVEL_PROVIDER_API_KEY || undefined),
   }
   return {
     ...body,

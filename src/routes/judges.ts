@@ -94,6 +94,9 @@ const PREPARE: { [T in Provider['type']]: Prepare<Extract<Provider, { type: T }>
     checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
+  async workers_ai(provider) {
+    return { provider, secret: null }
+  },
   async local(provider, { database }, tenant) {
     const { id, body } = await findResource(database, 'models', tenant, provider.model, 'provider.model')
     if (provider.engine === 'llama.cpp' && !isGguf(body.source)) {

@@ -185,7 +185,7 @@ export function judgesContract(
     const { fence, inputs } = await lease(api)
     assert.deepEqual([inputs.model, inputs.judge.id, inputs.judge.model], [null, before, null])
     const methods = { platt: report, isotonic: report }
-    await post(api, id, 'complete', { fence, result: { map: 'none' } }, 400)
+    await post(api, id, 'complete', { fence, result: { map: 'none' } }, 422)
     const result = { ...calibration, methods }
     await post(api, id, 'complete', { fence, result })
     await post(api, id, 'complete', { fence, result })
@@ -225,6 +225,8 @@ export function judgesContract(
     assert.equal((await lease(api)).inputs.judge.audited, false)
     const { id } = await api.json('/v1/jobs', { json: { type: 'judge.audit', judge: 'j', dataset } })
     const { fence } = await lease(api)
+    const { error } = await post(api, id, 'complete', { fence, result: { accuracy: 0.61 } }, 422)
+    assert.match(error.message, /^The result of a judge\.audit job: `\w+` must be/)
     await post(api, id, 'complete', { fence, result: audit })
     assert.deepEqual((await api.json('/v1/judges/j')).audit, { job: id, ...audit })
     assert.equal((await api.json('/v1/judges/j')).version, 1)

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test'
 import { beforeEach, describe, test } from 'vitest'
-import worker from '../../src/worker.ts'
+import { GavelError } from '../../src/core/errors.ts'
+import type { Judge } from '../../src/core/schemas/judge.ts'
+import worker, { depsFrom } from '../../src/worker.ts'
 import { sftJob } from '../contracts/api.ts'
 import { bindings, emptied } from './edge-app.ts'
 
@@ -37,6 +39,26 @@ describe('the Worker', () => {
     await post('/v1/judges', { name: 'j', provider: { type: 'local', model: 'm' } })
     const items = [{ question: 'q', answer: 'a' }]
     assert.equal((await post<Failed>('/v1/judgments', { judge: 'j', items })).error.code, 'unavailable_here')
+  })
+
+  test('a judge of Workers AI is asked through the binding, where there is one', async () => {
+    const judge: Judge = await post('/v1/judges', { provider: { type: 'workers_ai', model: '@cf/a/b' } })
+    const ask = async (env: typeof bindings) => (await depsFrom(env)).judgeClient(judge, null, null)
+    await assert.rejects(ask(bindings), (error: unknown) => error instanceof GavelError && error.code === 'unavailable_here')
+    const models: string[] = []
+    const AI = {
+      async run(model: string) {
+        models.push(model)
+        const top_logprobs = [{ token: 'Yes', logprob: -1 }, { token: 'No', logprob: -2 }] // prettier-ignore
+        return Response.json({ choices: [{ logprobs: { content: [{ ...top_logprobs[0], top_logprobs }] } }] })
+      },
+    }
+    const client = await ask({ ...bindings, AI: AI as unknown as Ai })
+    const messages = [{ role: 'user' as const, content: 'q' }]
+    const [answer] = await client.firstTokenLogprobs([{ messages, labels: ['Yes', 'No'] }])
+    assert.ok(!(answer instanceof Error))
+    assert.equal(answer.logprobs[1].logprob, -2)
+    assert.deepEqual(models, ['@cf/a/b'])
   })
 
   test('what a request used is in D1 once it is answered', async () => {

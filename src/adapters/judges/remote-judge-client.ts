@@ -9,6 +9,14 @@ import { rerankJudgeClient } from './rerank.ts'
 
 type Provider<T extends Judge['provider']['type']> = Extract<Judge['provider'], { type: T }>
 
+/** What a binding is asked at: it has no address, and goes nowhere by this one. */
+const WORKERS_AI = 'https://workers-ai.invalid'
+
+interface RemoteOptions extends ProviderOptions {
+  /** Workers AI's binding, where this process has one. */
+  workersAi?: typeof fetch | undefined
+}
+
 const CLIENTS = {
   openai: ({ base_url, model, api }, options) => openaiJudgeClient({ ...options, baseUrl: base_url, model, api }),
   huggingface: ({ model, endpoint_url, inference_provider }, options) =>
@@ -22,6 +30,13 @@ const CLIENTS = {
   systemone: ({ base_url, model }, options) => systemoneJudgeClient({ ...options, baseUrl: base_url, model }),
   rerank: ({ base_url, model = null, dialect, raw_scores }, options) =>
     rerankJudgeClient({ ...options, baseUrl: base_url, model, dialect, rawScores: raw_scores }),
+  workers_ai: ({ model }, { workersAi, ...options }) => {
+    if (workersAi) return openaiJudgeClient({ ...options, fetch: workersAi, baseUrl: WORKERS_AI, model, api: 'chat' })
+    const message =
+      'This server has no Workers AI: only a deployment on Cloudflare with the `[ai]` binding of wrangler.toml has. ' +
+      'Elsewhere use an openai provider with the OpenAI-compatible endpoint of your Cloudflare account.'
+    throw new GavelError('unavailable_here', message, { param: 'judge' })
+  },
   ensemble: () => {
     throw new GavelError('invalid_request', 'An ensemble has no model of its own to ask.', { param: 'judge' })
   },
@@ -33,21 +48,21 @@ const CLIENTS = {
       { param: 'judge' },
     )
   },
-} satisfies { [T in Judge['provider']['type']]: (provider: Provider<T>, options: ProviderOptions) => JudgeClient }
+} satisfies { [T in Judge['provider']['type']]: (provider: Provider<T>, options: RemoteOptions) => JudgeClient }
 
 /**
  * The client of a judge that is reached over HTTP.
  *
  * @param apiKey of its provider, null where it has none
  * @param environment the fetch to use (an entry passes one that refuses private addresses) and the sources of time and jitter
- * @throws GavelError unavailable_here for a local judge
+ * @throws GavelError unavailable_here for a local judge, and for Workers AI where it is not at hand
  */
 export function remoteJudgeClient(
   judge: Pick<Judge, 'provider' | 'timeout_ms' | 'concurrency'>,
   apiKey: string | null,
-  environment: Pick<ProviderOptions, 'fetch' | 'timeout' | 'rng' | 'backoffMs'> = {},
+  environment: Pick<RemoteOptions, 'fetch' | 'workersAi' | 'timeout' | 'rng' | 'backoffMs'> = {},
 ): JudgeClient {
   const options = { ...environment, apiKey, timeoutMs: judge.timeout_ms, concurrency: judge.concurrency }
-  const create = CLIENTS[judge.provider.type] as (provider: Judge['provider'], options: ProviderOptions) => JudgeClient
+  const create = CLIENTS[judge.provider.type] as (provider: Judge['provider'], options: RemoteOptions) => JudgeClient
   return create(judge.provider, options)
 }

@@ -1,4 +1,6 @@
+import type * as v from 'valibot'
 import type { JobRow, JudgeBody, ResourceRow } from '../database.ts'
+import { GavelError } from '../errors.ts'
 import { findResource } from '../find-resource.ts'
 import type { SecretBox } from '../keys.ts'
 import { cacheVersion } from '../judges/score.ts'
@@ -15,23 +17,34 @@ type SecretServices = Services & { secrets: SecretBox }
  * version. To be called before the job is completed, and harmless when called again.
  *
  * @returns the result as the job keeps it: a calibration's names the new `judge`
- * @throws GavelError `invalid_request` for a result of another form; `not_found` when the judge is gone
+ * @throws GavelError `unprocessable` for a result that is not of the job's kind; `not_found` when the judge is gone
  */
 export async function settleJudgeJob(services: SecretServices, job: JobRow, result: Result): Promise<Result> {
   const { spec, tenant } = job
   if (spec.type === 'judge.audit') {
-    const audit = parse(judgeAuditResult, result, 'result')
+    const audit = resultOf(spec.type, judgeAuditResult, result)
     const { id } = await findResource(services.database, 'judges', tenant, spec.judge, 'judge')
     await services.database.judges.annotate(tenant, id, { audit: { job: job.id, ...audit } })
   }
   if (spec.type !== 'judge.calibrate') return result
-  const { methods: _, ...calibration } = parse(judgeCalibrateResult, result, 'result')
+  const { methods: _, ...calibration } = resultOf(spec.type, judgeCalibrateResult, result)
   const measured = await findResource(services.database, 'judges', tenant, spec.judge, 'judge')
   const base = cacheVersion({ id: measured.id, calibration: measured.body.calibration })
   // An audit looks at what is accepted, which the calibration changes.
   const { audit: _audit, ...kept } = measured.body
   const body = { ...kept, calibration: { job: job.id, base, ...calibration } }
   return { ...result, judge: await newVersion(services, job, measured, body) }
+}
+
+/** Checks a result against the schema of its kind of job, which the description of the API leaves open. */
+function resultOf<S extends v.GenericSchema>(type: Job['type'], schema: S, result: Result): v.InferOutput<S> {
+  try {
+    return parse(schema, result, 'result')
+  } catch (error) {
+    throw new GavelError('unprocessable', `The result of a ${type} job: ${(error as Error).message}`, {
+      param: 'result',
+    })
+  }
 }
 
 /** The id of the calibrated judge, which follows from the job's, so that nothing is made twice. */

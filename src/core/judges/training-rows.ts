@@ -25,7 +25,7 @@ const MOST_REPEATS = 8
 
 /**
  * Rows of SFT that teach a model to judge: messages as the judge will see them, and the label it should say. Answers
- * that occur twice count once. Yes and No come equally often; some right answers appear again without their ends, as
+ * that occur twice count once. Yes and No come equally often, within each question too where it has both; some right answers appear again without their ends, as
  * No, which is what keeps a judge from being pleased by beginnings (arXiv 2507.08794).
  *
  * @throws RangeError unless there are right and wrong answers
@@ -43,11 +43,33 @@ export function judgeTrainingRows(graded: readonly GradedAnswer[], options: Trai
   const rng = new SeededRng(seed, 'judge-training')
   const cut = shuffled(right, rng).flatMap((row) => cutShort(row, rng) ?? [])
   const refused = [...wrong, ...cut.slice(0, Math.round((truncated / (1 - truncated)) * wrong.length))]
-  const count = Math.min(Math.max(right.length, refused.length), MOST_REPEATS * Math.min(right.length, refused.length))
-  return shuffled([...drawn(right, count, rng), ...drawn(refused, count, rng)], rng).map((row) => ({
+  const [accepted, rejected] = balanced(right, refused, rng)
+  return shuffled([...accepted, ...rejected], rng).map((row) => ({
     messages: renderJudgment(template, labels, row),
     completion: row.correct ? labels.yes : labels.no,
   }))
+}
+
+/**
+ * As many rows of one kind as of the other, and that also within each question that has both: there, knowing which
+ * questions are hard earns nothing.
+ */
+function balanced(right: readonly GradedAnswer[], wrong: readonly GradedAnswer[], rng: Rng): GradedAnswer[][] {
+  const kinds = [right, wrong]
+  const questions = kinds.map((rows) => Map.groupBy(rows, ({ question }) => question))
+  const even = questions.map((own, kind) =>
+    [...own].flatMap(([question, rows]) => drawn(rows, often(rows, questions[1 - kind]!.get(question) ?? []), rng)),
+  )
+  return even.map((rows, kind) => {
+    const missing = often(rows, even[1 - kind]!) - rows.length
+    return missing > 0 ? [...rows, ...drawn(kinds[kind]!, missing, rng)] : drawn(rows, rows.length + missing, rng)
+  })
+}
+
+/** How often rows of one kind are to come beside those of the other: as often, but none more than `MOST_REPEATS` times. */
+function often(rows: readonly unknown[], others: readonly unknown[]): number {
+  if (others.length === 0) return rows.length
+  return Math.min(Math.max(rows.length, others.length), MOST_REPEATS * Math.min(rows.length, others.length))
 }
 
 /** `count` rows in random order, each as often as any other but for one. */

@@ -61,6 +61,11 @@ export const rerankProvider = fields({
   ),
 })
 
+export const workersAiProvider = fields({
+  type: v.literal('workers_ai'),
+  model: shortText("Workers AI's name of the model, e.g. `@cf/…`; one that gives log-probabilities."),
+})
+
 export const localProvider = fields({
   type: v.literal('local'),
   model: reference('A model resource, by id or name.'),
@@ -99,6 +104,7 @@ export const judgeProvider = v.variant('type', [
   decisionsProvider,
   systemoneProvider,
   rerankProvider,
+  workersAiProvider,
   localProvider,
   ensembleProvider,
 ])
@@ -223,6 +229,7 @@ export const judge = v.object({
     withoutSecret(v.omit(decisionsProvider, ['api_key']).entries),
     withoutSecret(v.omit(systemoneProvider, ['api_key']).entries),
     withoutSecret(v.omit(rerankProvider, ['api_key']).entries),
+    v.object(workersAiProvider.entries),
     v.object(localProvider.entries),
     v.object(ensembleProvider.entries),
   ]),

@@ -31,6 +31,8 @@ const MISBEHAVIOURS: Record<string, Misbehaviour> = {
   'busy-once': (response, _, times) => times > 1 || sendError(response, 429, 'slow down', { 'retry-after': '0.05' }),
   'busy-for-an-hour': (response) => sendError(response, 429, 'quota', { 'retry-after': '3600' }),
   'do-not-retry': (response) => sendError(response, 500, 'final', { 'x-should-retry': 'false' }),
+  'no-such-model': (response) =>
+    sendJson(response, 400, { internalCode: 5007, message: 'No such model @cf/x', name: 'AiError', description: '?' }),
   unauthorized: (response, { headers }) => sendError(response, 401, `bad key ${headers.authorization}`),
   'not-json': (response) =>
     void response.writeHead(200, { 'content-type': 'application/json' }).end('<html>hello</html>'),
@@ -113,10 +115,13 @@ export async function startProviderServer(
   const server = createServer(async (request, response) => {
     peak = Math.max(peak, ++open)
     response.once('close', () => open--)
-    const body = JSON.parse(await readAll(request)) as Record<string, unknown>
+    const sent = JSON.parse(await readAll(request)) as Record<string, unknown>
+    // Workers AI's binding wraps what the model is given.
+    const body = (sent.inputs ?? sent) as Record<string, unknown>
     const messages = (body.messages ?? body.input ?? body.state) as { content: string }[] | undefined
     const text = messages?.at(-1)?.content ?? String(body.prompt)
-    const entry = { path: request.url!, headers: request.headers, body, text }
+    const path = request.url!.startsWith('/run?') ? '/run/chat/completions' : request.url!
+    const entry = { path, headers: request.headers, body, text }
     received.push(entry)
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
 
@@ -133,7 +138,7 @@ export async function startProviderServer(
     counts.set(text, times)
     const misbehave = Object.entries(MISBEHAVIOURS).find(([name]) => text.startsWith(name))?.[1]
     if (misbehave && misbehave(response, entry, times) !== true) return
-    answer(response, request.url!, text)
+    answer(response, path, text)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -24,6 +24,20 @@ test('as many Yes as No, whatever the share of right answers; the rarer kind is 
   }
 })
 
+test('within a question that has both, Yes and No come equally often: hard questions are no hint', () => {
+  const answers = (question: string, right: number, wrong: number) =>
+    [right, wrong].flatMap((count, kind) =>
+      Array.from({ length: count }, (_, i) => ({ question, answer: `${kind} ${i}`, correct: kind === 0 })),
+    )
+  const known = [...answers('hard', 1, 5), ...answers('easy', 4, 1), ...answers('even', 2, 2)]
+  const rows = judgeTrainingRows(known, { ...JUDGE, seed: 1, truncated: 0 })
+  const of = (question: string, label: string) =>
+    rows.filter((row) => shown(row).startsWith(`Q: ${question}\n`) && row.completion === label).length
+  for (const [question, count] of Object.entries({ hard: 5, easy: 4, even: 2 })) {
+    assert.deepEqual([of(question, 'Yes'), of(question, 'No')], [count, count], question)
+  }
+})
+
 test('a verdict that is very rare is not repeated without end', () => {
   const rows = judgeTrainingRows(graded(1, 100), { ...JUDGE, seed: 1, truncated: 0 })
   assert.equal(rows.length, 16)
@@ -32,7 +46,8 @@ test('a verdict that is very rare is not repeated without end', () => {
 test('right answers come again without their ends, as No, and make up their share of the wrong ones', () => {
   const rows = judgeTrainingRows(graded(100, 80), { ...JUDGE, seed: 1, truncated: 0.2 })
   const cut = rows.filter((row) => row.completion === 'No' && !/#### \d+$/.test(answerOf(row)))
-  assert.equal(cut.length, 20)
+  const share = cut.length / rows.filter(({ completion }) => completion === 'No').length
+  assert.ok(share > 0.17 && share < 0.23, `${share}`)
   assert.ok(cut.every((row) => answerOf(row).startsWith('so')))
   assert.ok(rows.every((row) => row.completion === 'No' || /#### \d+$/.test(answerOf(row))))
 })
