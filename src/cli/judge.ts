@@ -119,11 +119,12 @@ export function registerJudge(program: Command, io: Io): void {
     print(io, options, await connect(io, options).judges.get(id), (j) => JSON.stringify(j, null, 2))
   })
 
-  apiCommand(judge, 'cache <judge>', 'what is kept of its judgments, and how often that was of use').action(
-    async (id: string, options: ApiOptions) => {
-      print(io, options, await connect(io, options).judges.cache(id), describeCache)
-    },
-  )
+  apiCommand(judge, 'cache <judge>', 'what is kept of its judgments, and how often that was of use')
+    .option('--clear', 'forget them first: they will be asked for, and paid for, anew')
+    .action(async (id: string, options: ApiOptions & { clear?: true }) => {
+      const { judges } = connect(io, options)
+      print(io, options, await (options.clear ? judges.clearCache(id) : judges.cache(id)), describeCache)
+    })
 
   apiCommand(judge, 'budget <judge>', 'set what may be spent on a judge, in place of the budget it has')
     .option('--tokens <n>', 'stop asking after so many tokens', wholeNumber)

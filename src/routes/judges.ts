@@ -7,7 +7,15 @@ import { cacheVersion } from '../core/judges/score.ts'
 import { checkTemplate, MAX_ANSWER_CHARS, RERANK_TEMPLATE } from '../core/judges/template.ts'
 import { checkPublicUrl } from '../core/public-url.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
-import { createJudge, judge, judgeCache, setJudgeBudget, type CreateJudge, type Judge } from '../core/schemas/judge.ts'
+import {
+  createJudge,
+  judge,
+  judgeCache,
+  setJudgeBudget,
+  type CreateJudge,
+  type Judge,
+  type JudgeCache,
+} from '../core/schemas/judge.ts'
 import type { ModelSource } from '../core/schemas/model.ts'
 import type { Deps } from './deps.ts'
 import { common, page, pageQuery } from './lists.ts'
@@ -48,6 +56,17 @@ async function prepare(
     body: { ...rest, labels, debias, provider: prepared.provider },
     secret: prepared.secret,
   }
+}
+
+/** The version under which a judge's judgments are kept. */
+async function cacheOf({ database }: Deps, tenant: string, reference: string): Promise<string> {
+  const { id, body } = await findResource(database, 'judges', tenant, reference, 'id')
+  return cacheVersion({ id, calibration: body.calibration })
+}
+
+async function showCache({ database, judgments }: Deps, version: string): Promise<JudgeCache> {
+  await judgments.flush()
+  return { object: 'judge.cache', judge: version, ...(await database.judgments.summary(version)) }
 }
 
 const isGguf = (source: ModelSource): boolean =>
@@ -190,11 +209,22 @@ export const judgeRoutes = [
       'to a second ago.',
     scope: 'judge',
     response: judgeCache,
+    handler: async ({ deps, caller, params }) => showCache(deps, await cacheOf(deps, caller.tenant, params.id)),
+  }),
+  route({
+    method: 'DELETE',
+    path: '/v1/judges/:id/cache',
+    operationId: 'clearJudgeCache',
+    tag: 'Judges',
+    summary: 'Forget a judge’s judgments',
+    description:
+      'They are asked for anew, and paid for anew; the answer is the cache as it is then. What was looked up stays counted.',
+    scope: 'judge',
+    response: judgeCache,
     async handler({ deps, caller, params }) {
-      const { id, body } = await findResource(deps.database, 'judges', caller.tenant, params.id, 'id')
-      const version = cacheVersion({ id, calibration: body.calibration })
-      await deps.judgments.flush()
-      return { object: 'judge.cache', judge: version, ...(await deps.database.judgments.summary(version)) }
+      const version = await cacheOf(deps, caller.tenant, params.id)
+      await deps.database.judgments.clear(version)
+      return showCache(deps, version)
     },
   }),
   route({

@@ -54,6 +54,7 @@ test('judge cache and judge budget: what is kept, what was spent, and how much m
     hits: 1,
     misses: 1,
   })
+  assert.match(await ok('judge cache spending --clear'), /has 0 judgments kept; 1 of 2 lookups/)
   const { tokens, cost } = (await json('judge show spending')).spent
   assert.equal(
     await ok('judge budget spending --tokens 900 --cost 2.5'),

@@ -379,6 +379,8 @@ export function databaseContract(
       ]),
     )
     assert.deepEqual(await judgments.summary('judge_a'), { entries: 4096, hits: 4099, misses: 2 })
+    await judgments.clear('judge_a')
+    assert.deepEqual(await judgments.summary('judge_a'), { entries: 0, hits: 4099, misses: 2 })
     assert.deepEqual(await judgments.summary('judge_b'), { entries: 1, hits: 0, misses: 1 })
     assert.deepEqual(await judgments.summary('judge_c'), { entries: 0, hits: 0, misses: 0 })
   })

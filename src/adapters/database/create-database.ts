@@ -123,6 +123,9 @@ function judgmentTable(db: DrizzleD1Database, clock: Clock): JudgmentTable {
         SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(rows)}) WHERE true
         ON CONFLICT (judge) DO UPDATE SET hits = hits + excluded.hits, misses = misses + excluded.misses`)
     },
+    async clear(judge) {
+      await db.delete(t).where(eq(t.judge, judge))
+    },
     async summary(judge) {
       const [kept] = await db
         .select({ entries: sql<number>`count(*)` })

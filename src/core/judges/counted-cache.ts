@@ -13,6 +13,8 @@ export interface JudgmentTable extends JudgmentCache {
   addLookups(byJudge: ReadonlyMap<string, Lookups>): Promise<void>
   /** @param judge the version whose raw probabilities are kept */
   summary(judge: string): Promise<Lookups & { entries: number }>
+  /** Forgets a judge's judgments; its lookups stay counted. */
+  clear(judge: string): Promise<void>
 }
 
 /**
