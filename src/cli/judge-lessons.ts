@@ -2,10 +2,11 @@ import type { Command } from 'commander'
 import type { GradedAnswer } from '../core/judges/training-rows.ts'
 import type { CalibrationReport, JudgeAuditResult } from '../core/schemas/judge-jobs.ts'
 import { apiCommand, connect, decimal, wholeNumber, type ApiOptions } from './api-command.ts'
+import { hardenJudge, type Hardened } from './harden-judge.ts'
 import { CliError, EXIT, type Io } from './io.ts'
-import { auditJudge, calibrateJudge, hardenJudge, teachJudge, type Hardened } from './judge-school.ts'
 import { percent, print, table, type Columns } from './output.ts'
 import { readJsonLines, readJsonObject } from './read-input.ts'
+import { auditJudge, calibrateJudge, teachJudge } from './teach-judge.ts'
 
 interface LessonOptions extends ApiOptions {
   seed: number
@@ -52,7 +53,7 @@ export function registerJudgeLessons(judge: Command, io: Io): void {
     .requiredOption('--held-out <dataset>', 'other questions with answers, on which the student is measured')
     .requiredOption('--grpo <file>', "a JSON file with the `config` of the student's GRPO job")
     .option('--prompt-template <text>', 'text around the prompt, with {prompt} in it', '{prompt}')
-    .option('--rounds <n>', 'most rounds', wholeNumber, 4)
+    .option('--rounds <n>', 'most rounds', wholeNumber, 8)
     .action(async (id: string, options: HardenOptions) => {
       const hardened = await hardenJudge(connect(io, options), {
         ...options,
