@@ -37,6 +37,7 @@ export interface OpenJudge {
 /**
  * A tenant's judge by id or name, to be asked about so many items.
  * @param param the field that named the judge
+ * @param items how many items it will be asked about, given what kind of judge it is
  * @throws GavelError `not_found` when there is no such judge, `unprocessable` when it is an ensemble, which has no model of its own;
  *   `budget_spent` when the budget does not allow for it, `too_large` when it never would
  */
@@ -45,14 +46,14 @@ export async function openJudge(
   asking: Asking,
   reference: string,
   param: string,
-  items: number,
+  items: (judge: JudgeBody) => number,
 ): Promise<OpenJudge> {
   const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
   if (row.body.provider.type === 'ensemble') {
     const message = `\`${param}\` is an ensemble of judges, which has no model of its own to ask; name one of its judges.`
     throw new GavelError('unprocessable', message, { param })
   }
-  return openRow(deps, asking, row, items)
+  return openRow(deps, asking, row, items(row.body))
 }
 
 async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenJudge> {

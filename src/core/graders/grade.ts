@@ -1,7 +1,8 @@
 import { GavelError } from '../errors.ts'
 import { cleanText } from '../judges/clean-text.ts'
-import { areDifferent, expectedLevel, LETTERS, lettered, likeliest } from '../judges/decide.ts'
-import type { LabelQuestion, LabelScores } from '../judges/score-labels.ts'
+import { areDifferent, expectedLevel, LETTERS, lettered } from '../judges/decide.ts'
+import { likeliest, type Choice } from '../judges/many-options.ts'
+import type { LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
 import type { ProgramRunner } from '../programs.ts'
 import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
@@ -13,7 +14,7 @@ import { textSimilarity } from './text-similarity.ts'
 /** What graders need beyond themselves. */
 export interface GraderHelp {
   /** Asks a judge, by id or name, one question. `param` is the field that named it. */
-  ask(judge: string, question: LabelQuestion, param: string): Promise<LabelScores>
+  ask(judge: string, question: Choice, param: string): Promise<LabelScores>
   /** Null where no program can be run. */
   programs: ProgramRunner | null
 }
@@ -55,17 +56,21 @@ const LEAVES: {
     const ending =
       `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
       'Reply with exactly one digit.'
-    const question = { messages: [...filled(input, context, ending)], labels: DIGITS }
+    const question = { options: 0, put: () => ({ messages: filled(input, context, ending), labels: DIGITS }) }
     const { probabilities, tokens } = await asked(model, question, ask)
     return { score: low + ((high - low) * expectedLevel(probabilities)) / (DIGITS.length - 1), tokens }
   },
 
   async label_model({ input, model, labels, passing_labels }, context, { ask }) {
-    const ending = `Choose one label.\n${lettered(
-      labels.map((name) => ({ name })),
-      'grader.labels',
-    )}`
-    const question = { messages: filled(input, context, ending), labels: LETTERS.slice(0, labels.length) }
+    const put = (among: readonly number[]) => {
+      const list = lettered(
+        among.map((i) => ({ name: labels[i] })),
+        'grader.labels',
+      )
+      const messages = filled(input, context, `Choose one label.\n${list}`)
+      return { messages, labels: LETTERS.slice(0, among.length) }
+    }
+    const question = { options: labels.length, put }
     const { probabilities, tokens } = await asked(model, question, ask)
     return { score: passing_labels.includes(labels[likeliest(probabilities)]) ? 1 : 0, tokens }
   },
@@ -197,7 +202,7 @@ function filled(input: readonly GraderMessage[], context: GraderContext, ending:
 }
 
 /** @throws GradeFailure where the judge gave no distribution */
-async function asked(judge: string, question: LabelQuestion, ask: GraderHelp['ask']) {
+async function asked(judge: string, question: Choice, ask: GraderHelp['ask']) {
   const scores = await ask(judge, question, 'grader.model')
   if (scores.outcome === 'failed') throw new GradeFailure('model_grader_server_error', scores.reason)
   if (scores.outcome === 'abstained') throw new GradeFailure('model_grader_refusal_error', scores.reason)

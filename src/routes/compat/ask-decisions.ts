@@ -1,5 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
-import { decide, promptsOf, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { decide, promptsOfDecisions, type DecisionQuestion } from '../../core/judges/decide.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
 import { openJudge } from '../ask-judge.ts'
 import type { RouteContext } from '../route.ts'
@@ -27,7 +27,7 @@ export async function askDecisions(
   material: string,
   questions: readonly (DecisionQuestion & { param: string })[],
 ): Promise<Decisions> {
-  const open = await openJudge(deps, caller, judge, param, promptsOf(questions))
+  const open = await openJudge(deps, caller, judge, param, (row) => promptsOfDecisions(questions, row))
   const ask = async (asked: LabelQuestion[]) => {
     const scores = await scoreLabels(asked, open.judge, open.client, deps.judgments, request.signal)
     open.settle(scores)

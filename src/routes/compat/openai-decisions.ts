@@ -1,8 +1,8 @@
 /** OpenAI's Decisions. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { areDifferent, expectedLevel, likeliest, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { MAX_OPTIONS } from '../../core/judges/many-options.ts'
+import { areDifferent, expectedLevel, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { likeliest, MAX_OPTIONS } from '../../core/judges/many-options.ts'
 import { looseObject, object, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
@@ -54,7 +54,9 @@ const request = object({
     v.array(question),
     v.minLength(1),
     v.maxLength(400),
-    v.description('Of more than 26 choices or levels, groups are asked about first, and then their likeliest.'),
+    v.description(
+      'Of more than 26 choices or levels (16 where the judge tells of its 20 likeliest tokens only), groups are asked about first, and then their likeliest.',
+    ),
   ),
 })
 

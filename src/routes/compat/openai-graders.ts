@@ -2,7 +2,8 @@
 import type * as v from 'valibot'
 import { checkGrader, formulaOf, grade, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { graderContext } from '../../core/graders/fill-template.ts'
-import { scoreLabels } from '../../core/judges/score-labels.ts'
+import { choose, promptsOf, type AskedJudge } from '../../core/judges/many-options.ts'
+import { scoreLabels, type LabelQuestion } from '../../core/judges/score-labels.ts'
 import {
   GRADER_ERRORS,
   runGraderAnswer,
@@ -69,10 +70,15 @@ export const openAiGraderRoutes = [
 /** Asks the tenant's judges. */
 function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): GraderHelp['ask'] {
   return async (reference, question, param) => {
-    const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, 1)
+    const prompts = (judge: AskedJudge) => promptsOf([question.options], judge)
+    const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, prompts)
+    const ask = async (asked: LabelQuestion[]) => {
+      const scores = await scoreLabels(asked, judge, client, deps.judgments, request.signal)
+      settle(scores)
+      return scores
+    }
     try {
-      const [scores] = await scoreLabels([question], judge, client, deps.judgments, request.signal)
-      settle([scores])
+      const [scores] = await choose([question], judge, ask)
       return scores
     } finally {
       release()

@@ -1,13 +1,8 @@
 /** SGLang: scoring routes and decisions of a server that serves one judge. */
 import * as v from 'valibot'
 import type { GavelError } from '../../core/errors.ts'
-import {
-  areDifferent,
-  expectedLevel,
-  likeliest,
-  materialText,
-  type DecisionQuestion,
-} from '../../core/judges/decide.ts'
+import { areDifferent, expectedLevel, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { likeliest } from '../../core/judges/many-options.ts'
 import { fields, looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'

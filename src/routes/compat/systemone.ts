@@ -1,14 +1,8 @@
 /** System One: decisions as OpenRouter and others have them, and the `decision` judge of PyPI `verifiers`. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import {
-  areDifferent,
-  expectedLevel,
-  likeliest,
-  materialText,
-  type DecisionQuestion,
-} from '../../core/judges/decide.ts'
-import { MAX_OPTIONS } from '../../core/judges/many-options.ts'
+import { areDifferent, expectedLevel, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
+import { likeliest, MAX_OPTIONS } from '../../core/judges/many-options.ts'
 import { object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
@@ -33,7 +27,8 @@ const question = v.variant('type', [
       v.minEntries(1),
       v.maxEntries(MAX_OPTIONS),
       v.description(
-        'The options by name. One alone is certain, and the judge is not asked. Of more than 26, groups are asked about first, ' +
+        'The options by name. One alone is certain, and the judge is not asked. Of more than 26 (16 where the ' +
+          'judge tells of its 20 likeliest tokens only), groups are asked about first, ' +
           'and then their likeliest.',
       ),
     ),

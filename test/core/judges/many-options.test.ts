@@ -1,11 +1,17 @@
 /** Questions with more options than letters, answered by judges whose distribution over all of them is known. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { decide, promptsOf, type DecisionQuestion } from '../../../src/core/judges/decide.ts'
+import { decide, promptsOfDecisions, type DecisionQuestion } from '../../../src/core/judges/decide.ts'
 import { groupsOf, MAX_OPTIONS } from '../../../src/core/judges/many-options.ts'
-import type { LabelQuestion, LabelScores } from '../../../src/core/judges/score-labels.ts'
+import { NO_CACHE } from '../../../src/core/judges/score.ts'
+import { scoreLabels, type LabelQuestion, type LabelScores } from '../../../src/core/judges/score-labels.ts'
+import type { JudgeClient } from '../../../src/core/ports.ts'
 
-const judge = { labels: { yes: 'Yes', no: 'No' } }
+const labels = { yes: 'Yes', no: 'No' }
+/** Tells of every label. */
+const judge = { labels, provider: { type: 'local' as const } }
+/** Tells of its 20 likeliest tokens. */
+const remote = { labels, provider: { type: 'openai' as const } }
 const usage = { promptTokens: 7, completionTokens: 1 }
 type Asked = DecisionQuestion & { param: string }
 const choice = (names: readonly string[]): Asked => ({
@@ -49,15 +55,21 @@ const utility = (name: string) => ((Number(name.slice(6)) * 7919) % 200) / 10
 
 describe('more options than letters', () => {
   test('groups hold every option once, in order, and are of one size or nearly', () => {
-    for (let count = 2; count <= MAX_OPTIONS; count++) {
-      const groups = groupsOf(count)
+    for (const [asked, atOnce] of [
+      [judge, 26],
+      [remote, 16],
+    ] as const)
+      // prettier-ignore
+      for (let count = 2; count <= MAX_OPTIONS; count++) {
+      const groups = groupsOf(count, asked)
       assert.deepEqual(
         groups.flat(),
         Array.from({ length: count }, (_, i) => i),
       )
       const sizes = groups.map(({ length }) => length)
       assert.ok(Math.max(...sizes) - Math.min(...sizes) <= 1, `${count}: ${sizes}`)
-      assert.ok(Math.min(...sizes) >= 2 && groups.length <= 16 && Math.max(...sizes) <= (count <= 26 ? 26 : 16))
+      assert.ok(Math.min(...sizes) >= 2 && groups.length <= 16 && Math.max(...sizes) <= (count <= atOnce ? atOnce : 16))
+      assert.equal(groups.length > 1, count > atOnce)
     }
   })
 
@@ -75,7 +87,37 @@ describe('more options than letters', () => {
       assert.ok(Math.abs(scores.probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-12)
       assert.equal(calls.length, count > 26 ? 2 : 1)
       assert.equal(scores.usage.promptTokens, 7 * calls.flat().length)
-      assert.equal(promptsOf([choice(all)]), calls.flat().length)
+      assert.equal(promptsOfDecisions([choice(all)], judge), calls.flat().length)
+    }
+  })
+
+  test('a judge that tells of its 20 likeliest tokens only: no option is 0 because it was not told of', async () => {
+    const spellings = (letter: string, p: number) => [
+      { token: letter, logprob: Math.log(0.99 * p) },
+      { token: ` ${letter}`, logprob: Math.log(0.01 * p) },
+    ]
+    const client: JudgeClient = {
+      firstTokenLogprobs: async (requests) =>
+        requests.map((request) => {
+          const weights = offered(request).map((name) => Math.exp(utility(name) / 20))
+          const total = weights.reduce((sum, weight) => sum + weight, 0)
+          const all = weights.flatMap((weight, i) => spellings(request.labels[i], weight / total))
+          const logprobs = all.sort((a, b) => b.logprob - a.logprob).slice(0, 20)
+          return { logprobs, complete: false, usage, latencyMs: 1 }
+        }),
+    }
+    const ask = (asked: LabelQuestion[]) => scoreLabels(asked, { id: 'j', min_label_mass: 0.5 }, client, NO_CACHE)
+    for (const count of [16, 17, 20, 26, 40]) {
+      const all = names(count)
+      const [scores] = await decide('material', [choice(all)], remote, ask)
+      assert.ok(scores.outcome === 'scored')
+      const total = all.reduce((sum, name) => sum + Math.exp(utility(name) / 20), 0)
+      all.forEach((name, i) => {
+        const expected = Math.exp(utility(name) / 20) / total
+        // What is not told of the second spellings is a hundredth at most.
+        assert.ok(Math.abs(scores.probabilities[i] / expected - 1) < 0.03, `${count} ${name}`)
+      })
+      assert.equal(promptsOfDecisions([choice(all)], remote), scores.usage.promptTokens / usage.promptTokens)
     }
   })
 
@@ -109,6 +151,6 @@ describe('more options than letters', () => {
     const [scores] = await decide('material', [choice(['only'])], judge, ask)
     assert.ok(scores.outcome === 'scored' && scores.usage.promptTokens === 0)
     assert.deepEqual(scores.probabilities, [1])
-    assert.deepEqual([calls.flat().length, promptsOf([choice(['only'])])], [0, 0])
+    assert.deepEqual([calls.flat().length, promptsOfDecisions([choice(['only'])], judge)], [0, 0])
   })
 })

@@ -227,6 +227,12 @@ describe('graders', () => {
     assert.deepEqual(scored.model_grader_token_usage_per_model, { j: 10 })
     const labels = { type: 'label_model', name: 'l', model: 'j', input: judged.input, labels: ['bad', 'good'], passing_labels: ['good'] } // prettier-ignore
     assert.deepEqual([(await run(labels, 'pick=1')).reward, (await run(labels, 'pick=0')).reward], [1, 0])
+    // Two groups of ten, whose third labels win, and then the second of these two: each had 16 letters at most.
+    const many = { ...labels, labels: Array.from({ length: 20 }, (_, i) => `l${i}`), passing_labels: ['l12'] }
+    const before = app.calls.length
+    const chosen = await run(many, 'pick=2')
+    assert.deepEqual([chosen.reward, chosen.metadata.token_usage], [1, 30])
+    assert.deepEqual(app.calls.slice(before).map(({ length }) => length), [2, 1]) // prettier-ignore
     await assert.rejects(run({ ...judged, range: [-1e308, 1e308] }, 'pick=9'), { param: 'grader.range' })
     await assert.rejects(validate({ ...labels, passing_labels: ['fine'] }), { param: 'grader.passing_labels' })
     for (const twin of ['good', 'good ', 'go\u200bod']) {
