@@ -142,6 +142,32 @@ export async function askJudge(
   }
 }
 
+/**
+ * Refuses what no budget of the key's size allows for, before any of the judges that share it is asked.
+ * @param asks how many of a request's `rows` each judge is to be asked about; judges by id or name
+ * @throws GavelError `too_large`; `not_found` when there is no such judge
+ */
+export async function refuseBeyondAll(
+  deps: Deps,
+  asking: Asking,
+  asks: readonly { judge: string; param: string; items: number }[],
+  rows: number,
+): Promise<void> {
+  if (asking.budget?.items === undefined || asks.length < 2) return
+  const counts = await Promise.all(
+    asks.map(async ({ judge, param, items }) => {
+      const { body } = await findResource(deps.database, 'judges', asking.tenant, judge, param)
+      return items * (body.provider.type === 'ensemble' ? body.provider.judges.length : 1)
+    }),
+  )
+  refuseBeyond(
+    asking.budget,
+    asking,
+    counts.reduce((sum, count) => sum + count, 0),
+    rows,
+  )
+}
+
 async function askEnsemble(
   deps: Deps,
   asking: Asking,
@@ -151,7 +177,7 @@ async function askEnsemble(
   items: JudgeItem[],
   signal?: AbortSignal,
 ): Promise<Asked> {
-  refuseBeyond(asking.budget, asking, items.length * ensemble.judges.length)
+  refuseBeyond(asking.budget, asking, items.length * ensemble.judges.length, items.length)
   const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, signal)))
   const members = asked.map(({ scored }) => scored)
   const scored = combineJudges(ensemble, members).map((item, i) => {

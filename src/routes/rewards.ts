@@ -13,7 +13,7 @@ import {
 } from '../core/schemas/reward.ts'
 import { agreement, brier, type Graded } from '../core/stats/agreement.ts'
 import { NOTHING_USED } from '../core/usage/usage.ts'
-import { askJudge } from './ask-judge.ts'
+import { askJudge, refuseBeyondAll } from './ask-judge.ts'
 import type { Deps } from './deps.ts'
 import { MAX_BATCH_BYTES, route } from './route.ts'
 
@@ -63,7 +63,17 @@ export const rewardRoutes = [
         // The recipe's own check: whoever has a weight is named.
         async (asked, role) =>
           (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, request.signal)).scored,
-        { programs: deps.programs, stream },
+        {
+          programs: deps.programs,
+          stream,
+          beforeAsking: (asks) =>
+            refuseBeyondAll(
+              deps,
+              caller,
+              asks.map(({ role, items }) => ({ judge: recipe[role]!, param: `reward.${role}`, items })),
+              items.length,
+            ),
+        },
       )
       const verified = rows.filter(({ verdict }) => verdict !== null).length
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: verified })

@@ -28,7 +28,7 @@ export interface RouteContext<Query = undefined, Body = undefined> {
   request: Request
 }
 
-interface Description {
+interface Description<Body> {
   method: Method
   /** In Hono's form: `/v1/jobs/:id`. */
   path: string
@@ -44,6 +44,8 @@ interface Description {
   pathToken?: boolean
   /** Most bytes of a JSON body. Default {@link MAX_JSON_BYTES}. */
   maxBytes?: number
+  /** How many items a body brings to be scored, where that is not the length of its longest array. */
+  items?(body: Body): number
   /** Bodies that are no JSON: media type to JSON schema. The handler reads them. */
   rawBody?: Record<string, Record<string, unknown>>
   /** Headers that the handler reads. */
@@ -66,7 +68,7 @@ export const MAX_JSON_BYTES = 1024 * 1024
 /** The same for the routes that take up to 4,096 texts. */
 export const MAX_BATCH_BYTES = 16 * 1024 * 1024
 
-export interface Route extends Description {
+export interface Route extends Description<unknown> {
   query: v.GenericSchema | undefined
   body: v.GenericSchema | undefined
   /** Gives the JSON to answer, or a response of its own. */
@@ -78,7 +80,7 @@ export function route<
   const Q extends v.GenericSchema | undefined = undefined,
   const B extends v.GenericSchema | undefined = undefined,
 >(
-  description: Description & {
+  description: Description<Out<B>> & {
     query?: Q
     body?: B
     handler(context: RouteContext<Out<Q>, Out<B>>): Promise<unknown>
@@ -89,9 +91,10 @@ export function route<
 
 /**
  * What a request counts for against its key's rate: the items of a request that scores, which is the longest array of
- * its body in every dialect; 1 for all others.
+ * its body in most dialects; 1 for all others, and at least.
  */
-export function unitsOf({ scope, method }: Route, body: unknown): number {
+export function unitsOf({ scope, method, items }: Route, body: unknown): number {
+  if (items) return Math.max(1, items(body))
   if (scope !== 'judge' || method !== 'POST' || typeof body !== 'object' || body === null) return 1
   const arrays = Array.isArray(body) ? [body] : Object.values(body).filter((value) => Array.isArray(value))
   return arrays.reduce((most, { length }) => Math.max(most, length), 1)

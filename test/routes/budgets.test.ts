@@ -64,6 +64,63 @@ test('an ensemble asks each of its judges: more than the budget of a key allows 
   app.close()
 })
 
+test('judge and reranker share a budget: what both together can never have is a 413 that says how to split it', async () => {
+  const { app, key } = await limited({ budget: { items: 5, per: 'day' } })
+  await app.json('/v1/judges', { json: { name: 'k', provider } })
+  await app.json('/v1/judges', { json: { name: 'pair', provider: { type: 'ensemble', judges: ['j', 'k'] } } })
+  const ask = (count: number, status: number, judge = 'j', path = '/v1/rewards') => {
+    const reward = { lambda: 0, mu: 1, rho: 1, judge, reranker: 'k' }
+    const items = Array.from({ length: count }, (_, i) => ({ prompt: 'q', completion: `It is ${i}.` }))
+    return app.json(path, { key, json: { reward, items } }, status)
+  }
+  const refused = (await ask(3, 413)).error
+  assert.match(refused.message, /brings 6 items before judges, its 3 before up to 2 each, .* 5 items a day.*at most 2,/)
+  assert.match((await ask(2, 413, 'pair')).error.message, /brings 6 items .* at most 1,/)
+  const recipe = { name: 'both', lambda: 0, mu: 1, rho: 1, judge: 'j', reranker: 'k' }
+  await app.json('/v1/recipes', { json: recipe })
+  const dialect = { prompts: ['q', 'q', 'q'], completions: ['It is 0.', 'It is 1.', 'It is 2.'] }
+  await app.json('/compat/trl/both', { key, json: dialect }, 413)
+  // Nothing was used or is held by what was refused.
+  assert.equal((await ask(2, 200)).data[0].outcome, 'scored')
+  app.close()
+})
+
+test('a rate counts what is scored: a pair, a chat and a question are one item each in every dialect', async () => {
+  const { app, key } = await limited({ rate: { items: 4, seconds: 60 } })
+  const left = async (path: string, json: unknown) => {
+    app.clock.time += 60_000
+    const response = await app.request(path, { method: 'POST', key, json })
+    return 4 - Number(/r=(\d+)/.exec(response.headers.get('ratelimit') ?? '')?.[1])
+  }
+  const chat = [
+    { role: 'system', content: 's' },
+    { role: 'user', content: 'q' },
+    { role: 'assistant', content: 'It is 5.' },
+  ]
+  const row = { id: 'r', messages: chat }
+  const yesNo = { instructions: 'q', type: 'noul' }
+  const grader = { type: 'string_check', name: 'g', input: 'a', reference: 'a', operation: 'eq' }
+  const cases: [number, string, unknown][] = [
+    [1, '/compat/tei/j/predict', { inputs: ['q', 'a'] }],
+    [2, '/compat/tei/j/predict', { inputs: [['q', 'a'], ['q', 'b']] }],
+    [3, '/compat/tei/j/rerank', { query: 'q', texts: ['a', 'b', 'c'] }],
+    [1, '/compat/slime/j', { prompt: chat.slice(0, 2), response: 'a' }],
+    [1, '/compat/vllm/j/classify', { messages: chat }],
+    [1, '/compat/vllm/j/generative_scoring', { query: 'q', items: 'a', label_token_ids: [1, 2] }],
+    [3, '/compat/vllm/j/score', { queries: 'q', documents: ['a', 'b', 'c'] }],
+    [1, '/compat/sglang/j/v1/decisions', { input: [1, 2, 3], questions: [{ id: 'a', type: 'yes_no', question: 'q' }] }],
+    [1, '/v1/decisions', { model: 'j', input: chat, questions: [{ type: 'predicate', instructions: 'q' }] }],
+    [3, '/v1/systemone', { model: 'j', state: ['a', 'b'], questions: { a: yesNo, b: yesNo, c: yesNo } }],
+    [2, '/compat/aws-lambda/j', { body: JSON.stringify([row, row]) }],
+    [1, '/compat/aws-lambda/j', { input: row }],
+    [2, '/v1/fine_tuning/alpha/graders/run', { grader: { type: 'multi', name: 'm', graders: [{ ...grader, name: 'a' }, { ...grader, name: 'b' }], calculate_output: 'a + b' }, model_sample: 'a' }],
+    [1, '/compat/nemo-gym/j/verify', { responses_create_params: { input: chat.slice(0, 2) }, response: { output: [{ type: 'message', role: 'assistant', content: 'It is 5.' }] } }],
+    [2, '/v1/judgments', { judge: 'j', items: [{ question: 'q', answer: 'a' }, { question: 'q', answer: 'b' }] }],
+  ] // prettier-ignore
+  for (const [count, path, body] of cases) assert.equal(await left(path, body), count, path)
+  app.close()
+})
+
 test('a budget that is used up is not waited for; a rate is, as long as it says', async () => {
   const spent = await limited({ budget: { items: 2, per: 'month' } })
   const once = official(spent)

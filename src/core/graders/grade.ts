@@ -179,7 +179,7 @@ function readFormula(grader: Parameters<typeof formulaOf>[0]): Formula {
 }
 
 /** A multi grader's parts by variable; another grader by its own name. */
-function partsOf(grader: Grader): Record<string, LeafGrader> {
+export function partsOf(grader: Grader): Record<string, LeafGrader> {
   if (grader.type !== 'multi') return { [grader.name]: grader }
   const { graders } = grader
   if (Array.isArray(graders)) return Object.fromEntries(graders.map((part) => [part.name, part]))

@@ -216,6 +216,8 @@ export function planAsks(
 export interface Rewarding {
   /** What runs programs, where anything does. */
   programs?: ProgramRunner | null
+  /** Called before anybody is asked, with whom will be asked about how many items; what it throws ends the rewarding. */
+  beforeAsking?(asks: { role: JudgeRole; items: number }[]): Promise<void>
   /** Names the draws of a control: equal names draw equal numbers. Such as the step of a run. */
   stream?: string
 }
@@ -230,10 +232,12 @@ export async function rewardRows<J extends Judgment>(
   recipe: RewardRecipe,
   items: readonly RewardItem[],
   ask: (items: JudgeItem[], role: JudgeRole) => Promise<J[]>,
-  { programs = null, stream = '' }: Rewarding = {},
+  { programs = null, stream = '', beforeAsking }: Rewarding = {},
 ): Promise<{ rewards: RowReward[]; judgments: (J | Judgment | null)[]; rows: AssessedRow[] }> {
   const rows = await assessRows(recipe, items, programs)
   const asks = planAsks(recipe, items, rows)
+  const asked = JUDGE_ROLES.map((role) => ({ role, items: asks[role].length })).filter((one) => one.items > 0)
+  if (recipe.control?.kind !== 'random') await beforeAsking?.(asked)
 
   const askAll = async (role: JudgeRole): Promise<(J | Judgment | null)[]> => {
     const said: (J | Judgment | null)[] = items.map(() => null)

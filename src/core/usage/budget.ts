@@ -63,13 +63,20 @@ export async function takeFromBudget(
   }
 }
 
-/** @throws GavelError `too_large` for more items at once than a budget ever allows for: no wait would help */
-export function refuseBeyond(budget: KeyBudget | undefined, { job }: Payer, items: number): void {
+/**
+ * @param rows how many a request has, where several judges see them: `items` counts a row once for each
+ * @throws GavelError `too_large` for more items at once than a budget ever allows for: no wait would help
+ */
+export function refuseBeyond(budget: KeyBudget | undefined, { job }: Payer, items: number, rows = items): void {
   if (budget?.items === undefined || items <= budget.items) return
   const { items: cap, per } = budget
+  const judges = Math.ceil(items / rows)
+  const most = Math.floor(cap / judges)
+  const brings = judges > 1 ? `${items} items before judges, its ${rows} before up to ${judges} each` : `${items} items before judges` // prettier-ignore
+  const split = most > 0 ? `Split it into requests of at most ${most}, or use` : 'Use'
   const message =
     job === undefined
-      ? `The request brings ${items} items before judges, and the budget of this key is ${cap} items a ${per}: it can never pass. Split it into requests of at most ${cap}, or use a key with a larger budget.`
+      ? `The request brings ${brings}, and the budget of this key is ${cap} items a ${per}: it can never pass. ${split} a key with a larger budget.`
       : `The job brings ${items} answers before judges at once, and the budget of the key that made it is ${cap} items a ${per}: it can never go on. Make the job anew with a key that has a larger budget, or with fewer answers a step.`
   throw new GavelError('too_large', message, { param: 'body' })
 }

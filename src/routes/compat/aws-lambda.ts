@@ -39,6 +39,7 @@ export const awsLambdaRoutes = [
       'score gets `neutral` and the metric `unscored` 1.',
     query: neutralOnly,
     body: request,
+    items: (body) => rowsOf(body).length,
     maxBytes: MAX_BATCH_BYTES,
     example: [
       {
@@ -54,9 +55,7 @@ export const awsLambdaRoutes = [
     async handler(context) {
       const { body, query } = context
       const recipe = await findReward(context, context.params.reward)
-      const given = 'body' in body ? readText(body.body) : body
-      const inner = Array.isArray(given) ? given : 'batch' in given ? given.batch : given.input
-      const asked = Array.isArray(inner) ? inner : [inner]
+      const asked = rowsOf(body)
       const items = asked.map(({ messages, reference_answer }, i) => {
         const { question, answer } = conversationItem(messages)
         const gold = goldOf(reference_answer, `[${i}].reference_answer`)
@@ -77,6 +76,13 @@ export const awsLambdaRoutes = [
     },
   }),
 ]
+
+/** @throws GavelError `unprocessable` where `body` is not one of the other forms as text */
+function rowsOf(event: v.InferOutput<typeof request>): v.InferOutput<typeof rows> {
+  const given = 'body' in event ? readText(event.body) : event
+  const inner = Array.isArray(given) ? given : 'batch' in given ? given.batch : given.input
+  return Array.isArray(inner) ? inner : [inner]
+}
 
 /** @throws GavelError `unprocessable`: to a schema, a body is text */
 function readText(text: string): v.InferOutput<typeof direct> {

@@ -7,6 +7,7 @@ import type { JudgeItem } from '../../core/judges/template.ts'
 import { clipped, refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
+import { refuseBeyondAll } from '../ask-judge.ts'
 import type { Deps } from '../deps.ts'
 import type { RouteContext } from '../route.ts'
 import { judgeTogether } from './judge-together.ts'
@@ -50,7 +51,16 @@ export async function rewardTogether(
   try {
     // The recipe's own check: whoever has a weight is named.
     const ask = (asked: JudgeItem[], role: JudgeRole) => judgeTogether(deps, caller, recipe[role]!, 'reward', asked)
-    const rewarded = await rewardRows(recipe, rows, ask, deps)
+    const rewarded = await rewardRows(recipe, rows, ask, {
+      programs: deps.programs,
+      beforeAsking: (asks) =>
+        refuseBeyondAll(
+          deps,
+          caller,
+          asks.map(({ role, items }) => ({ judge: recipe[role]!, param: 'reward', items })),
+          rows.length,
+        ),
+    })
     refuseInvalid(rewarded.rows)
     return rewarded.rewards
   } catch (error) {

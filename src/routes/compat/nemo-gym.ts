@@ -50,6 +50,7 @@ export const nemoGymRoutes = [
       'was sent comes back with `reward` and its components; a row without a score has the reward 0, `mask_sample` and ' +
       '`_ng_failure_class`.',
     body: verifyRequest,
+    items: () => 1,
     maxBytes: MAX_BATCH_BYTES,
     example: {
       responses_create_params: { input: [{ role: 'user', content: 'What is 2 + 3?' }] },
@@ -109,6 +110,8 @@ export const nemoGymRoutes = [
     summary: 'Sum up what NeMo-Gym verified',
     description: 'Means over the rows that are not masked, of all and by task, and the share that is masked.',
     body: object({ verify_responses: v.pipe(v.array(record(v.unknown())), v.maxLength(100_000)) }),
+    // They are summed up, not scored.
+    items: () => 1,
     maxBytes: MAX_BATCH_BYTES,
     example: { verify_responses: [{ _ng_task_index: 0, reward: 1 }] },
     response: object({

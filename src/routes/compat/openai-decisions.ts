@@ -92,6 +92,7 @@ export const openAiDecisionRoutes = [
       '`model` is a judge of yours: its model answers, by the first token; its template is not used. A question that it ' +
       'would not answer is a `refusal`; one whose answer could not be had is an error of the whole request.',
     body: request,
+    items: ({ questions }) => questions.length,
     maxBytes: MAX_BATCH_BYTES,
     example: {
       model: 'maths',

@@ -1,6 +1,6 @@
 /** OpenAI's graders: run one on a sample, or check one. */
 import type * as v from 'valibot'
-import { checkGrader, formulaOf, grade, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
+import { checkGrader, formulaOf, grade, partsOf, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { graderContext } from '../../core/graders/fill-template.ts'
 import { choose, promptsOf, type AskedJudge } from '../../core/judges/many-options.ts'
 import { scoreLabels, type LabelQuestion } from '../../core/judges/score-labels.ts'
@@ -36,6 +36,7 @@ export const openAiGraderRoutes = [
       'The `model` of score_model and label_model is a judge of yours: its model answers, by the probabilities of the ' +
       'first token. What keeps a grader from a score is told in `metadata.errors`; the reward is then 0 and means nothing.',
     body: runGraderRequest,
+    items: ({ grader }) => Object.keys(partsOf(grader)).length,
     example: { grader: EXAMPLE, model_sample: 'It is 5.', item: { answer: '5' } },
     response: runGraderAnswer,
     async handler(context) {

@@ -8,7 +8,14 @@ import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
 import { judgeItems, labelProbability, labelsOf, pairs, probabilityOf, ranked } from './judge-texts.ts'
-import { classifyItems, classifyRequest, generativeItems, generativeRequest } from './vllm.ts'
+import {
+  classifyItems,
+  classifyRequest,
+  generativeItems,
+  generativeRequest,
+  itemsToClassify,
+  itemsToScore,
+} from './vllm.ts'
 
 const SGLANG = {
   ...DIALECT,
@@ -106,6 +113,7 @@ export const sglangRoutes = [
         ),
       ),
     }),
+    items: ({ questions }) => questions.length,
     maxBytes: MAX_BATCH_BYTES,
     example: {
       input: 'Question: What is 2 + 3? Answer: It is 5.',
@@ -151,6 +159,7 @@ export const sglangRoutes = [
       'In the order of `label_token_ids`: with `apply_softmax` of both labels, without it (the default) among all tokens. ' +
       'An item without a score has an empty list.',
     body: object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), false) }),
+    items: itemsToScore,
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822], apply_softmax: true },
     response: object({
@@ -207,6 +216,7 @@ export const sglangRoutes = [
     summary: 'P(Yes) as SGLang classifies',
     description: 'An item without a score has the label null and no probabilities.',
     body: classifyRequest,
+    items: itemsToClassify,
     maxBytes: MAX_BATCH_BYTES,
     example: { input: ['<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\nIt is 5.'] },
     response: looseObject({ data: v.array(looseObject({ index: v.number(), probs: v.array(v.number()) })) }),

@@ -31,6 +31,7 @@ export const slimeRoutes = [
       reward_key: v.optional(shortText('What `--reward-key` says: the answer is then an object.', 64)),
     }),
     body: request,
+    items: () => 1,
     example: { prompt: 'What is 2 + 3?', response: 'It is 5.', label: '5' },
     response: answer,
     async handler(context) {

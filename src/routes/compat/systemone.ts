@@ -85,6 +85,7 @@ export const systemOneRoutes = [
       'first token. A question that it would not answer is a `refusal`; one whose answer could not be had is an error of ' +
       'the whole request.',
     body: request,
+    items: ({ questions }) => Object.keys(questions).length,
     maxBytes: MAX_BATCH_BYTES,
     example: {
       model: 'maths',

@@ -31,6 +31,12 @@ const predictRequest = object({
   inputs: v.union([sequence, v.array(v.union([one, pair]))]),
   raw_scores: v.optional(v.boolean(), false),
 })
+type Inputs = v.InferOutput<typeof predictRequest>['inputs']
+type Sequence = string | [string] | [string, string]
+/** A text or a pair of them is one sequence. */
+const isBatchOf = (inputs: Inputs): inputs is Exclude<Sequence, string>[] =>
+  Array.isArray(inputs) && Array.isArray(inputs[0] ?? [])
+const sequencesOf = (inputs: Inputs): Sequence[] => (isBatchOf(inputs) ? inputs : [inputs])
 const prediction = v.array(object({ score: v.number(), label: v.string() }))
 
 export const teiRoutes = [
@@ -48,10 +54,11 @@ export const teiRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     example: { inputs: [['What is 2 + 3?', 'It is 5.']] },
     response: v.union([prediction, v.array(prediction)]),
+    items: ({ inputs }) => sequencesOf(inputs).length,
     async handler(context) {
       const { inputs, raw_scores } = context.body
-      const isBatch = Array.isArray(inputs) && Array.isArray(inputs[0] ?? [])
-      const sequences = (isBatch ? inputs : [inputs]) as (string | [string] | [string, string])[]
+      const isBatch = isBatchOf(inputs)
+      const sequences = sequencesOf(inputs)
       const items = sequences.map((given, i) => {
         if (typeof given !== 'string' && given.length === 2) return { question: given[0], answer: given[1] }
         return chatItem(typeof given === 'string' ? given : given[0], isBatch ? `inputs[${i}]` : 'inputs')

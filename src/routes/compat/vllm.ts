@@ -93,6 +93,12 @@ export const generativeRequest = object({
   ),
 })
 
+/** A chat is one item, however many messages it has. */
+export const itemsToClassify = ({ input }: v.InferOutput<typeof classifyRequest>): number =>
+  Array.isArray(input) ? input.length : 1
+export const itemsToScore = ({ items }: v.InferOutput<typeof generativeRequest>): number =>
+  Array.isArray(items) ? items.length : 1
+
 export const vllmRoutes = [
   route({
     ...DIALECT,
@@ -104,6 +110,7 @@ export const vllmRoutes = [
       'A vLLM server at `/compat/vllm/{judge}`. The input is a chat: messages, or text with the markers of its template. ' +
       'An item without a score has the label null and no probabilities.',
     body: classifyRequest,
+    items: itemsToClassify,
     maxBytes: MAX_BATCH_BYTES,
     example: { input: ['<|im_start|>user\nWhat is 2 + 3?<|im_end|>\n<|im_start|>assistant\nIt is 5.'] },
     response: object({
@@ -202,6 +209,7 @@ export const vllmRoutes = [
       'The probability of the label that the first of `label_token_ids` stands for: with `apply_softmax` (the default) of ' +
       'both labels, without it among all tokens.',
     body: object({ ...generativeRequest.entries, apply_softmax: v.optional(v.boolean(), true) }),
+    items: itemsToScore,
     maxBytes: MAX_BATCH_BYTES,
     example: { query: 'What is 2 + 3?', items: ['It is 5.'], label_token_ids: [9642, 2822] },
     response: scores,

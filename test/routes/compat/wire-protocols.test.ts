@@ -584,7 +584,7 @@ describe('TEI', () => {
     },
   )
   test('overloaded: a key that has sent too much', async () => {
-    const { key } = await app.json('/v1/keys', { json: { scopes: ['judge'], rate: { items: 2, seconds: 60 } } })
+    const { key } = await app.json('/v1/keys', { json: { scopes: ['judge'], rate: { items: 1, seconds: 60 } } })
     const json = { inputs: [question, 'It is 5.'] }
     await app.json(`${base}/predict`, { json, key }) // takes all there is
     const got = await app.json(`${base}/predict`, { json, key }, 429)
