@@ -46,7 +46,6 @@ function bundledNode() {
 
 /** Runs the CLI on another Node as if it were this process: same arguments, streams, signals and exit status. */
 function runWith(node) {
-  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' })
   const forwarded = ['SIGTERM', 'SIGINT', 'SIGHUP']
   for (const signal of forwarded) {
     process.on(signal, () => {
@@ -55,6 +54,8 @@ function runWith(node) {
       child.kill(signal)
     })
   }
+  // Only now: a signal in between would end this process alone, and leave the child behind.
+  const child = spawn(node, [fileURLToPath(main), ...process.argv.slice(2)], { stdio: 'inherit' })
   child.on('error', (error) => {
     console.error(`gavel: could not start ${node}: ${error.message}. Install Node ${NEEDED.join('.')} or newer.`)
     process.exit(1)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,8 +21,35 @@ if (process.argv[2] === 'cat') process.stdin.pipe(process.stdout)
 if (process.argv[2] === 'wait') setInterval(() => {}, 1000)
 `
 
+/** Sends the launcher a SIGTERM as soon as it has started its child, before anything else is run. */
+const TERMINATED_AT_ONCE = `data:text/javascript,${encodeURIComponent(`
+import child from 'node:child_process'
+import { syncBuiltinESMExports } from 'node:module'
+const { spawn } = child
+child.spawn = (...args) => {
+  const started = spawn(...args)
+  process.kill(process.pid, 'SIGTERM')
+  return started
+}
+syncBuiltinESMExports()
+`)}`
+
+/** How long a launcher and its CLI may take, in ms: a machine may be busy, but not for ever. */
+const LIMIT = 60_000
+
 const home = mkdtempSync(path.join(tmpdir(), 'gavel-launcher-'))
-after(() => rmSync(home, { recursive: true }))
+const launchers: ChildProcess[] = []
+after(() => {
+  // A group each: with the launcher goes the CLI that it may have left behind.
+  for (const { pid } of launchers) {
+    try {
+      process.kill(-pid!, 'SIGKILL')
+    } catch {
+      // It has ended.
+    }
+  }
+  rmSync(home, { recursive: true })
+})
 
 function write(file: string, text: string): void {
   mkdirSync(path.dirname(path.join(home, file)), { recursive: true })
@@ -36,7 +63,9 @@ write('bin/gavel.js', '')
 copyFileSync(new URL('../../bin/gavel.js', import.meta.url), path.join(home, 'bin/gavel.js'))
 
 function start(args: string[], nodeOptions: string[] = ['--import', PRETEND_NODE_20]) {
-  const child = spawn(process.execPath, [...nodeOptions, path.join(home, 'bin/gavel.js'), ...args])
+  const launcher = path.join(home, 'bin/gavel.js')
+  const child = spawn(process.execPath, [...nodeOptions, launcher, ...args], { detached: true, timeout: LIMIT })
+  launchers.push(child)
   const result = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => (result.stdout += chunk))
   child.stderr.on('data', (chunk) => (result.stderr += chunk))
@@ -44,13 +73,15 @@ function start(args: string[], nodeOptions: string[] = ['--import', PRETEND_NODE
   return { child, ended, started: once(child.stdout, 'data') }
 }
 
-test('a Node that is new enough runs the CLI itself', async () => {
+const inTime = { timeout: LIMIT }
+
+test('a Node that is new enough runs the CLI itself', inTime, async () => {
   const { code, stdout } = await start(['exit', '3'], []).ended
   assert.deepEqual(JSON.parse(stdout), { node: process.versions.node, args: ['exit', '3'] })
   assert.equal(code, 3)
 })
 
-test('an old Node without a bundled one says what to do', async () => {
+test('an old Node without a bundled one says what to do', inTime, async () => {
   const { code, stdout, stderr } = await start(['exit', '0']).ended
   assert.equal(code, 1)
   assert.equal(stdout, '')
@@ -66,7 +97,7 @@ describe(
       symlinkSync(process.execPath, bundled)
     })
 
-    test('passes arguments and exit code through', async () => {
+    test('passes arguments and exit code through', inTime, async () => {
       write(bundled, '')
       rmSync(path.join(home, bundled))
       symlinkSync(process.execPath, path.join(home, bundled))
@@ -75,7 +106,7 @@ describe(
       assert.equal(code, 5)
     })
 
-    test('passes standard input through', async () => {
+    test('passes standard input through', inTime, async () => {
       const { child, ended } = start(['cat'])
       child.stdin.end('a line\n')
       assert.match((await ended).stdout, /\na line\n$/)
@@ -85,7 +116,7 @@ describe(
       ['SIGTERM', 7],
       ['SIGINT', 8],
     ] as const) {
-      test(`passes ${signal} on and waits for the CLI to end`, async () => {
+      test(`passes ${signal} on and waits for the CLI to end`, inTime, async () => {
         const { child, ended, started } = start(['wait'])
         await started
         child.kill(signal)
@@ -93,7 +124,15 @@ describe(
       })
     }
 
-    test('a CLI that was killed is reported as shells do', async () => {
+    test('a signal that comes before the launcher has done anything more ends both', inTime, async () => {
+      const { code, signal } = await start(['wait'], ['--import', PRETEND_NODE_20, '--import', TERMINATED_AT_ONCE])
+        .ended
+      // By the CLI's own handler, or before it had one.
+      assert.equal(signal, null)
+      assert.ok(code === 7 || code === 128 + 15, String(code))
+    })
+
+    test('a CLI that was killed is reported as shells do', inTime, async () => {
       assert.equal((await start(['die']).ended).code, 128 + 9)
     })
   },
