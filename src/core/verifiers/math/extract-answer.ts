@@ -186,8 +186,12 @@ function lastFormula(sentence: string): MathValue[] | null {
 const SHARE = /(?<![\d.,/])(\d{1,9}) out of (?:every )?(\d{1,9})(?![\d.,/]*\d)/
 const CHANCE = /(?<![\d.,/])(\d{1,9}) (?:in|out of) (?:every )?(\d{1,9})(?![\d.,/]*\d)/
 /** What stands before a number that is not the answer. */
-const EXCLUDES =
-  /(?:(?:\b(?:can)?not|n't)(?: (?:be|equal(?: to)?|have))?|\bno longer|\brather than|\binstead of|(?<!\bno |\bnot )\b(?:less|more|fewer|greater|smaller|larger|higher|lower) than) $/
+const EXCLUDES = /(?:(?:\b(?:can)?not|n't)(?: (?:be|equal(?: to)?|have))?|\bno longer|\brather than|\binstead of) $/
+/** What makes a number a bound, and so not the answer; `needs at least 24` says what the least is, and that is asked for. */
+const BOUNDS =
+  /(?:\b(?:less|more|fewer|greater|smaller|larger|higher|lower|upwards) (?:than|of)(?: or equal to)?|\bat most|(?<!\b(?:needs?|needed|requires?|required|must|should|ha(?:s|ve) to)(?: (?!be )\w+){0,3} )\bat least|(?:\b(?:is|are|be|was|were|costs?|has|have) |^ ?)(?:over|under|above|below|up to)) $/
+/** How far back these are looked for. */
+const BEFORE = 60
 /** `(12 + 12)`: how it came about. */
 const SUM_ASIDE = /\s\([\d\s$.]{1,20}[-+*/×÷][\d\s$.+*/×÷=-]{1,60}\)[\s.]*$/
 /** `(forty-two)`, `or so`, `, I think`. */
@@ -217,11 +221,16 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
   const beside = share && (which === 'first' ? text.slice(0, share.index) : text.slice(share.index + share[0].length))
   if (share && !/\d/.test(beside!)) return [`${share[1]}/${share[2]}`, share[1]].flatMap(readings)
   // `17 (not 18)`, `more than 18`: what is not the answer.
-  const numbers = numbersIn(text).filter(({ start }) => !EXCLUDES.test(text.slice(Math.max(0, start - 40), start)))
+  const numbers = numbersIn(text).filter(({ start }) => {
+    const before = text.slice(Math.max(0, start - BEFORE), start)
+    return !EXCLUDES.test(before) && !BOUNDS.test(before)
+  })
   const money = numbers.filter(({ currency }) => currency)
   const chosen = money.at(0) ?? numbers.at(which === 'first' ? 0 : -1)
   return chosen && !hasAlternative(chosen, numbers, text) ? [chosen.number] : []
 }
+
+const ALTERNATIVE = /^ ?(?:or|to|,?(?: or)? (?:maybe|perhaps|possibly)) ?$/
 
 /** Whether a number is only one end of a range, or one of two that it may be: `6 to 7`, `between 6 and 7`, `6 or 7`. */
 function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: string): boolean {
@@ -230,7 +239,7 @@ function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: strin
   return pairs.some(([first, second]) => {
     if (!first || !second || sameValue(first.number, second.number)) return false
     const joint = text.slice(first.end, second.start)
-    return /^ ?(?:or|to) ?$/.test(joint) || (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
+    return ALTERNATIVE.test(joint) || (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
   })
 }
 
