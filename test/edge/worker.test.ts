@@ -44,7 +44,10 @@ describe('the Worker', () => {
   test('a judge of Workers AI is asked through the binding, where there is one', async () => {
     const judge: Judge = await post('/v1/judges', { provider: { type: 'workers_ai', model: '@cf/a/b' } })
     const ask = async (env: typeof bindings) => (await depsFrom(env)).judgeClient(judge, null, null)
-    await assert.rejects(ask(bindings), (error: unknown) => error instanceof GavelError && error.code === 'unavailable_here')
+    await assert.rejects(
+      ask(bindings),
+      (error: unknown) => error instanceof GavelError && error.code === 'unavailable_here',
+    )
     const models: string[] = []
     const AI = {
       async run(model: string) {
