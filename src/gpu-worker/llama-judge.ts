@@ -47,6 +47,9 @@ export async function llamaJudgeClient(
   const own = labels && { yes: idsOf(labels.yes), no: idsOf(labels.no) }
   const context = await model.createContext({
     contextSize: { max: Math.min(MAX_CONTEXT, model.trainContextSize) },
+    // Its flash attention rounds by how many tokens a pass has, so that P(Yes) would depend on what else was asked: by 0.03
+    // on a CPU.
+    flashAttention: false,
     ...(threads !== undefined && { threads }),
   })
   const sequence = context.getSequence()
@@ -123,7 +126,7 @@ async function loadPackage(): Promise<LlamaPackage> {
   try {
     return (await import(PACKAGE)) as LlamaPackage
   } catch (cause) {
-    const message = `This judge runs on llama.cpp, and the package ${PACKAGE} is not installed here. Run \`npm install ${PACKAGE}@3.22.1\` (700 MB) where Gavel is installed, or use the engine \`gavel\`.`
+    const message = `This judge runs on llama.cpp, and the package ${PACKAGE} is not installed here. Run \`npm install --save-prod ${PACKAGE}@3.22.1\` (700 MB) where Gavel is installed, or use the engine \`gavel\`.`
     throw new GavelError('unavailable_here', message, { param: 'provider.engine', cause })
   }
 }
