@@ -89,7 +89,7 @@ export function allowedPath(path: string, roots: readonly string[]): string {
   if (inside(real)) return real
   throw new GavelError(
     'unavailable_here',
-    `local model ${path} is outside the folders that this worker's operator allows; start the worker with one that holds it`,
+    `local model ${path} is outside the folders that this worker's operator allows; start it with --models (GAVEL_MODEL_ROOTS) naming one that holds it`,
     { param: 'path' },
   )
 }
