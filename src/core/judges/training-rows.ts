@@ -25,8 +25,9 @@ const MOST_REPEATS = 8
 
 /**
  * Rows of SFT that teach a model to judge: messages as the judge will see them, and the label it should say. Answers
- * that occur twice count once. Yes and No come equally often, within each question too where it has both; some right answers appear again without their ends, as
- * No, which is what keeps a judge from being pleased by beginnings (arXiv 2507.08794).
+ * that occur twice count once. Yes and No come equally often, also within a question that has both; some right answers
+ * appear again without their ends, as No, which is what keeps a judge from being pleased by beginnings (arXiv
+ * 2507.08794).
  *
  * @throws RangeError unless there are right and wrong answers
  */
@@ -51,8 +52,9 @@ export function judgeTrainingRows(graded: readonly GradedAnswer[], options: Trai
 }
 
 /**
- * As many rows of one kind as of the other, and that also within each question that has both: there, knowing which
- * questions are hard earns nothing.
+ * As many rows of one kind as of the other: first within each question that has both, where knowing which questions are
+ * hard then earns nothing; then over all, by more of the rarer kind from any question, for what those with one kind only
+ * have too much.
  */
 function balanced(right: readonly GradedAnswer[], wrong: readonly GradedAnswer[], rng: Rng): GradedAnswer[][] {
   const kinds = [right, wrong]
@@ -61,8 +63,8 @@ function balanced(right: readonly GradedAnswer[], wrong: readonly GradedAnswer[]
     [...own].flatMap(([question, rows]) => drawn(rows, often(rows, questions[1 - kind]!.get(question) ?? []), rng)),
   )
   return even.map((rows, kind) => {
-    const missing = often(rows, even[1 - kind]!) - rows.length
-    return missing > 0 ? [...rows, ...drawn(kinds[kind]!, missing, rng)] : drawn(rows, rows.length + missing, rng)
+    const count = often(rows, even[1 - kind]!)
+    return count > rows.length ? [...rows, ...drawn(kinds[kind]!, count - rows.length, rng)] : drawn(rows, count, rng)
   })
 }
 
