@@ -37,7 +37,7 @@ export interface Hardened {
   before: EvalResult
   /** The judge at first on answers to held-out problems, of the student before and after each round's training. */
   rounds: Round[]
-  /** Which judge was fooled least. */
+  /** The newest version of the judge's name: the one that was fooled least, made again where another came after it. */
   best: string
 }
 
@@ -90,7 +90,10 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
     lessons.push(...written)
     judge = await teachJudge(api, lessons, { ...options, model: modelOf(judge), judge: asks })
   }
-  return { before, rounds, best: rounds[leastFooled(rounds)]!.judge }
+  const best = await api.judges.get(rounds[leastFooled(rounds)]!.judge)
+  if (best.id !== judge.id)
+    judge = await api.judges.create({ ...asks, provider: { type: 'local', model: modelOf(best) } })
+  return { before, rounds, best: judge.id }
 }
 
 type Fooled = Pick<Round, 'fooled'>

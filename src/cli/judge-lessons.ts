@@ -180,7 +180,7 @@ const describe = ({ before, rounds, best }: Hardened): string =>
       },
       [...rounds.entries()],
     ),
-    `Fooled least: ${best}`,
+    `Fooled least, and the newest of its name: ${best}`,
   ].join('\n')
 
 const shareOf = (value: number | null) => (value === null ? '-' : percent(value))

@@ -85,7 +85,11 @@ test('a judge is hardened round by round, the same way each time', async () => {
   assert.equal(hardened.before.n, 10)
   assert.equal(hardened.rounds.length, 2)
   assert.notEqual(hardened.rounds[0]!.judge, hardened.rounds[1]!.judge)
-  assert.ok(hardened.rounds.some(({ judge }) => judge === hardened.best))
+  const [first, second] = hardened.rounds.map(({ fooled }) => fooled!)
+  const { id, provider } = await service.api.judges.get('one')
+  assert.equal(id, hardened.best, 'the best is the newest of its name')
+  const winner = await service.api.judges.get(hardened.rounds[second! < first! ? 1 : 0]!.judge)
+  assert.deepEqual(provider, winner.provider)
   for (const { fooled, on_the_way } of hardened.rounds) {
     assert.equal(on_the_way.n, 24, 'two looks at twelve prompts')
     assert.ok(fooled !== null && fooled >= 0 && fooled <= 1)
