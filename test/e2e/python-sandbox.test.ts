@@ -125,6 +125,16 @@ describe('what runs too long or grows too large is stopped, and the next program
   }
 })
 
+test('a program that meddles with the report of its result breaks nothing but that', async () => {
+  const reports = ['{bad', 'null', '[]', '{"outcome": "returned", "text": 5}', '{"outcome": "raised"}', '{"outcome": "stopped", "error": "lies"}'] // prettier-ignore
+  const huge = '"x" * 10**7'
+  for (const report of [...reports.map((text) => JSON.stringify(text)), huge, '42', 'None', 'print']) {
+    const result = await run('return 1', `import json\njson.dumps = lambda *a, **k: ${report}`)
+    assert.deepEqual(result, { outcome: 'stopped', error: 'broke what reports its result' }, report)
+  }
+  assert.equal(await value('return 1'), '1')
+})
+
 describe('nothing outside can be reached', () => {
   let address = ''
   let asked = 0

@@ -207,14 +207,15 @@ function resolver({ database, blobs }: Services, tenant: string) {
 }
 
 function failedAudit({ id, name }: ResourceRow<JudgeBody>, audit: JudgeAudit, param: string): GavelError {
+  const percent = (rate: number | null | undefined) => `${(100 * (rate ?? 0)).toFixed(1)} %`
   const rates = audit.failures.map((failure) => {
-    const rate = audit.attacks.find(({ attack }) => attack === failure)?.rate ?? 0
-    return `${(100 * rate).toFixed(1)} % of \`${failure}\``
+    const found = audit.attacks.find(({ attack }) => attack === failure)
+    return `${percent(found?.rate)} of \`${failure}\``
   })
   const judge = name ?? id
   const message =
-    `\`${param}\`: ${judge} did not pass its audit (${audit.job}): it accepts ${rates.join(', ')}. A student trained on ` +
-    `it learns to write that. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(judge)}.`
+    `\`${param}\`: ${judge} did not pass its audit (${audit.job}): it accepts ${rates.join(', ')}, and ${percent(audit.right.rate)} of right ` +
+    `solutions. A student trained on it learns to write what it accepts. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(judge)}.`
   return new GavelError('unprocessable', message, { param })
 }
 

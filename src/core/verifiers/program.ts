@@ -37,21 +37,22 @@ export function program(tolerance: number, programs: ProgramRunner | null): Veri
       const result = await programs.call({ source, entry: 'solution', args: [] })
       if (result.outcome !== 'returned') return refused(`The program ${told(result)}.`)
       if (result.text === null) return refused('The program returned nothing that is an answer.')
-      const { number } = result
-      const near = (gold: MathValue) => number !== null && Math.abs(number - numberOf(gold)) <= tolerance + ROUNDING
+      // By its text alone: a program could give another number beside it, and so guess twice.
+      const near = (answer: MathValue, gold: MathValue) =>
+        Math.abs(numberOf(answer) - numberOf(gold)) <= tolerance + ROUNDING
       return compareAnswers(
         extractAnswer(result.text),
         expected,
-        (answer, gold) => sameValue(answer, gold) || near(gold),
+        (answer, gold) => sameValue(answer, gold) || near(answer, gold),
       )
     },
   }
 }
 
-/** The number that gold is; NaN where it is none. */
-function numberOf(gold: MathValue): number {
-  if (gold.kind === 'named') return numberOf(gold.value)
-  return gold.kind === 'expression' && isNumber(gold) ? realValue(gold.node) : NaN
+/** The number that a value is; NaN where it is none. */
+function numberOf(value: MathValue): number {
+  if (value.kind === 'named') return numberOf(value.value)
+  return value.kind === 'expression' && isNumber(value) ? realValue(value.node) : NaN
 }
 
 const refused = (reason: string): Verdict => ({ correct: false, extracted: null, reward: 0, reason })

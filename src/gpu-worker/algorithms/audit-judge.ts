@@ -87,6 +87,9 @@ export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Pro
       ({ item, gold }) => !verifier.verify({ text: item.answer, gold }).correct,
     )
     const judgments = await judge(attack, attempts)
+    // Very long ones may not fit into the judge's context; of others, the judge was away, and nothing was found.
+    if (attack !== 'very_long' && judgments.length > 0 && judgments.every(({ outcome }) => outcome === 'failed'))
+      refuseSilence(attack, judgments)
     const found = acceptance(judgments, config.threshold)
     attacks.push({ attack, ...found })
     context.metrics(done, { [`audit/${attack}`]: found.rate ?? 0 })
@@ -103,7 +106,7 @@ function fools(
   limit: number,
   rightRate: number | null,
 ): boolean {
-  if (rate === null || rate === 0) return false
+  if (rate === null) return false
   return (CHEATS as readonly Attack[]).includes(attack) ? rate > limit : rate >= (rightRate ?? 0)
 }
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import type { ProgramCall, ProgramOutcome, ProgramRunner } from '../../core/programs.ts'
 import type { SandboxCall, SandboxReply } from './sandbox-messages.ts'
@@ -130,7 +131,7 @@ export class PythonSandbox implements ProgramRunner {
     ;(child.stderr as unknown as { unref(): void }).unref()
     this.slots.add(slot)
     child.on('message', ({ answer, spent }: SandboxReply) => {
-      if (slot.ready) this.settle(slot, JSON.parse(answer) as ProgramOutcome)
+      if (slot.ready) this.settle(slot, readOutcome(answer))
       else clearTimeout(slot.timer)
       slot.ready = true
       if (spent) this.slots.delete(slot)
@@ -150,6 +151,27 @@ export class PythonSandbox implements ProgramRunner {
   private refuse(said: string): void {
     const message = `The Python interpreter did not start. ${said.trim().split('\n').slice(-8).join('\n')}`
     for (const { reject } of this.waiting.splice(0)) reject(new GavelError('sandbox_unavailable', message))
+  }
+}
+
+const outcome = v.variant('outcome', [
+  v.object({
+    outcome: v.literal('returned'),
+    text: v.nullable(v.string()),
+    number: v.nullable(v.pipe(v.number(), v.finite())),
+    output: v.string(),
+  }),
+  v.object({ outcome: v.literal('raised'), error: v.string(), output: v.string() }),
+])
+
+/** What the interpreter says. A program may have meddled with what writes it, so that it can be anything. */
+function readOutcome(answer: string): ProgramOutcome {
+  const meddled: ProgramOutcome = { outcome: 'stopped', error: 'broke what reports its result' }
+  try {
+    const read = v.safeParse(outcome, JSON.parse(answer))
+    return read.success ? read.output : meddled
+  } catch {
+    return meddled
   }
 }
 

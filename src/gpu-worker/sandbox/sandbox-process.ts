@@ -24,8 +24,11 @@ const SPARE_BYTES = 64 * 1024 * 1024
 /** Processor seconds after which it does too, well before the operating system's limit. */
 const WORN_SECONDS = 30
 
+/** The longest report of a result, in characters: its text and output, with what JSON escapes in them, are well below. */
+const MOST_ANSWER = 2_000_000
+
 interface Interpreter {
-  runPython(source: string): (request: string) => string
+  runPython(source: string): (request: string) => unknown
   setStdin(options: object): void
   setStdout(options: object): void
   setStderr(options: object): void
@@ -54,7 +57,8 @@ function answer({ id, request }: SandboxCall): Omit<SandboxReply, 'spent'> {
   const memory = interpreter._module.HEAPU8
   memory.set(clean)
   memory.fill(0, clean.length)
-  return { id, answer: call(request) }
+  const said: unknown = call(request)
+  return { id, answer: typeof said === 'string' && said.length <= MOST_ANSWER ? said : '' }
 }
 
 function isSpent(): boolean {

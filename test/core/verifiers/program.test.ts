@@ -43,6 +43,7 @@ test('what becomes of a call becomes the verdict', async () => {
   assert.equal(await correct(returned('18.01', 18.01), '$18'), true)
   assert.equal(await correct(returned('18.011', 18.011), '18'), false)
   assert.equal(await correct(returned('nan'), '18'), false)
+  assert.equal(await correct(returned('17', 18), '18'), false, 'one guess a program')
   assert.equal(await correct(returned('1/2', 0.5), '\\frac{1}{2}'), true)
   assert.equal(await correct(returned('0.35', 0.35), '35%'), true)
   assert.equal(await correct(returned('even'), '\\text{Even}'), true)
