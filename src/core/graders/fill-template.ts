@@ -18,8 +18,8 @@ export class GradeFailure extends Error {
 }
 
 const PLACE = /\{\{\s{0,16}([^{}]{1,256}?)\s{0,16}\}\}/g
-const PATH = /^(item|sample)((?:\.[\w-]{1,128}|\[\d{1,6}\]|\["[^"\]]{1,128}"\])+)$/
-const STEP = /\.([\w-]+)|\[(\d+)\]|\["([^"\]]+)"\]/g
+const PATH = /^(item|sample)((?:\.[\p{L}\p{M}\p{N}_-]{1,128}|\[\d{1,6}\]|\["[^"\]]{1,128}"\]|\['[^'\]]{1,128}'\])+)$/u
+const STEP = /\.([^.[]+)|\[(\d+)\]|\["([^"\]]+)"\]|\['([^'\]]+)'\]/g
 
 /** The context of a model's output. `output_json` is there only where the text is JSON. */
 export function graderContext(modelSample: string, item: Record<string, unknown> | null | undefined): GraderContext {
@@ -63,8 +63,8 @@ function lookUp(path: string, context: GraderContext): unknown {
   const [, root, steps] = PATH.exec(path) ?? []
   if (root === undefined) return undefined
   let value: unknown = context[root as keyof GraderContext]
-  for (const [, name, index, quoted] of steps.matchAll(STEP)) {
-    const key = name ?? index ?? quoted
+  for (const [, name, index, quoted, single] of steps.matchAll(STEP)) {
+    const key = name ?? index ?? quoted ?? single
     if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined
     value = (value as Record<string, unknown>)[key]
   }

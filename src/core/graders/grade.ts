@@ -51,8 +51,8 @@ const LEAVES: {
   },
 
   /** Ten levels by a digit each: the expected one, on the grader's range. */
-  async score_model({ input, model, range = [0, 1] }, context, { ask }) {
-    const [low, high] = range
+  async score_model({ input, model, range }, context, { ask }) {
+    const [low, high] = range ?? [0, 1]
     const ending =
       `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
       'Reply with exactly one digit.'

@@ -7,8 +7,9 @@ export const MAX_SIMILARITY_CHARS = 20_000
 type Similarity = (input: string, reference: string) => number
 
 /**
- * In [0, 1], 1 for equal texts. Words are split at white space for BLEU, GLEU and METEOR, as NLTK's users do; runs of
- * letters and digits in lower case for ROUGE, as `rouge_score` has them (of every script, where that knows ASCII).
+ * In [0, 1]. Equal texts have 1, but for METEOR's penalty and, where there are fewer words than an n-gram wants, BLEU and
+ * ROUGE-n. Words are split at white space for BLEU, GLEU and METEOR, as NLTK's users do; runs of letters and digits in
+ * lower case for ROUGE, as `rouge_score` has them (of every script, where that knows ASCII).
  */
 const METRICS: Record<SimilarityMetric, Similarity> = {
   /** rapidfuzz's `fuzz.ratio`: twice the longest common subsequence over both lengths, in characters. */

@@ -1,5 +1,6 @@
 /** Graders as OpenAI's API has them: how to turn a model's output and a dataset's item into a number. */
 import * as v from 'valibot'
+import { MAX_OPTIONS } from '../judges/many-options.ts'
 import { jsonObject, object, record, shortText, text } from './fields.ts'
 
 const graderName = shortText('What to call it; in a multi grader also its variable.', 128)
@@ -32,7 +33,7 @@ export const textSimilarityGrader = object({
   input: template('The text to grade.'),
   reference: template('What it is compared with.'),
   evaluation_metric: v.picklist(SIMILARITY_METRICS),
-  pass_threshold: v.optional(v.number()),
+  pass_threshold: v.nullish(v.number()),
 })
 
 const textPart = object({ type: v.picklist(['input_text', 'output_text', 'text']), text: template('Text.') })
@@ -50,13 +51,13 @@ export const scoreModelGrader = object({
   name: graderName,
   model: judge,
   input: graderMessages,
-  range: v.optional(
+  range: v.nullish(
     v.pipe(v.tuple([v.number(), v.number()]), v.description('Lowest and highest score. Default [0, 1].')),
   ),
   sampling_params: v.optional(
     v.nullable(jsonObject('Taken, and without effect: a judge answers with one token, whose probabilities are read.')),
   ),
-  pass_threshold: v.optional(v.number()),
+  pass_threshold: v.nullish(v.number()),
 })
 
 export const labelModelGrader = object({
@@ -64,15 +65,15 @@ export const labelModelGrader = object({
   name: graderName,
   model: judge,
   input: graderMessages,
-  labels: v.pipe(v.array(shortText('A label.', 256)), v.minLength(2), v.maxLength(26)),
-  passing_labels: v.pipe(v.array(shortText('A label that gives 1.', 256)), v.maxLength(26)),
+  labels: v.pipe(v.array(shortText('A label.', 256)), v.minLength(2), v.maxLength(MAX_OPTIONS)),
+  passing_labels: v.pipe(v.array(shortText('A label that gives 1.', 256)), v.maxLength(MAX_OPTIONS)),
 })
 
 export const pythonGrader = object({
   type: v.literal('python'),
   name: graderName,
   source: text('A program with `def grade(sample, item) -> float`.'),
-  image_tag: v.optional(v.string()),
+  image_tag: v.nullish(v.string()),
 })
 
 const leaves = [stringCheckGrader, textSimilarityGrader, scoreModelGrader, labelModelGrader, pythonGrader] as const

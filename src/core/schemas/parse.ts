@@ -19,11 +19,13 @@ export function parse<S extends v.GenericSchema>(schema: S, value: unknown, pref
   throw new GavelError(code, `\`${field}\` ${explain(issue)}.`, { param: field })
 }
 
-/** Of a union's alternatives, the issue of the one that came furthest; else the issue itself. */
+/** Of a union's alternatives, the issue of the one that came furthest, the first of several; else the issue itself. */
 function deepest(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
-  const inner = issue.issues?.filter((other) => (other.path?.length ?? 0) > 0)[0]
-  if (!inner) return issue
-  return deepest({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] } as v.BaseIssue<unknown>)
+  const depth = ({ path }: v.BaseIssue<unknown>) => path?.length ?? 0
+  const inner = (issue.issues ?? []).map((other) =>
+    deepest({ ...other, path: [...(issue.path ?? []), ...(other.path ?? [])] } as v.BaseIssue<unknown>),
+  )
+  return inner.reduce((best, other) => (depth(other) > depth(best) ? other : best), issue)
 }
 
 /** `items[3].question`, as the caller would write it; at most 200 characters. */
@@ -38,6 +40,7 @@ function fieldPath(issue: v.BaseIssue<unknown>): string {
 /** Valibot's own messages ("Invalid type: Expected …") are turned into a sentence; ours are sentences already. */
 function explain(issue: v.BaseIssue<unknown>): string {
   if (!issue.message.startsWith('Invalid ')) return issue.message
+  if (issue.received === 'undefined' && issue.path) return 'is missing; give it'
   const expected = (issue.expected ?? issue.type).replace(/^\((.*)\)$/s, '$1').replaceAll(' | ', ' or ')
   const received = issue.received.length > 80 ? `${issue.received.slice(0, 80)}…` : issue.received
   const measure = /length|bytes|size/.test(issue.type) ? 'have a length of' : 'be'

@@ -9,9 +9,10 @@ import { chatMessages, conversationItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const row = object({
-  id: v.string(),
+  id: v.union([v.string(), v.number()]),
   messages: v.pipe(chatMessages, v.description('Ends with the answer, of the assistant.')),
   reference_answer: v.optional(v.unknown()),
+  metadata: v.pipe(v.optional(v.unknown()), v.description('May hold the `reference_answer` in place of the row.')),
 })
 const rows = v.pipe(v.array(row), v.maxLength(4096))
 const direct = v.union([rows, object({ batch: rows }), object({ input: v.union([rows, row]) })])
@@ -35,7 +36,7 @@ export const awsLambdaRoutes = [
     summary: 'Rewards for the reward functions of Bedrock and SageMaker',
     description:
       'A Lambda hands its event on and gives back the answer. `reward` is a recipe or a judge; the gold answer is ' +
-      '`reference_answer`. Events with a `body` are answered with `statusCode` and a `body` of JSON text. A row without a ' +
+      '`reference_answer` of the row or of its `metadata`. Events with a `body` are answered with `statusCode` and a `body` of JSON text. A row without a ' +
       'score gets `neutral` and the metric `unscored` 1.',
     query: neutralOnly,
     body: request,
@@ -56,15 +57,17 @@ export const awsLambdaRoutes = [
       const { body, query } = context
       const recipe = await findReward(context, context.params.reward)
       const asked = rowsOf(body)
-      const items = asked.map(({ messages, reference_answer }, i) => {
-        const { question, answer } = conversationItem(messages)
-        const gold = goldOf(reference_answer, `[${i}].reference_answer`)
+      const goldParam = (i: number) =>
+        asked[i].reference_answer === undefined ? `[${i}].metadata.reference_answer` : `[${i}].reference_answer`
+      const items = asked.map((row, i) => {
+        const { question, answer } = conversationItem(row.messages)
+        const gold = goldOf(goldIn(row), goldParam(i), recipe)
         return { prompt: question, completion: answer, ...labelled(gold) }
       })
-      const results = await rewardTogether(context, recipe, items, (i) => `[${i}].reference_answer`)
+      const results = await rewardTogether(context, recipe, items, goldParam)
       const neutral = neutralReward(recipe, query)
       const answer = results.map(({ reward, terms }, i) => ({
-        id: asked[i].id,
+        id: String(asked[i].id),
         aggregate_reward_score: reward ?? neutral,
         metrics_list: [
           ...(terms.verifier === undefined ? [] : [{ name: 'verifier', value: terms.verifier, type: 'Reward' }]),
@@ -76,6 +79,12 @@ export const awsLambdaRoutes = [
     },
   }),
 ]
+
+/** A row's gold answer, which stands beside its messages or in its metadata. */
+function goldIn({ reference_answer, metadata }: v.InferOutput<typeof row>): unknown {
+  if (reference_answer !== undefined || typeof metadata !== 'object' || metadata === null) return reference_answer
+  return (metadata as { reference_answer?: unknown }).reference_answer
+}
 
 /** @throws GavelError `unprocessable` where `body` is not one of the other forms as text */
 function rowsOf(event: v.InferOutput<typeof request>): v.InferOutput<typeof rows> {

@@ -1,6 +1,7 @@
 /** Messages as other people's APIs have them, as text. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
+import { plainPrompt } from '../../core/judges/split-transcript.ts'
 import { itemFromMessages, type JudgeItem } from '../../core/judges/template.ts'
 import { looseObject, object, text } from '../../core/schemas/fields.ts'
 
@@ -21,8 +22,12 @@ export function contentText(content: ChatMessage['content']): string {
   return (content ?? []).map(({ type, text }) => text ?? withoutText(type)).join('')
 }
 
+/** What a part of a message is that is no text: an image, say. Undefined for parts that a judge loses nothing by. */
+export const mediumOf = (type: unknown): string | undefined =>
+  typeof type === 'string' ? /image|audio|video|file/.exec(type)?.[0] : undefined
+
 function withoutText(type: unknown): '' {
-  const medium = typeof type === 'string' && /image|audio|video|file/.exec(type)?.[0]
+  const medium = mediumOf(type)
   if (!medium) return ''
   const message = `A message has content of type ${JSON.stringify((type as string).slice(0, 40))}, and a judge of text cannot see any ${medium}; describe it in words.`
   throw new GavelError('unprocessable', message, { param: 'content' })
@@ -37,7 +42,7 @@ const plain = (messages: readonly ChatMessage[]) =>
  */
 export const conversationItem = (messages: readonly ChatMessage[]): JudgeItem => itemFromMessages(plain(messages))
 
-/** A prompt and a completion, each text or messages. */
+/** A prompt and a completion, each text or messages. A text may have been through a chat template. */
 export function promptItem(
   prompt: string | readonly ChatMessage[],
   completion: string | readonly ChatMessage[],
@@ -48,6 +53,6 @@ export function promptItem(
       : plain(completion)
           .map(({ content }) => content)
           .join('\n')
-  if (typeof prompt === 'string') return { question: prompt, answer }
+  if (typeof prompt === 'string') return { question: plainPrompt(prompt), answer }
   return itemFromMessages([...plain(prompt), { role: 'assistant', content: answer }])
 }

@@ -91,10 +91,11 @@ export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | 
 
 /**
  * A gold answer out of a dialect's untyped field: text, a number, a list of one, or `{answer}` of those; undefined for
- * null and for empty text, an unlabelled row.
+ * null and for empty text, an unlabelled row. Where the recipe compares nothing, any other JSON is one as well: its text
+ * is what a judge is shown for reference.
  * @throws GavelError `unprocessable` for anything else
  */
-export function goldOf(value: unknown, param: string): string | undefined {
+export function goldOf(value: unknown, param: string, recipe: RewardRecipe): string | undefined {
   if (value === null || value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
@@ -102,11 +103,12 @@ export function goldOf(value: unknown, param: string): string | undefined {
     throw new GavelError('unprocessable', message, { param })
   }
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
-  if (Array.isArray(value) && value.length === 1) return goldOf(value[0], `${param}[0]`)
+  if (Array.isArray(value) && value.length === 1) return goldOf(value[0], `${param}[0]`, recipe)
   if (!Array.isArray(value) && Object.hasOwn(value, 'answer')) {
-    return goldOf((value as { answer: unknown }).answer, `${param}.answer`)
+    return goldOf((value as { answer: unknown }).answer, `${param}.answer`, recipe)
   }
-  const message = `\`${param}\` must be the gold answer: text, a number, null for an unlabelled row, or an object with such an \`answer\`.`
+  if (recipe.verifier === undefined) return JSON.stringify(value)
+  const message = `\`${param}\` must be the gold answer, which a verifier can compare with: text, a number, null for an unlabelled row, or an object with such an \`answer\`.`
   throw new GavelError('unprocessable', message, { param })
 }
 

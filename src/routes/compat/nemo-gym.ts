@@ -63,7 +63,7 @@ export const nemoGymRoutes = [
     async handler(context) {
       const { body } = context
       const recipe = await findReward(context, context.params.reward)
-      const item = { ...itemOf(body), ...labelled(goldOf(body.expected_answer, 'expected_answer')) }
+      const item = { ...itemOf(body), ...labelled(goldOf(body.expected_answer, 'expected_answer', recipe)) }
       const [{ outcome, reward, terms, reason }] = await rewardTogether(
         context,
         recipe,

@@ -6,6 +6,7 @@ import { likeliest, MAX_OPTIONS } from '../../core/judges/many-options.ts'
 import { looseObject, object, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
+import { mediumOf } from './chat-text.ts'
 import { DIALECT } from './dialect.ts'
 
 const part = looseObject({ type: v.string(), text: v.optional(text('Of an `input_text`.')) })
@@ -177,7 +178,10 @@ function showAnswer(question: Question, { probabilities }: Decision): v.InferOut
 function inputText(input: v.InferOutput<typeof request>['input']): string {
   if (typeof input === 'string') return input
   const said = input.map((item, i) => {
-    if (item.content === undefined) return JSON.stringify(item)
+    if (item.content === undefined) {
+      refuseMedia(item.output, `input[${i}].output`)
+      return JSON.stringify(item)
+    }
     return { role: item.role ?? 'user', text: contentText(item.content, `input[${i}].content`) }
   })
   if (said.length === 1 && typeof said[0] !== 'string' && said[0].role === 'user') return said[0].text
@@ -186,11 +190,17 @@ function inputText(input: v.InferOutput<typeof request>['input']): string {
 
 function contentText(given: v.InferOutput<typeof content>, param: string): string {
   if (typeof given === 'string') return given
-  const texts = given.map((part, i) => {
-    if (part.text !== undefined) return part.text
-    if (part.type !== 'input_image') return JSON.stringify(part)
-    const message = `\`${param}[${i}]\` is an image, which a judge of text cannot see; describe it in words.`
+  refuseMedia(given, param)
+  return given.map((part) => part.text ?? JSON.stringify(part)).join('\n')
+}
+
+/** @throws GavelError `unprocessable` for a part that a judge of text cannot see */
+function refuseMedia(parts: unknown, param: string): void {
+  if (!Array.isArray(parts)) return
+  for (const [i, part] of (parts as ({ type?: unknown } | null)[]).entries()) {
+    const medium = mediumOf(part?.type)
+    if (medium === undefined) continue
+    const message = `\`${param}[${i}]\` is of type ${JSON.stringify(part!.type)}, and a judge of text cannot see any ${medium}; describe it in words.`
     throw new GavelError('unprocessable', message, { param: `${param}[${i}]` })
-  })
-  return texts.join('\n')
+  }
 }

@@ -53,7 +53,7 @@ export const openRlhfRoutes = [
       }
       const items = body.query.map((whole, i) => {
         const { question, answer } = readQuery(whole, body.prompts?.[i], i)
-        return { prompt: question, completion: answer, ...labelled(goldOf(body.labels?.[i], `labels[${i}]`)) }
+        return { prompt: question, completion: answer, ...labelled(goldOf(body.labels?.[i], `labels[${i}]`, recipe)) }
       })
       const results = await rewardTogether(context, recipe, items, (i) => `labels[${i}]`)
       const neutral = neutralReward(recipe, query)

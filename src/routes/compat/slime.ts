@@ -1,5 +1,6 @@
 /** slime: `--rm-type remote_rm --rm-url`. */
 import * as v from 'valibot'
+import { plainTranscript } from '../../core/judges/split-transcript.ts'
 import { fields, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { route } from '../route.ts'
 import { chatMessages, promptItem } from './chat-text.ts'
@@ -37,8 +38,9 @@ export const slimeRoutes = [
     async handler(context) {
       const { body, params, query } = context
       const recipe = await findReward(context, params.reward)
-      const { question, answer } = promptItem(body.prompt, body.response)
-      const item = { prompt: question, completion: answer, ...labelled(goldOf(body.label, 'label')) }
+      // slime decodes with control tokens.
+      const { question, answer } = promptItem(body.prompt, plainTranscript(body.response))
+      const item = { prompt: question, completion: answer, ...labelled(goldOf(body.label, 'label', recipe)) }
       const [{ reward, outcome, ...rest }] = await rewardTogether(context, recipe, [item], () => 'label')
       const number = reward ?? neutralReward(recipe, query)
       if (query.reward_key === undefined) return number

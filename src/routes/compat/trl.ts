@@ -55,7 +55,11 @@ export const trlRoutes = [
       const golds = goldColumn(columns, context.query.answer, prompts.length)
       const items = prompts.map((prompt, i) => {
         const item = promptItem(prompt, completions[i])
-        return { prompt: item.question, completion: item.answer, ...labelled(goldOf(golds[i], `${column}[${i}]`)) }
+        return {
+          prompt: item.question,
+          completion: item.answer,
+          ...labelled(goldOf(golds[i], `${column}[${i}]`, recipe)),
+        }
       })
       const results = await rewardTogether(context, recipe, items, (i) => `${column}[${i}]`)
       return {

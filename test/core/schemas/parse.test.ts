@@ -3,12 +3,14 @@ import { describe, test } from 'node:test'
 import type * as v from 'valibot'
 import { createJudge } from '../../../src/core/schemas/judge.ts'
 import { jobSpec } from '../../../src/core/schemas/job.ts'
+import { runGraderRequest } from '../../../src/core/schemas/grader.ts'
 import { createModel } from '../../../src/core/schemas/model.ts'
 import { parse } from '../../../src/core/schemas/parse.ts'
 import { createRecipe, rewardRecipe, rewardsRequest } from '../../../src/core/schemas/reward.ts'
 
 const local = { type: 'local', model: 'm' }
 const sft = (config: object) => ({ type: 'sft', model: 'm', dataset: 'd', config })
+const multi = (graders: unknown) => ({ type: 'multi', name: 'm', graders, calculate_output: '1' })
 const config = { steps: 1, learning_rate: 0.1, batch_size: 1, max_tokens: 9 }
 
 describe('parse', () => {
@@ -33,6 +35,14 @@ describe('parse', () => {
       [createJudge, { provider: local, concurrency: 0.5 }, 'concurrency', /must be integer, but was 0.5/],
       [rewardsRequest, { reward: { lambda: 1, verifier: 'z' }, items: [] }, 'reward.verifier', /"math" or "exact"/],
       [rewardsRequest, { reward: 'x', items: [] }, 'items', /have a length of >=1, but was 0/],
+      [runGraderRequest, { grader: multi({ a: multi({}) }), model_sample: '' }, 'grader.graders.a.type', /was "multi"/],
+      [
+        runGraderRequest,
+        { grader: multi([{ type: 'string_check', name: 'a' }]), model_sample: '' },
+        'grader.graders[0].input',
+        /is missing; give it/,
+      ],
+      [runGraderRequest, { grader: multi({}) }, 'model_sample', /is missing; give it/],
       [jobSpec, { type: 'dpo' }, 'type', /"sft" or "grpo" or "ppo" or "eval"/],
       [jobSpec, sft({ ...config, steps: 0 }), 'config.steps', /must be >=1, but was 0/],
       [jobSpec, sft({ ...config, beta1: 1 }), 'config.beta1', /<=0.999999/],

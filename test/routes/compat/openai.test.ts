@@ -121,6 +121,13 @@ describe('decisions', () => {
       status: 422,
       param: 'questions[0].choices',
     })
+    const [type, image_url] = ['input_image', 'data:image/png;base64,AA==']
+    const unseen: [string, unknown][] = [
+      ['input[0].content[0]', { role: 'user', content: [{ type, image_url }] }],
+      ['input[0].output[0]', { type: 'function_call_output', call_id: '1', output: [{ type, image_url }] }],
+      ['input[0].content[0]', { role: 'user', content: [{ type: 'input_file', file_id: 'f' }] }],
+    ]
+    for (const [param, item] of unseen) await assert.rejects(ask([item] as never), { status: 422, param })
     const levels = [{ label: 'good' }, { label: 'good' }]
     await assert.rejects(ask('x', [{ type: 'score', instructions: 'q', levels }]), {
       status: 422,
@@ -197,9 +204,10 @@ describe('graders', () => {
   })
 
   test('templates: paths, JSON, and what is missing', async () => {
-    const item = { list: [{ 'a b': 1 }, 'two'], deep: { a: { b: 'three' } } }
+    const item = { list: [{ 'a b': 1 }, 'two'], deep: { a: { b: 'three' } }, résultat_हिन्दी: { 'c d': 4 } }
     const equals = async (reference: string, sample: string) => run(check('eq', reference), sample, item)
     assert.equal((await equals('{{item.list[1]}} {{item.deep.a.b}} {{item.list[0]["a b"]}}', 'two three 1')).reward, 1)
+    assert.equal((await equals("{{item.résultat_हिन्दी['c d']}}", '4')).reward, 1)
     assert.equal((await equals('{{sample.output_json.x}}', '{"x": "{\\"x\\": 1}"}')).reward, 0)
     assert.equal((await equals('{{item.deep}}', '{"a":{"b":"three"}}')).reward, 1)
     const noJson = await equals('{{sample.output_json.x}}', 'not json')
@@ -233,6 +241,11 @@ describe('graders', () => {
     const chosen = await run(many, 'pick=2')
     assert.deepEqual([chosen.reward, chosen.metadata.token_usage], [1, 30])
     assert.deepEqual(app.calls.slice(before).map(({ length }) => length), [2, 1]) // prettier-ignore
+    const lots = { ...labels, labels: Array.from({ length: 255 }, (_, i) => `l${i}`), passing_labels: ['l1'] }
+    assert.deepEqual(await validate(lots), { grader: lots })
+    // Nulls are what a grader has that was read out of an answer.
+    const nulls = { ...judged, range: null, sampling_params: null, pass_threshold: null }
+    assert.ok(close((await run(nulls, 'pick=9')).reward, expected / 9))
     await assert.rejects(run({ ...judged, range: [-1e308, 1e308] }, 'pick=9'), { param: 'grader.range' })
     await assert.rejects(validate({ ...labels, passing_labels: ['fine'] }), { param: 'grader.passing_labels' })
     for (const twin of ['good', 'good ', 'go\u200bod']) {

@@ -208,6 +208,7 @@ describe('TEI', () => {
     const one = await post('predict', { inputs: [query, 'It is 5.'] })
     assert.ok(one.length === 1 && one[0].label === 'yes' && close(one[0].score, YES))
     assert.ok(close((await post('predict', { inputs: chatml(query, 'It is 5.'), truncate: true }))[0].score, YES))
+    assert.ok(close((await post('predict', { inputs: [chatml(query, 'It is 5.')] }))[0].score, YES))
     const many = await post('predict', { inputs: [[query, 'It is 5.'], [chatml(query, 'It is 6.')], [query, 'boom']] })
     assert.ok(close(many[0][0].score, YES) && close(many[1][0].score, 2 / 9))
     assert.deepEqual(many[2], [])

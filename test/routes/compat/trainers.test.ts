@@ -87,6 +87,36 @@ test('a gold answer that JSON has already rounded is refused', async () => {
   assert.ok((await app.json('/compat/slime/both', { json: text })) > 0.5)
 })
 
+test('a gold answer that nothing is compared with may be any JSON; a judge is shown it for reference', async () => {
+  const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+  await app.json('/v1/judges', { json: { name: 'ref', provider, template: 'answer-correctness-with-reference' } })
+  const json = { prompt: question, response: right, label: { compliant: 'No', why: ['a', 'b'] } }
+  assert.ok(close(await app.json('/compat/slime/ref', { json }), YES))
+  assert.match(app.calls.at(-1)!.join(''), /is right:\n\{"compliant":"No","why":\["a","b"\]\}/)
+  const { error } = await app.json('/compat/slime/both', { json }, 422)
+  assert.match(error.message, /`label` must be the gold answer, which a verifier can compare with/)
+  // As AWS's own page has it.
+  const { label: reference_answer, response: content, prompt } = json
+  const messages = [{ role: 'user', content: prompt }, { role: 'assistant', content }] // prettier-ignore
+  const row = (metadata: object) => ({ id: 1, messages, metadata })
+  const [rewarded] = await app.json('/compat/aws-lambda/ref', { json: [row({ reference_answer })] })
+  assert.equal(rewarded.id, '1')
+  assert.ok(close(rewarded.aggregate_reward_score, YES))
+  const [verified] = await app.json('/compat/aws-lambda/both', { json: [row({ reference_answer: 5 })] })
+  assert.ok(close(verified.aggregate_reward_score, (1 + YES) / 2))
+  const unlike = await app.json('/compat/aws-lambda/both', { json: [row({ reference_answer })] }, 422)
+  assert.equal(unlike.error.param, '[0].metadata.reference_answer')
+  const noId = await app.json('/compat/aws-lambda/both', { json: [{ messages }] }, 400)
+  assert.equal(noId.error.param, '[0].id')
+})
+
+test('slime: a prompt that has been through a chat template, and a response as decoded', async () => {
+  const json = { prompt: chatml('What is 1 + 4?'), response: 'It is 5.<|im_end|>', label: null }
+  await app.json('/compat/slime/j', { json })
+  const asked = app.calls.at(-1)!.join('')
+  assert.match(asked, /Question:\nWhat is 1 \+ 4\?\n\n<student_answer>\nIt is 5\.\n<\/student_answer>/)
+})
+
 test('slime: a bare number, or an object where the URL names a key', async () => {
   const json = { prompt: [{ role: 'user', content: question }], response: right, label: 5 }
   assert.ok(close(await app.json('/compat/slime/both', { json }), (1 + YES) / 2))

@@ -678,7 +678,7 @@ describe("OpenAI's decisions", () => {
       },
     },
     {
-      'an image': { path, body: { ...body, input: image }, status: 422, says: /is an image/ },
+      'an image': { path, body: { ...body, input: image }, status: 422, says: /cannot see any image/ },
       'names that are not unique': {
         path,
         body: { ...body, questions: [body.questions[0], body.questions[0]] },
