@@ -67,7 +67,7 @@ const CONSTANTS = { pi: [Math.PI, 0], e: [Math.E, 0], i: [0, 1], inf: [Infinity,
 function visit(node: Node, run: Run): Complex {
   switch (node.op) {
     case 'num':
-      return [node.approx, 0]
+      return node.exact?.n === 0n ? [0, 0] : unlessLost([node.approx, 0])
     case 'sym':
       return [run.at(node.name), 0]
     case 'const':
@@ -102,6 +102,11 @@ function visit(node: Node, run: Run): Complex {
 }
 
 const NONE: Complex = [NaN, NaN]
+const isZero = ([re, im]: Complex) => re === 0 && im === 0
+const isPlain = (a: Complex) => !isZero(a) && a.every(Number.isFinite)
+/** What is too small or too large for a double is neither 0 nor ∞: it is no number that could be compared. */
+const unlessLost = (value: Complex, ...operands: Complex[]): Complex =>
+  operands.every(isPlain) && !isPlain(value) ? NONE : value
 const size = ([re, im]: Complex) => Math.hypot(re, im)
 const negate = ([re, im]: Complex): Complex => [-re, im === 0 ? 0 : -im]
 const onlyReal =
@@ -110,24 +115,25 @@ const onlyReal =
     im === 0 ? [f(re), 0] : NONE
 
 function times(a: Complex, b: Complex): Complex {
-  if (a[1] === 0 && b[1] === 0) return [a[0] * b[0], 0]
+  if (a[1] === 0 && b[1] === 0) return unlessLost([a[0] * b[0], 0], a, b)
   return [a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0]]
 }
 
 function over(a: Complex, b: Complex): Complex {
-  if (b[0] === 0 && b[1] === 0) return NONE
-  if (a[1] === 0 && b[1] === 0) return [a[0] / b[0], 0]
+  if (isZero(b)) return NONE
+  if (a[1] === 0 && b[1] === 0) return unlessLost([a[0] / b[0], 0], a, b)
   const norm = b[0] * b[0] + b[1] * b[1]
   return [(a[0] * b[0] + a[1] * b[1]) / norm, (a[1] * b[0] - a[0] * b[1]) / norm]
 }
 
 function exp([re, im]: Complex): Complex {
   const radius = Math.exp(re)
-  return im === 0 ? [radius, 0] : [radius * Math.cos(im), radius * Math.sin(im)]
+  if (im === 0) return unlessLost([radius, 0], [re, 0])
+  return [radius * Math.cos(im), radius * Math.sin(im)]
 }
 
 function log(a: Complex, run: Run): Complex {
-  if (a[0] === 0 && a[1] === 0) return NONE
+  if (isZero(a)) return NONE
   if (a[1] === 0 && a[0] > 0) return [Math.log(a[0]), 0]
   if (a[1] === 0) run.leftReals = true
   return [Math.log(size(a)), Math.atan2(a[1], a[0])]
@@ -136,14 +142,14 @@ function log(a: Complex, run: Run): Complex {
 function raise(a: Complex, b: Complex, run: Run): Complex {
   if (a[1] === 0 && b[1] === 0 && (a[0] >= 0 || Number.isInteger(b[0]))) {
     if (a[0] === 0 && b[0] <= 0) return NONE
-    return [a[0] ** b[0], 0]
+    return unlessLost([a[0] ** b[0], 0], a, b)
   }
   if (b[1] === 0 && Number.isInteger(b[0]) && Math.abs(b[0]) <= 64) {
     let product: Complex = [1, 0]
     for (let i = 0; i < Math.abs(b[0]); i++) product = times(product, a)
     return b[0] < 0 ? over([1, 0], product) : product
   }
-  if (a[0] === 0 && a[1] === 0) return NONE
+  if (isZero(a)) return NONE
   return exp(times(b, log(a, run)))
 }
 
@@ -152,7 +158,7 @@ function root(a: Complex, n: Complex, run: Run): Complex {
   const odd = n[1] === 0 && Number.isInteger(n[0]) && n[0] % 2 !== 0
   if (odd && a[1] === 0 && a[0] < 0) return [-((-a[0]) ** (1 / n[0])), 0]
   if (a[1] === 0 && a[0] >= 0 && n[0] === 2) return [Math.sqrt(a[0]), 0]
-  if (a[0] === 0 && a[1] === 0) return [0, 0]
+  if (isZero(a)) return [0, 0]
   return raise(a, over([1, 0], n), run)
 }
 
