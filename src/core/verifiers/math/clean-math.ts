@@ -13,6 +13,27 @@ const FRACTIONS: Record<string, string> = {
   '⅗': '3/5', '⅘': '4/5', '⅙': '1/6', '⅚': '5/6', '⅛': '1/8', '⅜': '3/8', '⅝': '5/8', '⅞': '7/8',
 } // prettier-ignore
 
+const DIGITS = '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９'
+const SIGNS: Record<string, string> = {
+  '：': ':',
+  '％': '%',
+  '．': '.',
+  '٫': '.',
+  '٬': ',',
+  '٪': '%',
+  '＝': '=',
+  '－': '-',
+  '＋': '+',
+}
+
+/** Digits of other scripts and widths, and the signs that come with them, as ASCII has them. */
+export const asciiDigits = (text: string): string =>
+  /[٠-٬۰-۹०-९％-：＝]/.test(text)
+    ? text.replace(/[٠-٬۰-۹०-९％-：＝]/g, (sign) =>
+        DIGITS.includes(sign) ? String(DIGITS.indexOf(sign) % 10) : (SIGNS[sign] ?? sign),
+      )
+    : text
+
 /** The end of a row of a matrix (LaTeX's `\\`). */
 export const ROW_END = '⏎'
 
@@ -21,6 +42,7 @@ export const ROW_END = '⏎'
  * character. Every pattern is linear.
  */
 const SPELLINGS: [RegExp, string][] = [
+  [/\\permil(?![A-Za-z])/g, '‰'],
   [/[\u2212\u2013\u2010\u2011\uFE63]/g, '-'],
   [/\u2062|\u2061|\u200b|\ufeff/g, ''],
   [/⁄/g, '/'],
@@ -97,7 +119,7 @@ const SPELLINGS: [RegExp, string][] = [
  * character for each relation and operator.
  */
 export function cleanMath(span: string): string {
-  let text = span.replace(/(\\+)([A-Za-z]*|[{}%$]?)/g, (whole, slashes: string, after: string) => {
+  let text = asciiDigits(span).replace(/(\\+)([A-Za-z]*|[{}%$]?)/g, (whole, slashes: string, after: string) => {
     if (slashes.length === 1) return whole
     const escapedTwice = slashes.length === 2 && (COMMANDS.has(after) || /^[{}%$]$/.test(after))
     if (escapedTwice) return `\\${after}`

@@ -182,6 +182,19 @@ function binomial(n: number, k: number): number {
   return Math.round(product)
 }
 
+function gcd(a: number, b: number): number {
+  return b === 0 ? Math.abs(a) : gcd(b, a % b)
+}
+
+/** A function of whole numbers, joined over all arguments; none where one of them is none, or too large to be exact. */
+const wholes =
+  (f: (a: number, b: number) => number) =>
+  (args: Complex[]): Complex => {
+    if (!args.every(([re, im]) => im === 0 && Number.isSafeInteger(re))) return NONE
+    const value = args.map(([re]) => re).reduce(f)
+    return Number.isSafeInteger(value) ? [value, 0] : NONE
+  }
+
 const FUNCTIONS = {
   sin: ([a]) => sine(a),
   cos: ([a]) => cosine(a),
@@ -205,5 +218,8 @@ const FUNCTIONS = {
   floor: onlyReal(Math.floor),
   ceil: onlyReal(Math.ceil),
   factorial: onlyReal(factorial),
+  mod: wholes((a, b) => a - b * Math.floor(a / b)),
+  gcd: wholes(gcd),
+  lcm: wholes((a, b) => (a === 0 || b === 0 ? 0 : Math.abs(a * b) / gcd(a, b))),
   binom: ([n, k]) => (n[1] === 0 && k[1] === 0 ? [binomial(n[0], k[0]), 0] : NONE),
 } satisfies Record<FunctionName, (args: Complex[], run: Run) => Complex>

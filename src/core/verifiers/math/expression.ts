@@ -21,6 +21,7 @@ export type FunctionName = (typeof FUNCTION_NAMES)[number]
 export const FUNCTION_NAMES = [
   'sin', 'cos', 'tan', 'cot', 'sec', 'csc', 'arcsin', 'arccos', 'arctan', 'sinh', 'cosh', 'tanh', 'ln', 'log', 'exp',
   'sqrt', 'abs', 'root', 'logb', 'binom', 'factorial', 'floor', 'ceil',
+  'mod', 'gcd', 'lcm',
 ] as const // prettier-ignore
 
 /** The parts of a node. */
@@ -61,6 +62,10 @@ function rebuild(node: Node, change: (node: Node) => Node): Node {
   if (node.op === 'matrix') return change({ ...node, rows: node.rows.map((row) => row.map(inner)) })
   return change(node)
 }
+
+/** The expression with a number in place of a variable, be it one that is a constant elsewhere (`i`). */
+export const substitute = (node: Node, name: string, value: Node): Node =>
+  rebuild(node, (part) => ((part.op === 'sym' || part.op === 'const') && part.name === name ? value : part))
 
 /** What an expression with ± stands for: the upper signs, then the lower ones; itself where it has none. */
 export function bothSigns(node: Node): Node[] {

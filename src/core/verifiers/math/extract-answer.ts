@@ -1,5 +1,6 @@
-import { cleanMath } from './clean-math.ts'
-import type { MathValue } from './math-value.ts'
+import { asciiDigits, cleanMath } from './clean-math.ts'
+import type { MathExpression, MathValue } from './math-value.ts'
+import { readNumberWords } from './number-words.ts'
 import { numbersIn, type FoundNumber } from './numbers-in.ts'
 import { isNumber, parseValue, readings } from './parse-value.ts'
 import { saysEverything } from './real-set.ts'
@@ -35,7 +36,7 @@ const HEDGE =
  * with one comes down to. Empty when there is none.
  */
 export function extractAnswer(text: string): MathValue[] {
-  const tail = text.slice(-READ_CHARS)
+  const tail = asciiDigits(text.slice(-READ_CHARS))
   const marks = [
     ...[...tail.matchAll(HASHES)].map((mark) => ({ at: mark.index, read: () => stated(tail, mark.index + 4) })),
     ...[...tail.matchAll(BOXED)].map((mark) => ({ at: mark.index, read: () => boxed(tail, mark.index) })),
@@ -50,9 +51,15 @@ export function extractAnswer(text: string): MathValue[] {
   ].sort((a, b) => b.at - a.at)
   for (const mark of marks.slice(0, MARKERS_TRIED)) {
     const values = mark.read()
-    if (values.length > 0) return values
+    if (values.length > 0) return values.map(oneOfEquals)
   }
-  return unmarked(tail.slice(-CLOSING_CHARS))
+  return unmarked(tail.slice(-CLOSING_CHARS)).map(oneOfEquals)
+}
+
+/** `0.5 or 1/2`: one answer, said twice. */
+function oneOfEquals(value: MathValue): MathValue {
+  const isTwice = value.kind === 'list' && value.joined === 'or' && value.open === ''
+  return isTwice && value.items.every((item) => sameValue(item, value.items[0])) ? value.items[0] : value
 }
 
 /** The value of a sentence that begins with the answer. A bare word that more lines follow is a heading, and none. */
@@ -117,14 +124,34 @@ function unmarked(text: string): MathValue[] {
   const sentences = joinDisplay(text)
     .split('\n')
     .flatMap((line) => line.split(SENTENCE_END))
+  const last = sentences.findLast((sentence) => /\p{L}/u.test(sentence))
   for (const whole of sentences.reverse().slice(0, SENTENCES_TRIED)) {
     const sentence = conclusion(DENIES.test(whole) ? (whole.split(/\bbut\b/)[1] ?? '') : whole)
     const other = lastFormula(sentence) ?? closing(sentence)
     if (other) return other
     const values = valuesOf(sentence, 'last')
     if (values.length > 0 && isNumber(values[0])) return values
+    const inWords = whole === last ? numberInWords(sentence) : null
+    if (inWords) return [inWords]
   }
   return []
+}
+
+/** The number that a sentence without digits ends with, or nearly: `She has twenty-four eggs left`. */
+function numberInWords(sentence: string): MathValue | null {
+  const words = sentence.match(/[\p{L}'’-]+/gu) ?? []
+  if (/\d/.test(sentence) || words.length > 60) return null
+  const found: { at: number; value: number; used: number }[] = []
+  for (let at = 0; at < words.length; at++) {
+    const number = readNumberWords(words.slice(at))
+    if (!number) continue
+    found.push({ at, ...number })
+    at += number.used - 1
+  }
+  const [number] = found
+  const isOnly = found.length === 1 && number.at + number.used >= words.length - 3
+  // `one` may stand for a thing.
+  return isOnly && number.value > 1 ? parseValue(words.slice(number.at, number.at + number.used).join(' ')) : null
 }
 
 /** `It is not true that …`. */
@@ -227,7 +254,22 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
   })
   const money = numbers.filter(({ currency }) => currency)
   const chosen = money.at(0) ?? numbers.at(which === 'first' ? 0 : -1)
-  return chosen && !hasAlternative(chosen, numbers, text) ? [chosen.number] : []
+  if (!chosen || hasAlternative(chosen, numbers, text)) return []
+  return [amountAround(chosen, text) ?? chosen.number]
+}
+
+/** `2 hours and 30 minutes`, `5 feet 3 inches`. */
+const AMOUNTS =
+  /(?<![\w.,])\d{1,6}(?:\.\d{1,6})? ?\p{L}{1,12}(?:(?:,? and|,)? \d{1,6}(?:\.\d{1,6})? ?\p{L}{1,12}){1,3}(?!\w)/gu
+
+/** The amount in several units of a kind that a number is a part of. */
+function amountAround({ start }: FoundNumber, text: string): MathExpression | null {
+  for (const { index, 0: amount } of text.matchAll(AMOUNTS)) {
+    if (start < index || start >= index + amount.length) continue
+    const value = parseValue(amount)
+    if (value?.kind === 'expression' && value.unit) return value
+  }
+  return null
 }
 
 const ALTERNATIVE = /^ ?(?:or|to|,?(?: or)? (?:maybe|perhaps|possibly)) ?$/

@@ -21,8 +21,7 @@ export function numbersIn(text: string): FoundNumber[] {
   for (let i = 0; i < text.length; i++) {
     const startsHere = /[-+$€£¥₹.\d\\]/.test(text[i]) && !/[\w.]/.test(text[i - 1] ?? ' ')
     const spelled = startsHere ? spelledAt(text, i) : null
-    const value =
-      spelled === null || spelled.length > MAX_DIGITS ? null : parseValue(spelled.replace(/(\d),(?=\d{1,2}$)/, '$1.'))
+    const value = spelled === null || spelled.length > MAX_DIGITS ? null : parseValue(withPoint(spelled))
     if (spelled === null || value?.kind !== 'expression') {
       // Step over the whole run of word characters, so that no number begins in the middle of one.
       if (spelled !== null) i += spelled.length - 1
@@ -35,8 +34,16 @@ export function numbersIn(text: string): FoundNumber[] {
   return found
 }
 
+/** With a point before the decimals, and none between thousands. */
+function withPoint(spelled: string): string {
+  const whole = /\.\d{3},\d/.test(spelled) ? spelled.replace(/\.(?=\d{3})/g, '') : spelled
+  return whole.replace(/(\d),(?=\d{1,2}(?!\d))/, '$1.')
+}
+
 const LEAD = /[$€£¥₹]? ?[-+]?[$€£¥₹]? ?/y
 const FRACTION = /\\frac ?(?:\{ ?-?[\d.]{1,300} ?\}|\d) ?(?:\{ ?-?[\d.]{1,300} ?\}|\d)/y
+/** `1.234,56`, as much of Europe writes it. */
+const EUROPEAN = /\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d,]|\.\d)/y
 const WHOLE = /\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?![\d ]*[\d/])|\d+|(?=\.\d)/y
 /** `2,74`, but not the pair in `(2,74)`. */
 const COMMA = /,\d{1,2}(?![\d,)\]}])/y
@@ -54,7 +61,7 @@ function spelledAt(text: string, start: number): string | null {
     return length >= 0
   }
   match(LEAD)
-  if (!match(FRACTION)) {
+  if (!match(FRACTION) && !match(EUROPEAN)) {
     if (!match(WHOLE)) return null
     const whole = at
     match(/\.\d+/y)

@@ -1,5 +1,5 @@
 import { ROW_END } from './clean-math.ts'
-import { combine, isLarger, some, type FunctionName, type Node } from './expression.ts'
+import { combine, isLarger, some, substitute, type FunctionName, type Node } from './expression.ts'
 import { rational } from './rational.ts'
 
 /** Limits on one expression: what lies beyond is no answer, and is never worked on. */
@@ -7,6 +7,9 @@ const MAX_CHARS = 2000
 const MAX_DEPTH = 40
 const MAX_NODES = 600
 const MAX_MATRIX = 10
+/** The most terms of a sum or product with bounds, and the most nodes that they make together. */
+const MAX_TERMS = 1000
+const MAX_EXPANDED = 20_000
 
 /**
  * The expression that a cleaned span (see `cleanMath`) spells, in LaTeX or plain writing; null when it is none, and
@@ -127,7 +130,8 @@ class Parser {
     let left = this.unary()
     for (;;) {
       const next = this.peek()
-      if (next === '*') (this.at++, (left = this.join('mul', left, this.unary())))
+      if (this.match(/\\?b?mod(?![A-Za-z])/y) !== null) left = this.call('mod', left, this.unary())
+      else if (next === '*') (this.at++, (left = this.join('mul', left, this.unary())))
       else if (next === '/') (this.at++, (left = this.join('div', left, this.unary())))
       else if (this.startsFactor(next)) left = this.join('mul', left, this.power())
       else return left
@@ -273,6 +277,7 @@ class Parser {
       this.at -= run.length - name.length
       return this.apply(FUNCTIONS[name], name)
     }
+    if (run === 'gcd' || run === 'lcm') return this.divisors(run)
     if (run === 'pi' || run === 'π') return { op: 'const', name: 'pi' }
     if (run.length > 3 ? !/^[A-Z]{4}$/.test(run) : WORDS.has(run.toLowerCase()) && run !== run.toUpperCase())
       return this.fail()
@@ -299,9 +304,11 @@ class Parser {
     if (name === '\\sqrt') return this.radical()
     if (name === '\\binom') return this.call('binom', this.argument(), this.argument())
     if (name === '\\begin') return this.matrix()
+    if (name === '\\sum' || name === '\\prod') return this.series(name === '\\sum' ? 'add' : 'mul')
     if (name === '\\lfloor') return this.rounded('\\rfloor', 'floor')
     if (name === '\\lceil') return this.rounded('\\rceil', 'ceil')
     if (GREEK.test(name)) return this.symbol(name)
+    if (name === '\\gcd' || name === '\\lcm') return this.divisors(name.slice(1) as 'gcd' | 'lcm')
     const fn = FUNCTIONS[name.slice(1)]
     return fn ? this.apply(fn, name.slice(1)) : this.fail()
   }
@@ -334,6 +341,31 @@ class Parser {
     if (!this.text.startsWith(close, this.at)) return this.fail()
     this.at += close.length
     return this.call(fn, inside)
+  }
+
+  /** `\\sum_{k=1}^{10} k^2`, term by term; none without whole numbers for bounds, or with more terms than are worth it. */
+  private series(op: 'add' | 'mul'): Node {
+    const bounds = this.match(/ ?_ ?\{ ?[A-Za-z] ?= ?-?\d{1,6} ?\} ?\^ ?(?:\{ ?-?\d{1,6} ?\}|\d)/y)
+    const [, name, from, to] = /([A-Za-z])\D*?(-?\d+)\D*?(-?\d+)\D*$/.exec(bounds ?? '') ?? []
+    const [first, last] = [Number(from), Number(to)]
+    if (bounds === null || last < first || last - first >= MAX_TERMS || ++this.depth > MAX_DEPTH) return this.fail()
+    const term = this.product()
+    this.depth--
+    if (term.op === 'matrix' || isLarger(term, MAX_EXPANDED / (last - first + 1))) return this.fail()
+    let whole: Node | null = null
+    for (let k = first; k <= last; k++) {
+      const next = substitute(term, name, numberNode(String(k)))
+      whole = whole === null ? next : { op, a: whole, b: next }
+    }
+    return whole!
+  }
+
+  /** `\\gcd(12, 18)`. */
+  private divisors(fn: 'gcd' | 'lcm'): Node {
+    if (!this.take('(')) return this.fail()
+    const args = [this.sum()]
+    while (this.take(',')) args.push(this.sum())
+    return this.take(')') && args.length > 1 ? this.call(fn, ...args) : this.fail()
   }
 
   /** A function's argument: in brackets, or the product that follows (`\sin 2x`). */

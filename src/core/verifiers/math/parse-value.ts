@@ -282,6 +282,8 @@ function parseQuantity(text: string): MathExpression | null {
   if (rate) return quantity(rate[1], text, false, `${unit}/${rate[2]}`)
   const share = /^(.*[\d)}]) ?(?:%|percent(?:age)?|pct)(?: (?:of )?[\p{L} '-]*)?$/iu.exec(body)
   if (share) return quantity(share[1], text, true, null)
+  const thousandths = /^(.*[\d)}]) ?‰$/.exec(body)
+  if (thousandths) return quantity(`(${thousandths[1]})/1000`, text, false, null)
   const angle = /^(.*[\d)}π]) ?°$/.exec(body)
   if (angle && !/sin|cos|tan|cot|sec|csc/.test(body)) return quantity(angle[1], text, false, '°')
   const words = body.split(' ')
