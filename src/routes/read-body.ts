@@ -16,6 +16,14 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
       },
     )
   }
+  const coding = request.headers.get('content-encoding') ?? 'identity'
+  if (coding.toLowerCase() !== 'identity') {
+    throw new GavelError(
+      'unsupported_media_type',
+      `The body came encoded as ${coding.slice(0, 100)}; send it as it is, without Content-Encoding.`,
+      { param: 'Content-Encoding' },
+    )
+  }
   const bytes = await readBytes(request, maxBytes)
   if (bytes.length === 0)
     throw new GavelError('malformed_json', 'The body is empty; send a JSON object.', { param: 'body' })

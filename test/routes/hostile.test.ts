@@ -80,13 +80,15 @@ describe('hostile requests', () => {
   })
 
   test('each kind of broken body has its own answer', async () => {
-    const post = (body: BodyInit, type = 'application/json') =>
-      send('/v1/judgments', { method: 'POST', body, headers: { 'content-type': type } })
+    const post = (body: BodyInit, type = 'application/json', more: Record<string, string> = {}) =>
+      send('/v1/judgments', { method: 'POST', body, headers: { 'content-type': type, ...more } })
     assert.deepEqual(await post('{"a":'), { status: 400, code: 'malformed_json', param: 'body' })
     assert.deepEqual(await post(''), { status: 400, code: 'malformed_json', param: 'body' })
     assert.deepEqual(await post(new Uint8Array([0xff])), { status: 400, code: 'malformed_json', param: 'body' })
     assert.equal((await post(`{"judge":${deep(50)}}`)).code, 'unprocessable')
     assert.equal((await post('{}', 'text/html')).status, 415)
+    const packed = await post(new Uint8Array([0x1f, 0x8b]), 'application/json', { 'content-encoding': 'gzip' })
+    assert.deepEqual(packed, { status: 415, code: 'unsupported_media_type', param: 'Content-Encoding' })
     assert.equal((await post(' '.repeat(17 << 20))).status, 413)
     assert.deepEqual(await post('[]'), { status: 400, code: 'invalid_request', param: 'body' })
   })

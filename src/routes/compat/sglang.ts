@@ -5,6 +5,7 @@ import { areDifferent, expectedLevel, materialText, type DecisionQuestion } from
 import { likeliest } from '../../core/judges/many-options.ts'
 import { fields, looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { aboutServer } from './about-server.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
 import { judgeItems, labelProbability, labelsOf, pairs, probabilityOf, ranked } from './judge-texts.ts'
@@ -233,6 +234,7 @@ export const sglangRoutes = [
       return { ...envelope, data, usage: usageOf(scored) }
     },
   }),
+  ...aboutServer('sglang', SGLANG),
 ]
 
 function toDecision(question: Question): DecisionQuestion {

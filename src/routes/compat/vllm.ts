@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { looseObject, object, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { aboutServer } from './about-server.ts'
 import { chatMessages, conversationItem } from './chat-text.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
 import {
@@ -226,16 +227,7 @@ export const vllmRoutes = [
       return { ...envelope(deps, 'generative-scoring', body.model ?? params.judge), data, usage: usageOf(scored) }
     },
   }),
-  route({
-    ...DIALECT,
-    method: 'GET',
-    path: '/compat/vllm/:judge/health',
-    operationId: 'vllmHealth',
-    scope: null,
-    summary: 'Whether it runs, as vLLM says',
-    response: object({}),
-    handler: async () => ({}),
-  }),
+  ...aboutServer('vllm', DIALECT),
 ]
 
 const envelope = (deps: Parameters<typeof hexId>[0], kind: string, model: string) => ({

@@ -201,6 +201,17 @@ describe('SGLang', () => {
   })
 })
 
+test('vLLM and SGLang tell what their model is called', async () => {
+  for (const server of ['vllm', 'sglang']) {
+    const { object, data } = await app.json(`/compat/${server}/j/v1/models`)
+    const [{ created, ...model }] = data
+    assert.deepEqual([object, data.length, typeof created], ['list', 1, 'number'])
+    assert.deepEqual(model, { id: 'j', object: 'model', owned_by: 'gavel' })
+    await app.json(`/compat/${server}/nobody/v1/models`, {}, 404)
+    assert.deepEqual(await app.json(`/compat/${server}/j/health`, { key: null }), {})
+  }
+})
+
 describe('TEI', () => {
   const post = (path: string, json: object, status = 200) => app.json(`/compat/tei/j/${path}`, { json }, status)
 
