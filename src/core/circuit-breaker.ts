@@ -31,7 +31,10 @@ export class CircuitBreaker {
   /** How long a caller must stay away, in ms; 0 lets it through, and then it must report how that went. */
   enter(): number {
     if (!this.isOpen) return 0
-    const left = this.#opened + this.#openMs - this.#options.clock.now()
+    const now = this.#options.clock.now()
+    // A clock that was put back would keep it open for as long.
+    this.#opened = Math.min(this.#opened, now)
+    const left = this.#opened + this.#openMs - now
     if (left > 0) return left
     // Others wait for what the probe finds.
     if (this.#probing) return this.#openMs

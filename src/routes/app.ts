@@ -154,6 +154,8 @@ function refuseOtherMethods(app: App): void {
 
 function asGavelError(error: Error): GavelError {
   if (error instanceof GavelError) return error
+  // Drizzle wraps what the database says, such as that its disk is full.
+  if (error.cause instanceof GavelError) return error.cause
   if (error instanceof HTTPException && error.status < 500) return new GavelError('invalid_request', error.message)
   return new GavelError(
     'internal',

@@ -19,6 +19,16 @@ export function rateWindowsContract(
     assert.deepEqual(await take('a', 1, 5999), { taken: false, used: 10 })
   })
 
+  test('rates: a clock that is put back by more than clocks differ begins a window anew', async () => {
+    const rates = await open()
+    const take = (units: number, now: number) => rates.take('a', units, 10, 1000, now)
+    const later = 86_400_000
+    assert.deepEqual(await take(10, later), { taken: true, used: 10 })
+    assert.deepEqual(await take(1, later - 60_000), { taken: false, used: 10 })
+    assert.deepEqual(await take(6, later - 61_000), { taken: true, used: 6 })
+    assert.deepEqual(await take(5, later - 61_000), { taken: false, used: 6 })
+  })
+
   test('rates: of many at the same time, exactly as many as fit are let through', async () => {
     const rates = await open()
     const takes = await Promise.all(Array.from({ length: 30 }, () => rates.take('k', 1, 10, 1000, 1)))

@@ -56,3 +56,13 @@ test('calls that were let through before it opened do not prolong it, and a prob
   b.undecided()
   assert.equal(b.enter(), 0)
 })
+
+test('a clock that is put back keeps it open no longer than it would be', () => {
+  const { breaker: b, clock } = breaker()
+  clock.time = 1e7
+  failTimes(b, 3)
+  clock.time = 0
+  assert.equal(b.enter(), 100)
+  clock.time = 100
+  assert.equal(b.enter(), 0)
+})

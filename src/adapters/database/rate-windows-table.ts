@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { RateWindows } from '../../core/usage/rate-windows.ts'
+import { clockTolerance, type RateWindows } from '../../core/usage/rate-windows.ts'
 import { rateWindows } from './tables.ts'
 
 /** For many processes: each count is one statement, so that no window holds more than its limit. */
@@ -9,17 +9,18 @@ export function rateWindowsTable(db: DrizzleD1Database): RateWindows {
   return {
     async take(key, units, limit, windowMs, now) {
       const start = now - (now % windowMs)
-      // A clock that is behind another's counts into the later window.
+      // A clock that is behind another's counts into the later window, unless it was put back.
+      const counts = sql`${t.start} BETWEEN excluded.start AND excluded.start + ${clockTolerance(windowMs)}`
       const [row] = await db
         .insert(t)
         .values({ key, start, used: units })
         .onConflictDoUpdate({
           target: t.key,
           set: {
-            used: sql`CASE WHEN ${t.start} >= excluded.start THEN ${t.used} ELSE 0 END + excluded.used`,
-            start: sql`max(${t.start}, excluded.start)`,
+            used: sql`CASE WHEN ${counts} THEN ${t.used} ELSE 0 END + excluded.used`,
+            start: sql`CASE WHEN ${counts} THEN ${t.start} ELSE excluded.start END`,
           },
-          setWhere: sql`CASE WHEN ${t.start} >= excluded.start THEN ${t.used} ELSE 0 END + excluded.used <= ${limit}`,
+          setWhere: sql`CASE WHEN ${counts} THEN ${t.used} ELSE 0 END + excluded.used <= ${limit}`,
         })
         .returning({ used: t.used })
       if (row) return { taken: true, used: row.used }

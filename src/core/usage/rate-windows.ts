@@ -16,6 +16,12 @@ export interface RateWindows {
   ): Promise<{ taken: boolean; used: number }>
 }
 
+/**
+ * How far before the newest window a clock may be, in ms, and still count into it: clocks of several processes differ.
+ * One that is further behind was put back, and begins a window anew, where it would otherwise wait to catch up.
+ */
+export const clockTolerance = (windowMs: number) => Math.max(windowMs, 60_000)
+
 /** Most windows remembered; more than that many keys with limits in use at once begin anew. */
 const MAX_WINDOWS = 100_000
 
@@ -26,7 +32,7 @@ export function memoryRateWindows(): RateWindows {
     async take(key, units, limit, windowMs, now) {
       const start = now - (now % windowMs)
       let window = windows.get(key)
-      if (!window || window.start < start) {
+      if (!window || window.start < start || window.start > start + clockTolerance(windowMs)) {
         if (windows.size >= MAX_WINDOWS) windows.clear()
         window = { start, used: 0 }
         windows.set(key, window)

@@ -186,7 +186,7 @@ class Schema {
     maximum: number((limit, value) => value <= limit, 'at most'),
     exclusiveMinimum: number((limit, value) => value > limit, 'above'),
     exclusiveMaximum: number((limit, value) => value < limit, 'below'),
-    multipleOf: number((unit, value) => Number.isInteger(value / unit), 'a multiple of'),
+    multipleOf: number(isMultiple, 'a multiple of'),
 
     minLength: size((value) => (typeof value === 'string' ? [...value].length : null), 'at least', 'characters'),
     maxLength: size((value) => (typeof value === 'string' ? [...value].length : null), 'at most', 'characters'),
@@ -344,4 +344,15 @@ function canonical(value: JsonValue, depth: number): string {
     .sort()
     .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1)}`)
   return `{${entries.join()}}`
+}
+
+/** By the decimal digits of both, since 0.07 / 0.01 is no whole number in doubles. */
+function isMultiple(unit: number, value: number): boolean {
+  const [a, b] = [value, unit].map((x) => {
+    const [, whole, behind = '', exponent] = /^(-?\d)(?:\.(\d+))?e([+-]\d+)$/.exec(x.toExponential())!
+    return { digits: BigInt(whole + behind), exponent: Number(exponent) - behind.length }
+  }) as [{ digits: bigint; exponent: number }, { digits: bigint; exponent: number }]
+  const least = Math.min(a.exponent, b.exponent)
+  const scaled = ({ digits, exponent }: typeof a) => digits * 10n ** BigInt(exponent - least)
+  return scaled(a) % scaled(b) === 0n
 }
