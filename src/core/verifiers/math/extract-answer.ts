@@ -158,7 +158,7 @@ function numberInWords(sentence: string): MathValue | null {
 const DENIES = /(?:\bnot|n['’]t) (?:true|the case|correct|right|clear|certain|sure) (?:that|if|whether)\b/i
 
 const CONNECTIVES =
-  /(?:^\s*|[,;]? )(?:so|thus|hence|therefore|then|finally|clearly|overall|giving|which (?:means|gives|is)),? (?=\S)/gi
+  /(?:^\s*|[,;]? )(?:so|thus|hence|therefore|then|finally|clearly|overall|giving|making|leaving|totall?ing|for a total of|which (?:means|gives|is|makes|leaves)),? (?=\S)/gi
 
 /** What a sentence comes to, where it says so and has a number there: `3x = 15, so x = 5`, `Thus, n = 14`. */
 function conclusion(sentence: string): string {

@@ -78,6 +78,8 @@ function parseBased(text: string): MathValue | null {
 
 /** `3:30 PM`, `5 p.m.`; without its half of the day, `3:30` is left to be a ratio. */
 function parseClock(text: string): MathValue | null {
+  if (/^(?:12 )?(?:noon|midnight)$/i.test(text))
+    return { kind: 'clock', hour: 12, minute: 0, half: /noon/i.test(text) ? 'p' : 'a' }
   const found = /^(\d{1,2})(?::(\d{2}))? ?([ap])\.? ?m\.?$/i.exec(text)
   if (!found) return null
   const [hour, minute] = [Number(found[1]), Number(found[2] ?? 0)]

@@ -242,11 +242,16 @@ function standing(value: MathValue): { difference: Node; sign: string } | null {
 function sameRelation(answer: MathValue, gold: MathValue): boolean {
   if (answer.kind === 'relation' && gold.kind === 'relation' && answer.text === gold.text) return true
   if (answer.kind !== 'relation' && gold.kind !== 'relation') return false
+  if (answer.kind === 'relation' && gold.kind === 'expression') return comesTo(answer, gold.node)
   const [a, g] = [standing(answer), standing(gold)]
   if (!a || !g || a.sign !== g.sign || variables(a.difference).join() !== variables(g.difference).join()) return false
   const factor = proportion(a.difference, g.difference)
   return factor !== null && (factor > 0 || a.sign === '=' || a.sign === '≠')
 }
+
+/** Whether a chain of equalities (`x² − 1 = (x − 1)(x + 1)`) holds everywhere, and so says no more than its last side. */
+const comesTo = ({ sides, signs }: MathRelation, gold: Node): boolean =>
+  signs.every((sign) => sign === '=') && sides.every((side) => sameExpression(side, gold))
 
 /** Sets of real numbers: at least one side must be more than a pair or a list of numbers. */
 function sameRegion(answer: MathValue, gold: MathValue): boolean {
