@@ -24,7 +24,7 @@ test('what the database says in our words is answered in them, such as that its 
   const api = await testApp({ database })
   const [[pages]] = (await sqlite.prepare('PRAGMA page_count').raw()) as [[number]]
   sqlite.exec(`PRAGMA max_page_count = ${pages + 2}`)
-  const model = { source: { type: 'local', path: `/${'x'.repeat(200)}` } }
+  const model = { name: 'm', source: { type: 'local', path: `/${'x'.repeat(200)}` } }
   let response = await api.request('/v1/models', { json: model })
   for (let i = 0; i < 200 && response.status === 200; i++) response = await api.request('/v1/models', { json: model })
   assert.equal(response.status, 507)
