@@ -1,3 +1,4 @@
+import { GavelError, type ErrorCode } from '../errors.ts'
 import type { JudgeClient } from '../ports.ts'
 import { labelMasses } from './probability.ts'
 import { cacheKey, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score.ts'
@@ -19,7 +20,7 @@ export type LabelScores = (
       labelMass: number
     }
   | { outcome: 'abstained'; labelMass: number; reason: string }
-  | { outcome: 'failed'; reason: string }
+  | { outcome: 'failed'; reason: string; code?: ErrorCode }
 ) & { cached: boolean; usage: { promptTokens: number; completionTokens: number } }
 
 const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
@@ -92,7 +93,10 @@ async function ask(
   })
   return questions.map(({ labels }, i) => {
     const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
-    if (answer instanceof Error) return { outcome: 'failed', reason: answer.message, cached: false, usage: NO_USAGE }
+    if (answer instanceof Error) {
+      const code = answer instanceof GavelError ? { code: answer.code } : {}
+      return { outcome: 'failed', reason: answer.message, ...code, cached: false, usage: NO_USAGE }
+    }
     const read = labelMasses(answer.logprobs, labels, judge.min_label_mass)
     if (read.outcome !== 'scored') return { ...read, cached: false, usage: answer.usage }
     const masses = read.logMasses.map((logMass) => Math.exp(logMass - Math.max(...read.logMasses)))

@@ -43,6 +43,7 @@ function explain(issue: v.BaseIssue<unknown>): string {
   if (issue.received === 'undefined' && issue.path) return 'is missing; give it'
   const expected = (issue.expected ?? issue.type).replace(/^\((.*)\)$/s, '$1').replaceAll(' | ', ' or ')
   const received = issue.received.length > 80 ? `${issue.received.slice(0, 80)}…` : issue.received
+  if (expected === 'never') return 'is one too many; leave it out'
   const measure = /length|bytes|size/.test(issue.type) ? 'have a length of' : 'be'
   return `must ${measure} ${expected}, but was ${received}; correct it`
 }

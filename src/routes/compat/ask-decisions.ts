@@ -1,4 +1,4 @@
-import { GavelError } from '../../core/errors.ts'
+import { ERRORS, GavelError } from '../../core/errors.ts'
 import { decide, promptsOfDecisions, type DecisionQuestion } from '../../core/judges/decide.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
 import { openJudge } from '../ask-judge.ts'
@@ -18,7 +18,8 @@ export interface Decisions {
  * Asks a judge questions about material.
  * @param judge by id or name; `param` is the field that named it
  * @param questions each with the field that it came in
- * @throws GavelError `judge_unreachable` when the judge failed on any: the dialects have no place for that beside answers
+ * @throws GavelError `judge_unreachable` when the judge failed on any: the dialects have no place for that beside answers.
+ *   What would fail again, such as `prompt_too_long`, is thrown as what it is.
  */
 export async function askDecisions(
   { deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>,
@@ -36,9 +37,11 @@ export async function askDecisions(
   const scores = await decide(material, questions, open.judge, ask).finally(open.release)
   const failed = scores.findIndex(({ outcome }) => outcome === 'failed')
   if (failed >= 0) {
-    const { reason } = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>
-    const message = `The judge could not be had for \`${questions[failed].param}\`: ${reason.slice(0, 500)}. Send the request again: what it answered is kept.`
-    throw new GavelError('judge_unreachable', message, { param: questions[failed].param })
+    const { reason, code } = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>
+    const { param } = questions[failed]
+    if (code && !ERRORS[code].retryable) throw new GavelError(code, `\`${param}\`: ${reason.slice(0, 500)}.`, { param })
+    const message = `The judge could not be had for \`${param}\`: ${reason.slice(0, 500)}. Send the request again: what it answered is kept.`
+    throw new GavelError('judge_unreachable', message, { param })
   }
   const sum = (of: 'promptTokens' | 'completionTokens') => scores.reduce((total, { usage }) => total + usage[of], 0)
   return {

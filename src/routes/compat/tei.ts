@@ -28,7 +28,7 @@ const pair = v.pipe(v.strictTuple([text('The question.'), text('The answer.')]),
 const one = v.strictTuple([text('A chat with the markers of its template.')])
 const sequence = v.union([text('A chat with the markers of its template.'), pair])
 const predictRequest = object({
-  inputs: v.union([sequence, one, v.array(v.union([one, pair]))]),
+  inputs: v.union([sequence, one, v.array(v.union([pair, one]))]),
   raw_scores: v.optional(v.boolean(), false),
 })
 type Inputs = v.InferOutput<typeof predictRequest>['inputs']

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type * as v from 'valibot'
+import * as v from 'valibot'
 import { createJudge } from '../../../src/core/schemas/judge.ts'
 import { jobSpec } from '../../../src/core/schemas/job.ts'
 import { runGraderRequest } from '../../../src/core/schemas/grader.ts'
@@ -11,6 +11,7 @@ import { createRecipe, rewardRecipe, rewardsRequest } from '../../../src/core/sc
 const local = { type: 'local', model: 'm' }
 const sft = (config: object) => ({ type: 'sft', model: 'm', dataset: 'd', config })
 const multi = (graders: unknown) => ({ type: 'multi', name: 'm', graders, calculate_output: '1' })
+const pair = v.strictTuple([v.string(), v.string()])
 const config = { steps: 1, learning_rate: 0.1, batch_size: 1, max_tokens: 9 }
 
 describe('parse', () => {
@@ -43,6 +44,12 @@ describe('parse', () => {
         /is missing; give it/,
       ],
       [runGraderRequest, { grader: multi({}) }, 'model_sample', /is missing; give it/],
+      [
+        v.array(v.union([pair, v.strictTuple([v.string()])])),
+        [['a', 'b', 'c']],
+        '[0][2]',
+        /is one too many; leave it out/,
+      ],
       [jobSpec, { type: 'dpo' }, 'type', /"sft" or "grpo" or "ppo" or "eval"/],
       [jobSpec, sft({ ...config, steps: 0 }), 'config.steps', /must be >=1, but was 0/],
       [jobSpec, sft({ ...config, beta1: 1 }), 'config.beta1', /<=0.999999/],

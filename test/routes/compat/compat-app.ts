@@ -1,4 +1,5 @@
 /** An API with a judge to try dialects on: no mock of ours but the model behind the judge. */
+import { GavelError } from '../../../src/core/errors.ts'
 import type { JudgeClient } from '../../../src/core/ports.ts'
 import { testApp, type TestApp } from '../../helpers/test-app.ts'
 
@@ -8,7 +9,7 @@ export interface CompatApp extends TestApp {
 }
 
 /**
- * A model that says Yes to answers with a 5 in them, answers something else to "nothing", errs on "boom"; of other
+ * A model that says Yes to answers with a 5 in them, answers something else to "nothing", errs on "boom", has no room for "endless"; of other
  * labels it picks the one whose index stands in `pick=N`, with 7 of 9 parts of its label mass, 0.9.
  */
 export async function compatApp(): Promise<CompatApp> {
@@ -18,6 +19,7 @@ export async function compatApp(): Promise<CompatApp> {
       calls.push(requests.map(({ messages }) => messages.map(({ content }) => content).join('\n')))
       return requests.map(({ messages, labels }) => {
         const text = messages.at(-1)!.content
+        if (text.includes('endless')) return new GavelError('prompt_too_long', 'that is too long; shorten it')
         if (text.includes('boom')) return new Error('the provider answered 500')
         const wanted = Number(/pick=(\d)/.exec(text)?.[1] ?? (text.includes('5') ? 0 : 1))
         const picked = Math.min(wanted, labels.length - 1)

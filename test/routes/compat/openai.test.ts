@@ -111,6 +111,7 @@ describe('decisions', () => {
     ) => client.decisions.create({ model: 'j', input, questions })
     assert.deepEqual((await ask('nothing')).answers, [{ type: 'refusal', name: null }])
     await assert.rejects(ask('boom'), { status: 502, code: 'judge_unreachable' })
+    await assert.rejects(ask('endless'), { status: 422, code: 'prompt_too_long', param: 'questions[0]' })
     const choices = Array.from({ length: 256 }, (_, i) => ({ value: String(i) }))
     await assert.rejects(ask('x', [{ type: 'choice', instructions: 'q', choices }]), {
       status: 400,
