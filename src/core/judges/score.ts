@@ -1,4 +1,4 @@
-import { GavelError } from '../errors.ts'
+import { GavelError, type ErrorCode } from '../errors.ts'
 import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { calibrate } from '../stats/calibration-map.ts'
@@ -33,6 +33,8 @@ export type ScoredItem = Judgment & {
   usage: { promptTokens: number; completionTokens: number }
   /** How long the provider took, in ms; null where it was not asked, or gave no answer. */
   latencyMs?: number | null
+  /** Of what failed: why, where that is known. */
+  code?: ErrorCode
   /** Of an ensemble: what each of its judges said. */
   members?: { judge: string; outcome: Judgment['outcome']; probability: number | null }[]
 }
@@ -75,7 +77,7 @@ export async function scoreItems(
   )
   let next = 0
   return plans.map((plan) => {
-    if (plan instanceof GavelError) return { outcome: 'failed', reason: plan.message, cached: false, usage: NO_USAGE }
+    if (plan instanceof GavelError) return failed(plan)
     const own = plan.map(({ inverted }) => ({ answer: answers[next++]!, inverted }))
     return calibrated(own.length === 1 ? own[0].answer : averaged(own), judge)
   })
@@ -134,6 +136,14 @@ async function askPrompts(
   })
 }
 
+const failed = (error: Error): ScoredItem => ({
+  outcome: 'failed',
+  reason: error.message,
+  ...(error instanceof GavelError && { code: error.code }),
+  cached: false,
+  usage: NO_USAGE,
+})
+
 async function askJudge(
   prompts: ChatMessage[][],
   judge: ScoringJudge,
@@ -151,7 +161,7 @@ async function askJudge(
     })
   return prompts.map((_, i) => {
     const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
-    if (answer instanceof Error) return { outcome: 'failed', reason: answer.message, cached: false, usage: NO_USAGE }
+    if (answer instanceof Error) return failed(answer)
     const judgment = probabilityOfYes(answer.logprobs, judge.labels, judge.min_label_mass)
     return { ...judgment, cached: false, usage: answer.usage, latencyMs: answer.latencyMs ?? null }
   })

@@ -1,6 +1,6 @@
 /** Text Embeddings Inference: a server of one classifier, which is a judge. */
 import * as v from 'valibot'
-import { GavelError } from '../../core/errors.ts'
+import { ERRORS, GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { object, record, text } from '../../core/schemas/fields.ts'
@@ -133,7 +133,8 @@ export const teiRoutes = [
 
 /**
  * Scores items by the judge that the URL names.
- * @throws GavelError `too_large` for more than a batch, `judge_unreachable` where the judge failed on all items
+ * @throws GavelError `too_large` for more than a batch, `judge_unreachable` where the judge failed on all items; what would
+ *   fail again, such as `prompt_too_long`, as what it is
  */
 async function score(
   context: Asker & Pick<RouteContext, 'params'>,
@@ -147,6 +148,9 @@ async function score(
   const scored = await judgeItems(context, context.params.judge, items)
   const [first] = scored
   if (first?.outcome !== 'failed' || scored.some(({ outcome }) => outcome !== 'failed')) return scored
+  if (first.code && !ERRORS[first.code].retryable) {
+    throw new GavelError(first.code, `\`${param}\`: ${first.reason.slice(0, 500)}.`, { param })
+  }
   throw new GavelError('judge_unreachable', `The judge failed on all of \`${param}\`: ${first.reason.slice(0, 500)}`)
 }
 

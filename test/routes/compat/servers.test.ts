@@ -245,5 +245,8 @@ describe('TEI', () => {
       assert.equal(failed.error_type, 'Backend')
       assert.match(failed.error, /the provider answered 500/)
     }
+    const long = await post('predict', { inputs: [query, 'endless'] }, 422)
+    assert.equal(long.error_type, 'Validation')
+    assert.match(long.error, /that is too long; shorten it/)
   })
 })
