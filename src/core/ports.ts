@@ -79,7 +79,8 @@ export interface FirstTokenLogprobs {
 
 /**
  * A way to reach a judge model. Answers come in the order of the requests; one entry is either the
- * distribution or the error that kept it from being had. The call as a whole never rejects for one item.
+ * distribution or the error that kept it from being had. The call as a whole never rejects for one item. One that is
+ * aborted rejects with the reason of its signal, or, where it has answers by then, gives these, and that reason for the rest.
  */
 export interface JudgeClient {
   firstTokenLogprobs(requests: JudgeRequest[], signal?: AbortSignal): Promise<(FirstTokenLogprobs | Error)[]>

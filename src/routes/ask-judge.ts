@@ -27,9 +27,10 @@ export interface OpenJudge {
   /**
    * Call it with what came of asking: it enters that into the ledger, and throws where the judge can never be asked. That
    * is not one item's bad luck, so it is an error and no outcome. Nor is a budget that ran out in the middle of a job,
-   * which must not go on with the rewards it got.
+   * which must not go on with the rewards it got. Of a request that was given up in the middle, what was answered counts
+   * all the same; then it throws the reason of the signal.
    */
-  settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[]): void
+  settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[], signal?: AbortSignal): void
   /** Call it when done, however that went. */
   release(): void
 }
@@ -76,10 +77,12 @@ async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, 
   return {
     judge,
     client: budgeted(client, judge, spend, (error) => (spent = error)),
-    settle(scored) {
+    settle(all, signal) {
       if (refusal) throw refusal
+      const scored = signal?.aborted ? all.filter(({ outcome }) => outcome !== 'failed') : all
       deps.ledger.add(asking, judge.id, { ...countScored(scored), cost: costOf(sumUsage(scored), judge.price) ?? 0 })
       if (asking.job !== undefined && spent) throw spent
+      signal?.throwIfAborted()
     },
     release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
   }
@@ -135,7 +138,7 @@ export async function askJudge(
   const { judge, client, settle, release } = await openRow(deps, asking, row, items.length)
   try {
     const scored = await scoreItems(items, judge, client, deps.judgments, signal)
-    settle(scored)
+    settle(scored, signal)
     return { judge, scored: scored.map((item) => ({ ...item, cost: costOf(item.usage, judge.price) })) }
   } finally {
     release()

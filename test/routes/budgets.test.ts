@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import OpenAI from 'openai'
+import { judgeClients } from '../../src/adapters/judge-clients.ts'
+import { startProviderServer } from '../adapters/judges/provider-server.ts'
 import { testApp, type TestApp } from '../helpers/test-app.ts'
+import { createApp } from '../../src/routes/app.ts'
 import { countingJudge } from '../contracts/api.ts'
 
 const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
@@ -152,4 +155,33 @@ test('of many clients of one sample each, a budget serves as many as it has item
   assert.equal(statuses.filter((status) => status === 200).length, 10, statuses.join(' '))
   assert.equal(statuses.filter((status) => status === 429).length, 14)
   app.close()
+})
+
+test('who hangs up in the middle of a batch has paid for what was answered, and finds it in the cache', async (t) => {
+  const server = await startProviderServer()
+  t.after(() => server.close())
+  for (const budget of [undefined, { tokens: 1_000_000 }]) {
+    const app = await testApp({ allowPrivateUrls: true, judgeClient: judgeClients({ fetch }) })
+    const provider = { type: 'openai', base_url: `${server.url}/v1`, model: 'm' }
+    const template = { user: '{answer} {question}' }
+    const judge = { name: 'j', provider, template, concurrency: 1, ...(budget && { budget }) }
+    const { id } = await app.json('/v1/judges', { json: judge })
+    const hangUp = new AbortController()
+    const answers = ['p=0.9 a', 'p=0.1 b', `never-answers ${budget ? 1 : 0}`, 'p=0.2 c']
+    const request = new Request('http://gavel.test/v1/judgments', {
+      method: 'POST',
+      headers: { authorization: 'Bearer admin-key', 'content-type': 'application/json' },
+      body: JSON.stringify({ judge: 'j', items: answers.map((answer) => ({ question: 'q', answer })) }),
+      signal: hangUp.signal,
+    })
+    const answer = createApp(app.deps).fetch(request)
+    while (!server.received.some(({ text }) => text.startsWith(answers[2]!))) await new Promise(setImmediate)
+    hangUp.abort()
+    await answer
+    assert.equal((await app.json(`/v1/judges/${id}/cache`)).entries, 2)
+    const [used] = (await app.json('/v1/usage')).data
+    assert.deepEqual([used.judge, used.items, used.failed, used.prompt_tokens], [id, 2, 0, 22])
+    if (budget) assert.equal((await app.json(`/v1/judges/${id}`)).spent.tokens, 24)
+    app.close()
+  }
 })

@@ -142,8 +142,21 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   }
 
   return {
-    firstTokenLogprobs: (requests, signal) =>
-      mapLimited(requests, concurrency, (request) => limiter.run(() => askWithRetries(request, signal), signal)),
+    async firstTokenLogprobs(requests, signal) {
+      let answered = 0
+      const answers = await mapLimited(requests, concurrency, async (request) => {
+        try {
+          const answer = await limiter.run(() => askWithRetries(request, signal), signal)
+          answered++
+          return answer
+        } catch (error) {
+          if (!signal?.aborted) throw error
+          return error instanceof Error ? error : new Error(String(error))
+        }
+      })
+      if (answered === 0) signal?.throwIfAborted()
+      return answers
+    },
   }
 }
 

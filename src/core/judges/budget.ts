@@ -50,7 +50,11 @@ export function budgeted(
           return [...answers, ...requests.slice(answers.length).map(() => refusal)]
         }
         const round = requests.slice(answers.length, answers.length + judge.concurrency)
-        const had = await client.firstTokenLogprobs(round, signal)
+        const had = await client.firstTokenLogprobs(round, signal).catch((error: unknown) => {
+          // What was answered before an abort is paid for, and given.
+          if (!signal?.aborted || answers.length === 0) throw error
+          return round.map(() => (error instanceof Error ? error : new Error(String(error))))
+        })
         answers.push(...had)
         const used = had.flatMap((answer) => (answer instanceof Error ? [] : [answer.usage]))
         spent = await spend(spentOn(sumUsage(used.map((usage) => ({ usage }))), judge.price))

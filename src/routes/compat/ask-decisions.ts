@@ -31,7 +31,7 @@ export async function askDecisions(
   const open = await openJudge(deps, caller, judge, param, (row) => promptsOfDecisions(questions, row))
   const ask = async (asked: LabelQuestion[]) => {
     const scores = await scoreLabels(asked, open.judge, open.client, deps.judgments, request.signal)
-    open.settle(scores)
+    open.settle(scores, request.signal)
     return scores
   }
   const scores = await decide(material, questions, open.judge, ask).finally(open.release)

@@ -75,7 +75,7 @@ function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' |
     const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, prompts)
     const ask = async (asked: LabelQuestion[]) => {
       const scores = await scoreLabels(asked, judge, client, deps.judgments, request.signal)
-      settle(scores)
+      settle(scores, request.signal)
       return scores
     }
     try {
