@@ -92,6 +92,9 @@ function render(judge: ScoringJudge, item: JudgeItem): Rendering[] | GavelError 
   }
 }
 
+/** Of a large batch so many prompts are asked, and kept, before the next: what a process that is killed has paid for anew. */
+const ASKED_AT_ONCE = 256
+
 /** P(Yes) of prompts, in order: from the cache where known, else from the judge. */
 async function askPrompts(
   prompts: readonly ChatMessage[][],
@@ -109,16 +112,17 @@ async function askPrompts(
   for (const [key, hit] of known) results.set(key, { outcome: 'scored', ...hit, cached: true, usage: NO_USAGE })
 
   const missing = [...promptByKey].filter(([key]) => !known.has(key))
-  if (missing.length > 0) {
+  for (let from = 0; from < missing.length; from += ASKED_AT_ONCE) {
+    const part = missing.slice(from, from + ASKED_AT_ONCE)
     const asked = await askJudge(
-      missing.map(([, messages]) => messages),
+      part.map(([, messages]) => messages),
       judge,
       client,
       signal,
     )
     const fresh = new Map<string, CachedJudgment>()
     asked.forEach((result, i) => {
-      const key = missing[i][0]
+      const key = part[i][0]
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })

@@ -205,3 +205,23 @@ test('where another was first to ask the same, everyone gets what that one was t
   assert.deepEqual([item.probability, item.labelMass, item.cached], [0.7, 0.95, false])
   assert.ok(Math.abs(other.probability - 0.8) < 1e-12)
 })
+
+test('a large batch is kept as it goes: what ends in the middle has not been paid for in vain', async () => {
+  const { client, asked } = scriptedClient()
+  const { cache, entries } = memoryCache()
+  const stop = new AbortController()
+  const stopping: JudgeClient = {
+    async firstTokenLogprobs(requests, signal) {
+      signal!.throwIfAborted()
+      if (asked.length === 1) stop.abort(new Error('killed'))
+      return client.firstTokenLogprobs(requests, signal)
+    },
+  }
+  const items = Array.from({ length: 1000 }, (_, i) => item(`answer ${i}`))
+  await assert.rejects(scoreItems(items, judge, stopping, cache, stop.signal), /killed/)
+  assert.ok(entries.size > 0 && entries.size < 1000, `${entries.size}`)
+  const before = entries.size
+  const scored = await scoreItems(items, judge, client, cache)
+  assert.equal(scored.filter(({ cached }) => cached).length, before)
+  assert.ok(scored.every(({ outcome }) => outcome === 'scored'))
+})
