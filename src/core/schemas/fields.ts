@@ -65,6 +65,13 @@ export const boolean = (description: string) => v.pipe(v.boolean(), v.descriptio
 export const text = (description: string) =>
   v.pipe(v.string(), v.maxLength(MAX_TEXT_LENGTH), v.description(description))
 
+/**
+ * What a model wrote, as a trainer sends it: where that is refused for its length the trainer stops, so it may be as long
+ * as models of long contexts write.
+ */
+export const rollout = (description: string) =>
+  v.pipe(v.string(), v.maxLength(10 * MAX_TEXT_LENGTH), v.description(description))
+
 /** A short, non-empty text without control characters: a label, a host's own name for a model, a path. */
 export const shortText = (description: string, max = 512) =>
   v.pipe(

@@ -2,13 +2,13 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitAtPrompt, splitTranscript } from '../../core/judges/split-transcript.ts'
-import { object, text } from '../../core/schemas/fields.ts'
+import { object, rollout, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({
   query: v.pipe(
-    v.array(text('Prompt and response as decoded, control tokens and all.')),
+    v.array(rollout('Prompt and response as decoded, control tokens and all.')),
     v.maxLength(4096),
     v.description('May be empty: with several URLs, all but one get nothing to do.'),
   ),

@@ -1,14 +1,14 @@
 /** slime: `--rm-type remote_rm --rm-url`. */
 import * as v from 'valibot'
 import { plainTranscript } from '../../core/judges/split-transcript.ts'
-import { fields, object, record, shortText, text } from '../../core/schemas/fields.ts'
-import { route } from '../route.ts'
+import { fields, object, record, rollout, shortText, text } from '../../core/schemas/fields.ts'
+import { MAX_BATCH_BYTES, route } from '../route.ts'
 import { chatMessages, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralQuery, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({
   prompt: v.union([text('What the model was asked.'), chatMessages]),
-  response: text('What the model wrote.'),
+  response: rollout('What the model wrote.'),
   label: v.optional(v.unknown()),
 })
 
@@ -33,6 +33,7 @@ export const slimeRoutes = [
     }),
     body: request,
     items: () => 1,
+    maxBytes: MAX_BATCH_BYTES,
     example: { prompt: 'What is 2 + 3?', response: 'It is 5.', label: '5' },
     response: answer,
     async handler(context) {

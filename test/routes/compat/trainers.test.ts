@@ -110,6 +110,17 @@ test('a gold answer that nothing is compared with may be any JSON; a judge is sh
   assert.equal(noId.error.param, '[0].id')
 })
 
+test('a rollout of half a million characters is rewarded like any other', async () => {
+  const response = `${'Wait, let me see. '.repeat(30_000)}It is 5.`
+  const prompts = [chatml(question)]
+  const query = [prompts[0] + response]
+  const { rewards } = await app.json('/compat/openrlhf/both', { json: { query, prompts, labels: ['5'] } })
+  assert.ok(close(rewards[0], (1 + YES) / 2))
+  const slime = await app.json('/compat/slime/both', { json: { prompt: question, response, label: '5' } })
+  assert.ok(close(slime, (1 + YES) / 2))
+  assert.ok(close((await app.json('/compat/llama-factory/j', { json: { messages: query } })).scores[0], YES))
+})
+
 test('slime: a prompt that has been through a chat template, and a response as decoded', async () => {
   const json = { prompt: chatml('What is 1 + 4?'), response: 'It is 5.<|im_end|>', label: null }
   await app.json('/compat/slime/j', { json })
