@@ -84,6 +84,14 @@ function forReranker<B extends Omit<CreateJudge, 'name' | 'provider'>>(given: B)
   throw new GavelError('unprocessable', message, { param: 'template' })
 }
 
+/** As {@link checkPublicUrl}, of a URL that paths are put after. */
+function checkBaseUrl(text: string, param: string, { allowPrivateUrls }: Deps): void {
+  const { search, hash } = checkPublicUrl(text, param, allowPrivateUrls)
+  if (search === '' && hash === '') return
+  const message = `\`${param}\` must not carry a query or fragment: paths such as /chat/completions are put after it. Leave it out.`
+  throw new GavelError('unprocessable', message, { param })
+}
+
 type Provider = CreateJudge['provider']
 type Prepare<P> = (
   provider: P,
@@ -93,24 +101,24 @@ type Prepare<P> = (
 
 const PREPARE: { [T in Provider['type']]: Prepare<Extract<Provider, { type: T }>> } = {
   async openai({ api_key: secret = null, ...provider }, deps) {
-    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    checkBaseUrl(provider.base_url, 'provider.base_url', deps)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async huggingface({ api_key: secret = null, ...provider }, deps) {
     const { endpoint_url } = provider
-    if (endpoint_url) checkPublicUrl(endpoint_url, 'provider.endpoint_url', deps.allowPrivateUrls)
+    if (endpoint_url) checkBaseUrl(endpoint_url, 'provider.endpoint_url', deps)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async decisions({ api_key: secret = null, ...provider }, deps) {
-    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    checkBaseUrl(provider.base_url, 'provider.base_url', deps)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async systemone({ api_key: secret = null, ...provider }, deps) {
-    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    checkBaseUrl(provider.base_url, 'provider.base_url', deps)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async rerank({ api_key: secret = null, ...provider }, deps) {
-    checkPublicUrl(provider.base_url, 'provider.base_url', deps.allowPrivateUrls)
+    checkBaseUrl(provider.base_url, 'provider.base_url', deps)
     return { provider: { ...provider, has_api_key: secret !== null }, secret }
   },
   async workers_ai(provider) {

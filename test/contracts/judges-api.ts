@@ -162,6 +162,8 @@ export function judgesContract(
     for (const type of ['decisions', 'systemone']) {
       const there = { type, base_url: 'http://10.0.0.1/v1', model: 'm' }
       assert.equal((await create(api, { provider: there }, 422)).error.param, 'provider.base_url')
+      const query = { type, base_url: 'https://x.example/v1?version=1', model: 'm' }
+      assert.match((await create(api, { provider: query }, 422)).error.message, /must not carry a query or fragment/)
       const shown = await create(api, { provider: { ...there, base_url: 'https://x.example/v1', api_key: 'sk-1' } })
       assert.deepEqual([shown.provider.has_api_key, shown.provider.api_key], [true, undefined])
     }

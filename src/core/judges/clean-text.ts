@@ -8,7 +8,7 @@ const ANGLED = [
   'end_of_utterance', 'bos_token', 'eos_token', 'beginning_of_sentence', 'end_of_sentence', 'fim_prefix', 'fim_middle',
   'fim_suffix', 'tool_call', 'tool_response', 'tool_calls', 'start_of_role', 'end_of_role', 'extra_id_\\d{1,4}',
   'unused\\d{1,4}', 'reserved_\\d{1,4}', 'tokens_unused_\\d{1,4}', 'special_\\d{1,4}', 'seed:[a-z_]{1,32}',
-  '0x[0-9a-f]{2}',
+  '0x[0-9a-f]{2}', 'minimax:tool_call',
 ] // prettier-ignore
 const SQUARE = [
   'inst', 'system_prompt', 'available_tools', 'tool_calls', 'tool_results', 'tool_content', 'img', 'img_break', 'img_end',
@@ -28,7 +28,9 @@ const MARKERS = new RegExp(
     `[<＜][/／]?(?:${ANGLED.join('|')})[>＞]`,
     `[[［][/／]?(?:${SQUARE.join('|')})[\\]］]`,
     '[<＜]{2}[/／]?sys[>＞]{2}',
-    `[<＜]\\s{0,8}[/／]?\\s{0,8}(?:${FENCE}|${MATERIAL_FENCE})\\b[^<>＜＞]{0,64}[>＞]`,
+    `[<＜]\\s{0,8}[/／]?\\s{0,8}(?:${FENCE}|${MATERIAL_FENCE})\\b(?:[^<>＜＞]{0,64}[>＞])?`,
+    // MiniMax's.
+    '\\]~!?b[\\][]|\\[e~\\[',
   ].join('|'),
   'giu',
 )
