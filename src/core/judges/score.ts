@@ -57,7 +57,8 @@ export const cacheVersion = ({ id, calibration }: Pick<ScoringJudge, 'id' | 'cal
  * A debiased judge is asked about an item in several ways, whose probabilities are averaged; where one of them gives no
  * score, the item has none.
  *
- * @throws whatever the cache throws; the signal's reason when it was aborted
+ * @throws whatever the cache throws; the signal's reason when it was aborted before anything was answered;
+ *   later the answers are given, and what was not answered has failed by that reason
  */
 export async function scoreItems(
   items: readonly JudgeItem[],
@@ -119,6 +120,7 @@ async function askPrompts(
       judge,
       client,
       signal,
+      from > 0,
     )
     const fresh = new Map<string, CachedJudgment>()
     asked.forEach((result, i) => {
@@ -152,14 +154,16 @@ async function askJudge(
   prompts: ChatMessage[][],
   judge: ScoringJudge,
   client: JudgeClient,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
+  answered: boolean,
 ): Promise<ScoredItem[]> {
   const labels = [judge.labels.yes, judge.labels.no]
   const requests = prompts.map((messages) => ({ messages, labels }))
   const answers: (FirstTokenLogprobs | Error)[] = await client
     .firstTokenLogprobs(requests, signal)
     .catch((error: unknown) => {
-      signal?.throwIfAborted()
+      // Where others were answered, those are the caller's, abort or not: they are paid for.
+      if (!answered) signal?.throwIfAborted()
       const failure = error instanceof Error ? error : new Error(String(error))
       return prompts.map(() => failure)
     })
