@@ -70,14 +70,18 @@ async function readSpec(given: string): Promise<VerifierSpec> {
 function readRows(file: string): Row[] {
   const rows = readJsonLines(file, ({ text, gold, expected, tier }) => {
     if (typeof text !== 'string') return 'has no `text` (what the model wrote, a string)'
-    if (typeof gold !== 'string') return 'has no `gold` (the right answer, a string)'
+    if (typeof gold !== 'string' && typeof gold !== 'number')
+      return 'has no `gold` (the right answer, a string or a number)'
     if (expected !== undefined && typeof expected !== 'boolean') return 'has an `expected` other than true or false'
     if (tier !== undefined && typeof tier !== 'string' && typeof tier !== 'number')
       return 'has a `tier` that is no name'
     return null
   }).map(({ line, row }) => {
-    const { text, gold, expected, tier } = row as Pick<Row, 'text' | 'gold' | 'expected'> & { tier?: string | number }
-    return { line, row, text, gold, expected, tier: tier === undefined ? undefined : String(tier) }
+    const { text, gold, expected, tier } = row as Pick<Row, 'text' | 'expected'> & {
+      gold: string | number
+      tier?: string | number
+    }
+    return { line, row, text, gold: String(gold), expected, tier: tier === undefined ? undefined : String(tier) }
   })
   const lacking = rows.find((row) => (row.expected === undefined) !== (rows[0]!.expected === undefined))
   if (lacking) {

@@ -1,6 +1,18 @@
 /** A dataset: JSONL rows, stored as given. A row with an `answer` is labelled. */
 import * as v from 'valibot'
-import { fields, looseObject, message, name, object, sha256, shortText, text, unixSeconds, version } from './fields.ts'
+import {
+  fields,
+  gold,
+  looseObject,
+  message,
+  name,
+  object,
+  sha256,
+  shortText,
+  text,
+  unixSeconds,
+  version,
+} from './fields.ts'
 
 /** Largest dataset, in bytes: what a Cloudflare Worker (128 MB) can hold as sent, decoded and hashed. */
 export const MAX_DATASET_BYTES = 32 * 1024 * 1024
@@ -15,7 +27,7 @@ export const datasetRow = v.pipe(
     id: v.optional(v.union([shortText("The row's own id.", 256), v.pipe(v.number(), v.safeInteger())])),
     prompt: v.optional(v.pipe(text('The prompt.'), v.nonEmpty('is empty; give the text of the prompt'))),
     messages: v.optional(v.pipe(v.array(message), v.minLength(1), v.maxLength(256))),
-    answer: v.optional(v.nullable(text('Gold: the answer known to be right. Its presence makes the row labelled.'))),
+    answer: v.optional(v.nullable(gold('Gold: the answer known to be right. Its presence makes the row labelled.'))),
     completion: v.optional(v.nullable(text('What the model should write: the target of SFT.'))),
   }),
   v.check(

@@ -61,6 +61,24 @@ export const number = (min: number, max: number, description: string) =>
 
 export const boolean = (description: string) => v.pipe(v.boolean(), v.description(description))
 
+/** An answer known to be right: a text, or what JSON has in its place in people's files, which becomes one. */
+export const gold = (description: string) =>
+  v.pipe(
+    v.union([
+      text(description),
+      v.pipe(
+        v.number(),
+        v.check(
+          (number) => !Number.isInteger(number) || Number.isSafeInteger(number),
+          "is a number of more digits than JSON's numbers keep, so its last ones are lost already; send it as text",
+        ),
+      ),
+      v.boolean(),
+    ]),
+    v.transform(String),
+    v.description(description),
+  )
+
 /** A text of at most {@link MAX_TEXT_LENGTH} code units; may be empty. */
 export const text = (description: string) =>
   v.pipe(v.string(), v.maxLength(MAX_TEXT_LENGTH), v.description(description))

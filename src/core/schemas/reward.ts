@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import {
   boolean,
   fields,
+  gold,
   integer,
   jsonObject,
   MAX_ITEMS,
@@ -30,7 +31,9 @@ export const rewardControl = fields({
 export type RewardControl = v.InferOutput<typeof rewardControl>
 
 const recipeEntries = {
-  lambda: v.optional(number(0, 1000, 'λ, weight of the verifier (labelled rows only). Default 1.'), 1),
+  lambda: v.optional(
+    number(0, 1000, 'λ, weight of the verifier (labelled rows only). Default 1 where a verifier is named, else 0.'),
+  ),
   mu: v.optional(number(0, 1000, 'μ, weight of the judge (any row). Default 0.'), 0),
   rho: v.optional(number(0, 1000, 'ρ, weight of the reranker (any row). Default 0.'), 0),
   verifier: v.optional(verifierSpec),
@@ -81,6 +84,10 @@ const recipeEntries = {
   control: v.optional(v.pipe(rewardControl, v.description('For experiments: a judge that knows nothing.'))),
 }
 
+/** A verifier that is named counts. */
+const withLambda = <T extends { lambda?: number | undefined; verifier?: unknown }>() =>
+  v.transform((recipe: T) => ({ ...recipe, lambda: recipe.lambda ?? (recipe.verifier === undefined ? 0 : 1) }))
+
 /** The rules between a recipe's fields. */
 const weightsAreMet = <
   T extends {
@@ -123,7 +130,7 @@ const weightsAreMet = <
       })
   })
 
-export const rewardRecipe = v.pipe(fields(recipeEntries), weightsAreMet())
+export const rewardRecipe = v.pipe(fields(recipeEntries), withLambda(), weightsAreMet())
 export type RewardRecipe = v.InferOutput<typeof rewardRecipe>
 
 /** Of training jobs. */
@@ -134,7 +141,7 @@ export const allowFailedAudit = v.optional(
 )
 
 /** A recipe as a resource (`reward_…`), for use by id or name. */
-export const createRecipe = v.pipe(fields({ name: v.optional(name), ...recipeEntries }), weightsAreMet())
+export const createRecipe = v.pipe(fields({ name: v.optional(name), ...recipeEntries }), withLambda(), weightsAreMet())
 
 export const recipe = v.object({
   id: v.string(),
@@ -143,13 +150,17 @@ export const recipe = v.object({
   version,
   created_at: unixSeconds,
   ...recipeEntries,
+  lambda: v.number(),
 })
 export type Recipe = v.InferOutput<typeof recipe>
 
 export const rewardItem = fields({
   prompt: text('What the model was asked.'),
   completion: text('What the model wrote.'),
-  answer: v.optional(text('Gold. A row with one is labelled.')),
+  answer: v.pipe(
+    v.nullish(gold('Gold. A row with one is labelled.')),
+    v.transform((answer) => answer ?? undefined),
+  ),
   group: v.optional(
     shortText(
       'Which rows answer the same question; by default those with the same prompt. For advantages and majorities.',

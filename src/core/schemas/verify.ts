@@ -1,6 +1,6 @@
 /** Exact checks of what a model wrote against gold. */
 import * as v from 'valibot'
-import { fields, jsonObject, MAX_ITEMS, number, text } from './fields.ts'
+import { fields, gold, jsonObject, MAX_ITEMS, number, text } from './fields.ts'
 import { SIMILARITY_METRICS, STRING_OPERATIONS } from './grader.ts'
 
 /** Verifiers that compare an answer with gold at once, and have no options. */
@@ -68,7 +68,7 @@ export const verifyRequest = fields({
     v.array(
       fields({
         text: text('What the model wrote.'),
-        gold: v.optional(text('The answer known to be right. Only `json_schema` with a schema does without.'), ''),
+        gold: v.optional(gold('The answer known to be right. Only `json_schema` with a schema does without.'), ''),
       }),
     ),
     v.minLength(1),

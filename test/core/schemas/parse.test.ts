@@ -6,7 +6,9 @@ import { jobSpec } from '../../../src/core/schemas/job.ts'
 import { runGraderRequest } from '../../../src/core/schemas/grader.ts'
 import { createModel } from '../../../src/core/schemas/model.ts'
 import { parse } from '../../../src/core/schemas/parse.ts'
-import { createRecipe, rewardRecipe, rewardsRequest } from '../../../src/core/schemas/reward.ts'
+import { datasetRow } from '../../../src/core/schemas/dataset.ts'
+import { createRecipe, rewardItem, rewardRecipe, rewardsRequest } from '../../../src/core/schemas/reward.ts'
+import { verifyRequest } from '../../../src/core/schemas/verify.ts'
 
 const local = { type: 'local', model: 'm' }
 const sft = (config: object) => ({ type: 'sft', model: 'm', dataset: 'd', config })
@@ -61,6 +63,29 @@ describe('parse', () => {
     for (const [schema, value, param, message] of cases) {
       assert.throws(() => parse(schema, value), { code: 'invalid_request', param, message }, JSON.stringify(value))
     }
+  })
+
+  test('an answer known to be right may be what JSON has for a number; one that has lost digits is refused', () => {
+    const item = (answer: unknown) => ({ prompt: 'q', completion: 'c', answer })
+    const given: [unknown, string | undefined][] = [
+      ['42', '42'],
+      [42, '42'],
+      [-0.5, '-0.5'],
+      [true, 'true'],
+      [null, undefined],
+    ]
+    for (const [answer, expected] of given) assert.equal(parse(rewardItem, item(answer)).answer, expected)
+    assert.equal(parse(datasetRow, { prompt: 'q', answer: 42 }).answer, '42')
+    assert.equal(parse(verifyRequest, { verifier: 'math', items: [{ text: 't', gold: 1.5 }] }).items[0]!.gold, '1.5')
+    const lost = { code: 'unprocessable', param: 'answer', message: /of more digits than JSON's numbers keep/ }
+    assert.throws(() => parse(rewardItem, item(2 ** 53)), lost)
+    assert.throws(() => parse(rewardItem, item([42])), { code: 'invalid_request', param: 'answer' })
+  })
+
+  test('a verifier that is named counts, one that is not needs no weight of 0', () => {
+    assert.equal(parse(rewardRecipe, { verifier: 'math' }).lambda, 1)
+    assert.equal(parse(rewardRecipe, { mu: 1, judge: 'j' }).lambda, 0)
+    assert.equal(parse(createRecipe, { lambda: 0.5, verifier: 'math' }).lambda, 0.5)
   })
 
   test('tells what no schema can say from what one does', () => {
