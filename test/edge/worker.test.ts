@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test'
 import { beforeEach, describe, test } from 'vitest'
+import { remoteJudgeClient } from '../../src/adapters/judges/remote-judge-client.ts'
 import { GavelError } from '../../src/core/errors.ts'
 import type { Judge } from '../../src/core/schemas/judge.ts'
 import worker, { depsFrom } from '../../src/worker.ts'
@@ -62,6 +63,24 @@ describe('the Worker', () => {
     assert.ok(!(answer instanceof Error))
     assert.equal(answer.logprobs[1].logprob, -2)
     assert.deepEqual(models, ['@cf/a/b'])
+  })
+
+  test('a judge of Hugging Face is asked with its own client, without what makes code snippets', async () => {
+    const urls: string[] = []
+    const top_logprobs = [{ token: 'Yes', logprob: -1 }, { token: 'No', logprob: -2 }] // prettier-ignore
+    const provider = { type: 'huggingface', model: 'a/b', has_api_key: true } as const
+    const client = remoteJudgeClient({ provider, timeout_ms: 1000, concurrency: 1 }, 'hf_key', {
+      async fetch(input) {
+        urls.push(String(input))
+        const choice = { index: 0, logprobs: { content: [{ ...top_logprobs[0], top_logprobs }] } }
+        const usage = { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 }
+        return Response.json({ id: 'x', created: 1, model: 'a/b', system_fingerprint: '', choices: [choice], usage })
+      },
+    })
+    const messages = [{ role: 'user' as const, content: 'q' }]
+    const [answer] = await client.firstTokenLogprobs([{ messages, labels: ['Yes', 'No'] }])
+    assert.ok(!(answer instanceof Error), String(answer))
+    assert.deepEqual(urls, ['https://router.huggingface.co/v1/chat/completions'])
   })
 
   test('what a request used is in D1 once it is answered', async () => {

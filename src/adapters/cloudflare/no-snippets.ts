@@ -1,9 +1,17 @@
 /**
- * Stands in for @huggingface/jinja in the Worker (`[alias]` of wrangler.toml), and saves a sixteenth of its size.
- * @huggingface/inference renders code snippets with it, which Gavel never asks for.
+ * Stands in for @huggingface/jinja and @huggingface/tasks in the Worker (`[alias]` of wrangler.toml), which are a third
+ * of its size otherwise. @huggingface/inference makes code snippets with them, and nothing else; Gavel asks for none.
  */
+const MESSAGE = 'Code snippets are not made on Cloudflare: what renders them is left out of the Worker.'
+
 export class Template {
   constructor() {
-    throw new Error('Code snippets are not rendered on Cloudflare: the template engine is left out of the Worker.')
+    throw new Error(MESSAGE)
   }
+}
+
+export const inferenceSnippetLanguages: readonly string[] = []
+
+export function getModelInputSnippet(): never {
+  throw new Error(MESSAGE)
 }
