@@ -43,6 +43,8 @@ export const ROW_END = '⏎'
  */
 const SPELLINGS: [RegExp, string][] = [
   [/\\permil(?![A-Za-z])/g, '‰'],
+  [/∑/g, '\\sum'],
+  [/∏/g, '\\prod'],
   [/\{:\}/g, ':'],
   [/(?<=\d),? ?(?:\\text ?\{ ?)?\b(?:remainder|rem)\b\.?(?: of)? ?\}? ?(?=\d)/gi, ' R '],
   [/[\u2212\u2013\u2010\u2011\uFE63]/g, '-'],

@@ -4,6 +4,34 @@ import type { Rational } from './rational.ts'
 
 const EXACT = { add: Q.add, sub: Q.subtract, mul: Q.multiply, div: Q.divide, pow: Q.power }
 
+/** Largest number whose factorial is worked out: what is beyond has more than 1,024 bits. */
+const MAX_FACTORIAL = 170n
+const FACTORIALS = [1n]
+
+function exactFactorial(n: bigint): bigint | null {
+  if (n < 0n || n > MAX_FACTORIAL) return null
+  for (let k = FACTORIALS.length; k <= Number(n); k++) FACTORIALS.push(FACTORIALS[k - 1] * BigInt(k))
+  return FACTORIALS[Number(n)]
+}
+
+function exactBinomial(n: bigint, k: bigint): bigint | null {
+  if (n < 0n || n > MAX_FACTORIAL) return null
+  if (k < 0n || k > n) return 0n
+  const [whole, chosen, left] = [n, k, n - k].map((part) => exactFactorial(part)!)
+  return whole / (chosen * left)
+}
+
+const exactGcd = (a: bigint, b: bigint): bigint => (b === 0n ? Q.magnitude(a) : exactGcd(b, a % b))
+
+/** Functions of whole numbers that give whole numbers; null where they give none, or too large a one. */
+const WHOLE_FUNCTIONS: Partial<Record<FunctionName, (args: bigint[]) => bigint | null>> = {
+  factorial: ([n]) => exactFactorial(n),
+  binom: ([n, k]) => exactBinomial(n, k),
+  mod: ([a, m]) => (m > 0n ? ((a % m) + m) % m : null),
+  gcd: (args) => args.reduce(exactGcd),
+  lcm: (args) => args.reduce((a, b) => (a === 0n || b === 0n ? 0n : Q.magnitude(a * b) / exactGcd(a, b))),
+}
+
 /** The exact value where the variables have these whole values; null where it is not rational or too large. */
 export function evaluateExact(node: Node, at: (name: string) => bigint): Rational | null {
   switch (node.op) {
@@ -24,7 +52,13 @@ export function evaluateExact(node: Node, at: (name: string) => bigint): Rationa
       const b = a && evaluateExact(node.b, at)
       return b && EXACT[node.op](a!, b)
     }
-    case 'call':
+    case 'call': {
+      const apply = WHOLE_FUNCTIONS[node.fn]
+      const args = apply ? node.args.map((arg) => evaluateExact(arg, at)) : []
+      if (!apply || args.some((arg) => arg?.d !== 1n)) return null
+      const value = apply(args.map((arg) => arg!.n))
+      return value === null ? null : Q.rational(value)
+    }
     case 'const':
     case 'deg':
     case 'matrix':
@@ -182,19 +216,6 @@ function binomial(n: number, k: number): number {
   return Math.round(product)
 }
 
-function gcd(a: number, b: number): number {
-  return b === 0 ? Math.abs(a) : gcd(b, a % b)
-}
-
-/** A function of whole numbers, joined over all arguments; none where one of them is none, or too large to be exact. */
-const wholes =
-  (f: (a: number, b: number) => number) =>
-  (args: Complex[]): Complex => {
-    if (!args.every(([re, im]) => im === 0 && Number.isSafeInteger(re))) return NONE
-    const value = args.map(([re]) => re).reduce(f)
-    return Number.isSafeInteger(value) ? [value, 0] : NONE
-  }
-
 const FUNCTIONS = {
   sin: ([a]) => sine(a),
   cos: ([a]) => cosine(a),
@@ -218,8 +239,9 @@ const FUNCTIONS = {
   floor: onlyReal(Math.floor),
   ceil: onlyReal(Math.ceil),
   factorial: onlyReal(factorial),
-  mod: wholes((a, b) => a - b * Math.floor(a / b)),
-  gcd: wholes(gcd),
-  lcm: wholes((a, b) => (a === 0 || b === 0 ? 0 : Math.abs(a * b) / gcd(a, b))),
+  // These are exact or nothing: digits that a double has lost would decide them.
+  mod: () => NONE,
+  gcd: () => NONE,
+  lcm: () => NONE,
   binom: ([n, k]) => (n[1] === 0 && k[1] === 0 ? [binomial(n[0], k[0]), 0] : NONE),
 } satisfies Record<FunctionName, (args: Complex[], run: Run) => Complex>

@@ -17,6 +17,8 @@ export type MathValue =
   | { kind: 'ratio'; parts: Node[]; text: string }
   /** A numeral in another base: `204_5`. */
   | { kind: 'based'; digits: string; base: string }
+  /** `3 (mod 7)`: a class of whole numbers, and the number that it is where a plain one was asked for. */
+  | { kind: 'residue'; class: bigint; modulus: bigint; shown: bigint }
   /** A time of day on a clock of twelve hours: `3:30 PM`. */
   | { kind: 'clock'; hour: number; minute: number; half: 'a' | 'p' }
   /** An answer to choose from, with what stands beside its letter. */

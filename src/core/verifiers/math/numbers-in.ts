@@ -49,7 +49,7 @@ const WHOLE = /\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?![\d ]*[\d/])|\d+
 const COMMA = /,\d{1,2}(?![\d,)\]}])/y
 const BEHIND =
   / ?\\frac ?(?:\{\d{1,9}\}|\d) ?(?:\{\d{1,9}\}|\d)| \d{1,9}\/\d{1,9}(?!\w)| ?\/ ?\d+(?:\.\d+)?(?![\d,]*\w)/y
-const SHARE = / ?(?:%|percent(?:age)?\b|pct\b)| (?:thousand|million|billion|trillion)\b/iy
+const SHARE = / ?(?:[%‰]|percent(?:age)?\b|pct\b)| (?:thousand|million|billion|trillion)\b/iy
 
 /** The characters of the number at a position; null where none is. */
 function spelledAt(text: string, start: number): string | null {

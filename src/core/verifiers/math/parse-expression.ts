@@ -121,6 +121,8 @@ class Parser {
           this.signed(() => this.product()),
         )
       else break
+      // So can `2 + 17 mod 5`.
+      if ('b' in left && [left.a, left.b].some((part) => part.op === 'call' && part.fn === 'mod')) return this.fail()
     }
     this.depth--
     return left
@@ -130,8 +132,9 @@ class Parser {
     let left = this.unary()
     for (;;) {
       const next = this.peek()
-      if (this.match(/\\?b?mod(?![A-Za-z])/y) !== null) left = this.call('mod', left, this.unary())
-      else if (next === '*') (this.at++, (left = this.join('mul', left, this.unary())))
+      // Nothing may follow: `17 mod 5 * 2` can be meant in two ways.
+      if (this.match(/\\?b?mod(?![A-Za-z])/y) !== null) return this.call('mod', left, this.unary())
+      if (next === '*') (this.at++, (left = this.join('mul', left, this.unary())))
       else if (next === '/') (this.at++, (left = this.join('div', left, this.unary())))
       else if (this.startsFactor(next)) left = this.join('mul', left, this.power())
       else return left
@@ -145,7 +148,7 @@ class Parser {
       next !== '' &&
       (/[A-Za-z\p{Script=Greek}([{∞]/u.test(next) ||
         (next === '\\' && !/^\\(?:end|rfl|rce)/.test(this.text.slice(this.at, this.at + 4))) ||
-        (/[\d.]/.test(next) && /[)}\]] ?$/.test(this.text.slice(Math.max(0, this.at - 2), this.at))))
+        (/[\d.]/.test(next) && /[)}\]!] ?$/.test(this.text.slice(Math.max(0, this.at - 2), this.at))))
     )
   }
 
@@ -348,16 +351,18 @@ class Parser {
     const bounds = this.match(/ ?_ ?\{ ?[A-Za-z] ?= ?-?\d{1,6} ?\} ?\^ ?(?:\{ ?-?\d{1,6} ?\}|\d)/y)
     const [, name, from, to] = /([A-Za-z])\D*?(-?\d+)\D*?(-?\d+)\D*$/.exec(bounds ?? '') ?? []
     const [first, last] = [Number(from), Number(to)]
-    if (bounds === null || last < first || last - first >= MAX_TERMS || ++this.depth > MAX_DEPTH) return this.fail()
+    // `\sum_{k=1}^{0}` has no term.
+    const terms = last - first + 1
+    if (bounds === null || terms < 0 || terms > MAX_TERMS || ++this.depth > MAX_DEPTH) return this.fail()
     const term = this.product()
     this.depth--
-    if (term.op === 'matrix' || isLarger(term, MAX_EXPANDED / (last - first + 1))) return this.fail()
+    if (term.op === 'matrix' || isLarger(term, MAX_EXPANDED / Math.max(1, terms))) return this.fail()
     let whole: Node | null = null
     for (let k = first; k <= last; k++) {
       const next = substitute(term, name, numberNode(String(k)))
       whole = whole === null ? next : { op, a: whole, b: next }
     }
-    return whole!
+    return whole ?? numberNode(op === 'add' ? '0' : '1')
   }
 
   /** `\\gcd(12, 18)`. */

@@ -52,6 +52,7 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
     parseClock(text) ??
     parseDate(text) ??
     parseBased(text) ??
+    parseResidue(text) ??
     parseWritten(text) ??
     parseChoice(text, depth) ??
     parseCompound(text) ??
@@ -74,6 +75,19 @@ function parseNumber(text: string): MathValue | null {
 function parseBased(text: string): MathValue | null {
   const found = /^([\dA-F]{1,200}) ?_ ?\{? ?(\d{1,2}) ?\}?$/.exec(text)
   return found && { kind: 'based', digits: found[1].replace(/^0+(?=.)/, ''), base: found[2] }
+}
+
+const RESIDUE =
+  /^(-?\d{1,40}) ?(?:\\pmod ?\{? ?(\d{1,40}) ?\}?|\( ?\\?mod ?\{? ?(\d{1,40}) ?\}? ?\)|\\?b?mod ?\{? ?(\d{1,40}) ?\}?)$/
+
+/** `3 \pmod 7` and `3 (mod 7)` are a class; `17 \bmod 5` is also its remainder. */
+function parseResidue(text: string): MathValue | null {
+  const found = text.includes('mod') ? RESIDUE.exec(text) : null
+  if (!found) return null
+  const [value, modulus] = [BigInt(found[1]), BigInt(found[2] ?? found[3] ?? found[4])]
+  if (modulus === 0n) return null
+  const remainder = ((value % modulus) + modulus) % modulus
+  return { kind: 'residue', class: remainder, modulus, shown: found[4] === undefined ? value : remainder }
 }
 
 /** `3:30 PM`, `5 p.m.`; without its half of the day, `3:30` is left to be a ratio. */

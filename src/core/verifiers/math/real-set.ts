@@ -49,6 +49,7 @@ export function realSet(value: MathValue): RealSet | null {
       return set
     }
     case 'based':
+    case 'residue':
     case 'clock':
     case 'choice':
     case 'ratio':

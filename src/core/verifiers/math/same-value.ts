@@ -16,6 +16,7 @@ export function sameValue(answer: MathValue, gold: MathValue): boolean {
   if (answer.kind === 'expression' && gold.kind === 'expression') return sameQuantity(answer, gold)
   if (answer.kind === 'text' && gold.kind === 'text') return sameText(answer.text, gold.text)
   if (answer.kind === 'based' || gold.kind === 'based') return sameBased(answer, gold)
+  if (answer.kind === 'residue' || gold.kind === 'residue') return sameResidue(answer, gold)
   if (answer.kind === 'clock' || gold.kind === 'clock') return sameClock(answer, gold)
   if (answer.kind === 'choice' || gold.kind === 'choice') return sameChoice(answer, gold)
   if (answer.kind === 'ratio' || gold.kind === 'ratio') return sameRatio(answer, gold)
@@ -102,6 +103,16 @@ function sameBased(answer: MathValue, gold: MathValue): boolean {
   const [based, other] = answer.kind === 'based' ? [answer, gold] : [gold, answer]
   if (other.kind === 'named') return sameBased(based, other.value)
   return other.kind === 'expression' && based.kind === 'based' && other.text === based.digits
+}
+
+/** Classes by their members; a plain number is the one that is shown. */
+function sameResidue(answer: MathValue, gold: MathValue): boolean {
+  if (answer.kind === 'residue' && gold.kind === 'residue')
+    return answer.class === gold.class && answer.modulus === gold.modulus
+  const [residue, other] = answer.kind === 'residue' ? [answer, gold] : [gold, answer]
+  if (other.kind === 'named') return sameResidue(residue, other.value)
+  const plain = other.kind === 'expression' && other.node.op === 'num' && !other.percent ? other.node.exact : null
+  return residue.kind === 'residue' && plain?.d === 1n && plain.n === residue.shown
 }
 
 function sameChoice(answer: MathValue, gold: MathValue): boolean {

@@ -23,6 +23,8 @@ export function spellValue(value: MathValue): string {
       return spellValue(value.value)
     case 'based':
       return `${value.digits}_${value.base}`
+    case 'residue':
+      return `${value.shown} (mod ${value.modulus})`
     case 'clock':
       return `${value.hour}:${String(value.minute).padStart(2, '0')} ${value.half}m`
     case 'choice':

@@ -45,6 +45,8 @@ test('towers of powers, huge factorials and deep nests are answered at once', ()
   const deep = (open: string, middle: string, close: string, times: number) =>
     open.repeat(times) + middle + close.repeat(times)
   const monsters = [
+    '\\sum_{k=1}^{1000} \\sum_{j=1}^{1000} kj', '\\prod_{k=1}^{1000} \\frac{k^{500}}{7}', '\\sum_{k=1}^{1000} k!', '\\sum_{k=1}^{10} '.repeat(30),
+    '9^{9^{9^9}} \\bmod 7', '\\gcd(9^{9^{9}}, 3)', '\\gcd('.repeat(400), '5 mod '.repeat(600), '\\prod_{k=1}^{1000} (x+k)',
     '9^{9^{9^9}}', '9^9^9^9^9^9', '10^{10^{10^{10}}}', '2^{8192}', '2^{100000}', '(2^{99})^{99}', '((9!)!)!', '10^{1000}!',
     '\\binom{1000000000}{500000000}', '1e999', '1e-999', '(1/3+x)^{600}(1/7+y)^{600}', '|x^2-3|<|x|^3',
     deep('(', '1', ')', 900), deep('\\frac{1}{', '2', '}', 200), deep('\\sqrt{', '2', '}', 200), deep('x^{', '2', '}', 300),
