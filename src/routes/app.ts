@@ -58,7 +58,8 @@ type App = Hono<{ Variables: Variables }>
 
 /** The API, the same wherever it runs. */
 export function createApp(deps: Deps): App {
-  const app: App = new Hono()
+  // A base URL that was given with a slash at its end is the same.
+  const app: App = new Hono({ strict: false })
 
   app.use(async (c, next) => {
     const given = c.req.header('x-request-id')

@@ -116,7 +116,8 @@ test('a rollout of half a million characters is rewarded like any other', async 
   const query = [prompts[0] + response]
   const { rewards } = await app.json('/compat/openrlhf/both', { json: { query, prompts, labels: ['5'] } })
   assert.ok(close(rewards[0], (1 + YES) / 2))
-  const slime = await app.json('/compat/slime/both', { json: { prompt: question, response, label: '5' } })
+  // `--rm-url` may be written with a slash at its end.
+  const slime = await app.json('/compat/slime/both/', { json: { prompt: question, response, label: '5' } })
   assert.ok(close(slime, (1 + YES) / 2))
   assert.ok(close((await app.json('/compat/llama-factory/j', { json: { messages: query } })).scores[0], YES))
 })
