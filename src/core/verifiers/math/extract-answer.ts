@@ -4,7 +4,8 @@ import { readNumberWords } from './number-words.ts'
 import { numbersIn, type FoundNumber } from './numbers-in.ts'
 import { isNumber, parseValue, readings } from './parse-value.ts'
 import { saysEverything } from './real-set.ts'
-import { sameValue, saysNone } from './same-value.ts'
+import { sameValue } from './same-value.ts'
+import { saysNone } from './says-none.ts'
 
 /** An answer stands at the end: of a longer text only this much is read, in UTF-16 units. */
 const READ_CHARS = 64_000
@@ -253,7 +254,8 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
     return !EXCLUDES.test(before) && !BOUNDS.test(before)
   })
   const money = numbers.filter(({ currency }) => currency)
-  const chosen = money.at(0) ?? numbers.at(which === 'first' ? 0 : -1)
+  const begins = which === 'first' && numbers.at(0)?.start === 0
+  const chosen = begins ? numbers[0] : (money.at(0) ?? numbers.at(which === 'first' ? 0 : -1))
   if (!chosen || hasAlternative(chosen, numbers, text)) return []
   return [amountAround(chosen, text) ?? chosen.number]
 }

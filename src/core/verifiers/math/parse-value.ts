@@ -5,6 +5,7 @@ import { readWrittenNumber, SCALES } from './number-words.ts'
 import { parseExpression } from './parse-expression.ts'
 import { parseClock, parseDate } from './parse-time.ts'
 import { rational } from './rational.ts'
+import { saysNone } from './says-none.ts'
 import { unitOf } from './units.ts'
 
 /** Longer spans are not answers. */
@@ -37,6 +38,12 @@ export function readings(span: string): MathValue[] {
       : null,
     /^[-+]?[$€£¥₹]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
     /^[-+]?\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/ /g, '').replace(',', '.') : null,
+    // `2600g` is no product.
+    /^[-+]?[\d,.]*\d\p{L}$/u.test(text) ? text.replace(/(?=\p{L}$)/u, ' ') : null,
+    // `480 a week`.
+    /^[-+]?[$€£¥₹]? ?[\d,.]*\d%? (?:an?|per|each|every) \p{L}{2,}[\p{L} ]*$/u.test(text)
+      ? text.replace(/(?<=[\d%]) \p{L}.*$/u, '')
+      : null,
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
   return [text, ...others.filter((other) => other !== null)]
@@ -130,7 +137,15 @@ function parseJoined(text: string, depth: number): MathValue | null {
   if (parts.length < 2 || parts.length > MAX_ITEMS) return null
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null || (item.kind === 'text' && parts.length > 8))) return null
+  if (isRunningText(parts, items as MathValue[])) return null
   return { kind: 'list', open: '', close: '', joined, items: items as MathValue[] }
+}
+
+/** `25 miles between his first and second stops`: a number, and words that go on about it. */
+function isRunningText(parts: readonly string[], items: readonly MathValue[]): boolean {
+  const isProse = (item: MathValue) => item.kind === 'text' && /\p{L}{3}/u.test(item.text) && !saysNone(item.text)
+  const words = (part: string) => part.match(/\p{L}{2,}/gu)?.length ?? 0
+  return items.some(isNumber) && (items.some(isProse) || parts.some((part) => words(part) > 5))
 }
 
 const AMOUNT = /^[$€£¥₹]? ?\d{1,9}(?:\.\d{1,9}|\/\d{1,9}| \d{1,9}\/\d{1,9})?(?: ?[\p{L}¢]+\.?)?$/u

@@ -3,6 +3,7 @@ import type { MathExpression, MathList, MathRelation, MathValue } from './math-v
 import { realValue } from './evaluate.ts'
 import { rational } from './rational.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
+import { saysNone } from './says-none.ts'
 import { spellValue } from './spell-value.ts'
 import { proportion, sameExpression, sameNumber } from './same-expression.ts'
 import type { Unit } from './units.ts'
@@ -63,10 +64,6 @@ function hundredth(node: Node): Node {
     }
   return { op: 'div', a: node, b: { op: 'num', exact: { n: 100n, d: 1n }, approx: 100, decimals: 0 } }
 }
-
-/** Whether words say that there is no such thing. */
-export const saysNone = (text: string) => NONE.test(text)
-const NONE = /^(?:∅|none|no(?: real| integer)? solutions?|no such (?:number|value)s?|(?:the )?empty set|\{\})$/i
 
 function sameText(answer: string, gold: string): boolean {
   const plain = (text: string) =>
