@@ -66,6 +66,7 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\displaystyle(?![a-z])|\\(?:textstyle|limits|nolimits|nonumber|hfill|centering)(?![A-Za-z])/g, ''],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)\s?\.(?!\d)/g, ' '],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)(?![A-Za-z])/g, ''],
+  [/(?<=\d) ?\{ ?, ?\} ?(?=\d{3}(?!\d))/g, ''],
   [/(?<=\d)(?:\{,\}|\\!,\\!|,\\! ?|\\,|\\ )(?=\d{3}(?!\d))/g, ''],
   [/\\(?:begin|end)\s?\{(?:align|aligned|equation|gather|gathered|split|cases|displaymath|math|center)\*?\}/g, ' '],
   [/\\[;:, !>]|\\q?quad|~/g, ' '],

@@ -71,7 +71,8 @@ function stated(text: string, from: number): MathValue[] {
     .trimEnd()
   const matrix = /^\s*(?:\$\$?|\\\[|\\\()?\s*\\begin\{[\s\S]*?\\end\{\w+\}/.exec(said)
   const line = matrix ? matrix[0] : joinDisplay(said).split('\n', 1)[0]
-  const sentence = `${line} `
+  const quoted = /^\\?["“](.*?)\\?["”]/.exec(line)
+  const sentence = `${quoted?.[1] ?? line} `
     .split(SENTENCE_END, 1)[0]
     .split('<|', 1)[0]
     .replace(HEDGE, '')
@@ -112,6 +113,7 @@ function boxed(text: string, last: number): MathValue[] {
 /** Whether two boxes with this between them are one answer: "and", commas, a name for the second, "for part (a)". */
 function isJoint(between: string): boolean {
   if (between.length > 60) return false
+  if (/^(?: [A-Za-z]+){1,2} and $/.test(between)) return true
   const rest = between
     .replace(/\\(?:text|quad|qquad|mathrm)|\bfor part \(\w\)|\bor\b|\band\b|[\s,;$.+{}\\]|\\?[()[\]]/g, ' ')
     .trim()
@@ -121,7 +123,8 @@ function isJoint(between: string): boolean {
 /** No marker: the whole text where it is but an answer, else what its last sentence with an answer comes down to. */
 function unmarked(text: string): MathValue[] {
   const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(conclusion(text)) : []
-  if (whole.length > 0 && !isProse(whole[0])) return whole
+  const isFormula = /^\s*\$[^$]+\$\s*$|^\s*\$\$[^$]+\$\$\s*$/.test(text)
+  if (whole.length > 0 && (isFormula || !isProse(whole[0]))) return whole
   const sentences = joinDisplay(text)
     .split('\n')
     .flatMap((line) => line.split(SENTENCE_END))
@@ -292,6 +295,9 @@ function leadingFormula(phrase: string): MathValue[] | null {
   const [first] = phrase.matchAll(FORMULA)
   const inside = first && (first[1] ?? first[2] ?? first[3] ?? first[4])
   if (!inside || /\d/.test(phrase.slice(0, first.index))) return null
+  // `The largest $n$ is 34`.
+  const said = /^ (?:is|are|equals) (?=[\d$\\-])(.*)$/s.exec(phrase.slice(first.index + first[0].length))
+  if (said) return valuesOf(said[1], 'first')
   const percent = /^ ?(?:\\?%|percent\b|pct\b)/.test(phrase.slice(first.index + first[0].length)) ? '%' : ''
   const values = readings(inside + percent).filter(({ kind }) => kind !== 'text')
   return values.length > 0 ? values : null

@@ -349,6 +349,7 @@ class Parser {
   /** `\\sum_{k=1}^{10} k^2`, term by term; none without whole numbers for bounds, or with more terms than are worth it. */
   private series(op: 'add' | 'mul'): Node {
     const bounds = this.match(/ ?_ ?\{ ?[A-Za-z] ?= ?-?\d{1,6} ?\} ?\^ ?(?:\{ ?-?\d{1,6} ?\}|\d)/y)
+    if (bounds === null && op === 'add') return this.openSum()
     const [, name, from, to] = /([A-Za-z])\D*?(-?\d+)\D*?(-?\d+)\D*$/.exec(bounds ?? '') ?? []
     const [first, last] = [Number(from), Number(to)]
     // `\sum_{k=1}^{0}` has no term.
@@ -363,6 +364,15 @@ class Parser {
       whole = whole === null ? next : { op, a: whole, b: next }
     }
     return whole ?? numberNode(op === 'add' ? '0' : '1')
+  }
+
+  /** A sum with other bounds is linear in its term, whatever they are; so is a factor that is named after them. */
+  private openSum(): Node {
+    const bounds = this.match(/ ?_ ?(?:\{[^{}]{1,60}\}|\w) ?\^ ?(?:\{[^{}]{1,60}\}|\w|∞)/y)
+    if (bounds === null || ++this.depth > MAX_DEPTH) return this.fail()
+    const term = this.product()
+    this.depth--
+    return this.join('mul', { op: 'sym', name: `\\sum${bounds.replace(/[ {}]/g, '')}` }, term)
   }
 
   /** `\\gcd(12, 18)`. */

@@ -26,9 +26,14 @@ export function parseValue(span: string): MathValue | null {
 /**
  * Every way to read such a span, the likeliest first: `2,74` is a pair and a decimal, `(100,200)` a number and a pair.
  */
-export function readings(span: string): MathValue[] {
-  if (span.length > MAX_SPAN) return []
+export function readings(given: string): MathValue[] {
+  if (given.length > MAX_SPAN) return []
+  // `{1, 3}` in LaTeX is no set: the braces group and are not seen.
+  const span = given.replace(/^\$\{([^{}$\\]*,[^{}$\\]*)\}\$$/, '$$$1$$')
+  const words = /^\s*(?:\$\$?|\\\[)?\s*\\text(?:bf|it|rm)?\{([^{}$]{1,200})\}[\s.]*(?:\$\$?|\\\])?\s*$/.exec(span)
   const text = cleanMath(span)
+  // `1/3 ≈ 0.33` is the first, or else the second.
+  const exact = /^([^≈]*?)\s*(?:\\approx(?![A-Za-z])|≈)[^$]*(\$?)$/.exec(span)
   const others = [
     // `1 and 1/2` is a mixed number, or two.
     /^-?\d+ and \d+\/\d+(?: [\p{L}.]+)*$/u.test(text) ? text.replace(' and ', ' ') : null,
@@ -46,9 +51,10 @@ export function readings(span: string): MathValue[] {
       : null,
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
-  return [text, ...others.filter((other) => other !== null)]
+  const values = [...(exact ? [cleanMath(exact[1] + exact[2])] : []), text, ...others.filter((other) => other !== null)]
     .map((reading) => parseClean(reading, 0))
     .filter((value) => value !== null)
+  return values.length === 0 && words ? [{ kind: 'text', text: normal(cleanMath(words[1])) }] : values
 }
 
 function parseClean(cleaned: string, depth: number): MathValue | null {
@@ -133,6 +139,18 @@ function parseChoice(text: string, depth: number): MathValue | null {
 
 /** Two or more values with commas, semicolons or "and"/"or" between them, without brackets around. */
 function parseJoined(text: string, depth: number): MathValue | null {
+  // `p = 5, q = 2; p = 7, q = 2`: pairs.
+  const groups = /;.*,|,.*;/.test(text) ? text.split(';') : []
+  if (
+    groups.length > 1 &&
+    groups.every((group) => /=.*,.*=/.test(group) && !/[([{]/.test(group)) &&
+    groups.length <= MAX_ITEMS
+  ) {
+    const items = groups.map((group) => parseClean(`(${group.trim()})`, depth + 1))
+    return items.includes(null)
+      ? null
+      : { kind: 'list', open: '{', close: '}', joined: null, items: items as MathValue[] }
+  }
   const { parts, joined } = splitTopLevel(text)
   if (parts.length < 2 || parts.length > MAX_ITEMS) return null
   const items = parts.map((part) => parseClean(part, depth + 1))
@@ -225,6 +243,8 @@ function isName(side: string): boolean {
     /^\( ?[A-Za-z](?:_\{?\w\}?)?(?: ?, ?[A-Za-z](?:_\{?\w\}?)?)+ ?\)$/.test(text) ||
     /^[|[(]? ?[A-Z]{1,5}(?: ?[:/] ?[A-Z]{1,5})? ?[|\])]?$/.test(text) ||
     /^[A-Z]{1,4}(?: ?[:+*-] ?[A-Z]{1,4})+$/.test(text) ||
+    /^[A-Za-z](?: ?_ ?(?:\{\w{1,9}\}|\w))? ?: ?[A-Za-z](?: ?_ ?(?:\{\w{1,9}\}|\w))?$/.test(text) ||
+    /^\\frac ?\{ ?[A-Z]{2} ?\} ?\{ ?[A-Z]{2} ?\}$/.test(text) ||
     /^(?:\\(?:angle|triangle|overline|overrightarrow|measuredangle|sum|vec|hat|bar|zzz)|m\\angle)[ {]*[A-Za-z]*[ }]*$/.test(text) ||
     /^[a-z] ?[a-z]$/.test(text) ||
     /^\\[A-Za-z]+$/.test(text) && parseExpression(text) === null ||
@@ -294,7 +314,7 @@ function parseQuantity(text: string): MathExpression | null {
   while (from > 1 && isUnitWord(words[from - 1])) from--
   const head = words.slice(0, from).join(' ')
   const tail = words.slice(from).join(' ')
-  const attached = /^(.*\d) ?([\p{L}]{2,}(?:\^\{?[23]\}?)?)$/u.exec(head)
+  const attached = /^(.*\d) ?(\p{L}{2,}(?:\^\{?[23]\}?)?|m\^\{?[23]\}?)$/u.exec(head)
   if (attached && unitOf(attached[2])) return quantity(attached[1], text, false, attached[2])
   // `188 mm` is no product, whatever else two letters behind a number may be; `2πr h` is one.
   const isUnit = unitOf(tail) !== null && (tail.length > 1 || !hasVariables(head))

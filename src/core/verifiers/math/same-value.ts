@@ -122,6 +122,9 @@ function sameChoice(answer: MathValue, gold: MathValue): boolean {
   return left !== null && right !== null && sameValue(left, right)
 }
 
+/** `12:00`, `3:05`. */
+const isTime = (value: MathValue) => value.kind === 'ratio' && /^\d{1,2} ?: ?0\d$/.test(value.text)
+
 function sameRatio(answer: MathValue, gold: MathValue): boolean {
   const [a, g] = [answer, gold].map((value) => (value.kind === 'named' ? value.value : value))
   const parts = (value: MathValue): Node[] =>
@@ -130,6 +133,7 @@ function sameRatio(answer: MathValue, gold: MathValue): boolean {
       : value.kind === 'expression'
         ? [value.node, { op: 'num', exact: { n: 1n, d: 1n }, approx: 1, decimals: 0 }]
         : []
+  if ([a, g].some(isTime)) return 'text' in a && 'text' in g && a.text.replace(/ /g, '') === g.text.replace(/ /g, '')
   const [left, right] = [parts(a), parts(g)]
   if (left.length < 2 || left.length !== right.length || [...left, ...right].some(({ op }) => op === 'matrix'))
     return false
@@ -193,7 +197,11 @@ function isUnordered(list: MathList): boolean {
   if (list.open === '{' || list.joined !== null) return true
   if (list.open !== '') return false
   const names = list.items.map((item) => (item.kind === 'named' ? item.name : null))
-  const oneName = list.items.length > 1 && names[0] !== null && names.every((name) => name === names[0])
+  // `x = 1, x = 2`, and `x = 1, 2`.
+  const oneName =
+    list.items.length > 1 &&
+    names[0] !== null &&
+    names.every((name, i) => name === names[0] || (i > 0 && name === null))
   return oneName || list.items.every((item) => item.kind === 'list' && item.open !== '')
 }
 
