@@ -9,7 +9,7 @@ const MAX_NODES = 600
 const MAX_MATRIX = 10
 /** The most terms of a sum or product with bounds, and the most nodes that they make together. */
 const MAX_TERMS = 1000
-const MAX_EXPANDED = 20_000
+const MAX_EXPANDED = 2000
 
 /**
  * The expression that a cleaned span (see `cleanMath`) spells, in LaTeX or plain writing; null when it is none, and
