@@ -191,7 +191,7 @@ export function createClient({ url, key }: ClientOptions) {
     judges: {
       ...resource<Judge, NewJudge>('/v1/judges'),
       cache: (id: string) => send<JudgeCache>('GET', `/v1/judges/${encodeURIComponent(id)}/cache`),
-      clearCache: (id: string) => send<JudgeCache>('DELETE', `/v1/judges/${encodeURIComponent(id)}/cache`),
+      clearCache: (id: string) => send<JudgeCache>('POST', `/v1/judges/${encodeURIComponent(id)}/cache/clear`),
       /** Takes the place of the whole budget; null lifts it. */
       setBudget: (id: string, budget: v.InferInput<typeof setJudgeBudget>['budget']) =>
         send<Judge>('PUT', `/v1/judges/${encodeURIComponent(id)}/budget`, { budget }),

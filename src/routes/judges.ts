@@ -220,8 +220,8 @@ export const judgeRoutes = [
     handler: async ({ deps, caller, params }) => showCache(deps, await cacheOf(deps, caller.tenant, params.id)),
   }),
   route({
-    method: 'DELETE',
-    path: '/v1/judges/:id/cache',
+    method: 'POST',
+    path: '/v1/judges/:id/cache/clear',
     operationId: 'clearJudgeCache',
     tag: 'Judges',
     summary: 'Forget a judge’s judgments',

@@ -86,14 +86,14 @@ export function judgesContract(
     await ask(api, 'two-ways', ['5'])
     await ask(api, 'two-ways', ['5'])
     assert.deepEqual(await kept(twoWays.id), { version: twoWays.id, entries: 2, hits: 2, misses: 2 })
-    const emptied = await api.json(`/v1/judges/${id}/cache`, { method: 'DELETE' })
+    const emptied = await api.json(`/v1/judges/${id}/cache/clear`, { method: 'POST' })
     assert.deepEqual([emptied.judge, emptied.entries, emptied.hits], [id, 0, 3])
     assert.equal((await ask(api, 'j', ['5'])).data[0].cached, false)
     assert.equal((await ask(api, 'two-ways', ['5'])).data[0].cached, true)
     assert.equal((await api.json('/v1/judges/nobody/cache', {}, 404)).error.param, 'id')
     const other = await api.json('/v1/keys', { json: { tenant: 'acme', scopes: ['judge'] } })
     await api.json(`/v1/judges/${id}/cache`, { key: other.key }, 404)
-    await api.json(`/v1/judges/${id}/cache`, { method: 'DELETE', key: other.key }, 404)
+    await api.json(`/v1/judges/${id}/cache/clear`, { method: 'POST', key: other.key }, 404)
   })
 
   check('a judge that has spent its budget fails instead of asking, and says so', async (api, counting) => {

@@ -21,7 +21,8 @@ export function parse<S extends v.GenericSchema>(schema: S, value: unknown, pref
 
 /** Of a union's alternatives, the issue of the one that came furthest, the first of several; else the issue itself. */
 function deepest(issue: v.BaseIssue<unknown>): v.BaseIssue<unknown> {
-  const depth = ({ path }: v.BaseIssue<unknown>) => path?.length ?? 0
+  // What has the right type, and then breaks a rule, has come further than what has another type.
+  const depth = ({ path, type }: v.BaseIssue<unknown>) => 2 * (path?.length ?? 0) + (BEYOND_SCHEMAS.has(type) ? 1 : 0)
   const inner = (issue.issues ?? []).map((other) =>
     deepest({ ...other, path: [...(issue.path ?? []), ...(other.path ?? [])] } as v.BaseIssue<unknown>),
   )

@@ -5,6 +5,7 @@ import { createJudge } from '../../../src/core/schemas/judge.ts'
 import { jobSpec } from '../../../src/core/schemas/job.ts'
 import { runGraderRequest } from '../../../src/core/schemas/grader.ts'
 import { createModel } from '../../../src/core/schemas/model.ts'
+import { record } from '../../../src/core/schemas/fields.ts'
 import { parse } from '../../../src/core/schemas/parse.ts'
 import { datasetRow } from '../../../src/core/schemas/dataset.ts'
 import { createRecipe, rewardItem, rewardRecipe, rewardsRequest } from '../../../src/core/schemas/reward.ts'
@@ -93,6 +94,12 @@ describe('parse', () => {
       [rewardRecipe, { mu: 1, lambda: 0 }, 'judge', /mu > 0 weighs a judge/],
       [rewardRecipe, { lambda: 0 }, 'lambda', /so are mu and rho/],
       [createRecipe, { lambda: 1 }, 'verifier', /lambda > 0 weighs a verifier/],
+      [
+        v.strictObject({ input: v.union([v.string(), record(v.unknown())], 'must be text or an object') }),
+        { input: JSON.parse('{"__proto__": 1}') },
+        'input',
+        /has the name __proto__/,
+      ],
     ]
     for (const [schema, value, param, message] of cases) {
       assert.throws(() => parse(schema, value), { code: 'unprocessable', param, message }, JSON.stringify(value))
