@@ -63,7 +63,10 @@ describe('faults', { concurrency: true }, () => {
     await model('elsewhere', '/etc')
     const outside = await failureOf(here, sftJob({}, { model: 'elsewhere' }))
     assert.equal(outside.code, 'unavailable_here')
-    assert.match(outside.message, /local model \/etc is outside .* start it with --models \(GAVEL_MODEL_ROOTS\) naming one that holds it/)
+    assert.match(
+      outside.message,
+      /local model \/etc is outside .* start it with --models \(GAVEL_MODEL_ROOTS\) naming one that holds it/,
+    )
 
     // Weights with a number that is none.
     const broken = join(here.folder, 'broken')
