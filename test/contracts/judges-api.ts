@@ -244,6 +244,14 @@ export function judgesContract(
     const allowed = await api.json('/v1/jobs', { json: { ...grpo, allow_failed_audit: 'j' } })
     assert.equal(allowed.spec.allow_failed_audit, judge)
     const { id: other } = await create(api, { name: 'other' })
+    await create(api, { name: 'both', provider: { type: 'ensemble', judges: ['j', 'other'] } })
+    const together = { ...grpo, reward: { lambda: 0, mu: 1, judge: 'both' } }
+    const member = (await api.json('/v1/jobs', { json: together }, 422)).error
+    assert.match(
+      member.message,
+      /j, which is in the ensemble both, did not pass its audit .*`allow_failed_audit` to "both"/,
+    )
+    await api.json('/v1/jobs', { json: { ...together, allow_failed_audit: 'both' } })
     const wrong = await api.json('/v1/jobs', { json: { ...grpo, allow_failed_audit: other } }, 422)
     assert.equal(wrong.error.param, 'allow_failed_audit')
     assert.equal((await api.json(`/v1/jobs/${early}`)).state, 'running', 'what runs already goes on')

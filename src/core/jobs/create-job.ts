@@ -149,7 +149,8 @@ function resolver({ database, blobs }: Services, tenant: string) {
     },
 
     /**
-     * A judge that its audit found to be fooled too easily is no reward to train on, unless the job names it.
+     * A judge that its audit found to be fooled too easily is no reward to train on, unless the job names it; nor is an
+     * ensemble with such a judge in it, unless it was audited itself.
      * @param allowed what the spec names, which goes into the job as an id
      */
     async audited(recipe: RewardRecipe, allowed: string | undefined): Promise<{ allow_failed_audit?: string }> {
@@ -165,7 +166,13 @@ function resolver({ database, blobs }: Services, tenant: string) {
       ] as const) {
         if (id === undefined || weight === 0 || id === exempt) continue
         const row = await findResource(database, 'judges', tenant, id, param)
-        if (row.body.audit && !row.body.audit.passed) throw failedAudit(row, row.body.audit, param)
+        const { audit, provider } = row.body
+        const judged = [row]
+        if (!audit && provider.type === 'ensemble')
+          for (const member of provider.judges)
+            judged.push(await findResource(database, 'judges', tenant, member, param))
+        const failed = judged.find(({ body }) => body.audit?.passed === false)
+        if (failed) throw failedAudit(failed, failed.body.audit!, param, row)
       }
       return exempt === undefined ? {} : { allow_failed_audit: exempt }
     },
@@ -206,16 +213,23 @@ function resolver({ database, blobs }: Services, tenant: string) {
   }
 }
 
-function failedAudit({ id, name }: ResourceRow<JudgeBody>, audit: JudgeAudit, param: string): GavelError {
+/** @param named what the recipe names: the judge itself, or an ensemble that it is in */
+function failedAudit(
+  failed: ResourceRow<JudgeBody>,
+  audit: JudgeAudit,
+  param: string,
+  named: ResourceRow<JudgeBody>,
+): GavelError {
   const percent = (rate: number | null | undefined) => `${(100 * (rate ?? 0)).toFixed(1)} %`
   const rates = audit.failures.map((failure) => {
     const found = audit.attacks.find(({ attack }) => attack === failure)
     return `${percent(found?.rate)} of \`${failure}\``
   })
-  const judge = name ?? id
+  const nameOf = ({ id, name }: ResourceRow<JudgeBody>) => name ?? id
+  const judge = nameOf(failed) + (failed === named ? '' : `, which is in the ensemble ${nameOf(named)},`)
   const message =
     `\`${param}\`: ${judge} did not pass its audit (${audit.job}): it accepts ${rates.join(', ')}, and ${percent(audit.right.rate)} of right ` +
-    `solutions. A student trained on it learns to write what it accepts. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(judge)}.`
+    `solutions. A student trained on it learns to write what it accepts. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(nameOf(named))}.`
   return new GavelError('unprocessable', message, { param })
 }
 
