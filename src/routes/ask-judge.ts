@@ -7,10 +7,13 @@ import { agreementOfJudges, combineJudges } from '../core/judges/ensemble.ts'
 import type { LabelTokens } from '../core/judges/labels.ts'
 import { verdictEntropy } from '../core/judges/probability.ts'
 import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../core/judges/score.ts'
+import { scoreLabels, type LabelQuestion, type LabelScores } from '../core/judges/score-labels.ts'
 import type { JudgeItem } from '../core/judges/template.ts'
 import type { JudgeClient } from '../core/ports.ts'
+import type { JudgeRole, Rewarding } from '../core/rewards/reward-rows.ts'
 import type { EnsembleProvider, Judge } from '../core/schemas/judge.ts'
 import type { Judgment, JudgmentsAnswer } from '../core/schemas/judgment.ts'
+import type { RewardRecipe } from '../core/schemas/reward.ts'
 import { refuseBeyond, takeFromBudget } from '../core/usage/budget.ts'
 import { countScored, type UsageCounts, type UsageReport } from '../core/usage/usage.ts'
 import type { Deps } from './deps.ts'
@@ -21,7 +24,7 @@ import type { Caller } from './route.ts'
 export type Asking = Pick<Caller, 'tenant' | 'key' | 'job' | 'budget'>
 
 /** A judge that can be asked. */
-export interface OpenJudge {
+interface OpenRow {
   judge: Judge
   client: JudgeClient
   /**
@@ -31,6 +34,15 @@ export interface OpenJudge {
    * all the same; then it throws the reason of the signal.
    */
   settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[], signal?: AbortSignal): void
+  /** Call it when done, however that went. */
+  release(): void
+}
+
+/** A judge that can be asked questions with fixed answers. */
+export interface OpenJudge {
+  judge: Judge
+  /** Asks it, and enters that into the ledger; throws where the judge can never be asked. */
+  ask(questions: LabelQuestion[]): Promise<LabelScores[]>
   /** Call it when done, however that went. */
   release(): void
 }
@@ -48,16 +60,23 @@ export async function openJudge(
   reference: string,
   param: string,
   items: (judge: JudgeBody) => number,
+  signal?: AbortSignal,
 ): Promise<OpenJudge> {
   const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
   if (row.body.provider.type === 'ensemble') {
     const message = `\`${param}\` is an ensemble of judges, which has no model of its own to ask; name one of its judges.`
     throw new GavelError('unprocessable', message, { param })
   }
-  return openRow(deps, asking, row, items(row.body))
+  const { judge, client, settle, release } = await openRow(deps, asking, row, items(row.body))
+  const ask = async (questions: LabelQuestion[]) => {
+    const scores = await scoreLabels(questions, judge, client, deps.judgments, signal)
+    settle(scores, signal)
+    return scores
+  }
+  return { judge, ask, release }
 }
 
-async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenJudge> {
+async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenRow> {
   const judge = showJudge(row)
   /** Why the judge can never be asked, and that its budget ran out. */
   let refusal: GavelError | undefined
@@ -147,29 +166,28 @@ export async function askJudge(
 
 /**
  * Refuses what no budget of the key's size allows for, before any of the judges that share it is asked.
- * @param asks how many of a request's `rows` each judge is to be asked about; judges by id or name
+ * @param paramOf the field that named the judge of a role
+ * @param rows how many a request has
+ * @returns to be called with how many of the rows each judge is to be asked about
  * @throws GavelError `too_large`; `not_found` when there is no such judge
  */
-export async function refuseBeyondAll(
-  deps: Deps,
-  asking: Asking,
-  asks: readonly { judge: string; param: string; items: number }[],
-  rows: number,
-): Promise<void> {
-  if (asking.budget?.items === undefined || asks.length < 2) return
-  const counts = await Promise.all(
-    asks.map(async ({ judge, param, items }) => {
-      const { body } = await findResource(deps.database, 'judges', asking.tenant, judge, param)
-      return items * (body.provider.type === 'ensemble' ? body.provider.judges.length : 1)
-    }),
-  )
-  refuseBeyond(
-    asking.budget,
-    asking,
-    counts.reduce((sum, count) => sum + count, 0),
-    rows,
-  )
-}
+export const refuseBeyondAll =
+  (
+    deps: Deps,
+    asking: Asking,
+    recipe: Pick<RewardRecipe, JudgeRole>,
+    paramOf: (role: JudgeRole) => string,
+    rows: number,
+  ): NonNullable<Rewarding['beforeAsking']> =>
+  async (asks) => {
+    if (asking.budget?.items === undefined || asks.length < 2) return
+    let total = 0
+    for (const { role, items } of asks) {
+      const { body } = await findResource(deps.database, 'judges', asking.tenant, recipe[role]!, paramOf(role))
+      total += items * (body.provider.type === 'ensemble' ? body.provider.judges.length : 1)
+    }
+    refuseBeyond(asking.budget, asking, total, rows)
+  }
 
 async function askEnsemble(
   deps: Deps,

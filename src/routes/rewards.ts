@@ -66,13 +66,7 @@ export const rewardRoutes = [
         {
           programs: deps.programs,
           stream,
-          beforeAsking: (asks) =>
-            refuseBeyondAll(
-              deps,
-              caller,
-              asks.map(({ role, items }) => ({ judge: recipe[role]!, param: `reward.${role}`, items })),
-              items.length,
-            ),
+          beforeAsking: refuseBeyondAll(deps, caller, recipe, (role) => `reward.${role}`, items.length),
         },
       )
       const verified = rows.filter(({ verdict }) => verdict !== null).length

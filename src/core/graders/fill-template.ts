@@ -1,3 +1,4 @@
+import { hasLostDigits } from '../lost-digits.ts'
 import type { GraderError } from '../schemas/grader.ts'
 
 /** What `{{…}}` in a grader may refer to. */
@@ -52,7 +53,7 @@ export function fillTemplate(template: string, context: GraderContext): string {
 /** @throws GradeFailure for a number whose last digits were lost when its JSON was read */
 function written(value: unknown, place: string): string {
   return JSON.stringify(value, (_, inner: unknown) => {
-    if (!Number.isInteger(inner) || Number.isSafeInteger(inner)) return inner
+    if (!hasLostDigits(inner)) return inner
     const message = `${place} has a number of more digits than JSON's numbers keep; give it as text.`
     throw new GradeFailure(place.includes('sample') ? 'sample_parse_error' : 'invalid_variable_error', message)
   })

@@ -1,7 +1,7 @@
-import { GavelError, type ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { JudgeClient } from '../ports.ts'
 import { labelMasses } from './probability.ts'
-import { cacheKey, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score.ts'
+import { cacheKey, failed, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score.ts'
 import type { ChatMessage } from './template.ts'
 
 /** A prompt whose first answered token is to be one of some labels. */
@@ -93,10 +93,7 @@ async function ask(
   })
   return questions.map(({ labels }, i) => {
     const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
-    if (answer instanceof Error) {
-      const code = answer instanceof GavelError ? { code: answer.code } : {}
-      return { outcome: 'failed', reason: answer.message, ...code, cached: false, usage: NO_USAGE }
-    }
+    if (answer instanceof Error) return failed(answer)
     const read = labelMasses(answer.logprobs, labels, judge.min_label_mass)
     if (read.outcome !== 'scored') return { ...read, cached: false, usage: answer.usage }
     const masses = read.logMasses.map((logMass) => Math.exp(logMass - Math.max(...read.logMasses)))

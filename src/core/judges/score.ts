@@ -142,8 +142,9 @@ async function askPrompts(
   })
 }
 
-const failed = (error: Error): ScoredItem => ({
-  outcome: 'failed',
+/** What becomes of a question that the judge could not be had for. */
+export const failed = (error: Error) => ({
+  outcome: 'failed' as const,
   reason: error.message,
   ...(error instanceof GavelError && { code: error.code }),
   cached: false,

@@ -1,5 +1,6 @@
 /** The building blocks every schema is made of: objects that name their unknown fields, bounded numbers and texts. */
 import * as v from 'valibot'
+import { hasLostDigits, LOST_DIGITS } from '../lost-digits.ts'
 
 /** Longest prompt, question, answer, completion or template accepted anywhere, in UTF-16 code units. */
 export const MAX_TEXT_LENGTH = 200_000
@@ -68,10 +69,7 @@ export const gold = (description: string) =>
       text(description),
       v.pipe(
         v.number(),
-        v.check(
-          (number) => !Number.isInteger(number) || Number.isSafeInteger(number),
-          "is a number of more digits than JSON's numbers keep, so its last ones are lost already; send it as text",
-        ),
+        v.check((number) => !hasLostDigits(number), LOST_DIGITS),
       ),
       v.boolean(),
     ]),

@@ -1,8 +1,10 @@
-import { ERRORS, GavelError } from '../../core/errors.ts'
+import { GavelError } from '../../core/errors.ts'
 import { decide, promptsOfDecisions, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
+import type { AskedJudge } from '../../core/judges/many-options.ts'
+import type { LabelScores } from '../../core/judges/score-labels.ts'
 import { openJudge } from '../ask-judge.ts'
 import type { RouteContext } from '../route.ts'
+import { refuseForGood } from './dialect.ts'
 
 /** What a judge decided of a question: probabilities in order of its options (yes, then no), or null where it abstained. */
 export type Decision = { probabilities: number[] | null; labelMass: number }
@@ -28,19 +30,15 @@ export async function askDecisions(
   material: string,
   questions: readonly (DecisionQuestion & { param: string })[],
 ): Promise<Decisions> {
-  const open = await openJudge(deps, caller, judge, param, (row) => promptsOfDecisions(questions, row))
-  const ask = async (asked: LabelQuestion[]) => {
-    const scores = await scoreLabels(asked, open.judge, open.client, deps.judgments, request.signal)
-    open.settle(scores, request.signal)
-    return scores
-  }
-  const scores = await decide(material, questions, open.judge, ask).finally(open.release)
+  const prompts = (row: AskedJudge) => promptsOfDecisions(questions, row)
+  const open = await openJudge(deps, caller, judge, param, prompts, request.signal)
+  const scores = await decide(material, questions, open.judge, open.ask).finally(open.release)
   const failed = scores.findIndex(({ outcome }) => outcome === 'failed')
   if (failed >= 0) {
-    const { reason, code } = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>
+    const failure = scores[failed] as Extract<LabelScores, { outcome: 'failed' }>
     const { param } = questions[failed]
-    if (code && !ERRORS[code].retryable) throw new GavelError(code, `\`${param}\`: ${reason.slice(0, 500)}.`, { param })
-    const message = `The judge could not be had for \`${param}\`: ${reason.slice(0, 500)}. Send the request again: what it answered is kept.`
+    refuseForGood(failure, param)
+    const message = `The judge could not be had for \`${param}\`: ${failure.reason.slice(0, 500)}. Send the request again: what it answered is kept.`
     throw new GavelError('judge_unreachable', message, { param })
   }
   const sum = (of: 'promptTokens' | 'completionTokens') => scores.reduce((total, { usage }) => total + usage[of], 0)

@@ -1,9 +1,10 @@
 /** What the dialects of trainers, servers and SDKs have in common. Each dialect is one file beside this one. */
 import * as v from 'valibot'
-import { GavelError } from '../../core/errors.ts'
+import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
 import { findResource } from '../../core/find-resource.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
+import { hasLostDigits, LOST_DIGITS } from '../../core/lost-digits.ts'
 import { clipped, refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
@@ -53,13 +54,7 @@ export async function rewardTogether(
     const ask = (asked: JudgeItem[], role: JudgeRole) => judgeTogether(deps, caller, recipe[role]!, 'reward', asked)
     const rewarded = await rewardRows(recipe, rows, ask, {
       programs: deps.programs,
-      beforeAsking: (asks) =>
-        refuseBeyondAll(
-          deps,
-          caller,
-          asks.map(({ role, items }) => ({ judge: recipe[role]!, param: 'reward', items })),
-          rows.length,
-        ),
+      beforeAsking: refuseBeyondAll(deps, caller, recipe, () => 'reward', rows.length),
     })
     refuseInvalid(rewarded.rows)
     return rewarded.rewards
@@ -98,10 +93,7 @@ export function neutralReward(recipe: RewardRecipe, query: { neutral?: number | 
 export function goldOf(value: unknown, param: string, recipe: RewardRecipe): string | undefined {
   if (value === null || value === undefined || value === '') return undefined
   if (typeof value === 'string') return value
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
-    const message = `\`${param}\` is a number of more digits than JSON's numbers keep, so its last ones are lost already; send it as text.`
-    throw new GavelError('unprocessable', message, { param })
-  }
+  if (hasLostDigits(value)) throw new GavelError('unprocessable', `\`${param}\` ${LOST_DIGITS}.`, { param })
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   if (Array.isArray(value) && value.length === 1) return goldOf(value[0], `${param}[0]`, recipe)
   if (!Array.isArray(value) && Object.hasOwn(value, 'answer')) {
@@ -128,3 +120,8 @@ export function usageOf(scored: readonly Pick<ScoredItem, 'usage'>[]) {
   return { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens }
 }
 export const usage = object({ prompt_tokens: v.number(), completion_tokens: v.number(), total_tokens: v.number() })
+
+/** @throws GavelError what kept a judge from answering, where that would keep it the next time, too */
+export function refuseForGood({ code, reason }: { code?: ErrorCode; reason: string }, param: string): void {
+  if (code && !ERRORS[code].retryable) throw new GavelError(code, `\`${param}\`: ${reason.slice(0, 500)}.`, { param })
+}

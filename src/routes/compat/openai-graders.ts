@@ -3,7 +3,6 @@ import type * as v from 'valibot'
 import { checkGrader, formulaOf, grade, partsOf, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { graderContext } from '../../core/graders/fill-template.ts'
 import { choose, promptsOf, type AskedJudge } from '../../core/judges/many-options.ts'
-import { scoreLabels, type LabelQuestion } from '../../core/judges/score-labels.ts'
 import {
   GRADER_ERRORS,
   runGraderAnswer,
@@ -72,12 +71,7 @@ export const openAiGraderRoutes = [
 function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): GraderHelp['ask'] {
   return async (reference, question, param) => {
     const prompts = (judge: AskedJudge) => promptsOf([question.options], judge)
-    const { judge, client, settle, release } = await openJudge(deps, caller, reference, param, prompts)
-    const ask = async (asked: LabelQuestion[]) => {
-      const scores = await scoreLabels(asked, judge, client, deps.judgments, request.signal)
-      settle(scores, request.signal)
-      return scores
-    }
+    const { judge, ask, release } = await openJudge(deps, caller, reference, param, prompts, request.signal)
     try {
       const [scores] = await choose([question], judge, ask)
       return scores

@@ -1,11 +1,11 @@
 /** Text Embeddings Inference: a server of one classifier, which is a judge. */
 import * as v from 'valibot'
-import { ERRORS, GavelError } from '../../core/errors.ts'
+import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route, type RouteContext } from '../route.ts'
-import { DIALECT, type Asker } from './dialect.ts'
+import { DIALECT, refuseForGood, type Asker } from './dialect.ts'
 import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
 
 /** TEI's own statuses: whatever is wrong with a request is a 422, and a backend that gives nothing a 424. */
@@ -148,9 +148,7 @@ async function score(
   const scored = await judgeItems(context, context.params.judge, items)
   const [first] = scored
   if (first?.outcome !== 'failed' || scored.some(({ outcome }) => outcome !== 'failed')) return scored
-  if (first.code && !ERRORS[first.code].retryable) {
-    throw new GavelError(first.code, `\`${param}\`: ${first.reason.slice(0, 500)}.`, { param })
-  }
+  refuseForGood(first, param)
   throw new GavelError('judge_unreachable', `The judge failed on all of \`${param}\`: ${first.reason.slice(0, 500)}`)
 }
 

@@ -26,13 +26,11 @@ const SIGNS: Record<string, string> = {
   '＋': '+',
 }
 
-/** Digits of other scripts and widths, and the signs that come with them, as ASCII has them. */
+/** Digits of other scripts and widths, and the signs that come with them, as ASCII has them: for a whole text, once. */
 export const asciiDigits = (text: string): string =>
-  /[٠-٬۰-۹०-९％-：＝]/.test(text)
-    ? text.replace(/[٠-٬۰-۹०-९％-：＝]/g, (sign) =>
-        DIGITS.includes(sign) ? String(DIGITS.indexOf(sign) % 10) : (SIGNS[sign] ?? sign),
-      )
-    : text
+  text.replace(/[٠-٬۰-۹०-९％-：＝]/g, (sign) =>
+    DIGITS.includes(sign) ? String(DIGITS.indexOf(sign) % 10) : (SIGNS[sign] ?? sign),
+  )
 
 /** The end of a row of a matrix (LaTeX's `\\`). */
 export const ROW_END = '⏎'
@@ -124,7 +122,7 @@ const SPELLINGS: [RegExp, string][] = [
  * character for each relation and operator.
  */
 export function cleanMath(span: string): string {
-  let text = asciiDigits(span).replace(/(\\+)([A-Za-z]*|[{}%$]?)/g, (whole, slashes: string, after: string) => {
+  let text = span.replace(/(\\+)([A-Za-z]*|[{}%$]?)/g, (whole, slashes: string, after: string) => {
     if (slashes.length === 1) return whole
     const escapedTwice = slashes.length === 2 && (COMMANDS.has(after) || /^[{}%$]$/.test(after))
     if (escapedTwice) return `\\${after}`

@@ -21,15 +21,13 @@ function exactBinomial(n: bigint, k: bigint): bigint | null {
   return whole / (chosen * left)
 }
 
-const exactGcd = (a: bigint, b: bigint): bigint => (b === 0n ? Q.magnitude(a) : exactGcd(b, a % b))
-
 /** Functions of whole numbers that give whole numbers; null where they give none, or too large a one. */
 const WHOLE_FUNCTIONS: Partial<Record<FunctionName, (args: bigint[]) => bigint | null>> = {
   factorial: ([n]) => exactFactorial(n),
   binom: ([n, k]) => exactBinomial(n, k),
-  mod: ([a, m]) => (m > 0n ? ((a % m) + m) % m : null),
-  gcd: (args) => args.reduce(exactGcd),
-  lcm: (args) => args.reduce((a, b) => (a === 0n || b === 0n ? 0n : Q.magnitude(a * b) / exactGcd(a, b))),
+  mod: ([a, m]) => (m > 0n ? Q.remainder(a, m) : null),
+  gcd: (args) => args.map(Q.magnitude).reduce(Q.gcd),
+  lcm: (args) => args.map(Q.magnitude).reduce((a, b) => (a === 0n || b === 0n ? 0n : (a * b) / Q.gcd(a, b))),
 }
 
 /** The exact value where the variables have these whole values; null where it is not rational or too large. */

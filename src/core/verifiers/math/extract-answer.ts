@@ -120,11 +120,12 @@ function isJoint(between: string): boolean {
   return rest === '' || (/\b(?:and|or)\b|,/.test(between) && /^[A-Za-z](?:_ ?\w)? ?=$/.test(rest))
 }
 
+const FORMULA_ALONE = /^\s*\$[^$]+\$\s*$|^\s*\$\$[^$]+\$\$\s*$/
+
 /** No marker: the whole text where it is but an answer, else what its last sentence with an answer comes down to. */
 function unmarked(text: string): MathValue[] {
   const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(conclusion(text)) : []
-  const isFormula = /^\s*\$[^$]+\$\s*$|^\s*\$\$[^$]+\$\$\s*$/.test(text)
-  if (whole.length > 0 && (isFormula || !isProse(whole[0]))) return whole
+  if (whole.length > 0 && (!isProse(whole[0]) || FORMULA_ALONE.test(text))) return whole
   const sentences = joinDisplay(text)
     .split('\n')
     .flatMap((line) => line.split(SENTENCE_END))

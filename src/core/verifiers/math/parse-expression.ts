@@ -349,12 +349,12 @@ class Parser {
   /** `\\sum_{k=1}^{10} k^2`, term by term; none without whole numbers for bounds, or with more terms than are worth it. */
   private series(op: 'add' | 'mul'): Node {
     const bounds = this.match(/ ?_ ?\{ ?[A-Za-z] ?= ?-?\d{1,6} ?\} ?\^ ?(?:\{ ?-?\d{1,6} ?\}|\d)/y)
-    if (bounds === null && op === 'add') return this.openSum()
-    const [, name, from, to] = /([A-Za-z])\D*?(-?\d+)\D*?(-?\d+)\D*$/.exec(bounds ?? '') ?? []
+    if (bounds === null) return op === 'add' ? this.openSum() : this.fail()
+    const [, name, from, to] = /([A-Za-z])\D*?(-?\d+)\D*?(-?\d+)\D*$/.exec(bounds)!
     const [first, last] = [Number(from), Number(to)]
     // `\sum_{k=1}^{0}` has no term.
     const terms = last - first + 1
-    if (bounds === null || terms < 0 || terms > MAX_TERMS || ++this.depth > MAX_DEPTH) return this.fail()
+    if (terms < 0 || terms > MAX_TERMS || ++this.depth > MAX_DEPTH) return this.fail()
     const term = this.product()
     this.depth--
     if (term.op === 'matrix' || isLarger(term, MAX_EXPANDED / Math.max(1, terms))) return this.fail()

@@ -4,7 +4,7 @@ import type { MathExpression, MathValue } from './math-value.ts'
 import { readWrittenNumber, SCALES } from './number-words.ts'
 import { parseExpression } from './parse-expression.ts'
 import { parseClock, parseDate } from './parse-time.ts'
-import { rational } from './rational.ts'
+import { rational, remainder } from './rational.ts'
 import { saysNone } from './says-none.ts'
 import { unitOf } from './units.ts'
 
@@ -23,6 +23,9 @@ export function parseValue(span: string): MathValue | null {
   return parseClean(cleanMath(span), 0)
 }
 
+/** `$\text{a sentence}$`. */
+const WORDS = /^\s*(?:\$\$?|\\\[)?\s*\\text(?:bf|it|rm)?\{([^{}$]{1,200})\}[\s.]*(?:\$\$?|\\\])?\s*$/
+
 /**
  * Every way to read such a span, the likeliest first: `2,74` is a pair and a decimal, `(100,200)` a number and a pair.
  */
@@ -30,7 +33,6 @@ export function readings(given: string): MathValue[] {
   if (given.length > MAX_SPAN) return []
   // `{1, 3}` in LaTeX is no set: the braces group and are not seen.
   const span = given.replace(/^\$\{([^{}$\\]*,[^{}$\\]*)\}\$$/, '$$$1$$')
-  const words = /^\s*(?:\$\$?|\\\[)?\s*\\text(?:bf|it|rm)?\{([^{}$]{1,200})\}[\s.]*(?:\$\$?|\\\])?\s*$/.exec(span)
   const text = cleanMath(span)
   // `1/3 ≈ 0.33` is the first, or else the second.
   const exact = /^([^≈]*?)\s*(?:\\approx(?![A-Za-z])|≈)[^$]*(\$?)$/.exec(span)
@@ -56,7 +58,8 @@ export function readings(given: string): MathValue[] {
   const values = [...(exact ? [cleanMath(exact[1] + exact[2])] : []), text, ...others.filter((other) => other !== null)]
     .map((reading) => parseClean(reading, 0))
     .filter((value) => value !== null)
-  return values.length === 0 && words ? [{ kind: 'text', text: normal(cleanMath(words[1])) }] : values
+  const words = values.length === 0 ? WORDS.exec(span) : null
+  return words ? [{ kind: 'text', text: normal(cleanMath(words[1])) }] : values
 }
 
 function parseClean(cleaned: string, depth: number): MathValue | null {
@@ -102,8 +105,8 @@ function parseResidue(text: string): MathValue | null {
   if (!found) return null
   const [value, modulus] = [BigInt(found[1]), BigInt(found[2] ?? found[3] ?? found[4])]
   if (modulus === 0n) return null
-  const remainder = ((value % modulus) + modulus) % modulus
-  return { kind: 'residue', class: remainder, modulus, shown: found[4] === undefined ? value : remainder }
+  const least = remainder(value, modulus)
+  return { kind: 'residue', class: least, modulus, shown: found[4] === undefined ? value : least }
 }
 
 /** A number in words, with a fraction or a unit behind it: `two hundred and fifty`, `two and a half hours`. */

@@ -48,7 +48,11 @@ function bitLength(n: bigint): number {
   return magnitude(n) < 2n ? 1 : magnitude(n).toString(16).length * 4
 }
 
-function gcd(a: bigint, b: bigint): bigint {
+/** Of numbers that are not negative. */
+export function gcd(a: bigint, b: bigint): bigint {
   while (b !== 0n) [a, b] = [b, a % b]
   return a
 }
+
+/** The remainder that is not negative; `m` > 0. */
+export const remainder = (a: bigint, m: bigint): bigint => ((a % m) + m) % m
