@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { ROUTES } from '../src/routes/app.ts'
-import { describeApi } from '../src/routes/openapi.ts'
+import { describeApi } from '../src/routes/http/openapi.ts'
 
 const file = join(import.meta.dirname, '../openapi.yaml')
 const text = stringify(describeApi(ROUTES), { lineWidth: 0, aliasDuplicateObjects: false })

@@ -5,16 +5,17 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Recompute } from '../src/core/schemas/training.ts'
-import type { OptimizerSettings } from '../src/gpu-worker/engines/adamw.ts'
-import { makeBatch, type Row } from '../src/gpu-worker/engines/batch.ts'
-import { textInputs } from '../src/gpu-worker/engines/prefix-groups.ts'
-import { Trainer } from '../src/gpu-worker/engines/trainer.ts'
-import { logitsGraph, logprobGraph } from '../src/gpu-worker/engines/training-graph.ts'
-import { weightTensors, type Weights } from '../src/gpu-worker/engines/weights.ts'
 import { loadFolder, type LoadedModel } from '../src/gpu-worker/models/load.ts'
+import { type Weights } from '../src/gpu-worker/models/weights.ts'
 import { Generator } from '../src/gpu-worker/rollout/generator.ts'
 import { Session } from '../src/gpu-worker/runtime/session.ts'
 import { float32, float32Scalar } from '../src/gpu-worker/runtime/tensors.ts'
+import type { OptimizerSettings } from '../src/gpu-worker/training/adamw.ts'
+import { makeBatch, type Row } from '../src/gpu-worker/training/batch.ts'
+import { textInputs } from '../src/gpu-worker/training/prefix-groups.ts'
+import { Trainer } from '../src/gpu-worker/training/trainer.ts'
+import { logitsGraph, logprobGraph } from '../src/gpu-worker/training/training-graph.ts'
+import { weightTensors } from '../src/gpu-worker/training/weight-tensors.ts'
 
 export interface Check {
   quantity: string

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
-import { f32Tensor, writeGguf, type GgufTensor } from '../../test/helpers/write-gguf.ts'
+import { f32Tensor, writeGguf, type GgufTensor } from '../../testing/write-gguf.ts'
 import { randomWeights } from './random-weights.ts'
 import type { Measurement, Workload } from './workload.ts'
 

@@ -1,7 +1,7 @@
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
 import { elementCount } from '../../src/gpu-worker/graph/tensor.ts'
 import type { Model } from '../../src/gpu-worker/models/model.ts'
+import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 
 /** Norms at 1, the rest spread evenly with a deviation of 0.02. */
 export function randomWeights({ parameters }: Model): Weights {

@@ -9,9 +9,10 @@ import { join } from 'node:path'
 import { NO_CACHE, scoreItems } from '../../src/core/judges/score.ts'
 import { grpoSpec } from '../../src/core/schemas/grpo.ts'
 import { parse } from '../../src/core/schemas/parse.ts'
+import { rewardRecipe } from '../../src/core/schemas/reward.ts'
 import { grpo } from '../../src/gpu-worker/algorithms/grpo.ts'
 import type { RunContext } from '../../src/gpu-worker/algorithms/run-context.ts'
-import { localJudgeClient } from '../../src/gpu-worker/local-judge.ts'
+import { localJudgeClient } from '../../src/gpu-worker/judge/local-judge.ts'
 import { openFolder } from '../../src/gpu-worker/models/source.ts'
 import { PythonSandbox } from '../../src/gpu-worker/sandbox/python-sandbox.ts'
 import { problems } from '../problems.ts'
@@ -29,6 +30,7 @@ for (const seed of [11, 12, 13]) {
   mkdirSync(target, { recursive: true })
   const judge = { id: judgeName, ...JUDGE, min_label_mass: 0.5 }
   const client = await localJudgeClient(openFolder(join(folder, judgeName)))
+  const reward = parse(rewardRecipe, { lambda: 0, mu: 1, judge: judgeName, verifier: 'math' }, 'reward')
   const spec = parse(
     grpoSpec,
     {
@@ -36,7 +38,7 @@ for (const seed of [11, 12, 13]) {
       model: 'student',
       prompt_template: PROMPT_TEMPLATE,
       data: { unlabelled: 'problems', canary: 'canary' },
-      reward: { lambda: 0, mu: 1, judge: judgeName, verifier: 'math' },
+      reward,
       config: { ...GRPO_CONFIG, seed, steps: 60, checkpoint_every: CHECKPOINTS, canary_every: CHECKPOINTS },
     },
     'spec',
@@ -66,5 +68,5 @@ for (const seed of [11, 12, 13]) {
     },
     stopRequested: () => false,
   }
-  await grpo(spec, context)
+  await grpo({ ...spec, reward }, context)
 }

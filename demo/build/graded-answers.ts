@@ -1,12 +1,12 @@
 /** Answers with the truth about them: what a judge is taught and measured on. */
 import type { Rng } from '../../src/core/ports.ts'
-import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
+import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
+import { tinyModel } from '../../testing/tiny-model.ts'
 import { chance, pick } from '../draw.ts'
 import { drawProblem, problems, type Problem } from '../problems.ts'
 import { carelessSolution, goldText, mutatedSolution } from '../solutions.ts'
 import { attempt, MAX_NEW_TOKENS } from './solve.ts'
-import { tinyModel } from './tiny-model.ts'
 
 export interface GradedAnswer {
   question: string

@@ -2,15 +2,15 @@
 import { learningRateAt } from '../../src/core/rl/schedules.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../src/core/stats/agreement.ts'
-import { accumulateRows, type TrainingRow } from '../../src/gpu-worker/engines/row-training.ts'
-import { trainedTokens } from '../../src/gpu-worker/engines/batch.ts'
-import { Trainer } from '../../src/gpu-worker/engines/trainer.ts'
-import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
+import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { LabelScorer } from '../../src/gpu-worker/rollout/label-scorer.ts'
+import { trainedTokens } from '../../src/gpu-worker/training/batch.ts'
+import { accumulateRows, type TrainingRow } from '../../src/gpu-worker/training/row-training.ts'
+import { Trainer } from '../../src/gpu-worker/training/trainer.ts'
+import { codec, MAX_TOKENS, tinyModel } from '../../testing/tiny-model.ts'
 import { pick } from '../draw.ts'
 import type { GradedAnswer } from './graded-answers.ts'
 import { promptOf } from './solve.ts'
-import { codec, MAX_TOKENS, tinyModel } from './tiny-model.ts'
 
 const BATCH = 96
 /** Weight of the verdicts on unfinished answers, all of one answer's together. */

@@ -1,7 +1,7 @@
 /** What the demo's models are asked, and how well they answer. */
 import type { Completion, Generator } from '../../src/gpu-worker/rollout/generator.ts'
+import { codec } from '../../testing/tiny-model.ts'
 import type { Problem } from '../problems.ts'
-import { codec } from './tiny-model.ts'
 
 export const MAX_NEW_TOKENS = 44
 export const promptOf = (question: string): string => `${question}\n`

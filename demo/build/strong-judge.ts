@@ -11,7 +11,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
+import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { chance, pick } from '../draw.ts'
 import { drawCareless, drawMutated, rollouts, type GradedAnswer } from './graded-answers.ts'
 import { judgeQuality, trainJudge } from './judge.ts'

@@ -1,9 +1,9 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Weights } from '../../src/gpu-worker/engines/weights.ts'
 import { checkWeights } from '../../src/gpu-worker/models/load.ts'
+import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { readSafetensors, writeSafetensors } from '../../src/gpu-worker/weights/safetensors.ts'
-import { TINY_CONFIG, tinyModel } from './tiny-model.ts'
+import { TINY_CONFIG, tinyModel } from '../../testing/tiny-model.ts'
 
 export const readWeights = (path: string): Weights => checkWeights(tinyModel, readSafetensors(path), path)
 

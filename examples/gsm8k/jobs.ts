@@ -1,5 +1,5 @@
 /** The jobs of the run. Every name in them stands for the newest resource of that name. */
-import type { NewJob, NewJudge } from '../../src/cli/client.ts'
+import type { NewJob, NewJudge } from '../../src/client.ts'
 
 type SftJob = Extract<NewJob, { type: 'sft' }>
 type GrpoJob = Extract<NewJob, { type: 'grpo' }>

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { all, createClient } from '../../src/cli/client.ts'
+import { all, createClient } from '../../src/client.ts'
 import type { EvalResult } from '../../src/core/schemas/eval.ts'
 import type { Job, MetricPoint, Sample } from '../../src/core/schemas/job.ts'
 import { auc } from '../../src/core/stats/agreement.ts'

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import { createClient, type Client } from './client.ts'
+import { createClient, type Client } from '../client.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 
 /** Where `gavel dev` listens. */

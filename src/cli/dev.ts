@@ -1,11 +1,11 @@
+import type { Command } from 'commander'
 import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
+import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 import { deviceOption } from './device-option.ts'
 import { keptSecret } from './kept-secret.ts'
-import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 
 const WORKER = new URL(`../gpu-worker/main${import.meta.url.slice(-3)}`, import.meta.url)
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url))
@@ -37,7 +37,7 @@ export function registerDev(program: Command): void {
 async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
   const [{ localJudgeHost }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
-    import('../gpu-worker/local-judge-host.ts'),
+    import('../gpu-worker/judge/local-judge-host.ts'),
     import('../gpu-worker/weights/hub-env.ts'),
     import('../server.ts'),
   ])

@@ -3,8 +3,8 @@ import { createWriteStream, mkdirSync, renameSync, rmSync, writeFileSync } from 
 import { basename, join } from 'node:path'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { Client } from '../client.ts'
 import type { Checkpoint } from '../core/schemas/checkpoint.ts'
-import type { Client } from './client.ts'
 import { CliError } from './io.ts'
 
 /**

@@ -1,5 +1,5 @@
+import type { Client } from '../client.ts'
 import type { Job, JobEvent, MetricPoint } from '../core/schemas/job.ts'
-import type { Client } from './client.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 import { figure, visible } from './output.ts'
 

@@ -1,9 +1,9 @@
 /** Teaching judges, over the public API, on what fooled them. */
+import { all, type Client } from '../client.ts'
 import type { GradedAnswer } from '../core/judges/training-rows.ts'
 import type { EvalResult } from '../core/schemas/eval.ts'
 import type { Sample } from '../core/schemas/job.ts'
 import type { Judge } from '../core/schemas/judge.ts'
-import { all, type Client } from './client.ts'
 import { runToEnd } from './run-to-end.ts'
 import { figuresOf, teachJudge, type ConfigOf, type JudgeFigures, type TeachOptions } from './teach-judge.ts'
 

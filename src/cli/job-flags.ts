@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { NewJob } from '../client.ts'
 import type { JobType } from '../core/schemas/job.ts'
 import { decimal } from './api-command.ts'
-import type { NewJob } from './client.ts'
 import { CliError, EXIT } from './io.ts'
 import { readJsonObject } from './read-input.ts'
 

@@ -1,4 +1,4 @@
-import { all } from './client.ts'
+import { all } from '../client.ts'
 import type { Io } from './io.ts'
 
 /** Prints a value: as one line of JSON where that was asked for, else as the text made of it. */

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { readFileSync } from 'node:fs'
+import { ApiError } from '../client.ts'
 import { GavelError } from '../core/errors.ts'
-import { ApiError } from './client.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 import { visible } from './output.ts'
 

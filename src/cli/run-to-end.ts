@@ -1,5 +1,5 @@
+import type { Client, NewJob } from '../client.ts'
 import type { Job } from '../core/schemas/job.ts'
-import type { Client, NewJob } from './client.ts'
 
 /** Runs a job to its end. Throws, with the job's own message, where it does not get there. */
 export async function runToEnd(api: Client, say: (line: string) => void, spec: NewJob): Promise<Job> {

@@ -1,10 +1,10 @@
 /** Teaching judges over the public API, and looking at what came of it. */
+import { all, type Client, type NewJob } from '../client.ts'
 import { judgeTrainingRows, type GradedAnswer } from '../core/judges/training-rows.ts'
 import type { Job } from '../core/schemas/job.ts'
-import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeAuditResult, JudgeCalibrateResult } from '../core/schemas/judge-jobs.ts'
+import type { Judge } from '../core/schemas/judge.ts'
 import { agreement, aucWithin } from '../core/stats/agreement.ts'
-import { all, type Client, type NewJob } from './client.ts'
 import { runToEnd } from './run-to-end.ts'
 
 export type ConfigOf<T extends NewJob['type']> = Extract<NewJob, { type: T }>['config']

@@ -1,7 +1,4 @@
 /** Every dependency on the outside world, as an interface. Adapters implement them; core only names them. */
-import type { LabelTokens } from './judges/labels.ts'
-
-export type { Database } from './database.ts'
 
 /** Wall-clock time in milliseconds since the epoch. */
 export interface Clock {
@@ -77,6 +74,12 @@ export interface FirstTokenLogprobs {
   latencyMs?: number
 }
 
+/** Ids of the tokens that carry each label in a judge's own vocabulary. */
+export interface LabelTokens {
+  yes: number[]
+  no: number[]
+}
+
 /**
  * A way to reach a judge model. Answers come in the order of the requests; one entry is either the
  * distribution or the error that kept it from being had. The call as a whole never rejects for one item. One that is
@@ -86,4 +89,27 @@ export interface JudgeClient {
   firstTokenLogprobs(requests: JudgeRequest[], signal?: AbortSignal): Promise<(FirstTokenLogprobs | Error)[]>
   /** The token ids that carry the judge's own labels. Only where its tokenizer is at hand. */
   labelTokens?(): Promise<LabelTokens>
+}
+
+/** A call of one function of a Python program. */
+export interface ProgramCall {
+  source: string
+  entry: string
+  /** JSON values. */
+  args: readonly unknown[]
+}
+
+/** What became of a call. Only `returned` carries a value. */
+export type ProgramOutcome =
+  /** `text`: the value as mathematics is written, null where it is no answer (`None`); `number`: where it is a finite one. */
+  | { outcome: 'returned'; text: string | null; number: number | null; output: string }
+  /** The program is no Python, lacks the function, or raised. */
+  | { outcome: 'raised'; error: string; output: string }
+  /** It took too long, or brought the interpreter down. */
+  | { outcome: 'stopped'; error: string }
+
+/** Runs Python programs where they can do no harm, and each as if it were the first. */
+export interface ProgramRunner {
+  /** @throws GavelError `sandbox_unavailable` when no interpreter can be started; never for what a program does */
+  call(program: ProgramCall): Promise<ProgramOutcome>
 }

@@ -1,28 +1,30 @@
 import { Hono, type Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { GavelError } from '../core/errors.ts'
-import { newId } from '../core/ids.ts'
-import type { RequestEntry } from '../core/request-log.ts'
 import { parse } from '../core/schemas/parse.ts'
-import { takeFromRate, type RateHeaders } from '../core/usage/rate-windows.ts'
-import { authenticate } from './authenticate.ts'
+import type { Deps } from '../service/deps.ts'
+import { takeFromRate } from '../service/usage/rate-windows.ts'
 import { checkpointRoutes } from './checkpoints.ts'
 import { compatRoutes } from './compat/index.ts'
 import { datasetRoutes } from './datasets.ts'
-import type { Deps } from './deps.ts'
-import { describedRoutes } from './describe.ts'
 import { healthRoutes } from './health.ts'
+import { answerHeaders } from './http/answer-headers.ts'
+import type { AppEnv } from './http/app-env.ts'
+import { authenticate } from './http/authenticate.ts'
+import { countRequests } from './http/count-requests.ts'
+import { describedRoutes } from './http/describe.ts'
+import { logRequests } from './http/log-requests.ts'
+import { readJson } from './http/read-body.ts'
+import { readQuery } from './http/read-query.ts'
+import { MAX_JSON_BYTES, TOKEN_PREFIX, unitsOf, type Caller, type Route } from './http/route.ts'
 import { jobRoutes } from './jobs.ts'
 import { judgeRoutes } from './judges.ts'
 import { judgmentRoutes } from './judgments.ts'
 import { keyRoutes } from './keys.ts'
 import { metricsRoutes } from './metrics.ts'
 import { modelRoutes } from './models.ts'
-import { readJson } from './read-body.ts'
-import { readQuery } from './read-query.ts'
 import { recipeRoutes } from './recipes.ts'
 import { rewardRoutes } from './rewards.ts'
-import { MAX_JSON_BYTES, TOKEN_PREFIX, unitsOf, type Caller, type Route } from './route.ts'
 import { usageRoutes } from './usage.ts'
 import { verifyRoutes } from './verify.ts'
 import { workerRoutes } from './worker.ts'
@@ -46,33 +48,16 @@ export const ROUTES: readonly Route[] = describedRoutes([
   ...metricsRoutes,
 ])
 
-type Variables = {
-  requestId: string
-  route?: Route
-  caller?: Caller
-  rate?: RateHeaders
-  body?: unknown
-  error?: GavelError
-}
-type App = Hono<{ Variables: Variables }>
+type App = Hono<AppEnv>
 
 /** The API, the same wherever it runs. */
 export function createApp(deps: Deps): App {
   // A base URL that was given with a slash at its end is the same.
   const app: App = new Hono({ strict: false })
 
-  app.use(async (c, next) => {
-    const given = c.req.header('x-request-id')
-    c.set('requestId', given && /^[\w-]{1,128}$/.test(given) ? given : newId('req', deps.entropy))
-    const started = performance.now()
-    deps.metrics?.begin()
-    await next()
-    c.header('x-request-id', c.get('requestId'))
-    for (const [name, value] of Object.entries(c.get('rate') ?? {})) c.header(name, value)
-    const ms = performance.now() - started
-    deps.metrics?.end(c.req.method, c.get('route')?.path ?? 'none', c.res.status, ms / 1000)
-    deps.log?.request(entryOf(c, ms))
-  })
+  app.use(answerHeaders(deps.entropy))
+  if (deps.metrics) app.use(countRequests(deps.metrics))
+  if (deps.log) app.use(logRequests(deps.log))
 
   for (const route of ROUTES) app.on(route.method, pathsOf(route), (c) => serve(deps, route, c))
   refuseOtherMethods(app)
@@ -103,26 +88,10 @@ const pathsOf = ({ path, pathToken }: Route) => (pathToken ? [path, TOKEN_PREFIX
 /** A path as messages may repeat it: short, and without a key. */
 const shownPath = (c: Context) => c.req.path.replace(/^\/t\/[^/]*/, '/t/…').slice(0, 200)
 
-/** What the log is told of a request that was answered. */
-function entryOf(c: Context<{ Variables: Variables }>, ms: number): RequestEntry {
-  const { requestId, route, caller, error, body } = c.var
-  return {
-    request_id: requestId,
-    method: c.req.method,
-    route: route?.path ?? null,
-    status: c.res.status,
-    ms: Math.round(ms * 100) / 100,
-    tenant: caller?.tenant ?? null,
-    key: caller?.key ?? null,
-    ...(error && { error: error.code, param: error.param }),
-    ...(body !== undefined && { body }),
-  }
-}
-
 /** The tags of routes whose bodies are texts to score, and hold no secrets. */
 const SCORING = new Set(['Scoring', 'Compatibility'])
 
-async function serve(deps: Deps, route: Route, c: Context<{ Variables: Variables }>): Promise<Response> {
+async function serve(deps: Deps, route: Route, c: Context<AppEnv>): Promise<Response> {
   c.set('route', route)
   const request = c.req.raw
   const { token, ...params } = c.req.param() as Record<string, string>

@@ -1,19 +1,19 @@
-import type { CheckpointRow } from '../core/database.ts'
-import { findCheckpoint } from '../core/checkpoints.ts'
 import { GavelError } from '../core/errors.ts'
 import { checkpoint } from '../core/schemas/checkpoint.ts'
 import { deleted } from '../core/schemas/fields.ts'
-import { seconds } from './lists.ts'
-import { refuseWhileUsed } from './remove-resource.ts'
-import { route } from './route.ts'
-import { serveObject } from './serve-object.ts'
+import type { CheckpointRow } from '../service/database.ts'
+import { findCheckpoint } from '../service/jobs/checkpoints.ts'
+import { refuseWhileUsed } from '../service/remove-resource.ts'
+import { unixSeconds } from '../service/resource-header.ts'
+import { route } from './http/route.ts'
+import { serveObject } from './http/serve-object.ts'
 
 export const showCheckpoint = (row: CheckpointRow) => ({
   id: row.id,
   object: 'checkpoint',
   job: row.job,
   step: row.step,
-  created_at: seconds(row.createdAt),
+  created_at: unixSeconds(row.createdAt),
   bytes: row.manifest.objects.reduce((sum, object) => sum + object.size, 0),
   files: row.manifest.objects.map((object) => ({ ...object, url: `/v1/checkpoints/${row.id}/files/${object.name}` })),
 })
@@ -61,7 +61,7 @@ export const checkpointRoutes = [
     response: deleted,
     async handler({ deps, caller, params }) {
       const row = await findCheckpoint(deps.database, caller.tenant, params.id)
-      await refuseWhileUsed(deps, caller.tenant, row.id)
+      await refuseWhileUsed(deps.database, caller.tenant, row.id)
       await deps.database.checkpoints.remove(caller.tenant, row.id)
       await deps.blobs.delete(`${row.prefix}/manifest.json`)
       // With what other holders of the lease have sent of the same step.

@@ -1,18 +1,19 @@
 import * as v from 'valibot'
-import type { DatasetBody, ResourceRow } from '../core/database.ts'
 import { checkDataset, datasetRows } from '../core/datasets/dataset-rows.ts'
 import { GavelError } from '../core/errors.ts'
-import { findResource } from '../core/find-resource.ts'
-import { newId } from '../core/ids.ts'
-import { sha256Hex } from '../core/keys.ts'
 import { dataset, datasetName, datasetRow, MAX_DATASET_BYTES } from '../core/schemas/dataset.ts'
 import { deleted, listOf, NAME } from '../core/schemas/fields.ts'
 import { parse } from '../core/schemas/parse.ts'
-import { common, page, pageQuery } from './lists.ts'
-import { mediaType, readBytes } from './read-body.ts'
-import { removeResource } from './remove-resource.ts'
-import { route } from './route.ts'
-import { serveObject } from './serve-object.ts'
+import { sha256Hex } from '../core/sha256.ts'
+import type { DatasetBody, ResourceRow } from '../service/database.ts'
+import { findResource } from '../service/find-resource.ts'
+import { newId } from '../service/ids.ts'
+import { removeResource } from '../service/remove-resource.ts'
+import { resourceHeader } from '../service/resource-header.ts'
+import { page, pageQuery } from './http/page.ts'
+import { mediaType, readBytes } from './http/read-body.ts'
+import { route } from './http/route.ts'
+import { serveObject } from './http/serve-object.ts'
 
 const JSONL_TYPES = [
   'application/jsonl',
@@ -24,7 +25,7 @@ const JSONL_TYPES = [
 
 const show = ({ body, ...row }: ResourceRow<DatasetBody>) => {
   const { rows, labelled, completions, bytes, sha256 } = body
-  return { ...common(row, 'dataset'), version: row.version, rows, labelled, completions, bytes, sha256 }
+  return { ...resourceHeader(row, 'dataset'), version: row.version, rows, labelled, completions, bytes, sha256 }
 }
 
 /** The JSONL of a request and the name that came with it, from either form of body. */

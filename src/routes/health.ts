@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { GavelError } from '../core/errors.ts'
-import { route } from './route.ts'
+import { route } from './http/route.ts'
 
 const health = v.object({ status: v.literal('ok') })
 

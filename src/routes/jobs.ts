@@ -1,20 +1,21 @@
 import * as v from 'valibot'
-import type { JobRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
-import { changeJob, jobNotFound } from '../core/jobs/change.ts'
-import { compareEvals } from '../core/jobs/compare-evals.ts'
-import { createJob } from '../core/jobs/create-job.ts'
-import { cancel, isTerminal, pause, resume, type Change } from '../core/jobs/transitions.ts'
 import { checkpoint } from '../core/schemas/checkpoint.ts'
 import { evalComparison } from '../core/schemas/eval.ts'
 import { deleted, fields, integer, listOf, reference } from '../core/schemas/fields.ts'
 import { job, JOB_STATES, JOB_TYPES, jobEvent, jobSpec, metricPoint, sample } from '../core/schemas/job.ts'
 import { parse } from '../core/schemas/parse.ts'
+import type { JobRow } from '../service/database.ts'
+import type { Deps } from '../service/deps.ts'
+import { changeJob, jobNotFound } from '../service/jobs/change.ts'
+import { compareEvals } from '../service/jobs/compare-evals.ts'
+import { createJob } from '../service/jobs/create-job.ts'
+import { cancel, isTerminal, pause, resume, type Change } from '../service/jobs/transitions.ts'
+import { unixSeconds } from '../service/resource-header.ts'
 import { showCheckpoint } from './checkpoints.ts'
-import type { Deps } from './deps.ts'
-import { streamEvents } from './event-stream.ts'
-import { page, pageQuery, seconds } from './lists.ts'
-import { route } from './route.ts'
+import { streamEvents } from './http/event-stream.ts'
+import { page, pageQuery } from './http/page.ts'
+import { route } from './http/route.ts'
 
 const idempotencyKey = v.pipe(
   v.string(),
@@ -28,9 +29,9 @@ const showJob = (row: JobRow, step: number | undefined) => ({
   type: row.type,
   name: row.name,
   state: row.state,
-  created_at: seconds(row.createdAt),
-  started_at: row.startedAt && seconds(row.startedAt),
-  finished_at: row.finishedAt && seconds(row.finishedAt),
+  created_at: unixSeconds(row.createdAt),
+  started_at: row.startedAt && unixSeconds(row.startedAt),
+  finished_at: row.finishedAt && unixSeconds(row.finishedAt),
   spec: row.spec,
   result: row.result,
   error: row.error,

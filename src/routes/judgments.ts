@@ -1,7 +1,7 @@
 import { itemFromMessages, type JudgeItem } from '../core/judges/template.ts'
 import { judgmentsAnswer, judgmentsRequest, type JudgmentItem } from '../core/schemas/judgment.ts'
-import { askJudge, showJudgments } from './ask-judge.ts'
-import { MAX_BATCH_BYTES, route } from './route.ts'
+import { askJudge, showJudgments } from '../service/judges/ask-judge.ts'
+import { MAX_BATCH_BYTES, route } from './http/route.ts'
 
 /** The schema has seen to it that an item holds one of the two forms. */
 export const toJudgeItem = (item: JudgmentItem): JudgeItem =>

@@ -1,16 +1,18 @@
 import * as v from 'valibot'
 import { GavelError } from '../core/errors.ts'
-import { findResource } from '../core/find-resource.ts'
-import { newId } from '../core/ids.ts'
-import { newKey, sha256Hex } from '../core/keys.ts'
-import type { KeyBody, ResourceRow } from '../core/database.ts'
-import { createKey, key, keyWithSecret, OPERATOR_TENANT, tenant } from '../core/schemas/key.ts'
 import { deleted, fields, listOf } from '../core/schemas/fields.ts'
-import { common, page, pageQuery } from './lists.ts'
-import { route, type Caller } from './route.ts'
+import { createKey, key, keyWithSecret, OPERATOR_TENANT, tenant } from '../core/schemas/key.ts'
+import { sha256Hex } from '../core/sha256.ts'
+import type { KeyBody, ResourceRow } from '../service/database.ts'
+import { findResource } from '../service/find-resource.ts'
+import { newId } from '../service/ids.ts'
+import { newKey } from '../service/keys.ts'
+import { resourceHeader } from '../service/resource-header.ts'
+import { page, pageQuery } from './http/page.ts'
+import { route, type Caller } from './http/route.ts'
 
 const show = (row: ResourceRow<KeyBody>) => ({
-  ...common(row, 'key'),
+  ...resourceHeader(row, 'key'),
   tenant: row.tenant,
   scopes: row.body.scopes,
   path_token: row.body.path_token ?? false,

@@ -1,6 +1,6 @@
 import { GavelError } from '../core/errors.ts'
 import { OPERATOR_TENANT } from '../core/schemas/key.ts'
-import { route } from './route.ts'
+import { route } from './http/route.ts'
 
 const MEDIA_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 

@@ -1,15 +1,16 @@
-import type { ModelBody, ResourceRow } from '../core/database.ts'
-import { findModelCheckpoint } from '../core/checkpoints.ts'
-import { findResource } from '../core/find-resource.ts'
-import { newId } from '../core/ids.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
 import { createModel, model } from '../core/schemas/model.ts'
-import { common, page, pageQuery } from './lists.ts'
-import { removeResource } from './remove-resource.ts'
-import { route } from './route.ts'
+import type { ModelBody, ResourceRow } from '../service/database.ts'
+import { findResource } from '../service/find-resource.ts'
+import { newId } from '../service/ids.ts'
+import { findModelCheckpoint } from '../service/jobs/checkpoints.ts'
+import { removeResource } from '../service/remove-resource.ts'
+import { resourceHeader } from '../service/resource-header.ts'
+import { page, pageQuery } from './http/page.ts'
+import { route } from './http/route.ts'
 
 const show = (row: ResourceRow<ModelBody>) => ({
-  ...common(row, 'model'),
+  ...resourceHeader(row, 'model'),
   version: row.version,
   source: row.body.source,
 })

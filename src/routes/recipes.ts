@@ -1,15 +1,20 @@
-import type { ResourceRow } from '../core/database.ts'
-import { findResource } from '../core/find-resource.ts'
-import { newId } from '../core/ids.ts'
-import { deleted, listOf } from '../core/schemas/fields.ts'
 import { JUDGE_ROLES, type JudgeRole } from '../core/rewards/reward-rows.ts'
+import { deleted, listOf } from '../core/schemas/fields.ts'
 import { createRecipe, recipe, type RewardRecipe } from '../core/schemas/reward.ts'
 import { verifierOf } from '../core/verifiers/index.ts'
-import { common, page, pageQuery } from './lists.ts'
-import { removeResource } from './remove-resource.ts'
-import { route } from './route.ts'
+import type { ResourceRow } from '../service/database.ts'
+import { findResource } from '../service/find-resource.ts'
+import { newId } from '../service/ids.ts'
+import { removeResource } from '../service/remove-resource.ts'
+import { resourceHeader } from '../service/resource-header.ts'
+import { page, pageQuery } from './http/page.ts'
+import { route } from './http/route.ts'
 
-const show = (row: ResourceRow<RewardRecipe>) => ({ ...common(row, 'reward'), version: row.version, ...row.body })
+const show = (row: ResourceRow<RewardRecipe>) => ({
+  ...resourceHeader(row, 'reward'),
+  version: row.version,
+  ...row.body,
+})
 
 export const recipeRoutes = [
   route({

@@ -1,7 +1,5 @@
-import { findResource } from '../core/find-resource.ts'
-import { isId } from '../core/ids.ts'
+import { NOTHING_USED } from '../core/judges/usage-counts.ts'
 import { groupsOf, relativeToGroup } from '../core/rewards/groups.ts'
-import { checkReceipt, makeReceipt } from '../core/rewards/receipt.ts'
 import { JUDGE_ROLES, overlapOf, rewardRows } from '../core/rewards/reward-rows.ts'
 import {
   rewardsAnswer,
@@ -12,10 +10,12 @@ import {
   type RewardsRequest,
 } from '../core/schemas/reward.ts'
 import { agreement, brier, type Graded } from '../core/stats/agreement.ts'
-import { NOTHING_USED } from '../core/usage/usage.ts'
-import { askJudge, refuseBeyondAll } from './ask-judge.ts'
-import type { Deps } from './deps.ts'
-import { MAX_BATCH_BYTES, route } from './route.ts'
+import type { Deps } from '../service/deps.ts'
+import { findResource } from '../service/find-resource.ts'
+import { isId } from '../service/ids.ts'
+import { askJudge, refuseBeyondAll } from '../service/judges/ask-judge.ts'
+import { checkReceipt, makeReceipt } from '../service/rewards/receipt.ts'
+import { MAX_BATCH_BYTES, route } from './http/route.ts'
 
 /** The recipe that a request names or holds, with ids in place of its judges' names. */
 async function recipeOf({ database }: Deps, tenant: string, reward: RewardsRequest['reward']): Promise<RewardRecipe> {

@@ -3,9 +3,10 @@ import { GavelError } from '../core/errors.ts'
 import { listOf } from '../core/schemas/fields.ts'
 import { OPERATOR_TENANT, tenant } from '../core/schemas/key.ts'
 import { usage, type Usage } from '../core/schemas/usage.ts'
-import { dayOf, usageId, type UsageRow } from '../core/usage/usage.ts'
-import { page, pageQuery } from './lists.ts'
-import { route } from './route.ts'
+import type { UsageRow } from '../service/database.ts'
+import { dayOf, usageId } from '../service/usage/usage.ts'
+import { page, pageQuery } from './http/page.ts'
+import { route } from './http/route.ts'
 
 const day = (description: string) => v.optional(v.pipe(v.string(), v.isoDate(), v.description(description)))
 

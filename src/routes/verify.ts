@@ -1,9 +1,9 @@
 import { GavelError } from '../core/errors.ts'
+import { NOTHING_USED } from '../core/judges/usage-counts.ts'
 import { verifyAnswer, verifyRequest, type Verdict } from '../core/schemas/verify.ts'
-import { NOTHING_USED } from '../core/usage/usage.ts'
 import { verifierOf } from '../core/verifiers/index.ts'
 import type { Verifier } from '../core/verifiers/verifier.ts'
-import { MAX_BATCH_BYTES, route } from './route.ts'
+import { MAX_BATCH_BYTES, route } from './http/route.ts'
 
 /** @throws GavelError naming which item's gold cannot be compared with */
 async function verifyItem(verifier: Verifier, item: { text: string; gold: string }, index: number): Promise<Verdict> {

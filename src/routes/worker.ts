@@ -1,12 +1,5 @@
 import * as v from 'valibot'
-import { checkpointPrefix, commitCheckpoint } from '../core/checkpoints.ts'
-import type { JobRow } from '../core/database.ts'
 import { GavelError } from '../core/errors.ts'
-import { changeJob, checkFence, jobNotFound, staleFence } from '../core/jobs/change.ts'
-import { inputKeys, judgeOf, rerankerOf } from '../core/jobs/job-inputs.ts'
-import { leaseJob } from '../core/jobs/lease-job.ts'
-import { settleJudgeJob } from '../core/jobs/settle-judge-job.ts'
-import { complete, fail, LEASE_SECONDS, release } from '../core/jobs/transitions.ts'
 import { MAX_OBJECT_BYTES, objectEntry } from '../core/schemas/checkpoint.ts'
 import { fields, integer } from '../core/schemas/fields.ts'
 import { job, JOB_TYPES } from '../core/schemas/job.ts'
@@ -14,12 +7,19 @@ import { judgmentsAnswer } from '../core/schemas/judgment.ts'
 import { OPERATOR_TENANT } from '../core/schemas/key.ts'
 import { parse } from '../core/schemas/parse.ts'
 import * as schemas from '../core/schemas/worker.ts'
-import { askJudge, noteUse, showJudgments, type Asking } from './ask-judge.ts'
-import type { Deps } from './deps.ts'
+import type { JobRow } from '../service/database.ts'
+import type { Deps } from '../service/deps.ts'
+import { changeJob, checkFence, jobNotFound, staleFence } from '../service/jobs/change.ts'
+import { checkpointPrefix, commitCheckpoint } from '../service/jobs/checkpoints.ts'
+import { inputKeys, judgeOf, rerankerOf } from '../service/jobs/job-inputs.ts'
+import { leaseJob } from '../service/jobs/lease-job.ts'
+import { settleJudgeJob } from '../service/jobs/settle-judge-job.ts'
+import { complete, fail, LEASE_SECONDS, release } from '../service/jobs/transitions.ts'
+import { askJudge, noteUse, showJudgments, type Asking } from '../service/judges/ask-judge.ts'
+import { unixSeconds } from '../service/resource-header.ts'
+import { MAX_BATCH_BYTES, route, type Caller } from './http/route.ts'
+import { streamObject } from './http/serve-object.ts'
 import { toJudgeItem } from './judgments.ts'
-import { seconds } from './lists.ts'
-import { MAX_BATCH_BYTES, route, type Caller } from './route.ts'
-import { streamObject } from './serve-object.ts'
 
 const UPLOAD_SECONDS = 6 * 3600
 const common = { tag: 'Worker', scope: 'worker' } as const
@@ -112,7 +112,7 @@ export const workerRoutes = [
       const row = await deps.database.jobs.heartbeat({ job: id, fence }, deps.clock.now() + LEASE_SECONDS * 1000)
       if (!row) throw staleFence(id)
       return {
-        lease_expires_at: seconds(row.leaseExpiresAt),
+        lease_expires_at: unixSeconds(row.leaseExpiresAt),
         cancel_requested: row.cancelRequested,
         pause_requested: row.pauseRequested,
       }

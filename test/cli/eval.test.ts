@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { commitCheckpoint } from '../../src/gpu-worker/checkpoint/commit.ts'
-import { writeRows } from '../../src/gpu-worker/algorithms/evaluate.ts'
 import { SCORES_FILE, type AnsweredRow } from '../../src/core/schemas/eval.ts'
+import { writeRows } from '../../src/gpu-worker/algorithms/evaluate.ts'
+import { commitCheckpoint } from '../../src/gpu-worker/jobs/commit-checkpoint.ts'
 import { startCliServer } from './cli-server.ts'
 
 const server = await startCliServer()

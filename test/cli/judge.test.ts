@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { all } from '../../src/cli/client.ts'
+import { all } from '../../src/client.ts'
 import type { LeasedJob } from '../../src/core/schemas/worker.ts'
 import { startProviderServer } from '../adapters/judges/provider-server.ts'
 import { startCliServer } from './cli-server.ts'

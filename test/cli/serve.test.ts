@@ -5,8 +5,8 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openFolder } from '../../src/gpu-worker/models/source.ts'
+import { tinyModelFolder } from '../../testing/tiny-model-folder.ts'
 import { NO_CUDA } from '../helpers/no-cuda.ts'
-import { tinyModelFolder } from '../helpers/tiny-model-folder.ts'
 
 const GAVEL = join(import.meta.dirname, '../../bin/gavel.js')
 

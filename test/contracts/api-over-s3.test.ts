@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { s3BlobStore, type S3Options } from '../../src/adapters/node/s3-blob-store.ts'
-import { sha256Hex } from '../../src/core/keys.ts'
+import { sha256Hex } from '../../src/core/sha256.ts'
 import { NO_WEED, startSeaweed, weedBinary } from '../helpers/seaweed.ts'
 import { testApp, type TestApp } from '../helpers/test-app.ts'
 import { sftJob, studentAndData } from './api.ts'

@@ -1,8 +1,8 @@
 /** What the API must do wherever it runs: on Node and in workerd. */
 import assert from 'node:assert/strict'
-import { sha256Hex } from '../../src/core/keys.ts'
 import type { JudgeClient } from '../../src/core/ports.ts'
-import type { Deps } from '../../src/routes/deps.ts'
+import { sha256Hex } from '../../src/core/sha256.ts'
+import type { Deps } from '../../src/service/deps.ts'
 import type { TestApi } from '../helpers/test-api.ts'
 
 export const TRAINING = { steps: 4, learning_rate: 0.001 }

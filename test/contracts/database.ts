@@ -1,9 +1,10 @@
 /** What the database must do, on node:sqlite and on D1 alike. */
 import assert from 'node:assert/strict'
-import { rateWindowsContract } from './rate-windows.ts'
-import { NOTHING_USED, usageId } from '../../src/core/usage/usage.ts'
-import type { Claim, Database, JobRow, JudgeBody, Spent } from '../../src/core/database.ts'
+import { NOTHING_USED } from '../../src/core/judges/usage-counts.ts'
 import type { SftSpec } from '../../src/core/schemas/sft.ts'
+import type { Claim, Database, JobRow, JudgeBody, Spent } from '../../src/service/database.ts'
+import { usageId } from '../../src/service/usage/usage.ts'
+import { rateWindowsContract } from './rate-windows.ts'
 
 const spec = {
   type: 'sft',

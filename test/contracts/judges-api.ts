@@ -1,6 +1,6 @@
 /** What the API must do with judges wherever it runs: on Node and in workerd. */
 import assert from 'node:assert/strict'
-import type { Deps } from '../../src/routes/deps.ts'
+import type { Deps } from '../../src/service/deps.ts'
 import type { TestApi } from '../helpers/test-api.ts'
 import { countingJudge, studentAndData, type CountingJudge } from './api.ts'
 

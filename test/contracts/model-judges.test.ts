@@ -5,11 +5,11 @@ import { remoteJudgeClient } from '../../src/adapters/judges/remote-judge-client
 import { folderBlobStore } from '../../src/adapters/node/folder-blob-store.ts'
 import type { JudgeClient } from '../../src/core/ports.ts'
 import type { Judge } from '../../src/core/schemas/judge.ts'
-import { localJudgeHost } from '../../src/gpu-worker/local-judge-host.ts'
-import { localJudgeClient } from '../../src/gpu-worker/local-judge.ts'
+import { localJudgeHost } from '../../src/gpu-worker/judge/local-judge-host.ts'
+import { localJudgeClient } from '../../src/gpu-worker/judge/local-judge.ts'
 import { openFolder } from '../../src/gpu-worker/models/source.ts'
 import { startModelServer } from '../../src/gpu-worker/serve/start-model-server.ts'
-import { temporaryFolder, tinyModelFolder } from '../helpers/tiny-model-folder.ts'
+import { temporaryFolder, tinyModelFolder } from '../../testing/tiny-model-folder.ts'
 import { judgeClientContract } from './judge-client.ts'
 
 const path = tinyModelFolder()

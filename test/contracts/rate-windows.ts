@@ -1,6 +1,6 @@
 /** What every count of rates must do: in memory, on node:sqlite and on D1. */
 import assert from 'node:assert/strict'
-import type { RateWindows } from '../../src/core/usage/rate-windows.ts'
+import type { RateWindows } from '../../src/service/database.ts'
 
 export function rateWindowsContract(
   test: (name: string, run: () => Promise<void>) => unknown,

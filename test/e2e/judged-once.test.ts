@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
-import { all, type Client, type NewJob } from '../../src/cli/client.ts'
+import { all, type Client, type NewJob } from '../../src/client.ts'
 import { startService } from './service.ts'
 import { bringData, grpoJob, inState, remains, until } from './training-jobs.ts'
 

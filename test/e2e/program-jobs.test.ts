@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { all } from '../../src/cli/client.ts'
+import { all } from '../../src/client.ts'
 import { ANSWERS_FILE, type AnsweredRow } from '../../src/core/schemas/eval.ts'
 import type { Job } from '../../src/core/schemas/job.ts'
 import { startService, type Service, type WorkerProcess } from './service.ts'

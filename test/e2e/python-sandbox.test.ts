@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import type { ProgramOutcome } from '../../src/core/programs.ts'
+import type { ProgramOutcome } from '../../src/core/ports.ts'
 import { verifierOf } from '../../src/core/verifiers/index.ts'
 import { PythonSandbox } from '../../src/gpu-worker/sandbox/python-sandbox.ts'
 

@@ -1,10 +1,10 @@
 /** The recipes of POST /v1/rewards in training jobs: what the worker asks of whom, and what it makes of it. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { after, before, describe, test } from 'node:test'
 import { JUDGE } from '../../demo/recipe.ts'
-import { all, type NewJob } from '../../src/cli/client.ts'
+import { all, type NewJob } from '../../src/client.ts'
 import { startService, type Service } from './service.ts'
 import { bringData, grpoJob, inState } from './training-jobs.ts'
 

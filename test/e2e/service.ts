@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { createClient, type Client } from '../../src/cli/client.ts'
+import { createClient, type Client } from '../../src/client.ts'
 import { startServer, type RunningServer, type ServerOptions } from '../../src/server.ts'
 
 const KEY = 'gvl_key-of-the-operator'

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { problems, type Problem } from '../../demo/problems.ts'
 import { JUDGE, PROMPT_TEMPLATE } from '../../demo/recipe.ts'
-import { all, ApiError, type Client, type NewJob } from '../../src/cli/client.ts'
+import { all, ApiError, type Client, type NewJob } from '../../src/client.ts'
 import type { Job, JobState } from '../../src/core/schemas/job.ts'
 
 export const MODELS = fileURLToPath(new URL('../../demo/models/', import.meta.url))

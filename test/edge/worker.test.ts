@@ -1,10 +1,10 @@
-import assert from 'node:assert/strict'
 import { createExecutionContext, createScheduledController, waitOnExecutionContext } from 'cloudflare:test'
+import assert from 'node:assert/strict'
 import { beforeEach, describe, test } from 'vitest'
 import { remoteJudgeClient } from '../../src/adapters/judges/remote-judge-client.ts'
+import worker, { depsFrom } from '../../src/cloudflare.ts'
 import { GavelError } from '../../src/core/errors.ts'
 import type { Judge } from '../../src/core/schemas/judge.ts'
-import worker, { depsFrom } from '../../src/worker.ts'
 import { sftJob } from '../contracts/api.ts'
 import { bindings, emptied } from './edge-app.ts'
 

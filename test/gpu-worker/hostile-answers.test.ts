@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { renderings } from '../../src/core/judges/template.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { TextCodec } from '../../src/gpu-worker/text/text-codec.ts'
-import { tinyTokenizer } from '../helpers/tiny-model-folder.ts'
+import { tinyTokenizer } from '../../testing/tiny-model-folder.ts'
 
 /** Control tokens of many families, all in one tokenizer. */
 const SPECIAL = [

@@ -1,7 +1,7 @@
 /** A process that answers calls, for call-process.test.ts. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GavelError } from '../../src/core/errors.ts'
-import { answerCalls } from '../../src/gpu-worker/calls/answer-calls.ts'
+import { answerCalls } from '../../src/gpu-worker/child-process/answer-calls.ts'
 
 export interface EchoProtocol {
   order: { refuse: boolean }

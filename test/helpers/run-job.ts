@@ -1,15 +1,15 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { JudgeItem } from '../../src/core/judges/template.ts'
 import type { Judgment } from '../../src/core/judges/probability.ts'
+import type { JudgeItem } from '../../src/core/judges/template.ts'
 import type { DatasetRow } from '../../src/core/schemas/dataset.ts'
-import { jobSpec, type JobSpec, type Sample } from '../../src/core/schemas/job.ts'
+import { jobSpec, type LeasedSpec, type Sample } from '../../src/core/schemas/job.ts'
 import { parse } from '../../src/core/schemas/parse.ts'
 import { runAlgorithm } from '../../src/gpu-worker/algorithms/index.ts'
 import { RunStopped, type Resume, type RunContext } from '../../src/gpu-worker/algorithms/run-context.ts'
 import { openFolder } from '../../src/gpu-worker/models/source.ts'
-import { temporaryFolder } from './tiny-model-folder.ts'
+import { temporaryFolder } from '../../testing/tiny-model-folder.ts'
 
 export interface JobRun {
   metrics: { step: number; values: Record<string, number> }[]
@@ -66,7 +66,7 @@ export async function runJob(
     stopRequested: () => (run.metrics.at(-1)?.step ?? 0) >= (of.stopAfter ?? Infinity),
   }
   try {
-    run.result = await runAlgorithm(parse(jobSpec, spec) as JobSpec, context)
+    run.result = await runAlgorithm(parse(jobSpec, spec) as LeasedSpec, context)
   } catch (error) {
     if (!(error instanceof RunStopped)) throw error
   }

@@ -1,6 +1,6 @@
 /** How tests talk to the API, wherever it runs. */
 import assert from 'node:assert/strict'
-import type { Deps } from '../../src/routes/deps.ts'
+import type { Deps } from '../../src/service/deps.ts'
 
 export interface Call {
   method?: string

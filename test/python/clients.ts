@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pythonWith } from '../../scripts/python-venv.ts'
 import { startServer } from '../../src/server.ts'
-import { temporaryFolder, tinyModelFolder } from '../helpers/tiny-model-folder.ts'
+import { temporaryFolder, tinyModelFolder } from '../../testing/tiny-model-folder.ts'
 
 const KEY = `gvl_${'c'.repeat(64)}`
 

@@ -1,5 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
-import { checkPublicUrl } from '../../core/public-url.ts'
+import { checkPublicUrl } from '../../service/public-url.ts'
 
 /**
  * A `fetch` for URLs that users gave: public https only, and no redirects. Where a name leads is Cloudflare's to say;

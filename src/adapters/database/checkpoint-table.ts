@@ -1,6 +1,6 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { CheckpointTable } from '../../core/database.ts'
+import type { CheckpointTable } from '../../service/database.ts'
 import { leaseHolds } from './job-table.ts'
 import { paged, seqOf } from './resource-table.ts'
 import { checkpoints } from './tables.ts'

@@ -1,19 +1,19 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { drizzle, type AnyD1Database, type DrizzleD1Database } from 'drizzle-orm/d1'
+import type { CachedJudgment } from '../../core/judges/score.ts'
+import type { Clock } from '../../core/ports.ts'
+import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import type {
   Database,
   DatasetBody,
   JudgeBody,
   JudgeTable,
+  JudgmentTable,
   KeyBody,
   KeyTable,
   ModelBody,
   ResourceRow,
-} from '../../core/database.ts'
-import type { CachedJudgment } from '../../core/judges/score.ts'
-import type { JudgmentTable } from '../../core/judges/counted-cache.ts'
-import type { Clock } from '../../core/ports.ts'
-import type { RewardRecipe } from '../../core/schemas/reward.ts'
+} from '../../service/database.ts'
 import { checkpointTable } from './checkpoint-table.ts'
 import { jobTable } from './job-table.ts'
 import { addToSpent } from './judge-spending.ts'

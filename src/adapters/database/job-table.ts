@@ -1,8 +1,8 @@
 import { and, asc, desc, eq, gt, inArray, isNull, lt, lte, or, sql, type SQL } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { JobRow, JobTable, Lease } from '../../core/database.ts'
 import { GavelError } from '../../core/errors.ts'
 import type { Sample } from '../../core/schemas/job.ts'
+import type { JobRow, JobTable, Lease } from '../../service/database.ts'
 import { paged, seqOf } from './resource-table.ts'
 import { jobEvents, jobMetrics, jobs, jobSamples } from './tables.ts'
 

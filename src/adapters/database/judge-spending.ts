@@ -1,6 +1,6 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { Spent } from '../../core/database.ts'
+import type { Spent } from '../../service/database.ts'
 import { judges } from './tables.ts'
 
 /** A statement that adds to what was spent on a judge, where a condition holds. It returns the judge's body. */

@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import { clockTolerance, type RateWindows } from '../../core/usage/rate-windows.ts'
+import type { RateWindows } from '../../service/database.ts'
+import { clockTolerance } from '../../service/usage/rate-windows.ts'
 import { rateWindows } from './tables.ts'
 
 /** For many processes: each count is one statement, so that no window holds more than its limit. */

@@ -1,7 +1,7 @@
 import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { Paged, ResourceRow, ResourceTable } from '../../core/database.ts'
 import { GavelError } from '../../core/errors.ts'
+import type { Paged, ResourceRow, ResourceTable } from '../../service/database.ts'
 import type { checkpoints, datasets, jobs, judges, keys, models, recipes } from './tables.ts'
 
 type Table = typeof judges | typeof recipes | typeof datasets | typeof models | typeof keys

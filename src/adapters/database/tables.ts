@@ -1,10 +1,10 @@
 /** The tables, for D1 and node:sqlite alike. `npx drizzle-kit generate` turns a change here into a migration. */
 import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { DatasetBody, JobRow, JudgeBody, KeyBody, ModelBody } from '../../core/database.ts'
 import type { CachedJudgment } from '../../core/judges/score.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
+import type { DatasetBody, JobRow, JudgeBody, KeyBody, ModelBody } from '../../service/database.ts'
 
 /** `seq` is the order of creation, and with that the order of lists. All times are Unix milliseconds. */
 const resource = <Body>() => ({

@@ -2,7 +2,7 @@ import { and, asc, between, desc, eq, gte, lt, ne, or, sql, type SQL } from 'dri
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core'
 import { GavelError } from '../../core/errors.ts'
-import type { UsageRow, UsageTable } from '../../core/usage/usage.ts'
+import type { UsageRow, UsageTable } from '../../service/database.ts'
 import { addToSpent } from './judge-spending.ts'
 import { paged } from './resource-table.ts'
 import { jobs, usage } from './tables.ts'

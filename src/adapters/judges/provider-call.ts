@@ -1,7 +1,7 @@
-import { CircuitBreaker } from '../../core/circuit-breaker.ts'
 import { GavelError } from '../../core/errors.ts'
-import { Limiter } from '../../core/limiter.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, Rng } from '../../core/ports.ts'
+import { CircuitBreaker } from './circuit-breaker.ts'
+import { Limiter } from './limiter.ts'
 
 export interface ProviderOptions {
   /** Of the provider; sent to it and nowhere else, and struck out of every message. */

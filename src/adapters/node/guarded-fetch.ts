@@ -4,7 +4,7 @@ import { request as httpsRequest } from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
 import { GavelError } from '../../core/errors.ts'
-import { checkPublicUrl, isPublicAddress } from '../../core/public-url.ts'
+import { checkPublicUrl, isPublicAddress } from '../../service/public-url.ts'
 
 /**
  * A `fetch` for URLs that users gave: only public addresses, checked on the very address that is connected to (so a

@@ -1,4 +1,4 @@
-import { describeError, type RequestEntry, type RequestLog } from '../../core/request-log.ts'
+import { describeError, type RequestEntry, type RequestLog } from '../../service/request-log.ts'
 
 /** Lines wait so long, or until there are so many characters of them; in ms. */
 const FLUSH_MS = 100

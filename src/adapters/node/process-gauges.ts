@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Gauge } from '../../core/metrics.ts'
-import type { JobTable } from '../../core/database.ts'
-import type { CountedCache } from '../../core/judges/counted-cache.ts'
-import type { Ledger } from '../../core/usage/ledger.ts'
+import type { JobTable } from '../../service/database.ts'
+import type { Gauge } from '../../service/metrics.ts'
+import type { CountedCache } from '../../service/usage/counted-cache.ts'
+import type { Ledger } from '../../service/usage/ledger.ts'
 
 /** What a Node process knows of itself; names as Prometheus' own clients have them. */
 export function processGauges(): Gauge[] {

@@ -1,7 +1,7 @@
 import { GavelError } from '../errors.ts'
-import { parse } from '../schemas/parse.ts'
+import { checkDepth } from '../json.ts'
 import { datasetRow, MAX_LINE_BYTES, MAX_ROWS, type DatasetRow } from '../schemas/dataset.ts'
-import { checkDepth } from '../json-limits.ts'
+import { parse } from '../schemas/parse.ts'
 
 const NEWLINE = 10
 

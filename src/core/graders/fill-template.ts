@@ -1,4 +1,4 @@
-import { hasLostDigits } from '../lost-digits.ts'
+import { hasLostDigits } from '../json.ts'
 import type { GraderError } from '../schemas/grader.ts'
 
 /** What `{{…}}` in a grader may refer to. */

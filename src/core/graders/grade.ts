@@ -4,7 +4,7 @@ import { areDifferent, expectedLevel, LETTERS, lettered } from '../judges/decide
 import { likeliest, type Choice } from '../judges/many-options.ts'
 import type { LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
-import type { ProgramRunner } from '../programs.ts'
+import type { ProgramRunner } from '../ports.ts'
 import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
 import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
 import { parseFormula, type Formula } from './formula.ts'

@@ -1,4 +1,5 @@
 import { GavelError } from '../errors.ts'
+import type { LabelTokens } from '../ports.ts'
 import type { JudgeLabels } from '../schemas/judge.ts'
 
 /** What tokenizers write before a word: nothing, a space, SentencePiece's ▁, byte-level BPE's Ġ; Ċ is its newline. */
@@ -16,12 +17,6 @@ export function labelVariants(label: string): string[] {
 /** Whether a token, as a provider reports it, is a variant of the label. */
 export function carriesLabel(token: string, label: string): boolean {
   return token.replace(LEADING_MARKS, '').trimEnd().toLowerCase() === label.trim().toLowerCase()
-}
-
-/** Ids in a judge's own vocabulary that stand for each of its labels. */
-export interface LabelTokens {
-  yes: number[]
-  no: number[]
 }
 
 /**

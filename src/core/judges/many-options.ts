@@ -3,8 +3,6 @@ import type { LabelQuestion, LabelScores } from './score-labels.ts'
 
 /** Options of a group, where not all are asked about at once. */
 const GROUP = 16
-/** Most options at all: as many groups as a group has options make the last question. */
-export const MAX_OPTIONS = GROUP * GROUP - 1
 
 /**
  * Most options asked about at once: as many as there are letters where a judge tells of every label; fewer where it only

@@ -1,6 +1,7 @@
 import { GavelError, type ErrorCode } from '../errors.ts'
 import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
+import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
 import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
@@ -42,10 +43,9 @@ export type ScoredItem = Judgment & {
 const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
 
 /** sha256 (hex) of judge version and rendered prompt: equal keys mean an equal judgment. */
-export async function cacheKey(judgeVersion: string, messages: readonly ChatMessage[]): Promise<string> {
+export function cacheKey(judgeVersion: string, messages: readonly ChatMessage[]): Promise<string> {
   const content = JSON.stringify([judgeVersion, messages.map(({ role, content }) => [role, content])])
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(content))
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return sha256Hex(content)
 }
 
 /** The version that a judge's raw probabilities are kept under: calibrating changes none of them. */

@@ -1,6 +1,6 @@
 /** The building blocks every schema is made of: objects that name their unknown fields, bounded numbers and texts. */
 import * as v from 'valibot'
-import { hasLostDigits, LOST_DIGITS } from '../lost-digits.ts'
+import { hasLostDigits, LOST_DIGITS } from '../json.ts'
 
 /** Longest prompt, question, answer, completion or template accepted anywhere, in UTF-16 code units. */
 export const MAX_TEXT_LENGTH = 200_000

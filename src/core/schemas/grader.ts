@@ -1,7 +1,9 @@
 /** Graders as OpenAI's API has them: how to turn a model's output and a dataset's item into a number. */
 import * as v from 'valibot'
-import { MAX_OPTIONS } from '../judges/many-options.ts'
 import { jsonObject, object, record, shortText, text } from './fields.ts'
+
+/** Most options of a question: as many groups of 16 as a group has options make the last question. */
+export const MAX_OPTIONS = 255
 
 const graderName = shortText('What to call it; in a multi grader also its variable.', 128)
 const template = (what: string) => text(`${what} \`{{item.…}}\` and \`{{sample.…}}\` are filled in.`)

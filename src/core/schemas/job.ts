@@ -5,10 +5,14 @@ import { fields, integer, jsonObject, text, unixSeconds } from './fields.ts'
 import { grpoSpec } from './grpo.ts'
 import { judgeAuditSpec, judgeCalibrateSpec } from './judge-jobs.ts'
 import { ppoSpec } from './ppo.ts'
+import type { RewardRecipe } from './reward.ts'
 import { sftSpec } from './sft.ts'
 
 export const jobSpec = v.variant('type', [sftSpec, grpoSpec, ppoSpec, evalSpec, judgeCalibrateSpec, judgeAuditSpec])
 export type JobSpec = v.InferOutput<typeof jobSpec>
+type WithRecipe<S> = S extends { reward: unknown } ? Omit<S, 'reward'> & { reward: RewardRecipe } : S
+/** A spec as it is stored and leased: names are ids, and the recipe itself has taken the place of a reference to it. */
+export type LeasedSpec<T extends JobType = JobType> = WithRecipe<Extract<JobSpec, { type: T }>>
 export const JOB_TYPES = [
   'sft',
   'grpo',

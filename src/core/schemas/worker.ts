@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { manifest, objectEntries } from './checkpoint.ts'
 import { fields, integer, jsonObject, reference, shortText } from './fields.ts'
-import { eventPost, JOB_TYPES, jobError, jobSpec, metricPoint, sample } from './job.ts'
+import { eventPost, JOB_TYPES, jobError, jobSpec, metricPoint, sample, type LeasedSpec } from './job.ts'
 import { ensembleProvider, judge } from './judge.ts'
 import { judgmentItem } from './judgment.ts'
 import { rewardRecipe } from './reward.ts'
@@ -108,7 +108,7 @@ export const leasedJob = v.object({
   attempt: v.number(),
   inputs: jobInputs,
 })
-export type LeasedJob = v.InferOutput<typeof leasedJob>
+export type LeasedJob = Omit<v.InferOutput<typeof leasedJob>, 'spec'> & { spec: LeasedSpec }
 export const leaseAnswer = v.object({ job: leasedJob })
 
 export const fenced = fields({ fence })

@@ -1,4 +1,4 @@
-import type { ProgramRunner } from '../programs.ts'
+import type { ProgramRunner } from '../ports.ts'
 import type { VerifierConfig, VerifierSpec } from '../schemas/verify.ts'
 import { jsonSchema } from './json-schema/index.ts'
 import { math } from './math/index.ts'

@@ -1,5 +1,5 @@
 import { GavelError } from '../errors.ts'
-import type { ProgramRunner } from '../programs.ts'
+import type { ProgramRunner } from '../ports.ts'
 import type { Verdict } from '../schemas/verify.ts'
 import { findProgram } from './find-program.ts'
 import { realValue } from './math/evaluate.ts'

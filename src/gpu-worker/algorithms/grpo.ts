@@ -1,11 +1,11 @@
 import { ADVANTAGES, groupsWithoutSpread } from '../../core/rl/advantages.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
 import { AGGREGATES } from '../../core/rl/token-weights.ts'
-import type { GrpoSpec } from '../../core/schemas/grpo.ts'
-import { PolicyScorer } from '../engines/policy-scorer.ts'
+import type { LeasedSpec } from '../../core/schemas/job.ts'
+import { PolicyScorer } from '../training/policy-scorer.ts'
 import { scoreRollouts, scoringMetrics, weighedAdvantage } from './policy-rows.ts'
 import { policySettings, updatePolicy, type PolicyRow } from './policy-updates.ts'
-import { startReinforcement, type ReinforcementSpec, type Rollout } from './reinforcement.ts'
+import { startReinforcement, type Rollout } from './reinforcement.ts'
 import { known, rolloutMetrics, share, stopwatch } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
 
@@ -16,9 +16,9 @@ const LOSSES = { objective: 'policy-clip', weight: 'policy-weight' } as const
  * each prompt is answered `group_size` times, an answer's advantage is its reward against the others', and the bounded
  * objective raises what did better.
  */
-export async function grpo(spec: GrpoSpec, context: RunContext) {
+export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
   const { config } = spec
-  const rl = await startReinforcement(spec as ReinforcementSpec, context, { loss: LOSSES[config.clip] })
+  const rl = await startReinforcement(spec, context, { loss: LOSSES[config.clip] })
   const { run, stream, reference } = rl
   const capacity = config.max_prompt_tokens + config.max_new_tokens
   const policy = config.importance_cap > 0 ? await PolicyScorer.create(run, capacity, context) : null

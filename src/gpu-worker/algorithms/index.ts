@@ -1,4 +1,4 @@
-import type { JobSpec } from '../../core/schemas/job.ts'
+import type { JobType, LeasedSpec } from '../../core/schemas/job.ts'
 import { auditJudge } from './audit-judge.ts'
 import { calibrateJudge } from './calibrate-judge.ts'
 import { evaluate } from './evaluate.ts'
@@ -7,13 +7,10 @@ import { ppo } from './ppo.ts'
 import type { RunContext } from './run-context.ts'
 import { sft } from './sft.ts'
 
-type Algorithm<T extends JobSpec['type']> = (
-  spec: Extract<JobSpec, { type: T }>,
-  context: RunContext,
-) => Promise<Record<string, unknown>>
+type Algorithm<T extends JobType> = (spec: LeasedSpec<T>, context: RunContext) => Promise<Record<string, unknown>>
 
 /** What runs each type of job; its answer becomes the job's result. */
-const ALGORITHMS: { [T in JobSpec['type']]: Algorithm<T> } = {
+const ALGORITHMS: { [T in JobType]: Algorithm<T> } = {
   sft,
   grpo,
   ppo,
@@ -22,6 +19,6 @@ const ALGORITHMS: { [T in JobSpec['type']]: Algorithm<T> } = {
   'judge.audit': auditJudge,
 }
 
-export function runAlgorithm(spec: JobSpec, context: RunContext): Promise<Record<string, unknown>> {
-  return (ALGORITHMS[spec.type] as Algorithm<JobSpec['type']>)(spec, context)
+export function runAlgorithm(spec: LeasedSpec, context: RunContext): Promise<Record<string, unknown>> {
+  return (ALGORITHMS[spec.type] as Algorithm<JobType>)(spec, context)
 }

@@ -1,8 +1,8 @@
 import { importanceWeights } from '../../core/rl/importance.ts'
 import { KL_ESTIMATORS, type KlEstimatorName } from '../../core/rl/kl.ts'
 import { mean } from '../../core/stats/moments.ts'
-import type { PolicyScorer } from '../engines/policy-scorer.ts'
-import type { Row } from '../engines/batch.ts'
+import type { Row } from '../training/batch.ts'
+import type { PolicyScorer } from '../training/policy-scorer.ts'
 import type { Reference } from './reference.ts'
 import type { Rollout } from './reinforcement.ts'
 

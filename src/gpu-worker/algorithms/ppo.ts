@@ -2,13 +2,13 @@ import { gae } from '../../core/rl/gae.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
 import { AGGREGATES } from '../../core/rl/token-weights.ts'
 import { whitened } from '../../core/rl/whiten.ts'
-import type { PpoSpec } from '../../core/schemas/ppo.ts'
+import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { mean } from '../../core/stats/moments.ts'
-import { PolicyScorer } from '../engines/policy-scorer.ts'
-import { VALUE_HEAD } from '../engines/value-head.ts'
+import { PolicyScorer } from '../training/policy-scorer.ts'
+import { VALUE_HEAD } from '../training/value-head.ts'
 import { scoreRollouts, scoringMetrics, weighedAdvantage } from './policy-rows.ts'
 import { policySettings, updatePolicy, type PolicyRow } from './policy-updates.ts'
-import { startReinforcement, type ReinforcementSpec } from './reinforcement.ts'
+import { startReinforcement } from './reinforcement.ts'
 import { known, rolloutMetrics, stopwatch } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
 
@@ -17,9 +17,9 @@ import type { RunContext } from './run-context.ts'
  * (arXiv 2401.08967) have it: a value head beside the policy's own, the KL to the first model taken off the reward token
  * by token, advantages by GAE and whitened, several passes in minibatches with policy and values clipped.
  */
-export async function ppo(spec: PpoSpec, context: RunContext) {
+export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
   const { config } = spec
-  const rl = await startReinforcement(spec as ReinforcementSpec, context, { loss: 'policy-value', valueHead: true })
+  const rl = await startReinforcement(spec, context, { loss: 'policy-value', valueHead: true })
   const { run, stream, reference } = rl
   const policy = await PolicyScorer.create(run, config.max_prompt_tokens + config.max_new_tokens, context)
   const bounds = { ...config, ratio: 'token', clip: 'objective' } as const

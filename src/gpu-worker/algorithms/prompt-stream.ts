@@ -1,8 +1,8 @@
 import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
+import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
 import { promptOf, type Prompt } from './prompts.ts'
-import type { ReinforcementSpec } from './reinforcement.ts'
 import type { RunContext } from './run-context.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 
@@ -19,7 +19,7 @@ export class PromptStream {
   private readonly sources: Partial<Record<Role, { prompts: Prompt[]; cursor: DataCursor }>>
 
   /** @param saved the {@link state} to go on from */
-  constructor(spec: ReinforcementSpec, context: RunContext, codec: TextCodec, saved: unknown) {
+  constructor(spec: LeasedSpec<'grpo' | 'ppo'>, context: RunContext, codec: TextCodec, saved: unknown) {
     const { config, data } = spec
     const { verifier } = spec.reward
     const read = (role: Role) => {
@@ -60,7 +60,7 @@ export class PromptStream {
 
 /** A dataset's prompts. With a verifier, an answer that it cannot compare with is an error. */
 export function readPrompts(
-  { prompt_template, config }: ReinforcementSpec,
+  { prompt_template, config }: LeasedSpec<'grpo' | 'ppo'>,
   context: RunContext,
   codec: TextCodec,
   role: string,

@@ -1,7 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
-import type { Row } from '../engines/batch.ts'
 import type { TextCodec } from '../text/text-codec.ts'
+import type { Row } from '../training/batch.ts'
 import type { NumberedRow, RunContext } from './run-context.ts'
 
 export interface Prompt {

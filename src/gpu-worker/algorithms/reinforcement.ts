@@ -2,14 +2,14 @@ import { overlapOf, rewardRows, type RowReward } from '../../core/rewards/reward
 import { detectHacking, type CanaryPoint } from '../../core/rl/hacking-detector.ts'
 import { adaptedCoefficient } from '../../core/rl/kl.ts'
 import { overlongShare } from '../../core/rl/overlong.ts'
-import type { GrpoSpec } from '../../core/schemas/grpo.ts'
-import type { PpoSpec } from '../../core/schemas/ppo.ts'
-import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
+import type { LeasedSpec } from '../../core/schemas/job.ts'
+import type { RewardItem } from '../../core/schemas/reward.ts'
 import type { Graded } from '../../core/stats/agreement.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
-import { untrained, weightTensors } from '../engines/weights.ts'
 import type { LossName } from '../losses/index.ts'
+import { untrained } from '../models/weights.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
+import { weightTensors } from '../training/weight-tensors.ts'
 import { AskAhead, askedAhead } from './ask-ahead.ts'
 import { askCanary } from './canary.ts'
 import { refuseSilence } from './judge-silence.ts'
@@ -18,9 +18,6 @@ import { answerEnds, type Prompt } from './prompts.ts'
 import { heldTwice, openReference } from './reference.ts'
 import type { RunContext } from './run-context.ts'
 import { finiteOrStop, startTraining } from './training-run.ts'
-
-/** A job's spec once the recipe itself has taken the place of a reference to it. */
-export type ReinforcementSpec = (GrpoSpec | PpoSpec) & { reward: RewardRecipe }
 
 export interface Rollout {
   prompt: Prompt
@@ -40,7 +37,7 @@ export const STEADIER = 'with a lower learning_rate or a higher kl_coefficient'
 
 /** Opens what every kind of reinforcement needs around its loop: policy, prompts, sampler, reference, canary. */
 export async function startReinforcement(
-  spec: ReinforcementSpec,
+  spec: LeasedSpec<'grpo' | 'ppo'>,
   context: RunContext,
   options: { loss: LossName; valueHead?: boolean },
 ) {

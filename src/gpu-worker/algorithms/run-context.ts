@@ -1,11 +1,10 @@
-import type { Clock } from '../../core/ports.ts'
-import type { ProgramRunner } from '../../core/programs.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
+import type { Clock, ProgramRunner } from '../../core/ports.ts'
 import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
 import type { DatasetRow } from '../../core/schemas/dataset.ts'
-import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
+import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { ModelFolder } from '../models/source.ts'
 import type { Device } from '../runtime/device.ts'
 

@@ -1,11 +1,11 @@
 import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
 import type { SftSpec } from '../../core/schemas/sft.ts'
-import { trainedTokens } from '../engines/batch.ts'
-import { accumulateRows } from '../engines/row-training.ts'
+import { trainedTokens } from '../training/batch.ts'
+import { accumulateRows } from '../training/row-training.ts'
 import { supervisedRow } from './prompts.ts'
-import { finiteOrStop, startTraining } from './training-run.ts'
 import type { RunContext } from './run-context.ts'
+import { finiteOrStop, startTraining } from './training-run.ts'
 
 /** What helps a run that diverges. */
 const STEADIER = 'with a lower learning_rate or without rows that do not belong'

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lastPart } from '../engines/lora.ts'
-import type { Weights } from '../engines/weights.ts'
 import { checkWeights } from '../models/load.ts'
 import type { Model } from '../models/model.ts'
 import { ADAPTER_CONFIG } from '../models/source.ts'
+import type { Weights } from '../models/weights.ts'
+import { lastPart } from '../training/lora.ts'
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 
 /** PEFT's name for an adapter's weights. */

@@ -1,7 +1,7 @@
-import type { OptimizerState } from '../engines/adamw.ts'
-import type { Weights } from '../engines/weights.ts'
 import { checkWeights } from '../models/load.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
+import type { Weights } from '../models/weights.ts'
+import type { OptimizerState } from '../training/adamw.ts'
 import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
 
 /** Its name in a checkpoint. */

@@ -1,9 +1,9 @@
-import type { Graph, Keeps, TapeEntry } from './graph.ts'
+import type { Gradients, Graph, Keeps, TapeEntry } from './graph.ts'
 import type { GradientTerm } from './ops.ts'
 import type { Tensor } from './tensor.ts'
 
-/** Gradients gathered so far, by tensor; only for tensors on a path from what is being differentiated. */
-export class Accumulator {
+/** Gathers gradients; only for tensors on a path from what is being differentiated. */
+class Accumulator implements Gradients {
   private readonly g: Graph
   private readonly gradients: Map<Tensor, Tensor>
   private readonly wanted: Set<Tensor>
@@ -22,7 +22,6 @@ export class Accumulator {
     return this.wanted.has(x)
   }
 
-  /** Starts (or replaces) the gradient of x. */
   set(x: Tensor, gradient: Tensor): void {
     this.gradients.set(x, gradient)
   }
@@ -30,8 +29,10 @@ export class Accumulator {
   add(x: Tensor, term: GradientTerm): void {
     if (!term || !this.wanted.has(x)) return
     const soFar = this.get(x)
-    if (typeof term !== 'function') this.gradients.set(x, term.into(soFar))
-    else this.gradients.set(x, soFar ? this.g.add(soFar, term()) : term())
+    if (typeof term !== 'function') return this.set(x, term.into(soFar))
+    // The one place where broadcasting is undone: what an input was spread over is summed.
+    const share = this.g.sumTo(term(), x.shape)
+    this.set(x, soFar ? this.g.add(soFar, share) : share)
   }
 
   /** Plays a tape backwards. Everything that depends on a wanted tensor becomes wanted itself. */

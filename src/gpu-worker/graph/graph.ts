@@ -1,17 +1,34 @@
-import { OPS, type OpDef, type OpName } from './ops.ts'
-import { ELEMENT_TYPES, type Attribute, type Dim, type ElementType, type Node, type Tensor } from './tensor.ts'
-import type { Accumulator } from './autodiff.ts'
+import { OPS, type GradientTerm, type OpDef } from './ops.ts'
+import {
+  ELEMENT_TYPES,
+  type Attribute,
+  type Dim,
+  type ElementType,
+  type Node,
+  type OpName,
+  type Tensor,
+} from './tensor.ts'
 
 export interface Constant {
   tensor: Tensor
   data: Uint8Array
 }
 
-/** One differentiable step of the forward pass; `backward` adds its inputs' gradients to the accumulator. */
+/** Gradients gathered so far, by tensor. */
+export interface Gradients {
+  get(x: Tensor): Tensor | null
+  /** Whether the gradient of x is asked for, itself or on the way to another. */
+  wants(x: Tensor): boolean
+  /** Starts (or replaces) the gradient of x. */
+  set(x: Tensor, gradient: Tensor): void
+  add(x: Tensor, term: GradientTerm): void
+}
+
+/** One differentiable step of the forward pass; `backward` adds the gradients of its inputs. */
 export interface TapeEntry {
   inputs: readonly (Tensor | null)[]
   outputs: readonly Tensor[]
-  backward: (gradients: Accumulator) => void
+  backward: (gradients: Gradients) => void
 }
 
 /** Chooses the results that are kept when a piece of graph is emitted again, by op and shape. */
@@ -153,7 +170,7 @@ export class Graph {
    * A piece of forward pass with a gradient of its own: `forward` is emitted without being taped, and
    * `backward` is what the tape plays instead.
    */
-  composite(inputs: readonly Tensor[], forward: () => Tensor, backward: (gradients: Accumulator, dy: Tensor) => void) {
+  composite(inputs: readonly Tensor[], forward: () => Tensor, backward: (gradients: Gradients, dy: Tensor) => void) {
     const output = this.untaped(forward)
     this.tape?.push({ inputs, outputs: [output], backward: (gradients) => backward(gradients, gradients.get(output)!) })
     return output

@@ -1,9 +1,10 @@
 import type { Graph } from './graph.ts'
-import { broadcastShape, type Attribute, type Dim, type ElementType, type Tensor } from './tensor.ts'
+import { broadcastShape, type Attribute, type Dim, type ElementType, type OpName, type Tensor } from './tensor.ts'
 
 /**
- * One input's share of a gradient: either a function that yields it, or one that adds it into what other
- * uses of the same tensor have contributed so far (for ops that can accumulate for less than an Add costs).
+ * One input's share of a gradient: either a function that yields it, in the input's shape or in one that the input was
+ * broadcast to, or one that adds it, in the input's own, into what other uses of the same tensor have contributed so far
+ * (for ops that can accumulate for less than an Add costs).
  */
 export type GradientTerm = (() => Tensor) | { into: (accumulated: Tensor | null) => Tensor } | null
 
@@ -32,67 +33,6 @@ export interface OpDef {
   /** One term an input, in order; `null` where an input takes no gradient (indices, shapes). */
   grad: ((context: GradientContext) => GradientTerm[]) | typeof NOT_DIFFERENTIABLE
 }
-
-/** The operators there are. `OPS` has an entry for each, or it does not compile. */
-export type OpName =
-  | 'Add'
-  | 'Sub'
-  | 'Mul'
-  | 'Div'
-  | 'Min'
-  | 'Max'
-  | 'Neg'
-  | 'Exp'
-  | 'Log'
-  | 'Sqrt'
-  | 'Sigmoid'
-  | 'Tanh'
-  | 'Relu'
-  | 'Erf'
-  | 'Gelu'
-  | 'Where'
-  | 'Sign'
-  | 'LessOrEqual'
-  | 'Less'
-  | 'Equal'
-  | 'And'
-  | 'Or'
-  | 'Cast'
-  | 'Identity'
-  | 'Gemm'
-  | 'FusedMatMul'
-  | 'MatMulNBits'
-  | 'Reshape'
-  | 'Expand'
-  | 'Transpose'
-  | 'Slice'
-  | 'Pad'
-  | 'Concat'
-  | 'Split'
-  | 'Squeeze'
-  | 'Unsqueeze'
-  | 'Shape'
-  | 'Range'
-  | 'ConstantOfShape'
-  | 'ReduceSum'
-  | 'ReduceMean'
-  | 'ReduceMax'
-  | 'ReduceSumSquare'
-  | 'Sum'
-  | 'CumSum'
-  | 'ArgMax'
-  | 'Softmax'
-  | 'LogSoftmax'
-  | 'LayerNormalization'
-  | 'SimplifiedLayerNormalization'
-  | 'RotaryEmbedding'
-  | 'GroupQueryAttention'
-  | 'Gather'
-  | 'GatherBlockQuantized'
-  | 'GatherElements'
-  | 'GatherND'
-  | 'ScatterElements'
-  | 'ScatterND'
 
 const first = ({ inputs }: OpCall): Tensor => inputs[0]!
 const sameAsFirst: OpDef['infer'] = (call) => [{ shape: first(call).shape, type: first(call).type }]
@@ -134,9 +74,9 @@ const elementwise = (grad: (c: GradientContext) => Tensor): OpDef => ({
   grad: (c) => [() => grad(c)],
 })
 
-const binary = (grad: (c: GradientContext) => [() => Tensor, () => Tensor]): OpDef => ({
+const binary = (grad: (c: GradientContext) => [GradientTerm, GradientTerm]): OpDef => ({
   infer: broadcast,
-  grad: (c) => grad(c).map((term, i) => () => c.g.sumTo(term(), c.x[i]!.shape)),
+  grad,
 })
 
 /** Layer norm statistics: the saved inverse deviation (and mean) make the gradient cheap. */
@@ -183,10 +123,10 @@ export const OPS: Record<OpName, OpDef> = {
     infer: ({ inputs: [condition, a, b] }) => [
       { shape: broadcastShape(condition!.shape, broadcastShape(a!.shape, b!.shape)), type: a!.type },
     ],
-    grad: ({ g, x: [condition, a, b], dy: [dy] }) => [
+    grad: ({ g, x: [condition], dy: [dy] }) => [
       null,
-      () => g.sumTo(g.where(condition!, dy!, g.scalar(0)), a!.shape),
-      () => g.sumTo(g.where(condition!, g.scalar(0), dy!), b!.shape),
+      () => g.where(condition!, dy!, g.scalar(0)),
+      () => g.where(condition!, g.scalar(0), dy!),
     ],
   },
   Sign: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
@@ -207,7 +147,7 @@ export const OPS: Record<OpName, OpDef> = {
   /** [M,K]·[K,N] (+ C): the only product whose operands ONNX Runtime packs in both orders. */
   Gemm: {
     infer: matmul,
-    grad: (c) => [...matmulGrad(c), ...(c.x[2] ? [() => c.g.sumTo(c.dy[0]!, c.x[2]!.shape)] : [])],
+    grad: (c) => [...matmulGrad(c), () => c.dy[0]!],
   },
   FusedMatMul: { domain: 'com.microsoft', infer: matmul, grad: matmulGrad },
   /** x·Wᵀ with W [N,K] in blocks of bytes [N, K/block, block] and scales [N·K/block], which must be constants. Generation only. */
@@ -219,7 +159,7 @@ export const OPS: Record<OpName, OpDef> = {
 
   // shape
   Reshape: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.reshape(dy!, x!.shape), null] },
-  Expand: { infer: stated(), grad: ({ g, x: [x], dy: [dy] }) => [() => g.sumTo(dy!, x!.shape), null] },
+  Expand: { infer: stated(), grad: ({ dy: [dy] }) => [() => dy!, null] },
   Transpose: {
     infer: (call) => [
       { shape: (call.attributes.perm as number[]).map((p) => first(call).shape[p]!), type: first(call).type },
@@ -293,7 +233,7 @@ export const OPS: Record<OpName, OpDef> = {
         { shape: normStatistics(shape), type },
       ]
     },
-    grad: ({ g, x: [x, weight, bias], y: [, mean, inverse], dy: [dy] }) => {
+    grad: ({ g, x: [x, weight], y: [, mean, inverse], dy: [dy] }) => {
       const n = () => g.mul(g.sub(x!, mean!), inverse!)
       return [
         () => {
@@ -301,8 +241,8 @@ export const OPS: Record<OpName, OpDef> = {
           const d = g.mul(dy!, weight!)
           return g.mul(g.sub(g.sub(d, g.meanLast(d)), g.mul(normal, g.meanLast(g.mul(d, normal)))), inverse!)
         },
-        () => g.sumTo(g.mul(dy!, n()), weight!.shape),
-        bias ? () => g.sumTo(dy!, bias.shape) : null,
+        () => g.mul(dy!, n()),
+        () => dy!,
       ]
     },
   },
@@ -322,7 +262,7 @@ export const OPS: Record<OpName, OpDef> = {
           const d = g.mul(dy!, weight!)
           return g.mul(g.sub(d, g.mul(n, g.meanLast(g.mul(d, n)))), inverse!)
         },
-        () => g.sumTo(g.mul(dy!, n), weight!.shape),
+        () => g.mul(dy!, n),
       ]
     },
   },

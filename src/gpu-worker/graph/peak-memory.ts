@@ -1,7 +1,6 @@
 import type { Graph } from './graph.ts'
 import { fileNodes, outputTensors } from './onnx.ts'
-import type { OpName } from './ops.ts'
-import { elementCount, type Dim, type ElementType, type Node, type Tensor } from './tensor.ts'
+import { type Dim, elementCount, type ElementType, type Node, type OpName, type Tensor } from './tensor.ts'
 
 /** What the named dimensions of a graph's inputs stand for in one run. */
 export type Sizes = Readonly<Record<string, number>>

@@ -1,5 +1,3 @@
-import type { OpName } from './ops.ts'
-
 /** A dimension: a fixed size, or the name of one that is known only when the graph runs (`B`, `T`, …). */
 export type Dim = number | string
 
@@ -17,6 +15,67 @@ export interface Tensor {
 }
 
 export type Attribute = number | string | { float: number } | number[]
+
+/** The operators there are. `OPS` has an entry for each, or it does not compile. */
+export type OpName =
+  | 'Add'
+  | 'Sub'
+  | 'Mul'
+  | 'Div'
+  | 'Min'
+  | 'Max'
+  | 'Neg'
+  | 'Exp'
+  | 'Log'
+  | 'Sqrt'
+  | 'Sigmoid'
+  | 'Tanh'
+  | 'Relu'
+  | 'Erf'
+  | 'Gelu'
+  | 'Where'
+  | 'Sign'
+  | 'LessOrEqual'
+  | 'Less'
+  | 'Equal'
+  | 'And'
+  | 'Or'
+  | 'Cast'
+  | 'Identity'
+  | 'Gemm'
+  | 'FusedMatMul'
+  | 'MatMulNBits'
+  | 'Reshape'
+  | 'Expand'
+  | 'Transpose'
+  | 'Slice'
+  | 'Pad'
+  | 'Concat'
+  | 'Split'
+  | 'Squeeze'
+  | 'Unsqueeze'
+  | 'Shape'
+  | 'Range'
+  | 'ConstantOfShape'
+  | 'ReduceSum'
+  | 'ReduceMean'
+  | 'ReduceMax'
+  | 'ReduceSumSquare'
+  | 'Sum'
+  | 'CumSum'
+  | 'ArgMax'
+  | 'Softmax'
+  | 'LogSoftmax'
+  | 'LayerNormalization'
+  | 'SimplifiedLayerNormalization'
+  | 'RotaryEmbedding'
+  | 'GroupQueryAttention'
+  | 'Gather'
+  | 'GatherBlockQuantized'
+  | 'GatherElements'
+  | 'GatherND'
+  | 'ScatterElements'
+  | 'ScatterND'
 
 export interface Node {
   readonly op: OpName

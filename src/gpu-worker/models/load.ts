@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import type { Weights } from '../engines/weights.ts'
 import { elementCount } from '../graph/tensor.ts'
 import { readSafetensors, type StoredTensor } from '../weights/safetensors.ts'
 import { readWeightFiles } from '../weights/weight-files.ts'
 import { modelFromConfig } from './index.ts'
 import type { Model } from './model.ts'
+import type { Weights } from './weights.ts'
 
 export interface LoadedModel {
   model: Model

@@ -1,6 +1,5 @@
 import { Graph, type CallOptions } from '../graph/graph.ts'
-import type { OpName } from '../graph/ops.ts'
-import type { Tensor } from '../graph/tensor.ts'
+import type { OpName, Tensor } from '../graph/tensor.ts'
 
 /** Ops that work on each number by itself. */
 const ELEMENTWISE: ReadonlySet<OpName> = new Set(['Add', 'Mul', 'Sigmoid', 'Tanh', 'Relu', 'Gelu'])

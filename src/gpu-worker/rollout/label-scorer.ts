@@ -1,10 +1,11 @@
-import { groupByPrefix, packGroups, prefixBatch } from '../engines/prefix-groups.ts'
-import { TrainingLayers } from '../engines/training-layers.ts'
-import { weightTensors, type Weights } from '../engines/weights.ts'
 import { Graph } from '../graph/graph.ts'
 import type { Model } from '../models/model.ts'
+import { type Weights } from '../models/weights.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, int64, type RuntimeTensor } from '../runtime/tensors.ts'
+import { groupByPrefix, packGroups, prefixBatch } from '../training/prefix-groups.ts'
+import { TrainingLayers } from '../training/training-layers.ts'
+import { weightTensors } from '../training/weight-tensors.ts'
 
 /** Padded tokens of one run, where nobody says otherwise; bounds its memory. */
 const RUN_TOKENS = 8192

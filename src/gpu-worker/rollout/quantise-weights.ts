@@ -1,7 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
-import { weightUses } from '../engines/weight-uses.ts'
-import type { Weights } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
+import type { Weights } from '../models/weights.ts'
+import { weightUses } from '../training/weight-uses.ts'
 import { Q8_BLOCK, quantiseQ8, type Q8Matrix } from '../weights/q8-matrix.ts'
 
 /** Matrices by the name of their parameter, [out,in] whatever their layout in the file. */

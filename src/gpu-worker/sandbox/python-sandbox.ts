@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import type { ProgramCall, ProgramOutcome, ProgramRunner } from '../../core/programs.ts'
+import type { ProgramCall, ProgramOutcome, ProgramRunner } from '../../core/ports.ts'
 import type { SandboxCall, SandboxReply } from './sandbox-messages.ts'
 
 const HERE = dirname(fileURLToPath(import.meta.url))

@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { weightTensors, type Weights } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
+import { type Weights } from '../models/weights.ts'
 import { decodeGraph } from '../rollout/decode-graph.ts'
 import { KvCache } from '../rollout/kv-cache.ts'
 import type { Matrices } from '../rollout/quantise-weights.ts'
 import { decodeRows, prefillRows, type RowInputs } from '../rollout/row-inputs.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
+import { weightTensors } from '../training/weight-tensors.ts'
 
 /** Told the logits [V] of a text's next token; answers the token it goes on with, or null when it is finished. */
 export type ChooseToken = (logits: Float32Array) => number | null

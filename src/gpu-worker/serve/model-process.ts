@@ -1,6 +1,6 @@
 /** The process behind `gavel serve`: holds the model and generates. */
 import type { ModelSource } from '../../core/schemas/model.ts'
-import { answerCalls } from '../calls/answer-calls.ts'
+import { answerCalls } from '../child-process/answer-calls.ts'
 import { openModel, openPath, type SourceOptions } from '../models/source.ts'
 import type { DownloadProgress } from '../weights/hub.ts'
 import { ModelService, type GenerationPart, type GenerationRequest, type GenerationUsage } from './model-service.ts'

@@ -1,5 +1,5 @@
-import type { Weights } from '../engines/weights.ts'
 import type { Model } from '../models/model.ts'
+import type { Weights } from '../models/weights.ts'
 import { quantiseWeights, type FrozenWeights } from '../rollout/quantise-weights.ts'
 
 /** How the weights of a served model may be kept. */

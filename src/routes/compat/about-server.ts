@@ -1,8 +1,8 @@
 /** What a server of one model says of itself: clients of vLLM and SGLang ask what its model is called before they name it. */
 import * as v from 'valibot'
-import { findResource } from '../../core/find-resource.ts'
 import { object, unixSeconds } from '../../core/schemas/fields.ts'
-import { route, type Route } from '../route.ts'
+import { findResource } from '../../service/find-resource.ts'
+import { route, type Route } from '../http/route.ts'
 import type { DIALECT } from './dialect.ts'
 
 const NAMES = { vllm: 'vLLM', sglang: 'SGLang' } as const

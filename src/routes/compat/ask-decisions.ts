@@ -2,8 +2,8 @@ import { GavelError } from '../../core/errors.ts'
 import { decide, promptsOfDecisions, type DecisionQuestion } from '../../core/judges/decide.ts'
 import type { AskedJudge } from '../../core/judges/many-options.ts'
 import type { LabelScores } from '../../core/judges/score-labels.ts'
-import { openJudge } from '../ask-judge.ts'
-import type { RouteContext } from '../route.ts'
+import { openJudge } from '../../service/judges/ask-judge.ts'
+import type { RouteContext } from '../http/route.ts'
 import { refuseForGood } from './dialect.ts'
 
 /** What a judge decided of a question: probabilities in order of its options (yes, then no), or null where it abstained. */

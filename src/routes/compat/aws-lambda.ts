@@ -1,11 +1,12 @@
 /** The reward functions of AWS Bedrock and SageMaker, which are Lambdas: one of a few lines hands its event on. */
 import * as v from 'valibot'
-import { object } from '../../core/schemas/fields.ts'
 import { GavelError } from '../../core/errors.ts'
+import { checkDepth } from '../../core/json.ts'
+import { chatMessages } from '../../core/schemas/chat.ts'
+import { object } from '../../core/schemas/fields.ts'
 import { parse } from '../../core/schemas/parse.ts'
-import { checkDepth } from '../../core/json-limits.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
-import { chatMessages, conversationItem } from './chat-text.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
+import { conversationItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const row = object({

@@ -1,17 +1,8 @@
 /** Messages as other people's APIs have them, as text. */
-import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { plainPrompt } from '../../core/judges/split-transcript.ts'
 import { itemFromMessages, type JudgeItem } from '../../core/judges/template.ts'
-import { looseObject, object, text } from '../../core/schemas/fields.ts'
-
-const part = looseObject({ type: v.optional(v.unknown()), text: v.optional(text('Text.')) })
-export const chatMessage = object({
-  role: v.string(),
-  content: v.nullish(v.union([text('What was said.'), v.array(part)])),
-})
-export type ChatMessage = v.InferOutput<typeof chatMessage>
-export const chatMessages = v.pipe(v.array(chatMessage), v.minLength(1), v.maxLength(256))
+import type { ChatMessage } from '../../core/schemas/chat.ts'
 
 /**
  * A message's content: its text, or its parts' that are text.

@@ -1,17 +1,17 @@
 /** What the dialects of trainers, servers and SDKs have in common. Each dialect is one file beside this one. */
 import * as v from 'valibot'
 import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
-import { findResource } from '../../core/find-resource.ts'
+import { hasLostDigits, LOST_DIGITS } from '../../core/json.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import { hasLostDigits, LOST_DIGITS } from '../../core/lost-digits.ts'
 import { clipped, refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
-import { refuseBeyondAll } from '../ask-judge.ts'
-import type { Deps } from '../deps.ts'
-import type { RouteContext } from '../route.ts'
-import { judgeTogether } from './judge-together.ts'
+import type { Deps } from '../../service/deps.ts'
+import { findResource } from '../../service/find-resource.ts'
+import { refuseBeyondAll } from '../../service/judges/ask-judge.ts'
+import { judgeTogether } from '../../service/judges/judge-together.ts'
+import type { RouteContext } from '../http/route.ts'
 
 /** What every dialect's route has. */
 export const DIALECT = { tag: 'Compatibility', scope: 'judge', pathToken: true } as const

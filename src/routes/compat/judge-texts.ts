@@ -1,11 +1,11 @@
 /** For servers of classifiers and rerankers, whose scores are a judge's P(Yes). */
 import { GavelError } from '../../core/errors.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
-import { labelTokensOf } from '../ask-judge.ts'
+import { labelTokensOf } from '../../service/judges/ask-judge.ts'
+import { judgeTogether } from '../../service/judges/judge-together.ts'
 import type { Asker } from './dialect.ts'
-import { judgeTogether } from './judge-together.ts'
 
 /** Scores items by the judge that the URL names. */
 export const judgeItems = ({ deps, caller }: Asker, judge: string, items: JudgeItem[]): Promise<ScoredItem[]> =>

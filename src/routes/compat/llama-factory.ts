@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
 import { object, rollout } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, findReward, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({

@@ -1,10 +1,11 @@
 /** NeMo-Gym: a resources server. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { mean } from '../../core/stats/moments.ts'
+import { chatMessage } from '../../core/schemas/chat.ts'
 import { looseObject, object, record, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
-import { chatMessage, contentText, promptItem } from './chat-text.ts'
+import { mean } from '../../core/stats/moments.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
+import { contentText, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
 
 const inputItem = looseObject({ role: v.optional(v.string()), content: v.optional(chatMessage.entries.content) })

@@ -1,7 +1,7 @@
 /** OpenAI's graders: run one on a sample, or check one. */
 import type * as v from 'valibot'
-import { checkGrader, formulaOf, grade, partsOf, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { graderContext } from '../../core/graders/fill-template.ts'
+import { checkGrader, formulaOf, grade, partsOf, type GraderHelp, type Grade } from '../../core/graders/grade.ts'
 import { choose, promptsOf, type AskedJudge } from '../../core/judges/many-options.ts'
 import {
   GRADER_ERRORS,
@@ -12,8 +12,8 @@ import {
   type Grader,
   type GraderError,
 } from '../../core/schemas/grader.ts'
-import { openJudge } from '../ask-judge.ts'
-import { route, type RouteContext } from '../route.ts'
+import { openJudge } from '../../service/judges/ask-judge.ts'
+import { route, type RouteContext } from '../http/route.ts'
 import { DIALECT } from './dialect.ts'
 
 const EXAMPLE = {

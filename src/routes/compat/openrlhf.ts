@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitAtPrompt, splitTranscript } from '../../core/judges/split-transcript.ts'
 import { object, rollout, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({

@@ -1,9 +1,10 @@
 /** slime: `--rm-type remote_rm --rm-url`. */
 import * as v from 'valibot'
 import { plainTranscript } from '../../core/judges/split-transcript.ts'
+import { chatMessages } from '../../core/schemas/chat.ts'
 import { fields, object, record, rollout, shortText, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
-import { chatMessages, promptItem } from './chat-text.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
+import { promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralQuery, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({

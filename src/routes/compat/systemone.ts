@@ -2,9 +2,10 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { areDifferent, expectedLevel, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
-import { likeliest, MAX_OPTIONS } from '../../core/judges/many-options.ts'
+import { likeliest } from '../../core/judges/many-options.ts'
 import { object, record, shortText, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { MAX_OPTIONS } from '../../core/schemas/grader.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
 import { DIALECT } from './dialect.ts'
 

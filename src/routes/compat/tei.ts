@@ -4,7 +4,7 @@ import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { object, record, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route, type RouteContext } from '../route.ts'
+import { MAX_BATCH_BYTES, route, type RouteContext } from '../http/route.ts'
 import { DIALECT, refuseForGood, type Asker } from './dialect.ts'
 import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
 

@@ -1,9 +1,10 @@
 /** A whole batch with its dataset's columns, as TRL's reward functions get it; also for whatever calls a Python function. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
+import { chatMessages } from '../../core/schemas/chat.ts'
 import { fields, object, record, shortText, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
-import { chatMessages, promptItem } from './chat-text.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
+import { promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
 
 const texts = v.pipe(v.array(v.union([text('Text.'), chatMessages])), v.maxLength(4096))

@@ -1,10 +1,11 @@
 /** vLLM: pooling and scoring routes of a server that serves one judge. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
+import { chatMessages } from '../../core/schemas/chat.ts'
 import { looseObject, object, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route } from '../route.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { aboutServer } from './about-server.ts'
-import { chatMessages, conversationItem } from './chat-text.ts'
+import { conversationItem } from './chat-text.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
 import {
   chatItem,

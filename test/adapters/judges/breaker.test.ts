@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
+import { CircuitBreaker } from '../../../src/adapters/judges/circuit-breaker.ts'
 import { openaiJudgeClient } from '../../../src/adapters/judges/openai.ts'
-import { CircuitBreaker } from '../../../src/core/circuit-breaker.ts'
 import { GavelError } from '../../../src/core/errors.ts'
 
 let status = 503

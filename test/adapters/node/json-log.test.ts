@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { jsonLog } from '../../../src/adapters/node/json-log.ts'
-import type { RequestEntry } from '../../../src/core/request-log.ts'
+import type { RequestEntry } from '../../../src/service/request-log.ts'
 import { openDatabase } from '../../helpers/test-app.ts'
 
 const entry: RequestEntry = {

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decide, promptsOfDecisions, type DecisionQuestion } from '../../../src/core/judges/decide.ts'
-import { groupsOf, MAX_OPTIONS } from '../../../src/core/judges/many-options.ts'
-import { NO_CACHE } from '../../../src/core/judges/score.ts'
+import { groupsOf } from '../../../src/core/judges/many-options.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../../src/core/judges/score-labels.ts'
+import { NO_CACHE } from '../../../src/core/judges/score.ts'
 import type { JudgeClient } from '../../../src/core/ports.ts'
+import { MAX_OPTIONS } from '../../../src/core/schemas/grader.ts'
 
 const labels = { yes: 'Yes', no: 'No' }
 /** Tells of every label. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GavelError } from '../../../src/core/errors.ts'
-import type { ProgramOutcome, ProgramRunner } from '../../../src/core/programs.ts'
+import type { ProgramOutcome, ProgramRunner } from '../../../src/core/ports.ts'
 import { findProgram } from '../../../src/core/verifiers/find-program.ts'
 import { verifierOf } from '../../../src/core/verifiers/index.ts'
 

@@ -18,8 +18,8 @@ import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { evaluate } from '../../../src/gpu-worker/algorithms/evaluate.ts'
 import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { openFolder } from '../../../src/gpu-worker/models/source.ts'
+import { temporaryFolder, tinyModelFolder, tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
 import { runJob } from '../../helpers/run-job.ts'
-import { temporaryFolder, tinyModelFolder, tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
 
 const folder = tinyModelFolder()
 

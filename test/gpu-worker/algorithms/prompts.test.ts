@@ -4,7 +4,7 @@ import { math } from '../../../src/core/verifiers/math/index.ts'
 import { promptOf, supervisedRow } from '../../../src/gpu-worker/algorithms/prompts.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
 import { readTokenizerFiles } from '../../../src/gpu-worker/text/tokenizer-files.ts'
-import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const files = readTokenizerFiles(tinyModelFolder())
 const codec = new TextCodec(files)

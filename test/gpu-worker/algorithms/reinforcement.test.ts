@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import type { GavelError } from '../../../src/core/errors.ts'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
 import type { Resume } from '../../../src/gpu-worker/algorithms/run-context.ts'
+import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 import { runJob } from '../../helpers/run-job.ts'
-import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
 
 const MODEL = tinyModelFolder()
 const prompts = (count: number, from: number) =>

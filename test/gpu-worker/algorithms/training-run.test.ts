@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { finiteOrStop, startTraining } from '../../../src/gpu-worker/algorithms/training-run.ts'
-import { accumulateRows } from '../../../src/gpu-worker/engines/row-training.ts'
 import { openFolder } from '../../../src/gpu-worker/models/source.ts'
-import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+import { accumulateRows } from '../../../src/gpu-worker/training/row-training.ts'
+import { temporaryFolder, tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const CONFIG = {
   seed: 3,

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { GavelError } from '../../../src/core/errors.ts'
 import { readSafetensors, writeSafetensors, type StoredTensor } from '../../../src/gpu-worker/weights/safetensors.ts'
+import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 import { copyOf, runJob } from '../../helpers/run-job.ts'
-import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
 
 /** Everything that a checkpoint may hold: an adapter, a value head, moments and a reference. */
 const SPEC = {

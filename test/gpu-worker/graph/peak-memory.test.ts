@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { RECOMPUTE } from '../../../src/core/schemas/training.ts'
-import { withLora } from '../../../src/gpu-worker/engines/lora.ts'
-import { prefixSizes } from '../../../src/gpu-worker/engines/prefix-groups.ts'
-import { gradientGraph, logprobGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
-import { withValueHead } from '../../../src/gpu-worker/engines/value-head.ts'
 import { Graph } from '../../../src/gpu-worker/graph/graph.ts'
 import { fileNodes } from '../../../src/gpu-worker/graph/onnx.ts'
 import { peakMemory, runOrder } from '../../../src/gpu-worker/graph/peak-memory.ts'
 import type { Tensor } from '../../../src/gpu-worker/graph/tensor.ts'
 import { LOSSES, type LossName } from '../../../src/gpu-worker/losses/index.ts'
 import { decodeGraph } from '../../../src/gpu-worker/rollout/decode-graph.ts'
-import { fixtureModel } from '../../helpers/tiny-model.ts'
+import { withLora } from '../../../src/gpu-worker/training/lora.ts'
+import { prefixSizes } from '../../../src/gpu-worker/training/prefix-groups.ts'
+import { gradientGraph, logprobGraph } from '../../../src/gpu-worker/training/training-graph.ts'
+import { withValueHead } from '../../../src/gpu-worker/training/value-head.ts'
+import { fixtureModel } from '../../helpers/fixture-model.ts'
 
 /** A graph of x [n], whose only output is what `build` makes of it. Blocks of 1 KB at n = 256. */
 function peakOf(build: (g: Graph, x: Tensor) => Tensor): number {

@@ -8,8 +8,8 @@ import type { ErrorCode } from '../../../src/core/errors.ts'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
 import { readGguf } from '../../../src/gpu-worker/weights/gguf.ts'
 import { readSafetensors, writeSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
-import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
-import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../helpers/write-gguf.ts'
+import { temporaryFolder, tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
+import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../../testing/write-gguf.ts'
 
 /** What is done to a good one, and what is said then. */
 type Case<T> = [change: (of: T) => void, message: RegExp, code?: ErrorCode]

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { GavelError } from '../../../src/core/errors.ts'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 import { openPath, saveFolder } from '../../../src/gpu-worker/models/source.ts'
-import { temporaryFolder } from '../../helpers/tiny-model-folder.ts'
+import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 
 const GGUF = fileURLToPath(new URL('../../fixtures/gguf/llama.gguf', import.meta.url))
 const CODES = ['corrupt_model', 'unsupported_model']

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
-import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
-import { textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
-import { Trainer } from '../../../src/gpu-worker/engines/trainer.ts'
-import { logitsGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
-import { weightTensors } from '../../../src/gpu-worker/engines/weights.ts'
 import { Generator } from '../../../src/gpu-worker/rollout/generator.ts'
 import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { float32 } from '../../../src/gpu-worker/runtime/tensors.ts'
-import { fixtureModel } from '../../helpers/tiny-model.ts'
+import { makeBatch } from '../../../src/gpu-worker/training/batch.ts'
+import { textInputs } from '../../../src/gpu-worker/training/prefix-groups.ts'
+import { Trainer } from '../../../src/gpu-worker/training/trainer.ts'
+import { logitsGraph } from '../../../src/gpu-worker/training/training-graph.ts'
+import { weightTensors } from '../../../src/gpu-worker/training/weight-tensors.ts'
+import { fixtureModel } from '../../helpers/fixture-model.ts'
 
 const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
 const PROMPTS = [

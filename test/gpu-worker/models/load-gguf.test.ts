@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { codec, initialWeights, TINY_CONFIG } from '../../../demo/build/tiny-model.ts'
-import type { Weights } from '../../../src/gpu-worker/engines/weights.ts'
 import { loadGguf } from '../../../src/gpu-worker/models/load-gguf.ts'
 import { loadFolder } from '../../../src/gpu-worker/models/load.ts'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
-import { temporaryFolder, tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
-import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../helpers/write-gguf.ts'
+import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
+import { temporaryFolder, tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
+import { codec, initialWeights, TINY_CONFIG } from '../../../testing/tiny-model.ts'
+import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../../testing/write-gguf.ts'
 
 const weights = initialWeights(3)
 const NAMES: Record<string, string> = {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { appendFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { codec, initialWeights, TINY_CONFIG } from '../../../demo/build/tiny-model.ts'
 import { openFolder, openModel, openPath, saveFolder } from '../../../src/gpu-worker/models/source.ts'
 import { readSafetensors, writeSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
-import { temporaryFolder, tinyModelFolder, tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
+import { temporaryFolder, tinyModelFolder, tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
+import { codec, initialWeights, TINY_CONFIG } from '../../../testing/tiny-model.ts'
 
 const weights = initialWeights(1)
 const hub = { cacheFolder: '/nonexistent' }

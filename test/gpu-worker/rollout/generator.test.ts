@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeBatch } from '../../../src/gpu-worker/engines/batch.ts'
-import { textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
-import { logitsGraph, logprobGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
-import { weightTensors } from '../../../src/gpu-worker/engines/weights.ts'
 import type { LoadedModel } from '../../../src/gpu-worker/models/load.ts'
 import { Generator, type Completion, type GenerateOptions } from '../../../src/gpu-worker/rollout/generator.ts'
 import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { float32, float32Scalar } from '../../../src/gpu-worker/runtime/tensors.ts'
+import { makeBatch } from '../../../src/gpu-worker/training/batch.ts'
+import { textInputs } from '../../../src/gpu-worker/training/prefix-groups.ts'
+import { logitsGraph, logprobGraph } from '../../../src/gpu-worker/training/training-graph.ts'
+import { weightTensors } from '../../../src/gpu-worker/training/weight-tensors.ts'
 import { assertClose } from '../../helpers/close.ts'
+import { fixtureModel, tinyModel } from '../../helpers/fixture-model.ts'
 import { softmax } from '../../helpers/nd-array.ts'
-import { fixtureModel, tinyModel } from '../../helpers/tiny-model.ts'
 
 const GREEDY: GenerateOptions = { temperature: 0, maxNewTokens: 12, stopIds: [], seed: 1 }
 const SAMPLED: GenerateOptions = { temperature: 0.9, maxNewTokens: 12, stopIds: [], seed: 1 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { logitsGraph } from '../../../src/gpu-worker/engines/training-graph.ts'
-import { weightTensors } from '../../../src/gpu-worker/engines/weights.ts'
 import { LabelScorer } from '../../../src/gpu-worker/rollout/label-scorer.ts'
-import { groupByPrefix, packGroups, textInputs } from '../../../src/gpu-worker/engines/prefix-groups.ts'
 import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { float32 } from '../../../src/gpu-worker/runtime/tensors.ts'
+import { groupByPrefix, packGroups, textInputs } from '../../../src/gpu-worker/training/prefix-groups.ts'
+import { logitsGraph } from '../../../src/gpu-worker/training/training-graph.ts'
+import { weightTensors } from '../../../src/gpu-worker/training/weight-tensors.ts'
 import { assertClose } from '../../helpers/close.ts'
+import { fixtureModel } from '../../helpers/fixture-model.ts'
 import { softmax } from '../../helpers/nd-array.ts'
-import { fixtureModel } from '../../helpers/tiny-model.ts'
 
 const QUESTION = [5, 9, 33, 71, 12, 12, 40, 8]
 const OTHER = [5, 9, 33, 90, 3, 3]

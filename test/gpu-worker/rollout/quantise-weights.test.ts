@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Weights } from '../../../src/gpu-worker/engines/weights.ts'
 import type { LoadedModel } from '../../../src/gpu-worker/models/load.ts'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
+import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
 import { quantiseWeights, type Matrices } from '../../../src/gpu-worker/rollout/quantise-weights.ts'
 import { BatchDecoder } from '../../../src/gpu-worker/serve/batch-decoder.ts'
-import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
-import { fixtureModel, tinyModel } from '../../helpers/tiny-model.ts'
+import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
+import { fixtureModel, tinyModel } from '../../helpers/fixture-model.ts'
 
 const PROMPT = [5, 9, 33, 101, 4, 55]
 

@@ -6,7 +6,7 @@ import OpenAI, { APIError } from 'openai'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
 import { Generator } from '../../../src/gpu-worker/rollout/generator.ts'
 import { startModelServer } from '../../../src/gpu-worker/serve/start-model-server.ts'
-import { tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
+import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const CHAT_TEMPLATE =
   "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system, please') }}{% endif %}" +

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { codec } from '../../../demo/build/tiny-model.ts'
 import { TextStream } from '../../../src/gpu-worker/serve/text-stream.ts'
+import { codec } from '../../../testing/tiny-model.ts'
 
 /** Feeds one byte a token. */
 function feed(text: string, stops: string[] = []): { shown: string[]; stopped: boolean } {

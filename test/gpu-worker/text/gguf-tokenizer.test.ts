@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
 import { ggufTokenizer } from '../../../src/gpu-worker/text/gguf-tokenizer.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
+import { tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
 
 /** The 256 single bytes as byte-level BPE spells them, and a few longer pieces. */
 const { vocab } = (tinyTokenizer().tokenizer as { model: { vocab: Record<string, number> } }).model

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
-import { tinyTokenizer } from '../../helpers/tiny-model-folder.ts'
+import { tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
 
 const codecWith = (change: Record<string, unknown> = {}) => {
   const { tokenizer, config } = tinyTokenizer()

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { BLOCK_TYPES } from '../../../src/gpu-worker/weights/gguf-types.ts'
 import { readGguf } from '../../../src/gpu-worker/weights/gguf.ts'
 import { readSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
-import { temporaryFolder } from '../../helpers/tiny-model-folder.ts'
-import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../helpers/write-gguf.ts'
+import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
+import { f32Tensor, writeGguf, type GgufMetadata, type GgufTensor } from '../../../testing/write-gguf.ts'
 
 const file = (metadata: GgufMetadata, tensors: Record<string, GgufTensor>): string => {
   const path = join(temporaryFolder(), 'model.gguf')

@@ -5,9 +5,9 @@ import { after, beforeEach, test } from 'node:test'
 import { openModel } from '../../../src/gpu-worker/models/source.ts'
 import { hubFromEnv } from '../../../src/gpu-worker/weights/hub-env.ts'
 import { downloadModel, type HubOptions } from '../../../src/gpu-worker/weights/hub.ts'
+import { temporaryFolder, tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 import { cacheLayout, LAYOUT_FILES } from '../../helpers/cache-layout.ts'
 import { COMMIT, entryOf, LocalHub, REPO, sha256, TOKEN } from '../../helpers/local-hub.ts'
-import { temporaryFolder, tinyModelFolder } from '../../helpers/tiny-model-folder.ts'
 
 const source = { type: 'hub' as const, repo: REPO }
 const hub = new LocalHub()

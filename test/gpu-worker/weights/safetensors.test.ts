@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { readSafetensors, writeSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
 import { readWeightFiles } from '../../../src/gpu-worker/weights/weight-files.ts'
-import { temporaryFolder } from '../../helpers/tiny-model-folder.ts'
+import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 
 const folder = temporaryFolder()
 const path = join(folder, 'model.safetensors')

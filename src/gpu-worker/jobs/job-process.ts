@@ -1,0 +1,188 @@
+/**
+ * The process that runs one job: ONNX Runtime blocks its event loop, so leases, heartbeats and uploads are its
+ * parent's (run-loop.ts). It speaks job-messages.ts over IPC and ends with the job, or with its parent.
+ */
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { datasetRows } from '../../core/datasets/dataset-rows.ts'
+import { GavelError } from '../../core/errors.ts'
+import { combineJudges } from '../../core/judges/ensemble.ts'
+import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/judges/score.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import { countScored, NOTHING_USED, type UsageCounts } from '../../core/judges/usage-counts.ts'
+import type { JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
+import { runAlgorithm } from '../algorithms/index.ts'
+import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
+import { openLocalJudge } from '../judge/open-local-judge.ts'
+import { openFolder, openModel } from '../models/source.ts'
+import { PythonSandbox } from '../sandbox/python-sandbox.ts'
+import type { DownloadProgress } from '../weights/hub.ts'
+import { jobErrorOf } from './job-error.ts'
+import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
+
+const send = (message: FromJob) => new Promise<void>((resolve) => void process.send!(message, () => resolve()))
+
+let stopRequested = false
+let committed: () => void = () => {}
+/** What waits for an answer of the parent, by the number of its request. */
+const waiting = new Map<number, (judgments: ScoredItem[]) => void>()
+
+const HANDLERS: { [T in ToJob['type']]: (message: Extract<ToJob, { type: T }>) => void } = {
+  start: ({ order }) => void run(order),
+  stop: () => (stopRequested = true),
+  committed: () => committed(),
+  judged: ({ request, judgments }) => answered(request, judgments),
+  noted: ({ request }) => answered(request, []),
+}
+
+function answered(request: number, judgments: ScoredItem[]): void {
+  waiting.get(request)!(judgments)
+  waiting.delete(request)
+}
+
+process.on('message', (message: ToJob) => (HANDLERS[message.type] as (m: ToJob) => void)(message))
+process.on('disconnect', () => process.exit(1))
+// A terminal and a service manager signal the whole group; the parent decides what it means, and says so.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
+
+async function run(order: JobOrder): Promise<void> {
+  try {
+    const context = await contextOf(order)
+    warnOfUnauditedJudges(order, context)
+    const result = await runAlgorithm(order.job.spec, context)
+    await send({ type: 'done', result })
+  } catch (error) {
+    if (error instanceof RunStopped) await send({ type: 'stopped' })
+    else {
+      // For the operator, who alone can make something of where it happened.
+      if (!(error instanceof GavelError)) console.error(error)
+      await send({ type: 'failed', ...jobErrorOf(error) })
+    }
+  }
+  process.exit(0)
+}
+
+/** Once a job that trains on a judge. */
+function warnOfUnauditedJudges({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
+  const { judge, reranker, reward } = inputs
+  if (attempt > 1 || !reward) return
+  for (const [asked, weight] of [
+    [judge, reward.mu],
+    [reranker, reward.rho],
+  ] as const) {
+    if (!asked || weight === 0 || asked.audited !== false) continue
+    const audit = `gavel judge audit --judge ${asked.id}`
+    event('warning', `judge ${asked.id} was never audited, so nobody knows what fools it: \`${audit} --dataset …\``)
+  }
+}
+
+async function contextOf(order: JobOrder): Promise<RunContext> {
+  const { job, options, workspace } = order
+  const { inputs } = job
+  return {
+    clock: { now: () => performance.timeOrigin + performance.now() },
+    threads: options.threads,
+    device: options.device,
+    memoryBudgetMb: options.memoryBudgetMb,
+    resume: order.resume,
+    async openModel() {
+      if (!inputs.model) throw new GavelError('invalid_request', `a job of type ${job.type} has no model`)
+      return open(inputs.model, order.modelFolder, options)
+    },
+    rows: (role) => [...datasetRows(readFileSync(order.datasets[role]!))],
+    judge: await judgesOf(order),
+    judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
+    ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
+    programs: new PythonSandbox(),
+    metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
+    event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
+    samples: (samples) => void send({ type: 'samples', samples }),
+    async checkpoint(step, state, write) {
+      const folder = join(workspace, `step-${step}`)
+      mkdirSync(folder, { recursive: true })
+      write(folder)
+      const done = new Promise<void>((resolve) => (committed = resolve))
+      await send({ type: 'checkpoint', step, state, folder })
+      await done
+    },
+    stopRequested: () => stopRequested,
+  }
+}
+
+const open = (input: ModelInput, folder: string | null | undefined, options: EngineOptions) =>
+  input.type === 'checkpoint'
+    ? Promise.resolve(openFolder(folder!))
+    : openModel(input, { ...options, hub: { ...options.hub, onProgress: tellDownload } })
+
+/** Files below this size are there before anyone could read of it. */
+const TOLD_BYTES = 10e6
+const TOLD_EVERY_MS = 10_000
+let told = -Infinity
+
+/** An event every ten seconds of a large download, and one at its end. */
+function tellDownload({ file, done, total }: DownloadProgress): void {
+  const now = performance.now()
+  if (total < TOLD_BYTES || (done < total && now - told < TOLD_EVERY_MS)) return
+  told = now
+  const message = `downloading ${file}: ${(done / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB`
+  void send({ type: 'event', event: { level: 'info', message } })
+}
+
+/** How the judges of the job's recipe are asked. */
+async function judgesOf(order: JobOrder): Promise<RunContext['judge']> {
+  const { judge, reranker } = order.job.inputs
+  const asks = { judge: await judgeOf(judge, order), reranker: await judgeOf(reranker, order) }
+  return (items, role = 'judge') => {
+    const ask = asks[role]
+    return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
+  }
+}
+
+/** Whether the parent asks it, through the API. */
+const isElsewhere = ({ model, ensemble }: JudgeInput): boolean =>
+  ensemble ? ensemble.members.every((member) => !member.model) : !model
+
+type Ask = (items: JudgeItem[]) => Promise<ScoredItem[]>
+
+/** How a judge is asked: an ensemble through each of its judges. */
+async function judgeOf(judge: JudgeInput | null | undefined, { judgeFolders, options }: JobOrder): Promise<Ask | null> {
+  if (!judge) return null
+  const { ensemble } = judge
+  if (!ensemble) return askOne(judge)
+  const members = await Promise.all(ensemble.members.map(askOne))
+  return async (items) => {
+    const scored = await Promise.all(members.map((ask) => ask(items)))
+    return combineJudges(ensemble, scored).map((item) => calibrated(item, judge))
+  }
+
+  /** A local judge is loaded here; any other is asked by the parent, through the API. */
+  async function askOne(one: Omit<JudgeInput, 'ensemble'>): Promise<Ask> {
+    if (!one.model) return (items) => askParent(one.id, items)
+    const { model, engine = 'gavel', labels } = one
+    const source = model.type === 'checkpoint' ? ({ type: 'folder', path: judgeFolders[one.id]! } as const) : model
+    const client = await openLocalJudge(source, engine, { ...options, labels })
+    return async (items) => {
+      await noteUse(one.id, { ...NOTHING_USED, items: items.length })
+      // A local judge's last digits depend on what it is asked together with. All answers of a step are asked anew,
+      // together, when a run goes on after a fault: with some of them known from before, it would end with other bytes.
+      const scored = await scoreItems(items, one, client, NO_CACHE)
+      await noteUse(one.id, { ...countScored(scored), items: 0 })
+      return scored
+    }
+  }
+}
+
+let requests = 0
+async function parentAnswers(message: (request: number) => FromJob): Promise<ScoredItem[]> {
+  const request = ++requests
+  const answer = new Promise<ScoredItem[]>((resolve) => waiting.set(request, resolve))
+  await send(message(request))
+  return answer
+}
+
+const askParent = (judge: string, items: JudgeItem[]) =>
+  parentAnswers((request) => ({ type: 'judge', request, judge, items }))
+
+/** Enters the use of a local judge into the ledger. Where a budget does not allow for it, the parent ends the job. */
+const noteUse = (judge: string, counts: UsageCounts) =>
+  parentAnswers((request) => ({ type: 'used', request, judge, counts }))

@@ -1,0 +1,172 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { GavelError } from '../../core/errors.ts'
+import type { ScoredItem } from '../../core/judges/score.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import type { LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
+import { fetchCheckpoint, fetchModel, fetchObject } from '../checkpoint/fetch-objects.ts'
+import { commitCheckpoint } from './commit-checkpoint.ts'
+import { jobErrorOf } from './job-error.ts'
+import type { EngineOptions, JobOrder, ToJob } from './job-messages.ts'
+import { runInProcess, type Ending, type Report } from './run-in-process.ts'
+import { LeaseLost, type WorkerApi } from './worker-api.ts'
+
+export interface WorkerOptions extends EngineOptions {
+  api: WorkerApi
+  /** The worker's name, for people. */
+  name: string
+  /** Where fetched files and checkpoints on their way are kept; emptied job by job. */
+  workspace: string
+  /** Ends the loop: the job under way commits a checkpoint and is given back. */
+  signal: AbortSignal
+  log: (line: string) => void
+}
+
+const LEASE_WAIT_SECONDS = 20
+const PAUSE_AFTER_ERROR_MS = 2000
+/** A beat also hears of a cancel or a pause, so it comes oftener than the lease needs. */
+const MAX_BEAT_SECONDS = 5
+/** Answers that the API is asked to have judged in one call: what is judged is cached, so a broken call costs little. */
+const JUDGE_AT_ONCE = 128
+
+/** Takes jobs and runs them, one at a time, until told to stop. Failures of one job or call never end it. */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const { api, name, signal, log } = options
+  while (!signal.aborted) {
+    try {
+      const job = await api.lease(name, LEASE_WAIT_SECONDS, signal)
+      if (job) await runLeased(job, options)
+    } catch (error) {
+      if (signal.aborted) break
+      log(`worker: ${(error as Error).message}`)
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_ERROR_MS))
+    }
+  }
+}
+
+/** One lease from start to end: fetch, run in a process of its own, keep the lease, pass on what it reports. */
+async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> {
+  const { api, log } = options
+  const calls = api.job(job)
+  const workspace = join(options.workspace, `${job.id}-${job.fence}`)
+  const pausing = new AbortController()
+  const stop = AbortSignal.any([options.signal, pausing.signal])
+  /** Aborted once the work is of no use to anyone: the job is cancelled, or another worker's. */
+  const over = new AbortController()
+  log(`worker: ${job.id} (${job.type}), attempt ${job.attempt}`)
+
+  const heart = setInterval(() => void beat(), Math.min(job.lease_seconds / 3, MAX_BEAT_SECONDS) * 1000)
+  const end = await work().catch(endOf)
+  clearInterval(heart)
+  log(`worker: ${job.id} ${end.type}${end.type === 'failed' ? `: ${end.error.message}` : ''}`)
+  rmSync(workspace, { recursive: true, force: true })
+  try {
+    if (end.type === 'done') await calls.complete(end.result)
+    else if (end.type === 'failed') await calls.fail(end.error, end.retryable)
+    else if (end.type === 'stopped') await calls.release()
+  } catch (error) {
+    if (!(error instanceof LeaseLost)) throw error
+  }
+
+  async function work(): Promise<Ending> {
+    mkdirSync(workspace, { recursive: true })
+    const order = await prepare(job, workspace, options, over.signal)
+    if (stop.aborted) return { type: 'stopped' }
+    return runInProcess(order, { report, stop, over: over.signal })
+  }
+
+  async function beat(): Promise<void> {
+    try {
+      const { cancel_requested, pause_requested } = await calls.heartbeat()
+      if (cancel_requested) over.abort(new Cancelled())
+      else if (pause_requested) pausing.abort()
+    } catch (error) {
+      // A refusal that stands, whatever its reason: this worker has no business here any more.
+      const refused = error instanceof LeaseLost || (error instanceof GavelError && !error.retryable)
+      if (refused) over.abort(new LeaseLost(error.message))
+      else log(`worker: heartbeat of ${job.id}: ${(error as Error).message}`)
+    }
+  }
+
+  function report(message: Report): Promise<ToJob | void> {
+    const REPORTS: { [T in Report['type']]: (message: Extract<Report, { type: T }>) => Promise<ToJob | void> } = {
+      async metrics({ point }) {
+        await calls.metrics([point])
+      },
+      async event({ event }) {
+        await calls.events([event])
+      },
+      async samples({ samples }) {
+        await calls.samples(samples)
+      },
+      async checkpoint({ step, state, folder }) {
+        await commitCheckpoint(api, job, { step, state, folder })
+        rmSync(folder, { recursive: true, force: true })
+        return { type: 'committed' }
+      },
+      async used({ request, judge, counts }) {
+        await calls.used(judge, counts)
+        return { type: 'noted', request }
+      },
+      async judge({ request, judge, items }) {
+        return { type: 'judged', request, judgments: await judgeAll(judge, items) }
+      },
+    }
+    return (REPORTS[message.type] as (message: Report) => Promise<ToJob | void>)(message)
+  }
+
+  async function judgeAll(judge: string, items: readonly JudgeItem[]): Promise<ScoredItem[]> {
+    const judgments: ScoredItem[] = []
+    while (judgments.length < items.length) {
+      const from = judgments.length
+      judgments.push(...(await calls.judge(judge, items.slice(from, from + JUDGE_AT_ONCE))))
+    }
+    return judgments
+  }
+}
+
+/** The user wants no more of the job; not even a checkpoint. */
+class Cancelled extends Error {}
+
+function endOf(error: unknown): Ending | { type: 'lost' } {
+  if (error instanceof Cancelled) return { type: 'stopped' }
+  if (error instanceof LeaseLost) return { type: 'lost' }
+  return { type: 'failed', ...jobErrorOf(error) }
+}
+
+/** Fetches datasets, checkpoints and what to resume from, each checked against its hash. */
+async function prepare(
+  job: LeasedJob,
+  workspace: string,
+  { api, threads, device, memoryBudgetMb, roots, hub }: WorkerOptions,
+  signal: AbortSignal,
+): Promise<JobOrder> {
+  const { inputs } = job
+  const from: Pick<WorkerApi, 'download'> = { download: (object) => api.download(object, signal) }
+  const folderOf = (model: ModelInput | null | undefined, name: string) =>
+    model?.type === 'checkpoint' ? fetchModel(from, model.objects, join(workspace, name)) : null
+  const datasets: Record<string, string> = {}
+  for (const [role, dataset] of Object.entries(inputs.datasets)) {
+    datasets[role] = await fetchObject(from, dataset, join(workspace, `${role}.jsonl`))
+  }
+  const judgeFolders: JobOrder['judgeFolders'] = {}
+  const judges = [inputs.judge, inputs.reranker].filter((judge) => judge != null)
+  for (const { id, model } of judges.flatMap((judge) => [judge, ...(judge.ensemble?.members ?? [])])) {
+    const folder = await folderOf(model, id)
+    if (folder) judgeFolders[id] = folder
+  }
+  const resume = inputs.resume && {
+    step: inputs.resume.step,
+    state: inputs.resume.state,
+    folder: await fetchCheckpoint(from, inputs.resume.objects, join(workspace, 'resume')),
+  }
+  return {
+    job,
+    options: { threads, device, memoryBudgetMb, roots, hub },
+    datasets,
+    modelFolder: await folderOf(inputs.model, 'model'),
+    judgeFolders,
+    resume,
+    workspace,
+  }
+}

@@ -1,0 +1,31 @@
+/** The process behind local-judge-host.ts: holds one judge's model. */
+import type { FirstTokenLogprobs, JudgeRequest, LabelTokens } from '../../core/ports.ts'
+import { answerCalls } from '../child-process/answer-calls.ts'
+import { packError, type PackedError } from '../child-process/packed-error.ts'
+import type { SourceOptions } from '../models/source.ts'
+import type { LocalJudgeOptions } from './local-judge.ts'
+import { openLocalJudge, type JudgeEngine, type JudgeModel } from './open-local-judge.ts'
+
+export interface JudgeProtocol {
+  order: {
+    model: JudgeModel
+    engine: JudgeEngine
+    options: SourceOptions & Required<Pick<LocalJudgeOptions, 'labels'>> & LocalJudgeOptions
+  }
+  /** The token ids of the judge's labels. */
+  ready: LabelTokens
+  request: JudgeRequest[]
+  part: never
+  result: (FirstTokenLogprobs | { error: PackedError })[]
+}
+
+answerCalls<JudgeProtocol>(async ({ model, engine, options }) => {
+  const client = await openLocalJudge(model, engine, options)
+  return {
+    ready: await client.labelTokens!(),
+    async answer(requests) {
+      const answers = await client.firstTokenLogprobs(requests)
+      return answers.map((answer) => (answer instanceof Error ? { error: packError(answer) } : answer))
+    },
+  }
+})

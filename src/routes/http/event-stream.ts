@@ -1,0 +1,64 @@
+import type { Deps } from '../../service/deps.ts'
+import { isTerminal } from '../../service/jobs/transitions.ts'
+
+/** Longest time between two looks at the database, in ms; a ring of the bell is answered at once. */
+const POLL_MS = 1_000
+/** A comment is sent at least so often, in ms, lest something between us and the reader hangs up. */
+const KEEP_ALIVE_MS = 15_000
+const PAGE = 100
+
+/**
+ * A job's events as server-sent events: `id` is the sequence number, `data` the event as JSON. Ends with
+ * `data: [DONE]` when the job has ended.
+ * @param after the last event that the reader has
+ * @throws GavelError `not_found` when `after` is no event's id
+ */
+export async function streamEvents(
+  deps: Deps,
+  job: string,
+  after: string | undefined,
+  signal: AbortSignal,
+): Promise<Response> {
+  const { database, bell, clock } = deps
+  const encoder = new TextEncoder()
+  // Once the stream has begun, a bad cursor could no longer be said.
+  await database.jobs.events(job, { after, limit: 1 })
+
+  async function* messages(): AsyncGenerator<string, void, void> {
+    let cursor = after
+    let lastSent = clock.now()
+    while (!signal.aborted) {
+      // Read the state first: events that come between the two reads are then seen by the next turn.
+      const row = await database.jobs.get(job)
+      const { rows, more } = await database.jobs.events(job, { after: cursor, limit: PAGE })
+      for (const event of rows) yield `id: ${event.id}\nevent: ${event.object}\ndata: ${JSON.stringify(event)}\n\n`
+      cursor = rows.at(-1)?.id ?? cursor
+      if (rows.length > 0) lastSent = clock.now()
+      if (more) continue
+      if (!row || isTerminal(row.state)) {
+        yield 'data: [DONE]\n\n'
+        return
+      }
+      if (clock.now() - lastSent > KEEP_ALIVE_MS) {
+        lastSent = clock.now()
+        yield ': still here\n\n'
+      }
+      await bell.wait(POLL_MS)
+    }
+  }
+
+  const source = messages()
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value, done } = await source.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await source.return()
+    },
+  })
+  return new Response(body, {
+    headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache', 'x-accel-buffering': 'no' },
+  })
+}

@@ -1,0 +1,80 @@
+import { GavelError } from '../../core/errors.ts'
+import { checkDepth } from '../../core/json.ts'
+
+/**
+ * The JSON of a request.
+ * @throws GavelError `unsupported_media_type`, `too_large` or `malformed_json`
+ */
+export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
+  const type = mediaType(request)
+  if (type !== '' && type !== 'application/json' && !type.endsWith('+json')) {
+    throw new GavelError(
+      'unsupported_media_type',
+      `The body must be JSON, but came as ${type.slice(0, 100)}. Send it with Content-Type: application/json.`,
+      {
+        param: 'Content-Type',
+      },
+    )
+  }
+  const coding = request.headers.get('content-encoding') ?? 'identity'
+  if (coding.toLowerCase() !== 'identity') {
+    throw new GavelError(
+      'unsupported_media_type',
+      `The body came encoded as ${coding.slice(0, 100)}; send it as it is, without Content-Encoding.`,
+      { param: 'Content-Encoding' },
+    )
+  }
+  const bytes = await readBytes(request, maxBytes)
+  if (bytes.length === 0)
+    throw new GavelError('malformed_json', 'The body is empty; send a JSON object.', { param: 'body' })
+  const value = decode(bytes)
+  checkDepth(value)
+  return value
+}
+
+/** `type/subtype` in lower case, without parameters; empty when the request names none. */
+export const mediaType = (request: Request) =>
+  (request.headers.get('content-type') ?? '').split(';')[0].trim().toLowerCase()
+
+/** The bytes of a request, never holding more than `maxBytes`. @throws GavelError `too_large` */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  const tooLarge = () =>
+    new GavelError('too_large', `The body is larger than ${maxBytes} bytes; send less at once.`, { param: 'body' })
+  const length = request.headers.get('content-length') ?? ''
+  const declared = /^\d{1,15}$/.test(length) ? Number(length) : 0
+  if (declared > maxBytes) throw tooLarge()
+  if (!request.body) return new Uint8Array()
+  // A right declaration, the ordinary case, means that the body is held once.
+  let bytes = new Uint8Array(declared || 65_536)
+  let size = 0
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    if (size + chunk.length > maxBytes) throw tooLarge()
+    if (size + chunk.length > bytes.length) bytes = grown(bytes, Math.min(maxBytes, 2 * (size + chunk.length)))
+    bytes.set(chunk, size)
+    size += chunk.length
+  }
+  return bytes.subarray(0, size)
+}
+
+function grown(bytes: Uint8Array<ArrayBuffer>, length: number): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(length)
+  larger.set(bytes)
+  return larger
+}
+
+function decode(bytes: Uint8Array): unknown {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+  } catch {
+    throw new GavelError('malformed_json', 'The body is not valid UTF-8; encode it as UTF-8.', { param: 'body' })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    const why = (error as Error).message.slice(0, 200)
+    throw new GavelError('malformed_json', `The body is not valid JSON (${why}); mend it and send it again.`, {
+      param: 'body',
+    })
+  }
+}

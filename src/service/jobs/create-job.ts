@@ -1,0 +1,257 @@
+import { datasetRows } from '../../core/datasets/dataset-rows.ts'
+import { GavelError } from '../../core/errors.ts'
+import { showsReference } from '../../core/judges/template.ts'
+import { JUDGE_ROLES } from '../../core/rewards/reward-rows.ts'
+import type { GrpoSpec } from '../../core/schemas/grpo.ts'
+import type { JobSpec, JobType, LeasedSpec } from '../../core/schemas/job.ts'
+import type { PpoSpec } from '../../core/schemas/ppo.ts'
+import type { RewardRecipe } from '../../core/schemas/reward.ts'
+import type { VerifierSpec } from '../../core/schemas/verify.ts'
+import { sha256Hex } from '../../core/sha256.ts'
+import { verifierOf } from '../../core/verifiers/index.ts'
+import type { DatasetBody, JobRow, JudgeBody, ResourceRow } from '../database.ts'
+import type { Deps } from '../deps.ts'
+import { findResource } from '../find-resource.ts'
+import { newId } from '../ids.ts'
+import { findModelCheckpoint } from './checkpoints.ts'
+
+/**
+ * Queues a job. Names in the spec become ids, so that what is created later under a name changes nothing.
+ * @param maker whose job it is, and the key that pays for it
+ * @param idempotencyKey the same key with the same spec answers the job that was made first
+ * @throws GavelError `unprocessable` naming the field that refers to nothing or to data of the wrong kind;
+ *   `conflict` when the idempotency key was used for another request
+ */
+export async function createJob(
+  deps: Deps,
+  maker: Pick<JobRow, 'tenant' | 'key'>,
+  given: JobSpec,
+  idempotencyKey: string | null,
+): Promise<JobRow> {
+  const { database, clock, entropy, bell } = deps
+  const { tenant, key } = maker
+  const requestSha256 = await sha256Hex(JSON.stringify(given))
+  const spec = await resolveSpec(deps, tenant, given)
+  const row = {
+    id: newId('job', entropy),
+    tenant,
+    key,
+    name: given.name ?? null,
+    type: given.type,
+    spec,
+    createdAt: clock.now(),
+  }
+  const idempotency = idempotencyKey === null ? null : { key: idempotencyKey, requestSha256 }
+  const stored = await database.jobs.insert(row, idempotency)
+  if (idempotency && stored.requestSha256 !== requestSha256) {
+    const message = 'This Idempotency-Key was used for another job. Use a new key for a new job, or send the same body.'
+    throw new GavelError('conflict', message, { param: 'Idempotency-Key' })
+  }
+  bell.ring()
+  return stored.row
+}
+
+const RESOLVERS: {
+  [T in JobType]: (resolve: Resolver, spec: Extract<JobSpec, { type: T }>) => Promise<LeasedSpec<T>>
+} = {
+  async sft(resolve, spec) {
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
+    return { ...spec, model: await resolve.model(spec.model), dataset }
+  },
+
+  grpo: async (resolve, spec) => ({ ...spec, ...(await reinforcement(resolve, spec)) }),
+  ppo: async (resolve, spec) => ({ ...spec, ...(await reinforcement(resolve, spec)) }),
+
+  async eval(resolve, spec) {
+    if (spec.verifier === undefined && spec.judge === undefined) {
+      const message = '`verifier` is missing: give a verifier to compare with the rows’ answers, a judge, or both.'
+      throw new GavelError('unprocessable', message, { param: 'verifier' })
+    }
+    const judge = spec.judge === undefined ? null : await resolve.judge(spec.judge, 'judge')
+    const need = judge === null || judge.needsReference ? 'labelled' : 'rows'
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', need, spec.verifier)
+    return { ...spec, model: await resolve.model(spec.model), dataset, ...(judge && { judge: judge.id }) }
+  },
+
+  async 'judge.calibrate'(resolve, spec) {
+    const judge = await resolve.judge(spec.judge, 'judge')
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
+    if (judge.needsReference) await resolve.dataset(spec.dataset, 'dataset', 'labelled')
+    return { ...spec, judge: judge.id, dataset }
+  },
+
+  async 'judge.audit'(resolve, spec) {
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
+    return { ...spec, judge: (await resolve.judge(spec.judge, 'judge')).id, dataset }
+  },
+}
+
+/** The parts of a reinforcement job that name something, as they are stored. */
+async function reinforcement(resolve: Resolver, spec: GrpoSpec | PpoSpec) {
+  const { recipe: reward, blind } = await resolve.reward(spec.reward)
+  const { labelled, unlabelled, canary } = spec.data
+  if (labelled === undefined && reward.mu + reward.rho === 0 && !reward.pseudo_labels) {
+    const message =
+      '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, set mu > 0 and a judge, or turn on pseudo_labels.'
+    throw new GavelError('unprocessable', message, { param: 'data.labelled' })
+  }
+  const data = {
+    ...(labelled !== undefined && {
+      labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', reward.verifier),
+    }),
+    ...(unlabelled !== undefined && { unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows') }),
+    ...(canary !== undefined && {
+      canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
+    }),
+  }
+  if (unlabelled !== undefined && blind !== null && !reward.pseudo_labels) {
+    const message = `\`${blind}\` names a judge whose template shows a reference answer, and the rows of \`data.unlabelled\` have none; use another judge, or leave the unlabelled data out.`
+    throw new GavelError('unprocessable', message, { param: blind })
+  }
+  if (data.canary !== undefined && (data.canary === data.labelled || data.canary === data.unlabelled)) {
+    const message =
+      '`data.canary` is trained on, too, so it cannot tell learning from cheating; give rows that are held back.'
+    throw new GavelError('unprocessable', message, { param: 'data.canary' })
+  }
+  const allowed = await resolve.audited(reward, spec.allow_failed_audit)
+  return { model: await resolve.model(spec.model), data, reward, ...allowed }
+}
+
+function resolveSpec(deps: Deps, tenant: string, spec: JobSpec): Promise<LeasedSpec> {
+  const resolve = RESOLVERS[spec.type] as (resolve: Resolver, spec: JobSpec) => Promise<LeasedSpec>
+  return resolve(resolver(deps, tenant), spec)
+}
+
+/** The field that every row must have for a use of a dataset, by the count of those that do. */
+const NEEDS = { rows: 'prompt', labelled: 'answer', completions: 'completion' } as const
+
+type JudgeAudit = NonNullable<JudgeBody['audit']>
+type Resolver = ReturnType<typeof resolver>
+function resolver({ database, blobs }: Deps, tenant: string) {
+  return {
+    /** @param param the field that names it, or a judge that is made of it */
+    async model(reference: string, param = 'model'): Promise<string> {
+      if (reference.startsWith('ckpt_')) return (await findModelCheckpoint(database, tenant, reference, param)).id
+      const { id, body } = await findResource(database, 'models', tenant, reference, param)
+      if (body.source.type === 'checkpoint') {
+        await findModelCheckpoint(database, tenant, body.source.checkpoint, param)
+      }
+      return id
+    },
+
+    /** A judge of which everything is still there: the model of a local one, the judges of an ensemble. */
+    async judge(reference: string, param: string): Promise<{ id: string; needsReference: boolean }> {
+      const { id, body } = await findResource(database, 'judges', tenant, reference, param)
+      const { provider } = body
+      if (provider.type === 'local') await this.model(provider.model, param)
+      if (provider.type !== 'ensemble') return { id, needsReference: showsReference(body) }
+      const members = await Promise.all(provider.judges.map((member) => this.judge(member, param)))
+      return { id, needsReference: members.some(({ needsReference }) => needsReference) }
+    },
+
+    /**
+     * A judge that its audit found to be fooled too easily is no reward to train on, unless the job names it; nor is an
+     * ensemble with such a judge in it, unless it was audited itself.
+     * @param allowed what the spec names, which goes into the job as an id
+     */
+    async audited(recipe: RewardRecipe, allowed: string | undefined): Promise<{ allow_failed_audit?: string }> {
+      const exempt = allowed === undefined ? undefined : (await this.judge(allowed, 'allow_failed_audit')).id
+      const { judge, mu, reranker, rho } = recipe
+      if (exempt !== undefined && exempt !== judge && exempt !== reranker) {
+        const message = '`allow_failed_audit` names another judge than the recipe; name that one, or leave it out.'
+        throw new GavelError('unprocessable', message, { param: 'allow_failed_audit' })
+      }
+      for (const [id, weight, param] of [
+        [judge, mu, 'reward.judge'],
+        [reranker, rho, 'reward.reranker'],
+      ] as const) {
+        if (id === undefined || weight === 0 || id === exempt) continue
+        const row = await findResource(database, 'judges', tenant, id, param)
+        const { audit, provider } = row.body
+        const judged = [row]
+        if (!audit && provider.type === 'ensemble')
+          for (const member of provider.judges)
+            judged.push(await findResource(database, 'judges', tenant, member, param))
+        const failed = judged.find(({ body }) => body.audit?.passed === false)
+        if (failed) throw failedAudit(failed, failed.body.audit!, param, row)
+      }
+      return exempt === undefined ? {} : { allow_failed_audit: exempt }
+    },
+
+    /** @param verifier that will compare with the rows' answers: each must be one it can compare with */
+    async dataset(
+      reference: string,
+      param: string,
+      need: keyof typeof NEEDS,
+      verifier?: VerifierSpec,
+    ): Promise<string> {
+      const row = await findResource(database, 'datasets', tenant, reference, param)
+      const lacking = row.body.rows - row.body[need]
+      if (lacking > 0) {
+        const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no \`${NEEDS[need]}\`, and every row needs one here.`
+        throw new GavelError('unprocessable', message, { param })
+      }
+      if (verifier) await checkGolds(blobs, row, param, verifier)
+      return row.id
+    },
+
+    /** `blind`: the field of a judge with weight that can say nothing of rows without answers. */
+    async reward(given: string | RewardRecipe): Promise<{ recipe: RewardRecipe; blind: string | null }> {
+      const recipe =
+        typeof given === 'string' ? (await findResource(database, 'recipes', tenant, given, 'reward')).body : given
+      const resolved = { ...recipe }
+      let blind: string | null = null
+      for (const role of JUDGE_ROLES) {
+        if (recipe[role] === undefined) continue
+        const param = `reward.${role}`
+        const { id, needsReference } = await this.judge(recipe[role], param)
+        resolved[role] = id
+        const weight = role === 'judge' ? recipe.mu : recipe.rho
+        if (needsReference && weight > 0) blind ??= param
+      }
+      return { recipe: resolved, blind }
+    },
+  }
+}
+
+/** @param named what the recipe names: the judge itself, or an ensemble that it is in */
+function failedAudit(
+  failed: ResourceRow<JudgeBody>,
+  audit: JudgeAudit,
+  param: string,
+  named: ResourceRow<JudgeBody>,
+): GavelError {
+  const percent = (rate: number | null | undefined) => `${(100 * (rate ?? 0)).toFixed(1)} %`
+  const rates = audit.failures.map((failure) => {
+    const found = audit.attacks.find(({ attack }) => attack === failure)
+    return `${percent(found?.rate)} of \`${failure}\``
+  })
+  const nameOf = ({ id, name }: ResourceRow<JudgeBody>) => name ?? id
+  const judge = nameOf(failed) + (failed === named ? '' : `, which is in the ensemble ${nameOf(named)},`)
+  const message =
+    `\`${param}\`: ${judge} did not pass its audit (${audit.job}): it accepts ${rates.join(', ')}, and ${percent(audit.right.rate)} of right ` +
+    `solutions. A student trained on it learns to write what it accepts. Use another judge, or set \`allow_failed_audit\` to ${JSON.stringify(nameOf(named))}.`
+  return new GavelError('unprocessable', message, { param })
+}
+
+/** @throws GavelError `unprocessable` naming the first line whose answer the verifier cannot compare with */
+async function checkGolds(
+  blobs: Deps['blobs'],
+  { id, body }: ResourceRow<DatasetBody>,
+  param: string,
+  spec: VerifierSpec,
+): Promise<void> {
+  const verifier = verifierOf(spec)
+  const bytes = await blobs.get(body.blob)
+  if (!bytes)
+    throw new GavelError('unprocessable', `\`${param}\`: the file of ${id} is gone. Upload it again.`, { param })
+  for (const { line, row } of datasetRows(bytes)) {
+    try {
+      if (typeof row.answer === 'string') verifier.checkGold(row.answer)
+    } catch (error) {
+      if (!(error instanceof GavelError)) throw error
+      const message = `\`${param}\`: line ${line} of ${id} has an answer that the verifier cannot compare with. ${error.message}`
+      throw new GavelError('unprocessable', message, { param })
+    }
+  }
+}

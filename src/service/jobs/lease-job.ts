@@ -1,0 +1,71 @@
+import { GavelError } from '../../core/errors.ts'
+import type { JobType } from '../../core/schemas/job.ts'
+import type { LeasedJob } from '../../core/schemas/worker.ts'
+import type { JobRow } from '../database.ts'
+import type { Deps } from '../deps.ts'
+import { changeJob, sweepJobs } from './change.ts'
+import { jobInputs } from './job-inputs.ts'
+import { fail, LEASE_SECONDS, MAX_TRIES } from './transitions.ts'
+
+/** How long the URLs of a job's inputs can be read, in seconds. */
+const URL_SECONDS = 6 * 3600
+/** Longest time between two looks for a job while one waits, in ms: a ring may be lost. */
+const POLL_MS = 2_000
+
+/**
+ * Leases the oldest job that is ready, waiting for one up to `waitSeconds`.
+ * @param tenant only this tenant's jobs; null for everyone's
+ * @returns null when there was none
+ */
+export async function leaseJob(
+  deps: Deps,
+  request: {
+    worker: string
+    kinds: readonly JobType[]
+    tenant: string | null
+    waitSeconds: number
+    signal: AbortSignal
+  },
+): Promise<LeasedJob | null> {
+  const { database, clock, bell } = deps
+  const deadline = clock.now() + request.waitSeconds * 1000
+  for (;;) {
+    await sweepJobs(deps)
+    const now = clock.now()
+    const { worker, kinds, tenant } = request
+    const job = await database.jobs.claim({
+      worker,
+      kinds,
+      tenant,
+      now,
+      leaseMs: LEASE_SECONDS * 1000,
+      maxTries: MAX_TRIES,
+    })
+    const leased = job && (await describe(deps, job))
+    if (leased) return leased
+    if (job) continue
+    if (now >= deadline || request.signal.aborted) return null
+    await bell.wait(Math.min(deadline - now, POLL_MS))
+  }
+}
+
+/** What the worker is told. Null when the job's inputs are gone: then it has failed, and says why. */
+async function describe(deps: Deps, job: JobRow): Promise<LeasedJob | null> {
+  const { database, blobs } = deps
+  const { id, fence } = job
+  const urlOf = async (key: string) =>
+    (await blobs.presign(key, 'GET', URL_SECONDS)) ?? `/v1/worker/jobs/${id}/objects/${key}?fence=${fence}`
+  try {
+    const inputs = await jobInputs(deps, job, urlOf)
+    await database.jobs.supersede({ job: id, fence }, inputs.resume?.step ?? -1)
+    return { id, type: job.type, spec: job.spec, fence, lease_seconds: LEASE_SECONDS, attempt: job.attempt, inputs }
+  } catch (error) {
+    if (!(error instanceof GavelError)) throw error
+    const change = fail({ code: error.code, message: error.message }, error.retryable)
+    await changeJob(deps, id, () => database.jobs.get(id), change, {
+      fence,
+      settled: ['failed', 'queued', 'cancelled'],
+    })
+    return null
+  }
+}

@@ -1,0 +1,279 @@
+import { GavelError } from '../../core/errors.ts'
+import { agreementOfJudges, combineJudges } from '../../core/judges/ensemble.ts'
+import { verdictEntropy } from '../../core/judges/probability.ts'
+import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
+import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../../core/judges/score.ts'
+import type { JudgeItem } from '../../core/judges/template.ts'
+import { countScored, type UsageCounts } from '../../core/judges/usage-counts.ts'
+import type { JudgeClient, LabelTokens } from '../../core/ports.ts'
+import type { JudgeRole, Rewarding } from '../../core/rewards/reward-rows.ts'
+import type { EnsembleProvider, Judge } from '../../core/schemas/judge.ts'
+import type { Judgment, JudgmentsAnswer } from '../../core/schemas/judgment.ts'
+import type { KeyBudget } from '../../core/schemas/key.ts'
+import type { RewardRecipe } from '../../core/schemas/reward.ts'
+import type { JudgeBody, Payer, ResourceRow, Spent, UsageReport } from '../database.ts'
+import type { Deps } from '../deps.ts'
+import { findResource } from '../find-resource.ts'
+import { judgeInput } from '../jobs/job-inputs.ts'
+import { refuseBeyond, takeFromBudget } from '../usage/budget.ts'
+import { budgeted, costOf, spentBudget, spentOn } from './budget.ts'
+import { showJudge } from './show-judge.ts'
+
+/** For whom a judge is asked: a key, itself or by a job that it made. */
+export interface Asking extends Payer {
+  /** What the key may use; absent where it is not limited. */
+  budget?: KeyBudget | undefined
+}
+
+/** A judge that can be asked. */
+interface OpenRow {
+  judge: Judge
+  client: JudgeClient
+  /**
+   * Call it with what came of asking: it enters that into the ledger, and throws where the judge can never be asked. That
+   * is not one item's bad luck, so it is an error and no outcome. Nor is a budget that ran out in the middle of a job,
+   * which must not go on with the rewards it got. Of a request that was given up in the middle, what was answered counts
+   * all the same; then it throws the reason of the signal.
+   */
+  settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[], signal?: AbortSignal): void
+  /** Call it when done, however that went. */
+  release(): void
+}
+
+/** A judge that can be asked questions with fixed answers. */
+export interface OpenJudge {
+  judge: Judge
+  /** Asks it, and enters that into the ledger; throws where the judge can never be asked. */
+  ask(questions: LabelQuestion[]): Promise<LabelScores[]>
+  /** Call it when done, however that went. */
+  release(): void
+}
+
+/**
+ * A tenant's judge by id or name, to be asked about so many items.
+ * @param param the field that named the judge
+ * @param items how many items it will be asked about, given what kind of judge it is
+ * @throws GavelError `not_found` when there is no such judge, `unprocessable` when it is an ensemble, which has no model of its own;
+ *   `budget_spent` when the budget does not allow for it, `too_large` when it never would
+ */
+export async function openJudge(
+  deps: Deps,
+  asking: Asking,
+  reference: string,
+  param: string,
+  items: (judge: JudgeBody) => number,
+  signal?: AbortSignal,
+): Promise<OpenJudge> {
+  const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
+  if (row.body.provider.type === 'ensemble') {
+    const message = `\`${param}\` is an ensemble of judges, which has no model of its own to ask; name one of its judges.`
+    throw new GavelError('unprocessable', message, { param })
+  }
+  const { judge, client, settle, release } = await openRow(deps, asking, row, items(row.body))
+  const ask = async (questions: LabelQuestion[]) => {
+    const scores = await scoreLabels(questions, judge, client, deps.judgments, signal)
+    settle(scores, signal)
+    return scores
+  }
+  return { judge, ask, release }
+}
+
+async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenRow> {
+  const judge = showJudge(row)
+  /** Why the judge can never be asked, and that its budget ran out. */
+  let refusal: GavelError | undefined
+  let spent: GavelError | undefined
+  const client: JudgeClient = {
+    // Made only when something is not cached: a replay needs neither the secret nor the provider.
+    async firstTokenLogprobs(requests, signal) {
+      try {
+        return await (await clientOf(deps, row)).firstTokenLogprobs(requests, signal)
+      } catch (error) {
+        if (error instanceof GavelError && !error.retryable) refusal = error
+        throw error
+      }
+    },
+  }
+  const spend = (more: Spent) => deps.database.judges.spend(judge.id, more)
+  return {
+    judge,
+    client: budgeted(client, judge, spend, (error) => (spent = error)),
+    settle(all, signal) {
+      if (refusal) throw refusal
+      const scored = signal?.aborted ? all.filter(({ outcome }) => outcome !== 'failed') : all
+      deps.ledger.add(asking, judge.id, { ...countScored(scored), cost: costOf(sumUsage(scored), judge.price) ?? 0 })
+      if (asking.job !== undefined && spent) throw spent
+      signal?.throwIfAborted()
+    },
+    release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
+  }
+}
+
+async function clientOf(deps: Deps, row: ResourceRow<JudgeBody>): Promise<JudgeClient> {
+  const judge = showJudge(row)
+  const secret = row.secret === null ? null : await deps.secrets.open(row.secret, row.id)
+  const local = judge.provider.type === 'local' ? await judgeInput(deps, row.tenant, row.id) : null
+  return deps.judgeClient(judge, secret, local)
+}
+
+/**
+ * The token ids that stand for a judge's labels: from its tokenizer where that is at hand, else as the judge was told
+ * them; null where nobody knows.
+ * @param param the field that named the judge
+ * @throws GavelError `not_found` when there is no such judge; what keeps a local one from being opened
+ */
+export async function labelTokensOf(
+  deps: Deps,
+  { tenant }: Pick<Asking, 'tenant'>,
+  reference: string,
+  param: string,
+): Promise<LabelTokens | null> {
+  const row = await findResource(deps.database, 'judges', tenant, reference, param)
+  if (row.body.provider.type !== 'local') return row.body.label_token_ids ?? null
+  return (await (await clientOf(deps, row)).labelTokens?.()) ?? null
+}
+
+export interface Asked {
+  judge: Judge
+  scored: (ScoredItem & { cost: number | null })[]
+}
+
+/**
+ * Has a tenant's judge score items, in order; what is known from before is not asked again. An ensemble's judges are
+ * asked at the same time.
+ * @param param the field that named the judge
+ * @throws GavelError `not_found` when there is no such judge, `unavailable_here` when it cannot be asked from here,
+ *   `budget_spent` when the budget does not allow for it, `too_large` when it never would
+ */
+export async function askJudge(
+  deps: Deps,
+  asking: Asking,
+  reference: string,
+  param: string,
+  items: JudgeItem[],
+  signal?: AbortSignal,
+): Promise<Asked> {
+  const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
+  const { provider } = row.body
+  if (provider.type === 'ensemble') return askEnsemble(deps, asking, showJudge(row), provider, param, items, signal)
+  const { judge, client, settle, release } = await openRow(deps, asking, row, items.length)
+  try {
+    const scored = await scoreItems(items, judge, client, deps.judgments, signal)
+    settle(scored, signal)
+    return { judge, scored: scored.map((item) => ({ ...item, cost: costOf(item.usage, judge.price) })) }
+  } finally {
+    release()
+  }
+}
+
+/**
+ * Refuses what no budget of the key's size allows for, before any of the judges that share it is asked.
+ * @param paramOf the field that named the judge of a role
+ * @param rows how many a request has
+ * @returns to be called with how many of the rows each judge is to be asked about
+ * @throws GavelError `too_large`; `not_found` when there is no such judge
+ */
+export const refuseBeyondAll =
+  (
+    deps: Deps,
+    asking: Asking,
+    recipe: Pick<RewardRecipe, JudgeRole>,
+    paramOf: (role: JudgeRole) => string,
+    rows: number,
+  ): NonNullable<Rewarding['beforeAsking']> =>
+  async (asks) => {
+    if (asking.budget?.items === undefined || asks.length < 2) return
+    let total = 0
+    for (const { role, items } of asks) {
+      const { body } = await findResource(deps.database, 'judges', asking.tenant, recipe[role]!, paramOf(role))
+      total += items * (body.provider.type === 'ensemble' ? body.provider.judges.length : 1)
+    }
+    refuseBeyond(asking.budget, asking, total, rows)
+  }
+
+async function askEnsemble(
+  deps: Deps,
+  asking: Asking,
+  judge: Judge,
+  ensemble: EnsembleProvider,
+  param: string,
+  items: JudgeItem[],
+  signal?: AbortSignal,
+): Promise<Asked> {
+  refuseBeyond(asking.budget, asking, items.length * ensemble.judges.length, items.length)
+  const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, signal)))
+  const members = asked.map(({ scored }) => scored)
+  const scored = combineJudges(ensemble, members).map((item, i) => {
+    const costs = members.flatMap((own) => own[i].cost ?? [])
+    const cost = costs.length === 0 ? null : costs.reduce((sum, one) => sum + one, 0)
+    return { ...calibrated(item, judge), cost }
+  })
+  return { judge, scored }
+}
+
+/**
+ * Enters what a job's own worker used of a local judge, which it asks without the API: the items before, the rest after.
+ * @throws GavelError `budget_spent` when the budget of the key or of the judge does not allow for the items
+ */
+export async function noteUse(
+  deps: Deps,
+  asking: Asking,
+  report: UsageReport,
+  reference: string,
+  used: Omit<UsageCounts, 'cached' | 'cost'>,
+): Promise<void> {
+  const judge = showJudge(await findResource(deps.database, 'judges', asking.tenant, reference, 'judge'))
+  const asks = used.items > 0
+  if (asks && judge.budget) {
+    const refusal = spentBudget(judge, judge.spent ?? { tokens: 0, cost: 0 })
+    if (refusal) throw refusal
+  }
+  const budget = asks ? asking.budget : undefined
+  const release = await takeFromBudget(deps.ledger, asking, budget, used.items, deps.clock.now())
+  try {
+    const spent = spentOn(used, judge.price)
+    const counts = { ...used, cached: 0, cost: spent.cost }
+    await deps.ledger.addReport(report, asking, judge.id, counts, judge.budget ? spent : null)
+  } finally {
+    release()
+  }
+}
+
+/** What the API answers about scored items. */
+export function showJudgments({ judge, scored }: Asked): JudgmentsAnswer {
+  const agreement = agreementOfJudges(scored)
+  return {
+    object: 'list',
+    data: scored.map((item) => showJudgment(item, judge)),
+    has_more: false,
+    judge: judge.id,
+    ...(agreement && { agreement }),
+  }
+}
+
+/** A score as the API gives it. Only `scored` carries a number. */
+function showJudgment(item: Asked['scored'][number], judge: Judge): Judgment {
+  const { cached, usage, members } = item
+  const asking = {
+    cached,
+    tokens: { prompt: usage.promptTokens, completion: usage.completionTokens },
+    cost: item.cost,
+    latency_ms: item.latencyMs ?? null,
+    ...(members && { members }),
+  }
+  if (item.outcome === 'scored') {
+    const { probability, raw = probability, labelMass } = item
+    return {
+      outcome: 'scored',
+      reward: probability,
+      probability: raw,
+      calibrated_probability: judge.calibration ? probability : null,
+      label_mass: labelMass,
+      entropy: verdictEntropy(raw),
+      ...asking,
+    }
+  }
+  const { outcome, reason } = item
+  if (outcome === 'failed') return { outcome, reward: null, probability: null, label_mass: null, reason, ...asking }
+  return { outcome, reward: null, probability: null, label_mass: item.labelMass, reason, ...asking }
+}

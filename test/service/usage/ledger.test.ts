@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { countScored, NOTHING_USED } from '../../../src/core/judges/usage-counts.ts'
+import type { UsageRow } from '../../../src/service/database.ts'
+import { takeFromBudget } from '../../../src/service/usage/budget.ts'
+import { Ledger } from '../../../src/service/usage/ledger.ts'
+import { openDatabase } from '../../helpers/test-app.ts'
+
+const payer = { tenant: 't', key: 'key_1' }
+const items = (n: number, more = {}) => ({ ...NOTHING_USED, items: n, ...more })
+
+async function ledgerAt(time: string) {
+  const clock = { time: Date.parse(time), now: () => clock.time }
+  const { database, close } = await openDatabase(':memory:', clock)
+  return { clock, database, close, ledger: new Ledger(database.usage, clock) }
+}
+
+describe('the ledger', () => {
+  test('adds up in memory, and what is written stays', async () => {
+    const { ledger, database, close } = await ledgerAt('2026-11-25T23:59:59Z')
+    ledger.add(payer, 'judge_1', items(3, { promptTokens: 10, cost: 0.5 }))
+    ledger.add(payer, 'judge_1', items(2, { cached: 2 }))
+    ledger.add(payer, 'judge_2', items(1))
+    ledger.add(payer, '', items(100))
+    ledger.add(payer, '', items(0))
+    assert.equal((await ledger.spent(payer, '2026-11-25')).items, 6, 'verification is not spent on judges')
+    await Promise.all([ledger.flush(), ledger.flush()])
+    ledger.add(payer, 'judge_1', items(4))
+    assert.equal((await ledger.spent(payer, '2026-11-25')).items, 10)
+    await ledger.flush()
+    const { rows } = await database.usage.list('t', { limit: 10, from: '2026-11-25', to: '2026-11-25' })
+    assert.deepEqual(
+      rows.map((row) => [row.judge, row.items, row.cached, row.promptTokens, row.cost]),
+      [
+        ['', 100, 0, 0, 0],
+        ['judge_1', 9, 2, 10, 0.5],
+        ['judge_2', 1, 0, 0, 0],
+      ],
+    )
+    close()
+  })
+
+  test('keeps what the database refused, for the next time', async () => {
+    const { database, clock, close } = await ledgerAt('2026-11-25T12:00:00Z')
+    let broken = true
+    const table = {
+      ...database.usage,
+      add: async (rows: readonly UsageRow[]) => {
+        if (broken) throw new Error('disk full')
+        await database.usage.add(rows)
+      },
+    }
+    const ledger = new Ledger(table, clock)
+    ledger.add(payer, 'judge_1', items(3))
+    await assert.rejects(ledger.flush(), /disk full/)
+    ledger.add(payer, 'judge_1', items(4))
+    assert.equal((await ledger.spent(payer, '2026-11-25')).items, 7)
+    broken = false
+    await ledger.flush()
+    assert.equal((await database.usage.spent(payer, '2026-11-25')).items, 7)
+    close()
+  })
+
+  test('counts outcomes, and tokens once', () => {
+    const usage = { promptTokens: 9, completionTokens: 1 }
+    const none = { promptTokens: 0, completionTokens: 0 }
+    const counts = countScored([
+      { outcome: 'scored', cached: false, usage },
+      { outcome: 'scored', cached: true, usage: none },
+      { outcome: 'abstained', cached: false, usage },
+      { outcome: 'failed', cached: false, usage: none },
+    ])
+    assert.deepEqual(counts, {
+      items: 4, cached: 1, abstained: 1, failed: 1, promptTokens: 18, completionTokens: 2, cost: 0,
+    }) // prettier-ignore
+  })
+})
+
+describe('budgets', () => {
+  test('items are never exceeded, not even by requests at the same time', async () => {
+    const { ledger, clock, close } = await ledgerAt('2026-11-25T18:00:00Z')
+    const take = (n: number) => takeFromBudget(ledger, payer, { items: 10, per: 'day' }, n, clock.time)
+    const release = await take(6)
+    await assert.rejects(take(5), (error: { code: string; retryAfter: number }) => {
+      assert.deepEqual([error.code, error.retryAfter], ['budget_spent', 6 * 3600])
+      return true
+    })
+    const other = await take(4)
+    ledger.add(payer, 'judge_1', items(6))
+    release()
+    await assert.rejects(take(1), /6 .*|10 are used/)
+    other()
+    const third = await take(4)
+    third()
+    clock.time += 6 * 3600_000
+    ;(await take(10))()
+    close()
+  })
+
+  test('tokens and cost stop what comes after they are used up, until the month is over', async () => {
+    const { ledger, clock, close } = await ledgerAt('2026-12-31T00:00:00Z')
+    ledger.add(payer, 'judge_1', items(1, { promptTokens: 90, completionTokens: 9, cost: 1.5 }))
+    const take = (budget: object) => takeFromBudget(ledger, payer, { per: 'month', ...budget }, 1, clock.time)
+    ;(await take({ tokens: 100, cost: 2 }))()
+    await assert.rejects(take({ tokens: 99 }), /99 tokens a month; 99 are used/)
+    await assert.rejects(take({ cost: 1.5 }), { retryAfter: 86_400 })
+    ;(await takeFromBudget(ledger, { ...payer, key: 'key_2' }, { tokens: 1, per: 'month' }, 1, clock.time))()
+    clock.time += 86_400_000
+    ;(await take({ tokens: 99 }))()
+    close()
+  })
+})

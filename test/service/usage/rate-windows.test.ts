@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { memoryRateWindows, takeFromRate } from '../../../src/service/usage/rate-windows.ts'
+import { rateWindowsContract } from '../../contracts/rate-windows.ts'
+
+describe('rates in memory', () => rateWindowsContract(test, async () => memoryRateWindows()))
+
+test('a rate says how it stands, refuses with the time to wait, and never lets more through than it may', async () => {
+  const windows = memoryRateWindows()
+  const take = (units: number, now: number) => takeFromRate(windows, 'k', { items: 100, seconds: 60 }, units, now)
+  const first = await take(64, 60_000)
+  assert.deepEqual(first, {
+    headers: { 'ratelimit-policy': '"items";q=100;w=60', ratelimit: '"items";r=36;t=60' },
+    refusal: null,
+  })
+  const second = await take(64, 100_500)
+  assert.equal(second.headers.ratelimit, '"items";r=36;t=20')
+  assert.deepEqual([second.refusal!.code, second.refusal!.retryAfter], ['rate_limited', 20])
+  assert.equal((await take(64, 120_000)).refusal, null)
+  await assert.rejects(take(101, 120_000), { code: 'too_large' })
+})
