@@ -8,8 +8,8 @@ import { fileURLToPath } from 'node:url'
 import type { Recompute } from '../../src/core/schemas/training.ts'
 import { memoryEstimate } from '../../src/gpu-worker/algorithms/memory-plan.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
+import { accumulateGradients } from '../../src/gpu-worker/training/accumulate-gradients.ts'
 import { mergedWeights, withLora } from '../../src/gpu-worker/training/lora.ts'
-import { accumulateRows } from '../../src/gpu-worker/training/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/training/trainer.ts'
 import { randomWeights } from './random-weights.ts'
 import { MODEL_135M, MODEL_SMALL } from './workload.ts'
@@ -71,7 +71,7 @@ async function measure({ config, rows, tokens, recompute, lora }: Shape): Promis
     weight: 1 / (rows * tokens),
   }))
   for (let step = 0; step < 2; step++) {
-    await accumulateRows(trainer, batch, { microBatchTokens: rows * tokens })
+    await accumulateGradients(trainer, batch, { microBatchTokens: rows * tokens })
     await trainer.step(1e-4)
   }
   if (lora) await mergedWeights(model, weights)

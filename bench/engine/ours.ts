@@ -5,8 +5,8 @@ import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
 import { quantiseWeights, type FrozenWeights } from '../../src/gpu-worker/rollout/quantise-weights.ts'
+import { accumulateGradients } from '../../src/gpu-worker/training/accumulate-gradients.ts'
 import { withLora } from '../../src/gpu-worker/training/lora.ts'
-import { accumulateRows } from '../../src/gpu-worker/training/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/training/trainer.ts'
 import { randomWeights } from './random-weights.ts'
 import { MICRO_BATCH_TOKENS, type Measurement, type Workload } from './workload.ts'
@@ -47,7 +47,7 @@ async function train(): Promise<Run> {
   const weight = 1 / (texts.length * (tokens - 1))
   const rows = texts.map((ids) => ({ ids, start: 1, weight }))
   return async () => {
-    await accumulateRows(trainer, rows, { microBatchTokens: MICRO_BATCH_TOKENS })
+    await accumulateGradients(trainer, rows, { microBatchTokens: MICRO_BATCH_TOKENS })
     await trainer.step(1e-3)
   }
 }
@@ -101,7 +101,7 @@ async function grpo(): Promise<Run> {
       weight: 1 / (completions.length * newTokens),
       perToken: { old: logprobs, advantage: advantages[i]!, reference: logprobs },
     }))
-    await accumulateRows(trainer, rows, { microBatchTokens: 8 * maxTokens, settings: CLIP })
+    await accumulateGradients(trainer, rows, { microBatchTokens: 8 * maxTokens, settings: CLIP })
     await trainer.step(1e-6)
   }
 }

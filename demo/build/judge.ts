@@ -4,8 +4,8 @@ import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../src/core/stats/agreement.ts'
 import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { LabelScorer } from '../../src/gpu-worker/rollout/label-scorer.ts'
+import { accumulateGradients, type TrainingRow } from '../../src/gpu-worker/training/accumulate-gradients.ts'
 import { trainedTokens } from '../../src/gpu-worker/training/batch.ts'
-import { accumulateRows, type TrainingRow } from '../../src/gpu-worker/training/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/training/trainer.ts'
 import { codec, MAX_TOKENS, tinyModel } from '../../testing/tiny-model.ts'
 import { pick } from '../draw.ts'
@@ -54,7 +54,7 @@ export async function trainJudge(
       return { ids: [...prompt, ...codec.encode(gold), codec.endId], start: prompt.length }
     })
     const tokens = solved.reduce((sum, row) => sum + trainedTokens(row), 0)
-    const { loss } = await accumulateRows(
+    const { loss } = await accumulateGradients(
       trainer,
       [...verdicts, ...solved.map((row) => ({ ...row, weight: SOLVING.weight / tokens }))],
       { microBatchTokens: 2560 },

@@ -10,8 +10,8 @@ import { parseArgs } from 'node:util'
 import { learningRateAt } from '../../src/core/rl/schedules.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
+import { accumulateGradients, type TrainingRow } from '../../src/gpu-worker/training/accumulate-gradients.ts'
 import { trainedTokens } from '../../src/gpu-worker/training/batch.ts'
-import { accumulateRows, type TrainingRow } from '../../src/gpu-worker/training/row-training.ts'
 import { Trainer } from '../../src/gpu-worker/training/trainer.ts'
 import { writeSafetensors } from '../../src/gpu-worker/weights/safetensors.ts'
 import { codec, initialWeights, MAX_TOKENS, tinyModel } from '../../testing/tiny-model.ts'
@@ -51,7 +51,7 @@ let running = NaN
 for (let step = 0; step < steps; step++) {
   const rows = Array.from({ length: BATCH }, () => row(step / SCHEDULED_STEPS))
   const total = rows.reduce((sum, r) => sum + trainedTokens(r), 0)
-  const { loss } = await accumulateRows(
+  const { loss } = await accumulateGradients(
     trainer,
     rows.map((r) => ({ ...r, weight: 1 / total })),
     { microBatchTokens: 2560 },

@@ -13,8 +13,8 @@ import {
 } from '../../core/schemas/judge-jobs.ts'
 import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
 import { COMPARISONS } from '../../core/verifiers/index.ts'
-import { refuseSilence } from './judge-silence.ts'
 import { questionOf } from './prompts.ts'
+import { requireScores } from './require-scores.ts'
 import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
 
 /** Items judged between two reports of progress. */
@@ -80,7 +80,7 @@ export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Pro
 
   const onRight = await judge('right', right)
   // Nothing can be said of a judge that does not even answer about right solutions.
-  refuseSilence('right solutions', onRight)
+  requireScores('right solutions', onRight)
   const attacks: JudgeAuditResult['attacks'] = []
   for (const attack of ATTACKS) {
     const attempts = attemptsOf(attack, problems, config.seed, context.judgeLabels?.yes ?? 'Yes').filter(
@@ -89,7 +89,7 @@ export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Pro
     const judgments = await judge(attack, attempts)
     // Very long ones may not fit into the judge's context; of others, the judge was away, and nothing was found.
     if (attack !== 'very_long' && judgments.length > 0 && judgments.every(({ outcome }) => outcome === 'failed'))
-      refuseSilence(attack, judgments)
+      requireScores(attack, judgments)
     const found = acceptance(judgments, config.threshold)
     attacks.push({ attack, ...found })
     context.metrics(done, { [`audit/${attack}`]: found.rate ?? 0 })

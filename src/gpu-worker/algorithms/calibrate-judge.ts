@@ -4,8 +4,8 @@ import type { JudgeItem } from '../../core/judges/template.ts'
 import type { JudgeCalibrateResult, JudgeCalibrateSpec } from '../../core/schemas/judge-jobs.ts'
 import { calibrationStudy, type GradedAnswer } from '../../core/stats/calibration-report.ts'
 import { COMPARISONS } from '../../core/verifiers/index.ts'
-import { refuseSilence } from './judge-silence.ts'
 import { questionOf } from './prompts.ts'
+import { requireScores } from './require-scores.ts'
 import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
 
 /** Rows judged between two reports of progress. */
@@ -35,7 +35,7 @@ export async function calibrateJudge(spec: JudgeCalibrateSpec, context: RunConte
     if (context.stopRequested()) throw new RunStopped(`stopped after ${from} rows`)
     const chunk = graded.slice(from, from + CHUNK)
     const judged = await context.judge(chunk.map(({ item }) => item))
-    if (judged.every(({ outcome }) => outcome === 'failed')) refuseSilence(`rows from ${from + 1}`, judged)
+    if (judged.every(({ outcome }) => outcome === 'failed')) requireScores(`rows from ${from + 1}`, judged)
     judgments.push(...judged)
     context.metrics(judgments.length, { 'judge/done': judgments.length })
   }

@@ -4,8 +4,8 @@ import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import { mean } from '../../core/stats/moments.ts'
 import type { Generator } from '../rollout/generator.ts'
 import type { TextCodec } from '../text/text-codec.ts'
-import { refuseSilence } from './judge-silence.ts'
 import type { Prompt } from './prompts.ts'
+import { requireScores } from './require-scores.ts'
 import type { RunContext } from './run-context.ts'
 
 /**
@@ -39,7 +39,7 @@ export async function askCanary(of: {
   const rows = await assessRows(recipe, items, context.programs)
   const plan = planJudgeItems(items, rows)
   const judged = plan.length ? await context.judge(plan.map((p) => p.item)) : []
-  refuseSilence(`canary, step ${step}`, judged)
+  requireScores(`canary, step ${step}`, judged)
   const scores = judged.flatMap((j) => (j.outcome === 'scored' ? j.probability : []))
   const unjudged = recipe.mu > 0 ? rows.filter((row) => row.gated).map(() => 0) : []
   const point = {

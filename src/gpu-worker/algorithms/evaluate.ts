@@ -23,8 +23,8 @@ import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
-import { refuseSilence } from './judge-silence.ts'
 import { answerEnds, promptOf, type Prompt } from './prompts.ts'
+import { requireScores } from './require-scores.ts'
 import { RunStopped, type Resume, type RunContext } from './run-context.ts'
 
 /** Answers drawn between two reports of progress. */
@@ -137,7 +137,7 @@ async function judgeAll(
   )
   // A judge that abstains is a finding; one that cannot be asked is none.
   const lines = `dataset, lines ${chunk[0]!.line} to ${chunk.at(-1)!.line}`
-  if (judgments.every(({ outcome }) => outcome === 'failed')) refuseSilence(lines, judgments)
+  if (judgments.every(({ outcome }) => outcome === 'failed')) requireScores(lines, judgments)
   return judgments
 }
 

@@ -1,18 +1,14 @@
-import { SeededRng } from '../../core/rl/seeded-rng.ts'
-import { shuffledIndices } from '../../core/rl/shuffle.ts'
-import { accumulateRows, type TrainingRow } from '../training/row-training.ts'
+import { minibatchesOf, seededOrder, type RowOrder } from '../../core/rl/minibatches.ts'
+import type { PolicyRow, ValueRow } from '../../core/rl/policy-rows.ts'
+import { accumulateGradients, type TrainingRow } from '../training/accumulate-gradients.ts'
 import type { Trainer } from '../training/trainer.ts'
+import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
 import type { Prompt } from './prompts.ts'
-import { STEADIER } from './reinforcement.ts'
-import { finiteOrStop } from './training-run.ts'
+import type { PolicyRollout } from './score-rollouts.ts'
 
-/** A rollout as the loss takes it. */
-export interface PolicyRow extends TrainingRow {
-  prompt: Prompt
-  perToken: { old: ArrayLike<number>; advantage: ArrayLike<number> | number; reference: ArrayLike<number> } & Record<
-    string,
-    ArrayLike<number> | number
-  >
+/** What of a rollout the updates read. */
+export type UpdatedRollout = Pick<PolicyRollout, 'row' | 'old_T' | 'reference_T' | 'values_T'> & {
+  prompt: Pick<Prompt, 'role' | 'line'>
 }
 
 /** How the ratio of new to old probability is bounded. */
@@ -45,14 +41,13 @@ export function policySettings(
 
 export interface UpdateOptions {
   step: number
-  seed: number
-  epochs: number
-  minibatches: number
-  temperature: number
+  config: { seed: number; epochs: number; minibatches: number; temperature: number }
   microBatchTokens: number
   bounds: PolicyBounds
   settings: Record<string, number>
   learningRate: number | ((name: string) => number)
+  /** Which rollouts go together; drawn from the seed where none is given. */
+  order?: RowOrder
 }
 
 /** What the updates of a step say of it: means over updates, or over their tokens. */
@@ -68,24 +63,27 @@ export interface Updates {
   value_loss: number
 }
 
-/**
- * Passes over a step's rollouts, `minibatches` updates each; which rollouts go together is drawn from the seed. The
- * rows' weights are those of the whole batch: a minibatch is weighed up to stand for all of it.
- */
+/** Passes over a step's rows, `minibatches` updates each. */
 export async function updatePolicy(
   trainer: Trainer,
-  rows: readonly PolicyRow[],
+  rows: readonly UpdatedRow[],
   options: UpdateOptions,
 ): Promise<Updates> {
-  const { step, temperature, microBatchTokens, settings, learningRate } = options
+  const { step, config, microBatchTokens, settings, learningRate, order = seededOrder } = options
+  const { seed, epochs, minibatches, temperature } = config
+  const teaching = rows.filter(({ weight }) => weight !== 0)
   const sums = { loss: 0, gradient_norm: 0, updates: 0, tokens: 0, clipped: 0, divergence: 0, value_loss: 0 }
-  for (let epoch = 0; epoch < options.epochs; epoch++) {
-    for (const minibatch of minibatchesOf(rows, options, epoch)) {
-      const accumulated = await accumulateRows(trainer, minibatch, { microBatchTokens, temperature, settings })
-      const suspects = accumulated.broken.map((i) => minibatch[i]!.prompt)
-      finiteOrStop(step, { loss: accumulated.loss }, STEADIER, suspects)
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for (const minibatch of minibatchesOf(teaching, minibatches, (count) => order(count, { seed, step, epoch }))) {
+      const accumulated = await accumulateGradients(trainer, minibatch.map(trainingRow), {
+        microBatchTokens,
+        temperature,
+        settings,
+      })
+      const prompts = minibatch.map(({ rollout }) => rollout.prompt)
+      finiteOrStop(step, { loss: accumulated.loss }, REMEDIES.reinforcement, accumulated.broken.map((i) => prompts[i]!)) // prettier-ignore
       const { gradientNorm } = await trainer.step(learningRate)
-      finiteOrStop(step, { gradientNorm }, STEADIER, minibatch.map((row) => row.prompt)) // prettier-ignore
+      finiteOrStop(step, { gradientNorm }, REMEDIES.reinforcement, prompts)
       sums.loss += accumulated.loss
       sums.gradient_norm += gradientNorm
       sums.updates++
@@ -105,37 +103,34 @@ export async function updatePolicy(
   }
 }
 
-function minibatchesOf(rows: readonly PolicyRow[], { seed, step, minibatches }: UpdateOptions, epoch: number) {
-  if (rows.length === 0) return []
-  if (minibatches === 1) return [rows]
-  const order = [...shuffledIndices(rows.length, new SeededRng(seed, 'minibatch', step, epoch))]
-  const count = Math.min(minibatches, rows.length)
-  const scaled = ({ weight, ...row }: PolicyRow): PolicyRow => ({
-    ...row,
-    weight: typeof weight === 'number' ? weight * count : Array.from(weight, (w) => w * count),
-  })
-  return Array.from({ length: count }, (_, m) =>
-    order.slice((m * rows.length) / count, ((m + 1) * rows.length) / count).map((i) => scaled(rows[i]!)),
-  )
+type UpdatedRow = PolicyRow<UpdatedRollout> | ValueRow<UpdatedRollout>
+
+/** A row as the policy losses take it. */
+function trainingRow(row: UpdatedRow): TrainingRow {
+  const { old_T, reference_T, values_T, row: tokens } = row.rollout
+  const perToken = { old: old_T, reference: reference_T, advantage: row.advantage_T }
+  const values = 'return_T' in row && { old_value: values_T, return: row.return_T }
+  return { ...tokens, weight: row.weight, perToken: { ...perToken, ...values } }
 }
 
+/** @param logprobs_T under the policy as it was updated; `values_T` likewise */
 function addTokens(
   sums: { tokens: number; clipped: number; divergence: number; value_loss: number },
-  { perToken }: PolicyRow,
-  logprobs: Float32Array,
-  values: Float32Array,
+  row: UpdatedRow,
+  logprobs_T: Float32Array,
+  values_T: Float32Array,
   { ratio, clip, clip_low, clip_high }: PolicyBounds,
 ): void {
-  const gaps = Array.from(logprobs, (logprob, t) => logprob - perToken.old[t]!)
-  const mean = gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length
-  gaps.forEach((gap, t) => {
+  const gaps_T = Array.from(logprobs_T, (logprob, t) => logprob - row.rollout.old_T[t]!)
+  const mean = gaps_T.reduce((sum, gap) => sum + gap, 0) / gaps_T.length
+  gaps_T.forEach((gap, t) => {
     const r = Math.exp(ratio === 'sequence' ? mean : gap)
-    const advantage = typeof perToken.advantage === 'number' ? perToken.advantage : perToken.advantage[t]!
+    const advantage = row.advantage_T[t]!
     const [below, above] = [r < 1 - clip_low, r > 1 + clip_high]
     const stopped = clip === 'weight' ? below || above : (below && advantage < 0) || (above && advantage > 0)
     if (stopped) sums.clipped++
     sums.divergence += Math.expm1(gap) - gap
-    if (values.length) sums.value_loss += (values[t]! - (perToken.return as ArrayLike<number>)[t]!) ** 2 / 2
+    if ('return_T' in row) sums.value_loss += (values_T[t]! - row.return_T[t]!) ** 2 / 2
   })
-  sums.tokens += gaps.length
+  sums.tokens += gaps_T.length
 }

@@ -1,16 +1,13 @@
-import { gae } from '../../core/rl/gae.ts'
-import { learningRateAt } from '../../core/rl/schedules.ts'
-import { AGGREGATES } from '../../core/rl/token-weights.ts'
-import { whitened } from '../../core/rl/whiten.ts'
+import { actorCriticRows, type ValueRow } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { mean } from '../../core/stats/moments.ts'
-import { PolicyScorer } from '../training/policy-scorer.ts'
 import { VALUE_HEAD } from '../training/value-head.ts'
-import { scoreRollouts, scoringMetrics, weighedAdvantage } from './policy-rows.ts'
-import { policySettings, updatePolicy, type PolicyRow } from './policy-updates.ts'
+import { policySettings } from './policy-updates.ts'
 import { startReinforcement } from './reinforcement.ts'
+import type { Rollout } from './roll-out.ts'
 import { known, rolloutMetrics, stopwatch } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
+import type { PolicyRollout } from './score-rollouts.ts'
 
 /**
  * Proximal policy optimisation (arXiv 1707.06347) on labelled and unlabelled prompts together, as the paper and ReFT
@@ -20,8 +17,7 @@ import type { RunContext } from './run-context.ts'
 export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
   const { config } = spec
   const rl = await startReinforcement(spec, context, { loss: 'policy-value', valueHead: true })
-  const { run, stream, reference } = rl
-  const policy = await PolicyScorer.create(run, config.max_prompt_tokens + config.max_new_tokens, context)
+  const { stream } = rl
   const bounds = { ...config, ratio: 'token', clip: 'objective' } as const
 
   for (let step = rl.firstStep; step <= config.steps && !rl.stopped(); step++) {
@@ -30,39 +26,13 @@ export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
     const rollouts = await rl.rollOut(step, stream.take(stream.quota), `${config.seed}/rollout/${step}`, lap)
 
     // Advantages: the reward comes with the last token, the KL with each. What has no score teaches nothing.
-    const scored = await scoreRollouts(
-      rollouts.filter(({ score }) => score !== null),
-      { policy, reference },
-      config,
-      run.plan,
-    )
-    const kl = rl.klCoefficient()
-    const estimates = scored.map(({ score, kl: divergences, values }) => {
-      const rewards = divergences.map((divergence) => -kl * divergence)
-      rewards[rewards.length - 1]! += score!
-      return gae(rewards, values, { gamma: config.gamma, lambda: config.gae_lambda })
-    })
-    const advantages = whitened(estimates.map((estimate) => estimate.advantages))
-    const masked = scored.map((r) => config.overlong_mask && r.completion.finish === 'length')
-    const counts = scored.map(({ completion }, i) => (masked[i] ? 0 : completion.ids.length))
-    const weights = AGGREGATES.token_mean(counts, config.max_new_tokens)
-    const rows = scored.flatMap(({ prompt, row, old, reference, importance, values }, i): PolicyRow[] => {
-      if (masked[i]) return []
-      const advantage = weighedAdvantage(advantages[i]!, importance)
-      const perToken = { old, reference, advantage, old_value: values, return: estimates[i]!.returns }
-      return [{ ...row, prompt, weight: weights[i]!, perToken }]
-    })
+    const scored = await rl.score(rollouts.filter(hasScore))
+    const rows = actorCriticRows(scored, config, rl.klCoefficient())
 
     // Updates
-    const rateOf = (peak: number) => learningRateAt(step - 1, { ...run.schedule, peak })
-    const [rate, valueRate] = [rateOf(config.learning_rate), rateOf(config.value_learning_rate)]
-    const { value_loss, ...updates } = await updatePolicy(run.trainer, rows, {
-      step,
-      seed: config.seed,
-      epochs: config.epochs,
-      minibatches: config.minibatches,
-      temperature: config.temperature,
-      microBatchTokens: run.plan.microBatchTokens,
+    const rate = rl.learningRate(step)
+    const valueRate = rl.learningRate(step, config.value_learning_rate)
+    const { value_loss, ...updates } = await rl.update(step, rows, {
       bounds,
       settings: {
         ...policySettings(bounds, null),
@@ -73,33 +43,31 @@ export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
     })
     lap('update')
 
-    const { kl: divergence, ...scoring } = scoringMetrics(scored, config.importance_cap)
-    const returns = estimates.flatMap((estimate) => Array.from(estimate.returns))
-    const values = scored.flatMap((r) => Array.from(r.values))
-    await rl.endStep(
-      step,
-      rollouts,
-      {
-        ...rolloutMetrics(rollouts),
-        ...known({ ...scoring, ...(reference && { kl: divergence, kl_coefficient: kl }) }),
-        ...updates,
-        'value/loss': value_loss,
-        ...known({ 'value/mean': mean(values), 'value/explained': explained(returns, values) }),
-        learning_rate: rate,
-        ...seconds,
-      },
-      reference && divergence,
-    )
+    await rl.endStep(step, rollouts, {
+      ...rolloutMetrics(rollouts),
+      ...rl.scoringMetrics(scored),
+      ...updates,
+      'value/loss': value_loss,
+      ...valueMetrics(rows),
+      learning_rate: rate,
+      ...seconds,
+    })
   }
   return rl.result()
 }
 
-/** Share of the returns' variance that the values foresaw: 1 all of it, 0 none, below 0 less than none. */
-function explained(returns: readonly number[], values: readonly number[]): number | null {
-  const variance = (numbers: readonly number[]) => {
-    const middle = mean(numbers)!
-    return numbers.reduce((sum, x) => sum + (x - middle) ** 2, 0)
-  }
-  const total = returns.length ? variance(returns) : 0
-  return total > 0 ? 1 - variance(returns.map((r, i) => r - values[i]!)) / total : null
+const hasScore = (rollout: Rollout): rollout is Rollout & { score: number } => rollout.score !== null
+
+/** What the values before the step were, and the share of the returns' variance that they foresaw (1 all of it, 0 none). */
+function valueMetrics(rows: readonly ValueRow<PolicyRollout>[]): Record<string, number> {
+  const returns = rows.flatMap(({ return_T }) => Array.from(return_T))
+  const values = rows.flatMap(({ rollout }) => Array.from(rollout.values_T))
+  const [left, total] = [squares(returns.map((r, i) => r - values[i]!)), squares(returns)]
+  return known({ 'value/mean': mean(values), 'value/explained': total > 0 ? 1 - left / total : null })
+}
+
+/** Sum of the squared distances from the mean; 0 of nothing. */
+function squares(numbers: readonly number[]): number {
+  const middle = mean(numbers) ?? 0
+  return numbers.reduce((sum, x) => sum + (x - middle) ** 2, 0)
 }

@@ -18,7 +18,7 @@ interface ReferenceConfig {
 }
 
 /** What of the model {@link openReference} holds a second time. LoRA's base is the policy before any training. */
-export function heldTwice({
+export function referenceCopy({
   kl_coefficient,
   reference_reset_every,
   lora,

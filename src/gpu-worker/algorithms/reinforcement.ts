@@ -1,39 +1,24 @@
-import { overlapOf, rewardRows, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { detectHacking, type CanaryPoint } from '../../core/rl/hacking-detector.ts'
 import { adaptedCoefficient } from '../../core/rl/kl.ts'
-import { overlongShare } from '../../core/rl/overlong.ts'
+import type { PolicyRow } from '../../core/rl/policy-rows.ts'
+import { learningRateAt } from '../../core/rl/schedules.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
-import type { RewardItem } from '../../core/schemas/reward.ts'
-import type { Graded } from '../../core/stats/agreement.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { LossName } from '../losses/index.ts'
 import { untrained } from '../models/weights.ts'
-import { Generator, type Completion } from '../rollout/generator.ts'
+import { Generator } from '../rollout/generator.ts'
+import { PolicyScorer } from '../training/policy-scorer.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
-import { AskAhead, askedAhead } from './ask-ahead.ts'
 import { askCanary } from './canary.ts'
-import { refuseSilence } from './judge-silence.ts'
+import { updatePolicy, type UpdatedRollout, type UpdateOptions } from './policy-updates.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
 import { answerEnds, type Prompt } from './prompts.ts'
-import { heldTwice, openReference } from './reference.ts'
+import { openReference, referenceCopy } from './reference.ts'
+import { rollOut, type Rollout } from './roll-out.ts'
+import { known, samplesOf } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
-import { finiteOrStop, startTraining } from './training-run.ts'
-
-export interface Rollout {
-  prompt: Prompt
-  completion: Completion
-  item: RewardItem
-  reward: RowReward
-  /** The reward that is learned from: less what coming close to the limit costs. Null where there is no score. */
-  score: number | null
-  /** Where both are known: the judge's probability beside the truth. */
-  overlap: Graded | null
-}
-
-/** Rollouts of a step that are kept for people to read. */
-const SAMPLES_A_STEP = 4
-/** What helps a run that diverges. */
-export const STEADIER = 'with a lower learning_rate or a higher kl_coefficient'
+import { scoreRollouts, scoringMetrics, type PolicyRollout } from './score-rollouts.ts'
+import { startTraining } from './training-run.ts'
 
 /** Opens what every kind of reinforcement needs around its loop: policy, prompts, sampler, reference, canary. */
 export async function startReinforcement(
@@ -43,25 +28,26 @@ export async function startReinforcement(
 ) {
   const { config, reward: recipe } = spec
   const capacity = config.max_prompt_tokens + config.max_new_tokens
-  const scored = options.valueHead || config.importance_cap > 0
+  // Otherwise the sampler's own log-probabilities will do.
+  const asksPolicy = options.valueHead || config.importance_cap > 0
   const run = await startTraining(context, config, {
     ...options,
     maxTokens: capacity,
     rollouts: {
       newTokens: config.max_new_tokens,
       completions: config.prompts_per_step * config.group_size,
-      scorers: Number(scored) + Number(config.kl_coefficient > 0),
-      reference: heldTwice(config),
+      scorers: Number(asksPolicy) + Number(config.kl_coefficient > 0),
+      reference: referenceCopy(config),
     },
   })
-  const { codec, model, weights, state } = run
-  const { slots } = run.plan
+  const { codec, model, weights, state, trainer, plan } = run
   const { threads, device } = context
   const fixed = weightTensors(untrained(model, weights))
-  const generator = await Generator.create(model, weights, { slots, capacity, threads, device, fixed })
+  const generator = await Generator.create(model, weights, { slots: plan.slots, capacity, threads, device, fixed })
   const stream = new PromptStream(spec, context, codec, state?.cursors)
+  const policy = asksPolicy ? await PolicyScorer.create(run, capacity, context) : null
   const reference = await openReference(run, context, config, capacity)
-  const sampling = { maxNewTokens: config.max_new_tokens, stopIds: answerEnds(codec, context) }
+  const stopIds = answerEnds(codec, context)
   const canary =
     spec.data.canary === undefined
       ? []
@@ -73,6 +59,7 @@ export async function startReinforcement(
   /** Whether the judge is being fooled. */
   async function watchCanary(step: number): Promise<boolean> {
     if (!canary.length || !config.canary_every || step % config.canary_every !== 0) return false
+    const sampling = { maxNewTokens: config.max_new_tokens, stopIds }
     canaryHistory.push(await askCanary({ step, prompts: canary, generator, codec, recipe, sampling, context }))
     const verdict = detectHacking(canaryHistory)
     if (verdict.hacking) context.event('warning', `step ${step}: ${verdict.reason}`, { ...verdict })
@@ -81,70 +68,41 @@ export async function startReinforcement(
   if (run.firstStep === 1) await watchCanary(0)
 
   return {
-    run,
     stream,
-    reference,
     firstStep: run.firstStep,
+    stopped: () => stoppedAt !== null,
     /** Weight of the KL in this step. */
     klCoefficient: () => klCoefficient,
-    stopped: () => stoppedAt !== null,
+    /** @param peak that of the run unless another is given */
+    learningRate: (step: number, peak = config.learning_rate) => learningRateAt(step - 1, { ...run.schedule, peak }),
 
-    /** Answers each prompt `group_size` times and rewards the answers; those to one prompt together, in order. */
-    async rollOut(step: number, prompts: readonly Prompt[], seed: string, lap: (what: string) => void) {
-      const promptAt = (i: number) => prompts[Math.floor(i / config.group_size)]!
-      const itemOf = ({ ids, finish }: Completion, i: number): RewardItem => {
-        const { question, answer } = promptAt(i)
-        const item = { prompt: question, completion: codec.decode(ids), finish_reason: finish }
-        return answer === undefined ? item : { ...item, answer }
-      }
-      const asked = new AskAhead((items, role) => context.judge(items, role))
-      const completions = await generator.generate(
-        prompts.map(({ ids }) => ({ prompt: ids, samples: config.group_size })),
-        {
-          ...sampling,
-          temperature: config.temperature,
-          seed,
-          ...(askedAhead(recipe, context) && { onDone: asked.whenDone(recipe, config.group_size, itemOf) }),
-        },
-      )
-      const broken = completions.flatMap(({ logprobs }, i) => (logprobs.every(Number.isFinite) ? [] : [promptAt(i)]))
-      if (broken.length) finiteOrStop(step, { 'the log-probability of its answers': NaN }, STEADIER, broken)
-      const items = completions.map(itemOf)
-      lap('rollout')
-      const rewarding = { programs: context.programs, stream: seed }
-      const { rewards, judgments, rows } = await rewardRows(recipe, items, asked.ask, rewarding)
-      refuseSilence(`step ${step}`, rewards)
-      lap('reward')
-      const limit = config.max_new_tokens
-      const buffer = config.overlong_buffer * limit
-      return completions.map((completion, i): Rollout => {
-        const reward = rewards[i]!
-        const loss = config.overlong_penalty * overlongShare(completion.ids.length, { limit, buffer })
-        return {
-          prompt: promptAt(i),
-          completion,
-          item: items[i]!,
-          reward,
-          score: reward.reward === null ? null : reward.reward - loss,
-          overlap: overlapOf([rows[i]!], [judgments[i]!])[0] ?? null,
-        }
-      })
+    rollOut: (step: number, prompts: readonly Prompt[], seed: string, lap: (what: string) => void) =>
+      rollOut(prompts, { spec, context, generator, codec, stopIds, step, seed, lap }),
+
+    score: <R extends Rollout>(rollouts: readonly R[]): Promise<(R & PolicyRollout)[]> =>
+      scoreRollouts(rollouts, { policy, reference }, config, plan),
+
+    update: (
+      step: number,
+      rows: readonly PolicyRow<UpdatedRollout>[],
+      how: Pick<UpdateOptions, 'bounds' | 'settings' | 'learningRate'>,
+    ) => updatePolicy(trainer, rows, { step, config, microBatchTokens: plan.microBatchTokens, ...how }),
+
+    /** What scoring says of a step; the KL where there is a reference. */
+    scoringMetrics(scored: readonly PolicyRollout[]): Record<string, number> {
+      const { kl, ...importance } = scoringMetrics(scored, config.importance_cap)
+      return known({ ...importance, ...(reference && { kl, kl_coefficient: klCoefficient }) })
     },
 
     /**
      * Ends a step: reports it, steers the KL, resets the reference, looks at the canary and commits a checkpoint, where
      * each is due.
      */
-    async endStep(
-      step: number,
-      rollouts: readonly Rollout[],
-      metrics: Record<string, number>,
-      kl: number | null,
-    ): Promise<void> {
+    async endStep(step: number, rollouts: readonly Rollout[], metrics: Record<string, number>): Promise<void> {
       context.metrics(step, metrics)
       context.samples(samplesOf(step, rollouts))
-      if (kl !== null && config.kl_target > 0) {
-        const of = { kl, target: config.kl_target, episodes: rollouts.length, horizon: config.kl_horizon }
+      if (metrics.kl !== undefined && config.kl_target > 0) {
+        const of = { kl: metrics.kl, target: config.kl_target, episodes: rollouts.length, horizon: config.kl_horizon }
         klCoefficient = adaptedCoefficient(klCoefficient, of)
       }
       reference?.resetWhenDue(step)
@@ -163,15 +121,3 @@ export async function startReinforcement(
     result: () => ({ steps: stoppedAt ?? config.steps, stopped_by_canary: stoppedAt !== null, canary: canaryHistory }),
   }
 }
-
-const samplesOf = (step: number, rollouts: readonly Rollout[]) =>
-  rollouts.slice(0, SAMPLES_A_STEP).map(({ prompt, item, reward }, index) => ({
-    step,
-    split: 'train' as const,
-    index,
-    prompt: prompt.text,
-    completion: item.completion,
-    answer: prompt.answer ?? null,
-    reward: reward.reward,
-    terms: { ...reward.terms },
-  }))

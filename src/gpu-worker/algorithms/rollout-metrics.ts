@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/ports.ts'
+import type { Sample } from '../../core/schemas/job.ts'
 import { auc } from '../../core/stats/agreement.ts'
 import { mean, standardDeviation } from '../../core/stats/moments.ts'
-import type { Rollout } from './reinforcement.ts'
+import type { Rollout } from './roll-out.ts'
 
 /** What the rollouts of a step say, overall and where judge and verifier can be held against each other. */
 export function rolloutMetrics(rollouts: readonly Rollout[]): Record<string, number> {
@@ -51,3 +52,18 @@ export function stopwatch(clock: Clock) {
     },
   }
 }
+
+/** Rollouts of a step that are kept for people to read. */
+const SAMPLES_A_STEP = 4
+
+export const samplesOf = (step: number, rollouts: readonly Rollout[]): Sample[] =>
+  rollouts.slice(0, SAMPLES_A_STEP).map(({ prompt, item, reward }, index) => ({
+    step,
+    split: 'train' as const,
+    index,
+    prompt: prompt.text,
+    completion: item.completion,
+    answer: prompt.answer ?? null,
+    reward: reward.reward,
+    terms: { ...reward.terms },
+  }))

@@ -1,14 +1,12 @@
 import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
 import type { SftSpec } from '../../core/schemas/sft.ts'
+import { accumulateGradients } from '../training/accumulate-gradients.ts'
 import { trainedTokens } from '../training/batch.ts'
-import { accumulateRows } from '../training/row-training.ts'
+import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
 import { supervisedRow } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
-import { finiteOrStop, startTraining } from './training-run.ts'
-
-/** What helps a run that diverges. */
-const STEADIER = 'with a lower learning_rate or without rows that do not belong'
+import { startTraining } from './training-run.ts'
 
 /** Supervised fine-tuning: cross-entropy on the completions, mean over the tokens of each step's rows. */
 export async function sft(spec: SftSpec, context: RunContext) {
@@ -23,17 +21,17 @@ export async function sft(spec: SftSpec, context: RunContext) {
     const started = context.clock.now()
     const chosen = cursor.take(config.batch_size).map((i) => rows[i]!)
     const tokens = chosen.reduce((sum, row) => sum + trainedTokens(row), 0)
-    const accumulated = await accumulateRows(
+    const accumulated = await accumulateGradients(
       run.trainer,
       chosen.map((row) => ({ ...row, weight: 1 / tokens })),
       { microBatchTokens: run.plan.microBatchTokens },
     )
     ;({ loss } = accumulated)
     const named = (row: { line: number }) => ({ role: 'dataset', line: row.line })
-    finiteOrStop(step, { loss }, STEADIER, accumulated.broken.map((i) => named(chosen[i]!))) // prettier-ignore
+    finiteOrStop(step, { loss }, REMEDIES.supervised, accumulated.broken.map((i) => named(chosen[i]!))) // prettier-ignore
     const rate = learningRateAt(step - 1, run.schedule)
     const { gradientNorm } = await run.trainer.step(rate)
-    finiteOrStop(step, { gradientNorm }, STEADIER, chosen.map(named))
+    finiteOrStop(step, { gradientNorm }, REMEDIES.supervised, chosen.map(named))
     context.metrics(step, {
       loss,
       gradient_norm: gradientNorm,

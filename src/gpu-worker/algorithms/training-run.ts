@@ -5,6 +5,7 @@ import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
 import type { Weights } from '../models/weights.ts'
 import type { LoraSettings } from '../training/lora.ts'
 import { Trainer } from '../training/trainer.ts'
+import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
 import { planMemory, unboundedPlan, type MemoryNeeds, type MemoryPlan } from './memory-plan.ts'
 import { RunStopped, type RunContext, type RunState } from './run-context.ts'
 
@@ -74,7 +75,7 @@ export async function startTraining(
   const commit = async (step: number, state: RunState, { last = true, files = {} }: CommitOptions = {}) => {
     // An update may overflow although loss and gradient were sound.
     const sums = [...weights].map(([name, { data }]) => [`the sum of ${name}`, sum(data)])
-    finiteOrStop(step, Object.fromEntries(sums), 'with a lower learning_rate or less weight_decay')
+    finiteOrStop(step, Object.fromEntries(sums), REMEDIES.update)
     const merged = last || config.lora?.merge === 'every'
     const write = await trainingFiles(training, trainer.state, { merged, files })
     const noted = { updates: trainer.state.steps, plan, ...(training.base && { base: training.base }) }
@@ -143,41 +144,6 @@ function chosenPlan(
       return null
     }
   }
-}
-
-/**
- * Throws `diverged` where a number of the step is NaN or infinite: what is committed stays the last good state.
- * @param remedy what to do differently, e.g. `with a lower learning_rate`
- * @param rows the rows of the data that it may have come from
- */
-export function finiteOrStop(
-  step: number,
-  numbers: Record<string, number>,
-  remedy: string,
-  rows: readonly { role: string; line: number }[] = [],
-): void {
-  for (const [name, value] of Object.entries(numbers)) {
-    if (Number.isFinite(value)) continue
-    throw new GavelError(
-      'diverged',
-      `step ${step}: ${name} is ${value}${naming(rows)}. Nothing of this step was kept; start a job from the last checkpoint, or from the model, ${remedy}.`,
-    )
-  }
-}
-
-/** Most rows that a message names. */
-const NAMED_ROWS = 10
-
-/** `, from labelled, lines 3, 7; unlabelled, line 2`. */
-function naming(rows: readonly { role: string; line: number }[]): string {
-  const distinct = [...new Map(rows.map((row) => [`${row.role} ${row.line}`, row])).values()]
-  const named = distinct.slice(0, NAMED_ROWS)
-  const parts = [...new Set(named.map(({ role }) => role))].map((role) => {
-    const lines = named.filter((row) => row.role === role).map(({ line }) => line)
-    return `${role}, line${lines.length > 1 ? 's' : ''} ${lines.join(', ')}`
-  })
-  const more = distinct.length - named.length
-  return parts.length ? `, from ${parts.join('; ')}${more > 0 ? ` and ${more} more` : ''}` : ''
 }
 
 /** In double precision, where single ones do not overflow: infinite or NaN only if one of them is. */

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { finiteOrStop, startTraining } from '../../../src/gpu-worker/algorithms/training-run.ts'
 import { openFolder } from '../../../src/gpu-worker/models/source.ts'
-import { accumulateRows } from '../../../src/gpu-worker/training/row-training.ts'
+import { accumulateGradients } from '../../../src/gpu-worker/training/accumulate-gradients.ts'
 import { temporaryFolder, tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const CONFIG = {
@@ -48,7 +48,7 @@ async function start(
   } as unknown as RunContext
   const run = await startTraining(context, { ...CONFIG, ...changes }, { loss: 'cross-entropy', maxTokens })
   const update = async () => {
-    await accumulateRows(run.trainer, [{ ids: [5, 6, 7], start: 1, weight: 1 }], { microBatchTokens: 64 })
+    await accumulateGradients(run.trainer, [{ ids: [5, 6, 7], start: 1, weight: 1 }], { microBatchTokens: 64 })
     await run.trainer.step(0.01)
   }
   return { run, committed, events, update, stop: () => (stop = true) }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
+import { accumulateGradients } from '../../../src/gpu-worker/training/accumulate-gradients.ts'
 import { makeBatch } from '../../../src/gpu-worker/training/batch.ts'
-import { accumulateRows } from '../../../src/gpu-worker/training/row-training.ts'
 import { Trainer } from '../../../src/gpu-worker/training/trainer.ts'
 import { initialValueHead, withValueHead } from '../../../src/gpu-worker/training/value-head.ts'
 import { assertClose } from '../../helpers/close.ts'
@@ -85,7 +85,7 @@ test('a loss that is no number is traced to its row', async () => {
     weight: 0.1,
     perToken: { old: -2, advantage: 1, reference: -2, old_value: 0, return: i === 1 ? NaN : 1 },
   }))
-  const { loss, broken } = await accumulateRows(trainer, rows, { microBatchTokens: 8, settings: LOSS.settings })
+  const { loss, broken } = await accumulateGradients(trainer, rows, { microBatchTokens: 8, settings: LOSS.settings })
   assert.ok(Number.isNaN(loss))
   assert.deepEqual(broken, [1])
   await trainer.release()

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { accumulateRows, type TrainingRow } from '../../../src/gpu-worker/training/row-training.ts'
+import { accumulateGradients, type TrainingRow } from '../../../src/gpu-worker/training/accumulate-gradients.ts'
 import { Trainer } from '../../../src/gpu-worker/training/trainer.ts'
 import { assertClose } from '../../helpers/close.ts'
 import { fixtureModel, tinyModel } from '../../helpers/fixture-model.ts'
@@ -23,7 +23,7 @@ async function accumulate(microBatchTokens: number) {
   const { model, weights } = tinyModel(40)
   const trainer = await Trainer.create(model, weights, { loss: 'policy-clip', optimizer: OPTIMIZER, maxTokens: 16 })
   const settings = { sequence_ratio: 1, ratio_low: 0.8, ratio_high: 1.2, dual_clip: 3, k2: 0, k3: 0.05 }
-  const result = await accumulateRows(trainer, ROWS, { microBatchTokens, settings, temperature: 0.8 })
+  const result = await accumulateGradients(trainer, ROWS, { microBatchTokens, settings, temperature: 0.8 })
   const gradient = [...trainer.accumulated.values()].flatMap(({ data }) => [...data])
   const { gradientNorm } = await trainer.step(1e-2)
   const updated = [...weights.values()].flatMap(({ data }) => [...data])
@@ -62,7 +62,7 @@ async function groupOf(name: string, apart: boolean) {
   let loss = 0
   const logprobs: number[][] = []
   for (const part of parts) {
-    const result = await accumulateRows(trainer, part, { microBatchTokens: 1000 })
+    const result = await accumulateGradients(trainer, part, { microBatchTokens: 1000 })
     loss += result.loss
     logprobs.push(...result.logprobs.map((row) => [...row]))
   }

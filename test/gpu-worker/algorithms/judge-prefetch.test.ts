@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { setImmediate as turn } from 'node:timers/promises'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Judgment } from '../../../src/core/judges/probability.ts'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
 import { rewardRows } from '../../../src/core/rewards/reward-rows.ts'
 import type { RewardItem, RewardRecipe } from '../../../src/core/schemas/reward.ts'
-import { AskAhead } from '../../../src/gpu-worker/algorithms/ask-ahead.ts'
+import { JudgePrefetch } from '../../../src/gpu-worker/algorithms/judge-prefetch.ts'
 import type { Completion } from '../../../src/gpu-worker/rollout/generator.ts'
 
 const RECIPE: RewardRecipe = {
@@ -38,14 +38,14 @@ function heldJudge() {
 }
 
 /** Tells of answers that are done, by their places. */
-function listening(ahead: AskAhead): (...places: number[]) => void {
+function listening(ahead: JudgePrefetch): (...places: number[]) => void {
   const tell = ahead.whenDone(RECIPE, GROUP, (_, place) => ANSWERS[place]!)
   return (...places) => places.forEach((place) => tell({} as Completion, place))
 }
 
 test('a question is asked about once its answers are there; what comes meanwhile goes together; nothing is asked twice', async () => {
   const { judge, calls } = heldJudge()
-  const ahead = new AskAhead(judge)
+  const ahead = new JudgePrefetch(judge)
   const done = listening(ahead)
   done(4, 0, 5)
   await turn()
@@ -67,7 +67,7 @@ test('a question is asked about once its answers are there; what comes meanwhile
 
 test('a failure ahead is met by whoever asks for the answer, and by nobody before', async () => {
   const { judge, calls } = heldJudge()
-  const ahead = new AskAhead(judge)
+  const ahead = new JudgePrefetch(judge)
   listening(ahead)(0, 1)
   await turn()
   calls[0]!.refuse()

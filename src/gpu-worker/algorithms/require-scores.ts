@@ -5,7 +5,7 @@ import { GavelError } from '../../core/errors.ts'
  * is a cause to be mended. `judge_unreachable` (so that the job is tried again) where the judge failed.
  * @param what what was judged, for the message, e.g. `step 3`
  */
-export function refuseSilence(what: string, outcomes: readonly { outcome: string; reason?: string }[]): void {
+export function requireScores(what: string, outcomes: readonly { outcome: string; reason?: string }[]): void {
   if (outcomes.length === 0 || outcomes.some(({ outcome }) => outcome === 'scored')) return
   const failed = outcomes.find(({ outcome }) => outcome === 'failed')
   const reason = (failed ?? outcomes[0]!).reason ?? 'no reason given'

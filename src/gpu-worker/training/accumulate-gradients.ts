@@ -9,7 +9,7 @@ export interface TrainingRow extends Row {
   perToken?: Record<string, ArrayLike<number> | number>
 }
 
-export interface RowTrainingOptions {
+export interface AccumulateOptions {
   /** Padded tokens of one micro-batch. */
   microBatchTokens: number
   settings?: Record<string, number>
@@ -21,10 +21,10 @@ export interface RowTrainingOptions {
  * together; neighbours with the same prompt share it. Answers the loss and, row by row, each trained token's log-probability (and value, where the model has a
  * value head). `broken`: indices of the rows that a loss which is no number came from, as closely as can be told.
  */
-export async function accumulateRows(
+export async function accumulateGradients(
   trainer: Trainer,
   rows: readonly TrainingRow[],
-  { microBatchTokens, settings = {}, temperature = 1 }: RowTrainingOptions,
+  { microBatchTokens, settings = {}, temperature = 1 }: AccumulateOptions,
 ): Promise<{ loss: number; logprobs: Float32Array[]; values: Float32Array[]; broken: number[] }> {
   const logprobs: Float32Array[] = rows.map(() => new Float32Array())
   const values: Float32Array[] = rows.map(() => new Float32Array())

@@ -6,7 +6,7 @@ import type { Completion } from '../rollout/generator.ts'
 import type { RunContext } from './run-context.ts'
 
 /** Whether asking ahead gains anything: a local judge would take the processor from what is going on. */
-export const askedAhead = (recipe: RewardRecipe, { judgedElsewhere = false }: RunContext): boolean =>
+export const isPrefetched = (recipe: RewardRecipe, { judgedElsewhere = false }: RunContext): boolean =>
   // A random control asks nobody, and programs are run once, when all are there.
   judgedElsewhere && recipe.control?.kind !== 'random' && recipe.verifier !== 'program'
 
@@ -14,7 +14,7 @@ export const askedAhead = (recipe: RewardRecipe, { judgedElsewhere = false }: Ru
  * Lets the judges of a step answer while it goes on: what is known to be wanted is asked at once, one call a role at a
  * time, and what comes up meanwhile goes into the next. Nothing is asked twice.
  */
-export class AskAhead {
+export class JudgePrefetch {
   private readonly roles: Record<JudgeRole, Ahead>
 
   constructor(judge: RunContext['judge']) {
