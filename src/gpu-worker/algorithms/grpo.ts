@@ -1,7 +1,7 @@
 import { groupsWithoutSpread } from '../../core/rl/advantages.ts'
 import { groupRelativeRows } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
-import { policySettings } from './policy-updates.ts'
+import { groupRelativeObjective } from './policy-objective.ts'
 import { startReinforcement } from './reinforcement.ts'
 import type { Rollout } from './roll-out.ts'
 import { rolloutMetrics, share, stopwatch } from './rollout-metrics.ts'
@@ -37,13 +37,8 @@ export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
     const rows = groupRelativeRows(scored, config, beta)
 
     // Updates
-    const inLoss = config.kl_in === 'loss' ? { estimator: config.kl_estimator, coefficient: beta } : null
     const rate = rl.learningRate(step)
-    const { value_loss: _, ...updates } = await rl.update(step, rows, {
-      bounds: config,
-      settings: policySettings(config, inLoss),
-      learningRate: rate,
-    })
+    const { value_loss: _, ...updates } = await rl.update(step, rows, groupRelativeObjective(config, beta), rate)
     lap('update')
 
     const rollouts = groups.flatMap((group) => group.rollouts)

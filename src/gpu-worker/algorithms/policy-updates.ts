@@ -3,6 +3,7 @@ import type { PolicyRow, ValueRow } from '../../core/rl/policy-rows.ts'
 import { accumulateGradients, type TrainingRow } from '../training/accumulate-gradients.ts'
 import type { Trainer } from '../training/trainer.ts'
 import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
+import type { PolicyBounds, PolicyObjective } from './policy-objective.ts'
 import type { Prompt } from './prompts.ts'
 import type { PolicyRollout } from './score-rollouts.ts'
 
@@ -11,40 +12,11 @@ export type UpdatedRollout = Pick<PolicyRollout, 'row' | 'old_T' | 'reference_T'
   prompt: Pick<Prompt, 'role' | 'line'>
 }
 
-/** How the ratio of new to old probability is bounded. */
-export interface PolicyBounds {
-  ratio: 'token' | 'sequence'
-  clip: 'objective' | 'weight'
-  clip_low: number
-  clip_high: number
-  /** 0: none. */
-  dual_clip: number
-}
-
-/** Stands for "no floor": no objective lies as low as this times its advantage. */
-const NO_FLOOR = 1e30
-
-/** The settings of the policy losses. `kl`: the estimator and weight of a KL in the loss; null where there is none. */
-export function policySettings(
-  { ratio, clip_low, clip_high, dual_clip }: PolicyBounds,
-  kl: { estimator: string; coefficient: number } | null,
-): Record<string, number> {
-  return {
-    sequence_ratio: ratio === 'sequence' ? 1 : 0,
-    ratio_low: 1 - clip_low,
-    ratio_high: 1 + clip_high,
-    dual_clip: dual_clip || NO_FLOOR,
-    k2: kl?.estimator === 'k2' ? kl.coefficient : 0,
-    k3: kl?.estimator === 'k3' ? kl.coefficient : 0,
-  }
-}
-
 export interface UpdateOptions {
   step: number
   config: { seed: number; epochs: number; minibatches: number; temperature: number }
   microBatchTokens: number
-  bounds: PolicyBounds
-  settings: Record<string, number>
+  objective: PolicyObjective
   learningRate: number | ((name: string) => number)
   /** Which rollouts go together; drawn from the seed where none is given. */
   order?: RowOrder
@@ -69,7 +41,7 @@ export async function updatePolicy(
   rows: readonly UpdatedRow[],
   options: UpdateOptions,
 ): Promise<Updates> {
-  const { step, config, microBatchTokens, settings, learningRate, order = seededOrder } = options
+  const { step, config, microBatchTokens, objective, learningRate, order = seededOrder } = options
   const { seed, epochs, minibatches, temperature } = config
   const teaching = rows.filter(({ weight }) => weight !== 0)
   const sums = { loss: 0, gradient_norm: 0, updates: 0, tokens: 0, clipped: 0, divergence: 0, value_loss: 0 }
@@ -78,7 +50,7 @@ export async function updatePolicy(
       const accumulated = await accumulateGradients(trainer, minibatch.map(trainingRow), {
         microBatchTokens,
         temperature,
-        settings,
+        settings: objective.settings,
       })
       const prompts = minibatch.map(({ rollout }) => rollout.prompt)
       finiteOrStop(step, { loss: accumulated.loss }, REMEDIES.reinforcement, accumulated.broken.map((i) => prompts[i]!)) // prettier-ignore
@@ -88,7 +60,7 @@ export async function updatePolicy(
       sums.gradient_norm += gradientNorm
       sums.updates++
       minibatch.forEach((row, i) =>
-        addTokens(sums, row, accumulated.logprobs[i]!, accumulated.values[i]!, options.bounds),
+        addTokens(sums, row, accumulated.logprobs[i]!, accumulated.values[i]!, objective.bounds),
       )
     }
   }

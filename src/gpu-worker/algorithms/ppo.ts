@@ -2,7 +2,7 @@ import { actorCriticRows, type ValueRow } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { mean } from '../../core/stats/moments.ts'
 import { VALUE_HEAD } from '../training/value-head.ts'
-import { policySettings } from './policy-updates.ts'
+import { actorCriticObjective } from './policy-objective.ts'
 import { startReinforcement } from './reinforcement.ts'
 import type { Rollout } from './roll-out.ts'
 import { known, rolloutMetrics, stopwatch } from './rollout-metrics.ts'
@@ -18,7 +18,7 @@ export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
   const { config } = spec
   const rl = await startReinforcement(spec, context, { loss: 'policy-value', valueHead: true })
   const { stream } = rl
-  const bounds = { ...config, ratio: 'token', clip: 'objective' } as const
+  const objective = actorCriticObjective(config)
 
   for (let step = rl.firstStep; step <= config.steps && !rl.stopped(); step++) {
     // Rollouts and their rewards
@@ -32,15 +32,8 @@ export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
     // Updates
     const rate = rl.learningRate(step)
     const valueRate = rl.learningRate(step, config.value_learning_rate)
-    const { value_loss, ...updates } = await rl.update(step, rows, {
-      bounds,
-      settings: {
-        ...policySettings(bounds, null),
-        value_weight: config.value_coefficient,
-        value_clip: config.value_clip,
-      },
-      learningRate: (name) => (name.startsWith(`${VALUE_HEAD}.`) ? valueRate : rate),
-    })
+    const rateOf = (name: string) => (name.startsWith(`${VALUE_HEAD}.`) ? valueRate : rate)
+    const { value_loss, ...updates } = await rl.update(step, rows, objective, rateOf)
     lap('update')
 
     await rl.endStep(step, rollouts, {

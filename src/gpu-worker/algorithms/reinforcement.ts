@@ -10,6 +10,7 @@ import { Generator } from '../rollout/generator.ts'
 import { PolicyScorer } from '../training/policy-scorer.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
 import { askCanary } from './canary.ts'
+import type { PolicyObjective } from './policy-objective.ts'
 import { updatePolicy, type UpdatedRollout, type UpdateOptions } from './policy-updates.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
 import { answerEnds, type Prompt } from './prompts.ts'
@@ -85,8 +86,10 @@ export async function startReinforcement(
     update: (
       step: number,
       rows: readonly PolicyRow<UpdatedRollout>[],
-      how: Pick<UpdateOptions, 'bounds' | 'settings' | 'learningRate'>,
-    ) => updatePolicy(trainer, rows, { step, config, microBatchTokens: plan.microBatchTokens, ...how }),
+      objective: PolicyObjective,
+      learningRate: UpdateOptions['learningRate'],
+    ) =>
+      updatePolicy(trainer, rows, { step, config, microBatchTokens: plan.microBatchTokens, objective, learningRate }),
 
     /** What scoring says of a step; the KL where there is a reference. */
     scoringMetrics(scored: readonly PolicyRollout[]): Record<string, number> {

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { finiteOrStop, REMEDIES } from '../../../src/gpu-worker/algorithms/finite-or-stop.ts'
 import { RunStopped, type Resume, type RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
-import { finiteOrStop, startTraining } from '../../../src/gpu-worker/algorithms/training-run.ts'
+import { startTraining } from '../../../src/gpu-worker/algorithms/training-run.ts'
 import { openFolder } from '../../../src/gpu-worker/models/source.ts'
 import { accumulateGradients } from '../../../src/gpu-worker/training/accumulate-gradients.ts'
 import { temporaryFolder, tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
@@ -188,10 +189,10 @@ describe('startTraining', () => {
 })
 
 test('finiteOrStop names the step, the number and the remedy', () => {
-  finiteOrStop(3, { loss: 0, gradient_norm: 1e30 }, 'with less')
-  assert.throws(() => finiteOrStop(3, { loss: 1, gradient_norm: NaN }, 'with a lower learning_rate'), {
+  finiteOrStop(3, { loss: 0, gradient_norm: 1e30 }, REMEDIES.supervised)
+  assert.throws(() => finiteOrStop(3, { loss: 1, gradient_norm: NaN }, REMEDIES.update), {
     code: 'diverged',
     message:
-      /^step 3: gradient_norm is NaN\. .* start a job from the last checkpoint, or from the model, with a lower learning_rate\.$/,
+      /^step 3: gradient_norm is NaN\. .* start a job from the last checkpoint, or from the model, with a lower learning_rate or less weight_decay\.$/,
   })
 })

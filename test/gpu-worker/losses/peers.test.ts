@@ -9,7 +9,7 @@ import { adaptedCoefficient, KL_ESTIMATORS, type KlEstimatorName } from '../../.
 import { PRESETS, type PolicyChoices } from '../../../src/core/rl/presets.ts'
 import { AGGREGATES, type AggregateName } from '../../../src/core/rl/token-weights.ts'
 import { whitened } from '../../../src/core/rl/whiten.ts'
-import { policySettings } from '../../../src/gpu-worker/algorithms/policy-updates.ts'
+import { policySettings } from '../../../src/gpu-worker/algorithms/policy-objective.ts'
 import { gradients } from '../../../src/gpu-worker/graph/autodiff.ts'
 import { Graph } from '../../../src/gpu-worker/graph/graph.ts'
 import { LOSSES, type LossName } from '../../../src/gpu-worker/losses/index.ts'
