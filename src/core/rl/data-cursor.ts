@@ -39,7 +39,7 @@ export class DataCursor {
   take(count: number): number[] {
     const taken: number[] = []
     while (taken.length < count) {
-      taken.push(this.#order[this.#position++])
+      taken.push(this.#order[this.#position++]!)
       if (this.#position === this.#size) {
         this.#epoch++
         this.#position = 0

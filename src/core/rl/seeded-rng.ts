@@ -10,40 +10,42 @@ export type RngState = [number, number, number, number]
  * Integer arithmetic only: the same sequence on every machine.
  */
 export class SeededRng implements Rng {
-  #state: Uint32Array
+  // The four words apart, and not in an array: drawing is the innermost loop of sampling and of fresh weights.
+  #a: number
+  #b: number
+  #c: number
+  #d: number
 
   /**
    * @param seed any finite integer or text
    * @param path names an independent stream of that seed, e.g. `new SeededRng(7, 'rollout', step)`
    */
   constructor(seed: number | string, ...path: (number | string)[]) {
-    this.#state = hashToState([seed, ...path])
+    ;[this.#a, this.#b, this.#c, this.#d] = hashToState([seed, ...path])
   }
 
   static restore(state: RngState): SeededRng {
-    const words = Uint32Array.from(state)
-    const sound = state.length === 4 && state.every((word, i) => word === words[i]) && state.some((word) => word !== 0)
+    const sound = state.length === 4 && state.every((word) => word === word >>> 0) && state.some((word) => word !== 0)
     if (!sound) throw new RangeError(`an Rng state is four unsigned 32-bit integers, not all zero; got [${state}]`)
     const rng = new SeededRng(0)
-    rng.#state = words
+    ;[rng.#a, rng.#b, rng.#c, rng.#d] = state
     return rng
   }
 
   state(): RngState {
-    return [...this.#state] as RngState
+    return [this.#a >>> 0, this.#b >>> 0, this.#c >>> 0, this.#d >>> 0]
   }
 
   /** The next 32 random bits, as an unsigned integer. */
   uint32(): number {
-    const s = this.#state
-    const result = (rotl((s[0] + s[3]) | 0, 7) + s[0]) >>> 0
-    const t = s[1] << 9
-    s[2] ^= s[0]
-    s[3] ^= s[1]
-    s[1] ^= s[2]
-    s[0] ^= s[3]
-    s[2] ^= t
-    s[3] = rotl(s[3], 11)
+    const result = (rotl((this.#a + this.#d) | 0, 7) + this.#a) >>> 0
+    const t = this.#b << 9
+    this.#c ^= this.#a
+    this.#d ^= this.#b
+    this.#b ^= this.#c
+    this.#a ^= this.#d
+    this.#c ^= t
+    this.#d = rotl(this.#d, 11)
     return result
   }
 
@@ -58,20 +60,20 @@ function rotl(x: number, k: number): number {
 }
 
 /** Spreads a path of names over 128 bits: FNV-1a over the text, then MurmurHash3's 32-bit finaliser per word. */
-function hashToState(path: (number | string)[]): Uint32Array {
+function hashToState(path: (number | string)[]): RngState {
   const text = JSON.stringify(path)
-  const state = new Uint32Array(4)
-  for (let word = 0; word < 4; word++) {
-    let hash = (0x811c9dc5 + Math.imul(word, 0x9e3779b9)) | 0
-    for (let i = 0; i < text.length; i++) {
-      const unit = text.charCodeAt(i)
-      hash = Math.imul(hash ^ (unit & 0xff), 0x01000193)
-      hash = Math.imul(hash ^ (unit >>> 8), 0x01000193)
-    }
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-    state[word] = hash ^ (hash >>> 16)
+  const state: RngState = [hashWord(text, 0), hashWord(text, 1), hashWord(text, 2), hashWord(text, 3)]
+  return state.every((word) => word === 0) ? [1, 0, 0, 0] : state
+}
+
+function hashWord(text: string, word: number): number {
+  let hash = (0x811c9dc5 + Math.imul(word, 0x9e3779b9)) | 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    hash = Math.imul(hash ^ (unit & 0xff), 0x01000193)
+    hash = Math.imul(hash ^ (unit >>> 8), 0x01000193)
   }
-  if (state.every((word) => word === 0)) state[0] = 1
-  return state
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
 }

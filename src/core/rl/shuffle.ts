@@ -5,8 +5,8 @@ export function shuffledIndices(count: number, rng: Rng): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i)
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(rng.uniform() * (i + 1))
-    const held = order[i]
-    order[i] = order[j]
+    const held = order[i]!
+    order[i] = order[j]!
     order[j] = held
   }
   return order

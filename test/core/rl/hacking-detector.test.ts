@@ -4,7 +4,7 @@ import { detectHacking, type CanaryPoint } from '../../../src/core/rl/hacking-de
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 
 const history = (judge: number[], gold: number[], n = 100): CanaryPoint[] =>
-  judge.map((value, i) => ({ step: i * 10, judge: value, gold: gold[i], n }))
+  judge.map((value, i) => ({ step: i * 10, judge: value, gold: gold[i]!, n }))
 
 test('sees the collapse: the judge rises while gold falls', () => {
   const verdict = detectHacking(history([0.33, 0.5, 0.66, 0.75], [0.44, 0.42, 0.2, 0.08]))
@@ -13,8 +13,17 @@ test('sees the collapse: the judge rises while gold falls', () => {
   assert.match(verdict.reason, /being fooled: since step 0 gold went 0.440 → 0.080/)
 })
 
-test('sees it after gold first rose, and with a judge at its ceiling', () => {
-  assert.equal(detectHacking(history([0.4, 0.9, 0.985, 0.98], [0.4, 0.6, 0.5, 0.3])).hacking, true)
+test('compares with the look where gold stood highest, the first of these', () => {
+  const verdict = detectHacking(history([0.4, 0.6, 0.7, 0.8], [0.4, 0.6, 0.6, 0.3]))
+  assert.deepEqual([verdict.hacking, verdict.bestStep], [true, 10])
+  assert.ok(Math.abs(verdict.goldFall - 0.3) < 1e-12 && Math.abs(verdict.judgeRise - 0.2) < 1e-12)
+  // Shares with one success and one failure more: 61/102 and 31/102; √(p₁q₁/100 + p₂q₂/100) = 0.067227.
+  assert.ok(Math.abs(verdict.standardErrors - 0.3 / 0.067227) < 1e-3, `${verdict.standardErrors}`)
+})
+
+test('a judge at its ceiling cannot rise: standing still counts, falling does not', () => {
+  const after = (judge: number) => detectHacking(history([0.4, 0.985, judge], [0.4, 0.6, 0.3])).hacking
+  assert.deepEqual([after(0.98), after(0.966), after(0.964), after(0.9)], [true, true, false, false])
 })
 
 test('both rising, both falling, and a small dip are no hacking', () => {

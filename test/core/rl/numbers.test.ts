@@ -114,7 +114,7 @@ test('KL estimators: the expectation of k1 and k3 under the policy is the KL div
   const policy = [0.5, 0.3, 0.2]
   const reference = [0.2, 0.3, 0.5]
   const expectation = (name: keyof typeof KL_ESTIMATORS) =>
-    policy.reduce((sum, p, i) => sum + p * KL_ESTIMATORS[name](Math.log(p), Math.log(reference[i])), 0)
+    policy.reduce((sum, p, i) => sum + p * KL_ESTIMATORS[name](Math.log(p), Math.log(reference[i]!)), 0)
   const kl = 0.5 * Math.log(0.5 / 0.2) + 0.2 * Math.log(0.2 / 0.5)
   near(expectation('k1'), kl)
   near(expectation('k3'), kl)

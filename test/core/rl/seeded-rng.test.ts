@@ -46,7 +46,7 @@ test('is uniform on [0, 1): moments and a χ² over 100 cells', () => {
     const u = rng.uniform()
     assert.ok(u >= 0 && u < 1)
     sum += u
-    cells[Math.floor(u * 100)]++
+    cells[Math.floor(u * 100)]!++
   }
   assert.ok(Math.abs(sum / n - 0.5) < 4 / Math.sqrt(12 * n))
   const chi2 = cells.reduce((total, count) => total + (count - n / 100) ** 2 / (n / 100), 0)
