@@ -62,10 +62,10 @@ function written(value: unknown, place: string): string {
 /** Own properties only. */
 function lookUp(path: string, context: GraderContext): unknown {
   const [, root, steps] = PATH.exec(path) ?? []
-  if (root === undefined) return undefined
+  if (root === undefined || steps === undefined) return undefined
   let value: unknown = context[root as keyof GraderContext]
   for (const [, name, index, quoted, single] of steps.matchAll(STEP)) {
-    const key = name ?? index ?? quoted ?? single
+    const key = (name ?? index ?? quoted ?? single)!
     if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined
     value = (value as Record<string, unknown>)[key]
   }

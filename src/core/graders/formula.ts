@@ -9,20 +9,28 @@ export interface Formula {
 
 type Node = (values: Readonly<Record<string, number>>) => number
 
-const FUNCTIONS: Record<string, { arity: number; apply: (...args: number[]) => number }> = {
-  min: { arity: Infinity, apply: Math.min },
-  max: { arity: Infinity, apply: Math.max },
-  abs: { arity: 1, apply: Math.abs },
-  floor: { arity: 1, apply: Math.floor },
-  ceil: { arity: 1, apply: Math.ceil },
-  exp: { arity: 1, apply: Math.exp },
-  sqrt: { arity: 1, apply: Math.sqrt },
-  log: { arity: 1, apply: Math.log },
-}
+const FUNCTIONS = new Map<string, { arity: number; apply: (...args: number[]) => number }>([
+  ['min', { arity: Infinity, apply: Math.min }],
+  ['max', { arity: Infinity, apply: Math.max }],
+  ['abs', { arity: 1, apply: Math.abs }],
+  ['floor', { arity: 1, apply: Math.floor }],
+  ['ceil', { arity: 1, apply: Math.ceil }],
+  ['exp', { arity: 1, apply: Math.exp }],
+  ['sqrt', { arity: 1, apply: Math.sqrt }],
+  ['log', { arity: 1, apply: Math.log }],
+])
+
+type Operators = ReadonlyMap<string, (a: number, b: number) => number>
 
 /** Tighter operators first; `^` groups from the right and binds tighter than a sign, as in mathematics: −2^2 is −4. */
-const SUMS: Record<string, (a: number, b: number) => number> = { '+': (a, b) => a + b, '-': (a, b) => a - b }
-const PRODUCTS: Record<string, (a: number, b: number) => number> = { '*': (a, b) => a * b, '/': (a, b) => a / b }
+const SUMS: Operators = new Map([
+  ['+', (a, b) => a + b],
+  ['-', (a, b) => a - b],
+])
+const PRODUCTS: Operators = new Map([
+  ['*', (a, b) => a * b],
+  ['/', (a, b) => a / b],
+])
 
 const TOKEN = /\s*(?:(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|([A-Za-z_]\w*)|([-+*/^(),]))/y
 const MAX_DEPTH = 64
@@ -36,29 +44,33 @@ export function parseFormula(text: string): Formula {
   const variables = new Set<string>()
   let at = 0
   let depth = 0
-  const peek = () => tokens[at]?.text
+  /** Empty at the end. */
+  const peek = () => tokens[at]?.text ?? ''
   const take = () => tokens[at++]
   const expect = (wanted: string) => {
     if (peek() !== wanted) fail(text, tokens[at]?.at ?? text.length, `'${wanted}' is missing`)
     at++
   }
 
-  const chain = (operators: typeof SUMS, operand: () => Node): Node => {
+  const chain = (operators: Operators, operand: () => Node): Node => {
     let left = operand()
-    while (peek() !== undefined && Object.hasOwn(operators, peek()!)) {
-      const apply = operators[take().text]
+    for (;;) {
+      const apply = operators.get(peek())
+      if (!apply) return left
+      at++
       const [a, b] = [left, operand()]
       left = (values) => apply(a(values), b(values))
     }
-    return left
   }
   const sum = (): Node => chain(SUMS, product)
   const product = (): Node => chain(PRODUCTS, signed)
 
   function signed(): Node {
     if (++depth > MAX_DEPTH) fail(text, tokens[at]?.at ?? text.length, 'it is nested too deeply')
-    const sign = peek() === '-' || peek() === '+' ? take().text : ''
-    const node = sign ? signed() : power()
+    const sign = peek()
+    const hasSign = sign === '-' || sign === '+'
+    if (hasSign) at++
+    const node = hasSign ? signed() : power()
     depth--
     return sign === '-' ? (values) => -node(values) : node
   }
@@ -77,7 +89,7 @@ export function parseFormula(text: string): Formula {
     if (token?.kind === 'name' && peek() === '(') return call(token)
     if (token?.kind === 'name') {
       variables.add(token.text)
-      return (values) => values[token.text]
+      return (values) => values[token.text]!
     }
     if (token?.text !== '(') return fail(text, token?.at ?? text.length, 'a number, a variable or ( is missing')
     const inner = sum()
@@ -86,10 +98,9 @@ export function parseFormula(text: string): Formula {
   }
 
   function call({ text: name, at: where }: Token): Node {
-    if (!Object.hasOwn(FUNCTIONS, name)) {
-      fail(text, where, `there is no function ${name}; there are ${Object.keys(FUNCTIONS).join(', ')}`)
-    }
-    const { arity, apply } = FUNCTIONS[name]
+    const found = FUNCTIONS.get(name)
+    if (!found) return fail(text, where, `there is no function ${name}; there are ${[...FUNCTIONS.keys()].join(', ')}`)
+    const { arity, apply } = found
     at++
     const args = [sum()]
     while (peek() === ',') {
@@ -102,7 +113,8 @@ export function parseFormula(text: string): Formula {
   }
 
   const root = sum()
-  if (at < tokens.length) fail(text, tokens[at].at, 'an operator is missing')
+  const left = tokens[at]
+  if (left) fail(text, left.at, 'an operator is missing')
   return { variables, evaluate: root }
 }
 
@@ -123,9 +135,9 @@ function tokenize(text: string): Token[] {
       const where = at + (text.slice(at).length - text.slice(at).trimStart().length)
       return fail(text, where, `${JSON.stringify(text[where])} means nothing here`)
     }
-    const [, number, name, sign] = match
+    const [spaced, number, name] = match
     const kind = number !== undefined ? 'number' : name !== undefined ? 'name' : 'sign'
-    const shown = number ?? name ?? sign
+    const shown = spaced.trimStart()
     tokens.push({ kind, text: shown, at: TOKEN.lastIndex - shown.length })
   }
   return tokens

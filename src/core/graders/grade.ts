@@ -64,7 +64,7 @@ const LEAVES: {
   async label_model({ input, model, labels, passing_labels }, context, { ask }) {
     const put = (among: readonly number[]) => {
       const list = lettered(
-        among.map((i) => ({ name: labels[i] })),
+        among.map((i) => ({ name: labels[i]! })),
         'grader.labels',
       )
       const messages = filled(input, context, `Choose one label.\n${list}`)
@@ -72,7 +72,7 @@ const LEAVES: {
     }
     const question = { options: labels.length, put }
     const { probabilities, tokens } = await asked(model, question, ask)
-    return { score: passing_labels.includes(labels[likeliest(probabilities)]) ? 1 : 0, tokens }
+    return { score: passing_labels.includes(labels[likeliest(probabilities)]!) ? 1 : 0, tokens }
   },
 
   async python({ source }, { sample, item }, { programs }) {

@@ -98,11 +98,14 @@ function meteor(input: string[], reference: string[]): number {
   reference.forEach((word, i) => places.set(word, [...(places.get(word) ?? []), i]))
   const matches: [number, number][] = []
   for (let i = input.length - 1; i >= 0; i--) {
-    const j = places.get(input[i])?.pop()
+    const j = places.get(input[i]!)?.pop()
     if (j !== undefined) matches.unshift([i, j])
   }
   if (matches.length === 0) return 0
-  const chunks = matches.filter(([i, j], k) => k === 0 || matches[k - 1][0] !== i - 1 || matches[k - 1][1] !== j - 1)
+  const chunks = matches.filter(([i, j], k) => {
+    const before = matches[k - 1]
+    return !before || before[0] !== i - 1 || before[1] !== j - 1
+  })
   const precision = matches.length / input.length
   const recall = matches.length / reference.length
   const mean = (precision * recall) / (0.9 * precision + 0.1 * recall)
@@ -130,7 +133,7 @@ function commonSubsequence(a: readonly string[], b: readonly string[]): number {
   const masks = new Map<string, Uint32Array>()
   a.forEach((symbol, i) => {
     const mask = masks.get(symbol) ?? new Uint32Array(size)
-    mask[i >>> 5] |= 1 << (i & 31)
+    mask[i >>> 5]! |= 1 << (i & 31)
     masks.set(symbol, mask)
   })
   const open = new Uint32Array(size).fill(0xffffffff)
@@ -139,13 +142,14 @@ function commonSubsequence(a: readonly string[], b: readonly string[]): number {
     if (!mask) continue
     let carry = 0
     for (let k = 0; k < size; k++) {
-      const hit = (open[k] & mask[k]) >>> 0
-      const sum = open[k] + hit + carry
+      const word = open[k]!
+      const hit = (word & mask[k]!) >>> 0
+      const sum = word + hit + carry
       carry = sum > 0xffffffff ? 1 : 0
-      open[k] = (sum | (open[k] & ~hit)) >>> 0
+      open[k] = (sum | (word & ~hit)) >>> 0
     }
   }
   let length = 0
-  for (let i = 0; i < a.length; i++) if (!(open[i >>> 5] & (1 << (i & 31)))) length++
+  for (let i = 0; i < a.length; i++) if (!(open[i >>> 5]! & (1 << (i & 31)))) length++
   return length
 }

@@ -11,7 +11,7 @@ const OUTERMOST =
  * last definition for as long as they can be code. Null when there is none, or it is too long.
  */
 export function findProgram(text: string): string | null {
-  const fenced = [...text.matchAll(FENCED)].map((block) => block[1]).filter((code) => DEFINES.test(code))
+  const fenced = [...text.matchAll(FENCED)].map(([, code]) => code!).filter((code) => DEFINES.test(code))
   const found = fenced.at(-1) ?? unfenced(text)
   return found === null || found.length > MAX_PROGRAM ? null : found
 }
@@ -20,10 +20,10 @@ function unfenced(text: string): string | null {
   const lines = text.split(/\r?\n/)
   const at = lines.findLastIndex((line) => DEFINES.test(line))
   if (at < 0) return null
-  const isCode = (line: string) => OUTERMOST.test(line)
+  const isCode = (line: string | undefined) => line !== undefined && OUTERMOST.test(line)
   let from = at
-  while (from > 0 && isCode(lines[from - 1])) from--
+  while (isCode(lines[from - 1])) from--
   let to = at + 1
-  while (to < lines.length && isCode(lines[to])) to++
+  while (isCode(lines[to])) to++
   return lines.slice(from, to).join('\n')
 }

@@ -26,10 +26,11 @@ describe('text similarity', () => {
       const table = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0))
       for (let i = 0; i < a.length; i++) {
         for (let j = 0; j < b.length; j++) {
-          table[i + 1][j + 1] = a[i] === b[j] ? table[i][j] + 1 : Math.max(table[i][j + 1], table[i + 1][j])
+          const longer = Math.max(table[i]![j + 1]!, table[i + 1]![j]!)
+          table[i + 1]![j + 1] = a[i] === b[j] ? table[i]![j]! + 1 : longer
         }
       }
-      return (2 * table[a.length][b.length]) / (a.length + b.length)
+      return (2 * table[a.length]![b.length]!) / (a.length + b.length)
     }
     let seed = 7
     const letters = (length: number) =>
@@ -40,8 +41,7 @@ describe('text similarity', () => {
       [33, 100],
       [200, 150],
       [64, 1],
-    ]) {
-      // prettier-ignore
+    ] satisfies [number, number][]) {
       const [a, b] = [letters(n), letters(m)]
       assert.equal(textSimilarity('fuzzy_match', a, b), naive(a, b))
     }

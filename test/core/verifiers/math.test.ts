@@ -66,14 +66,14 @@ test('a decimal is another number to the digits it shows, and a whole number is 
     ['#### 7.7778', '7.78'],
     ['#### 3.14', '3.1416'],
     ['#### 0.3333', '1/3'],
-  ])
+  ] satisfies [string, string][])
     assert.equal(correct(text, gold), true, `${text} is ${gold}`)
   for (const [text, gold] of [
     ['#### 3.149', '3.14'],
     ['#### 5.995', '6'],
     ['#### 0.33', '1/3'],
     ['#### 2.54', '2.5'],
-  ])
+  ] satisfies [string, string][])
     assert.equal(correct(text, gold), false, `${text} is not ${gold}`)
 })
 

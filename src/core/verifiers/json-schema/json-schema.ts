@@ -96,7 +96,7 @@ class Schema {
         for (const [name, part] of Object.entries(value)) inner(part, `${where}/${name}`)
         if (keyword === 'patternProperties') for (const name of Object.keys(value)) this.compile(name, where)
       } else if (Object.hasOwn(FORMS, keyword)) {
-        const [fits, must] = FORMS[keyword]
+        const [fits, must] = FORMS[keyword]!
         if (!fits(value)) throw new SchemaError(`${where}: must be ${must}`)
         if (keyword === 'pattern') this.compile(value as string, where)
         if (keyword === '$ref') this.references.set(value as string, true)
@@ -133,9 +133,9 @@ class Schema {
     if (schema === false) return at(path, 'is not allowed')
     if (depth > MAX_DEPTH) throw new TooMuch('the value, or the schema for it, is nested too deeply')
     const beside = schema as JsonObject
-    for (const keyword of Object.keys(beside)) {
+    for (const [keyword, wanted] of Object.entries(beside)) {
       const rule = Object.hasOwn(this.rules, keyword) ? this.rules[keyword] : undefined
-      const failed = rule?.(beside[keyword], { value, path, beside, depth }) ?? null
+      const failed = rule?.(wanted, { value, path, beside, depth }) ?? null
       if (failed !== null) return failed
     }
     return null
@@ -205,7 +205,7 @@ class Schema {
       !Array.isArray(value)
         ? null
         : first(value.slice(0, (parts as JsonValue[]).length), (item, i) =>
-            this.test((parts as JsonValue[])[i], { value: item, path: `${path}/${i}`, depth: depth + 1 }),
+            this.test((parts as JsonValue[])[i]!, { value: item, path: `${path}/${i}`, depth: depth + 1 }),
           ),
     items: (part, { value, path, beside, depth }) => {
       if (!Array.isArray(value)) return null
@@ -242,7 +242,7 @@ class Schema {
         this.test(part, { value: name, path: `${path}/${name}`, depth: depth + 1 }),
       ),
     properties: (map, place) =>
-      this.each(place, (name) => (Object.hasOwn(map as JsonObject, name) ? [(map as JsonObject)[name]] : [])),
+      this.each(place, (name) => (Object.hasOwn(map as JsonObject, name) ? [(map as JsonObject)[name]!] : [])),
     patternProperties: (map, place) =>
       this.each(place, (name) =>
         Object.entries(map as JsonObject).flatMap(([pattern, part]) => (this.matches(pattern, name) ? [part] : [])),
@@ -340,9 +340,9 @@ function canonical(value: JsonValue, depth: number): string {
   if (depth > MAX_DEPTH) throw new TooMuch('the value is nested too deeply')
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item, depth + 1)).join()}]`
   if (!isObject(value)) return JSON.stringify(value)
-  const entries = Object.keys(value)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${canonical(value[key], depth + 1)}`)
+  const entries = Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, item]) => `${JSON.stringify(key)}:${canonical(item, depth + 1)}`)
   return `{${entries.join()}}`
 }
 

@@ -38,7 +38,7 @@ function run(program: readonly Instruction[], text: string, spend: (steps: numbe
       const pc = stack.pop()!
       if (seen[pc]) continue
       seen[pc] = 1
-      const instruction = program[pc]
+      const instruction = program[pc]!
       if (instruction.op === 'match') return true
       if (instruction.op === 'split') stack.push(...instruction.to)
       else if (instruction.op === 'one') here.push(pc)
@@ -91,7 +91,7 @@ class Compiler {
 
   private sequence(): Instruction[] {
     let code: Instruction[] = []
-    while (this.at < this.source.length && !'|)'.includes(this.source[this.at])) {
+    while (this.at < this.source.length && !'|)'.includes(this.source[this.at]!)) {
       code = this.bounded(concat(code, this.quantified()))
     }
     return code
@@ -117,7 +117,7 @@ class Compiler {
 
   private part(): Instruction[] {
     const assertion = this.take(/\^|\$|\\[bB]/y)
-    if (assertion) return [{ op: 'assert', holds: ASSERTIONS[assertion[0]] }]
+    if (assertion) return [{ op: 'assert', holds: ASSERTIONS[assertion[0]]! }]
     const group = this.take(/\((?:\?(?::|<[A-Za-z_$][\w$]*>))?/y)
     if (group) {
       if (this.source[this.at] === '?')

@@ -150,6 +150,6 @@ export function cleanMath(span: string): string {
 /** Without the punctuation that ends a phrase. */
 function trimEnd(text: string): string {
   let end = text.length
-  while (end > 0 && ' .,;:?'.includes(text[end - 1])) end--
+  while (end > 0 && ' .,;:?'.includes(text[end - 1]!)) end--
   return text.slice(0, end)
 }

@@ -10,24 +10,24 @@ const FACTORIALS = [1n]
 
 function exactFactorial(n: bigint): bigint | null {
   if (n < 0n || n > MAX_FACTORIAL) return null
-  for (let k = FACTORIALS.length; k <= Number(n); k++) FACTORIALS.push(FACTORIALS[k - 1] * BigInt(k))
-  return FACTORIALS[Number(n)]
+  for (let k = FACTORIALS.length; k <= Number(n); k++) FACTORIALS.push(FACTORIALS[k - 1]! * BigInt(k))
+  return FACTORIALS[Number(n)]!
 }
 
 function exactBinomial(n: bigint, k: bigint): bigint | null {
   if (n < 0n || n > MAX_FACTORIAL) return null
   if (k < 0n || k > n) return 0n
-  const [whole, chosen, left] = [n, k, n - k].map((part) => exactFactorial(part)!)
-  return whole / (chosen * left)
+  const factorial = (part: bigint) => exactFactorial(part)!
+  return factorial(n) / (factorial(k) * factorial(n - k))
 }
 
 /** Functions of whole numbers that give whole numbers; null where they give none, or too large a one. */
-const WHOLE_FUNCTIONS: Partial<Record<FunctionName, (args: bigint[]) => bigint | null>> = {
-  factorial: ([n]) => exactFactorial(n),
-  binom: ([n, k]) => exactBinomial(n, k),
-  mod: ([a, m]) => (m > 0n ? Q.remainder(a, m) : null),
-  gcd: (args) => args.map(Q.magnitude).reduce(Q.gcd),
-  lcm: (args) => args.map(Q.magnitude).reduce((a, b) => (a === 0n || b === 0n ? 0n : (a * b) / Q.gcd(a, b))),
+const WHOLE_FUNCTIONS: Partial<Record<FunctionName, (...args: bigint[]) => bigint | null>> = {
+  factorial: exactFactorial,
+  binom: exactBinomial,
+  mod: (a, m) => (m > 0n ? Q.remainder(a, m) : null),
+  gcd: (...args) => args.map(Q.magnitude).reduce(Q.gcd),
+  lcm: (...args) => args.map(Q.magnitude).reduce((a, b) => (a === 0n || b === 0n ? 0n : (a * b) / Q.gcd(a, b))),
 }
 
 /** The exact value where the variables have these whole values; null where it is not rational or too large. */
@@ -54,7 +54,7 @@ export function evaluateExact(node: Node, at: (name: string) => bigint): Rationa
       const apply = WHOLE_FUNCTIONS[node.fn]
       const args = apply ? node.args.map((arg) => evaluateExact(arg, at)) : []
       if (!apply || args.some((arg) => arg?.d !== 1n)) return null
-      const value = apply(args.map((arg) => arg!.n))
+      const value = apply(...args.map((arg) => arg!.n))
       return value === null ? null : Q.rational(value)
     }
     case 'const':
@@ -123,11 +123,10 @@ function visit(node: Node, run: Run): Complex {
       return over(visit(node.a, run), visit(node.b, run))
     case 'pow':
       return raise(visit(node.a, run), visit(node.b, run), run)
-    case 'call':
-      return FUNCTIONS[node.fn](
-        node.args.map((arg) => visit(arg, run)),
-        run,
-      )
+    case 'call': {
+      const [a = NONE, b = NONE] = node.args.map((arg) => visit(arg, run))
+      return FUNCTIONS[node.fn](a, b, run)
+    }
     case 'matrix':
       return NONE
   }
@@ -143,7 +142,7 @@ const size = ([re, im]: Complex) => Math.hypot(re, im)
 const negate = ([re, im]: Complex): Complex => [-re, im === 0 ? 0 : -im]
 const onlyReal =
   (f: (x: number) => number) =>
-  ([[re, im]]: Complex[]): Complex =>
+  ([re, im]: Complex): Complex =>
     im === 0 ? [f(re), 0] : NONE
 
 function times(a: Complex, b: Complex): Complex {
@@ -214,26 +213,27 @@ function binomial(n: number, k: number): number {
   return Math.round(product)
 }
 
+/** Of one argument or two; the second is NONE where there is but one. */
 const FUNCTIONS = {
-  sin: ([a]) => sine(a),
-  cos: ([a]) => cosine(a),
-  tan: ([a]) => over(sine(a), cosine(a)),
-  cot: ([a]) => over(cosine(a), sine(a)),
-  sec: ([a]) => over([1, 0], cosine(a)),
-  csc: ([a]) => over([1, 0], sine(a)),
+  sin: sine,
+  cos: cosine,
+  tan: (a) => over(sine(a), cosine(a)),
+  cot: (a) => over(cosine(a), sine(a)),
+  sec: (a) => over([1, 0], cosine(a)),
+  csc: (a) => over([1, 0], sine(a)),
   arcsin: onlyReal(Math.asin),
   arccos: onlyReal(Math.acos),
   arctan: onlyReal(Math.atan),
   sinh: onlyReal(Math.sinh),
   cosh: onlyReal(Math.cosh),
   tanh: onlyReal(Math.tanh),
-  ln: ([a], run) => log(a, run),
-  log: ([a], run) => over(log(a, run), [Math.LN10, 0]),
-  logb: ([a, base], run) => over(log(a, run), log(base, run)),
-  exp: ([a]) => exp(a),
-  sqrt: ([a], run) => root(a, [2, 0], run),
-  root: ([a, n], run) => root(a, n, run),
-  abs: ([a]) => [size(a), 0],
+  ln: (a, _, run) => log(a, run),
+  log: (a, _, run) => over(log(a, run), [Math.LN10, 0]),
+  logb: (a, base, run) => over(log(a, run), log(base, run)),
+  exp,
+  sqrt: (a, _, run) => root(a, [2, 0], run),
+  root,
+  abs: (a) => [size(a), 0],
   floor: onlyReal(Math.floor),
   ceil: onlyReal(Math.ceil),
   factorial: onlyReal(factorial),
@@ -241,5 +241,5 @@ const FUNCTIONS = {
   mod: () => NONE,
   gcd: () => NONE,
   lcm: () => NONE,
-  binom: ([n, k]) => (n[1] === 0 && k[1] === 0 ? [binomial(n[0], k[0]), 0] : NONE),
-} satisfies Record<FunctionName, (args: Complex[], run: Run) => Complex>
+  binom: (n, k) => (n[1] === 0 && k[1] === 0 ? [binomial(n[0], k[0]), 0] : NONE),
+} satisfies Record<FunctionName, (a: Complex, b: Complex, run: Run) => Complex>

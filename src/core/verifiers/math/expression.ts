@@ -13,6 +13,7 @@ export type Node =
   /** ± (sign 1) and ∓ (sign −1) before a term. */
   | { op: 'pm'; sign: 1 | -1; a: Node }
   | { op: 'call'; fn: FunctionName; args: Node[] }
+  /** At least one row, and all of one length. */
   | { op: 'matrix'; rows: Node[][] }
 
 export type FunctionName = (typeof FUNCTION_NAMES)[number]
@@ -86,17 +87,17 @@ export function combine(op: 'add' | 'sub' | 'mul' | 'div' | 'pow', a: Node, b: N
     rows: m.map((row) => row.map(change)),
   })
   if (a.op === 'matrix' && b.op === 'matrix') {
+    const [aTop, bTop] = [a.rows[0]!, b.rows[0]!]
     if (op === 'mul') {
-      if (a.rows[0].length !== b.rows.length) return null
-      const entry = (row: Node[], column: number) =>
-        row
-          .map((x, k): Node => ({ op: 'mul', a: x, b: b.rows[k][column] }))
-          .reduce((x, y) => ({ op: 'add', a: x, b: y }))
-      return { op: 'matrix', rows: a.rows.map((row) => b.rows[0].map((_, column) => entry(row, column))) }
+      if (aTop.length !== b.rows.length) return null
+      const columns = bTop.map((_, j) => b.rows.map((row) => row[j]!))
+      const entry = (row: Node[], column: Node[]) =>
+        row.map((x, k): Node => ({ op: 'mul', a: x, b: column[k]! })).reduce((x, y) => ({ op: 'add', a: x, b: y }))
+      return { op: 'matrix', rows: a.rows.map((row) => columns.map((column) => entry(row, column))) }
     }
-    const fits = a.rows.length === b.rows.length && a.rows[0].length === b.rows[0].length
+    const fits = a.rows.length === b.rows.length && aTop.length === bTop.length
     if (!fits || (op !== 'add' && op !== 'sub')) return null
-    return { op: 'matrix', rows: a.rows.map((row, i) => row.map((x, j) => ({ op, a: x, b: b.rows[i][j] }))) }
+    return { op: 'matrix', rows: a.rows.map((row, i) => row.map((x, j) => ({ op, a: x, b: b.rows[i]![j]! }))) }
   }
   if (a.op === 'matrix') return op === 'mul' || op === 'div' ? each(a.rows, (x) => ({ op, a: x, b })) : null
   return op === 'mul' && b.op === 'matrix' ? each(b.rows, (x) => ({ op, a, b: x })) : null

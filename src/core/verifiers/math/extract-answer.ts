@@ -47,7 +47,7 @@ export function extractAnswer(text: string): MathValue[] {
     })),
     ...[...tail.matchAll(FIELD)].map((mark) => ({
       at: mark.index,
-      read: () => valuesOf(mark[1] ?? mark[2], 'first'),
+      read: () => valuesOf((mark[1] ?? mark[2])!, 'first'),
     })),
   ].sort((a, b) => b.at - a.at)
   for (const mark of marks.slice(0, MARKERS_TRIED)) {
@@ -59,8 +59,9 @@ export function extractAnswer(text: string): MathValue[] {
 
 /** `0.5 or 1/2`: one answer, said twice. */
 function oneOfEquals(value: MathValue): MathValue {
-  const isTwice = value.kind === 'list' && value.joined === 'or' && value.open === ''
-  return isTwice && value.items.every((item) => sameValue(item, value.items[0])) ? value.items[0] : value
+  if (value.kind !== 'list' || value.joined !== 'or' || value.open !== '') return value
+  const [first] = value.items
+  return first && value.items.every((item) => sameValue(item, first)) ? first : value
 }
 
 /** The value of a sentence that begins with the answer. A bare word that more lines follow is a heading, and none. */
@@ -70,11 +71,11 @@ function stated(text: string, from: number): MathValue[] {
     .replace(/^[\s*_:]+/, '')
     .trimEnd()
   const matrix = /^\s*(?:\$\$?|\\\[|\\\()?\s*\\begin\{[\s\S]*?\\end\{\w+\}/.exec(said)
-  const line = matrix ? matrix[0] : joinDisplay(said).split('\n', 1)[0]
+  const line = matrix ? matrix[0] : joinDisplay(said).split('\n', 1)[0]!
   const quoted = /^\\?["“](.*?)\\?["”]/.exec(line)
   const sentence = `${quoted?.[1] ?? line} `
-    .split(SENTENCE_END, 1)[0]
-    .split('<|', 1)[0]
+    .split(SENTENCE_END, 1)[0]!
+    .split('<|', 1)[0]!
     .replace(HEDGE, '')
     .replace(/[\s*_]+$/, '')
   const values = valuesOf(sentence, 'first')
@@ -125,7 +126,8 @@ const FORMULA_ALONE = /^\s*\$[^$]+\$\s*$|^\s*\$\$[^$]+\$\$\s*$/
 /** No marker: the whole text where it is but an answer, else what its last sentence with an answer comes down to. */
 function unmarked(text: string): MathValue[] {
   const whole = text.length <= STATED_CHARS && !text.trim().includes('\n') ? readings(conclusion(text)) : []
-  if (whole.length > 0 && (!isProse(whole[0]) || FORMULA_ALONE.test(text))) return whole
+  const [likeliest] = whole
+  if (likeliest && (!isProse(likeliest) || FORMULA_ALONE.test(text))) return whole
   const sentences = joinDisplay(text)
     .split('\n')
     .flatMap((line) => line.split(SENTENCE_END))
@@ -135,7 +137,8 @@ function unmarked(text: string): MathValue[] {
     const other = lastFormula(sentence) ?? closing(sentence)
     if (other) return other
     const values = valuesOf(sentence, 'last')
-    if (values.length > 0 && isNumber(values[0])) return values
+    const [value] = values
+    if (value && isNumber(value)) return values
     const inWords = whole === last ? numberInWords(sentence) : null
     if (inWords) return [inWords]
   }
@@ -153,10 +156,11 @@ function numberInWords(sentence: string): MathValue | null {
     found.push({ at, ...number })
     at += number.used - 1
   }
-  const [number] = found
-  const isOnly = found.length === 1 && number.at + number.used >= words.length - 3
+  const [number, another] = found
+  if (!number || another) return null
+  const { at, value, used } = number
   // `one` may stand for a thing.
-  return isOnly && number.value > 1 ? parseValue(words.slice(number.at, number.at + number.used).join(' ')) : null
+  return value > 1 && at + used >= words.length - 3 ? parseValue(words.slice(at, at + used).join(' ')) : null
 }
 
 /** `It is not true that …`. */
@@ -186,7 +190,7 @@ function closing(given: string): MathValue[] | null {
   const sentence = given.replace(/\$(-?[\d./]{1,20})\$/g, '$1')
   for (const form of CLOSINGS) {
     const found = form.exec(sentence)
-    const values = found ? readings(found[1]).filter(({ kind }) => kind !== 'expression') : []
+    const values = found ? readings(found[1]!).filter(({ kind }) => kind !== 'expression') : []
     if (values.length > 0) return values
   }
   return null
@@ -236,7 +240,8 @@ const ASIDE = /\s\((?=\p{Ll}{2})[^()]{0,100}\)[\s.]*$| or so\b.*$|,? I (?:think|
 function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
   const withoutAside = phrase.replace(ASIDE, '')
   const whole = readings(withoutAside)
-  if (whole.length > 0 && (which === 'first' || isNumber(whole[0]))) return whole
+  const [likeliest] = whole
+  if (likeliest && (which === 'first' || isNumber(likeliest))) return whole
   const formula = which === 'first' ? leadingFormula(phrase) : null
   if (formula) return formula
   const plain = withoutAside.replace(SUM_ASIDE, '')
@@ -250,8 +255,11 @@ function valuesOf(phrase: string, which: 'first' | 'last'): MathValue[] {
     if (first) return [first.number]
   }
   const share = (/\b(?:probability|chance|odds)\b/i.test(text) ? CHANCE : SHARE).exec(text)
-  const beside = share && (which === 'first' ? text.slice(0, share.index) : text.slice(share.index + share[0].length))
-  if (share && !/\d/.test(beside!)) return [`${share[1]}/${share[2]}`, share[1]].flatMap(readings)
+  if (share) {
+    const [said, part, total] = share
+    const beside = which === 'first' ? text.slice(0, share.index) : text.slice(share.index + said.length)
+    if (!/\d/.test(beside)) return [`${part}/${total}`, part!].flatMap(readings)
+  }
   // `17 (not 18)`, `more than 18`: what is not the answer.
   const numbers = numbersIn(text).filter(({ start }) => {
     const before = text.slice(Math.max(0, start - BEFORE), start)
@@ -298,7 +306,7 @@ function leadingFormula(phrase: string): MathValue[] | null {
   if (!inside || /\d/.test(phrase.slice(0, first.index))) return null
   // `The largest $n$ is 34`.
   const said = /^ (?:is|are|equals) (?=[\d$\\-])(.*)$/s.exec(phrase.slice(first.index + first[0].length))
-  if (said) return valuesOf(said[1], 'first')
+  if (said) return valuesOf(said[1]!, 'first')
   const percent = /^ ?(?:\\?%|percent\b|pct\b)/.test(phrase.slice(first.index + first[0].length)) ? '%' : ''
   const values = readings(inside + percent).filter(({ kind }) => kind !== 'text')
   return values.length > 0 ? values : null

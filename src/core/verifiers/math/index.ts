@@ -38,9 +38,10 @@ export function compareAnswers(
   golds: readonly MathValue[],
   same: (answer: MathValue, gold: MathValue) => boolean,
 ): Verdict {
-  if (answers.length === 0) return { correct: false, extracted: null, reward: 0 }
+  const [likeliest] = answers
+  if (!likeliest) return { correct: false, extracted: null, reward: 0 }
   const correct = answers.some((answer) => golds.some((gold) => same(answer, gold)))
-  return { correct, extracted: spellValue(answers[0]), reward: correct ? 1 : isNumber(answers[0]) ? 0.1 : 0 }
+  return { correct, extracted: spellValue(likeliest), reward: correct ? 1 : isNumber(likeliest) ? 0.1 : 0 }
 }
 
 /**

@@ -20,20 +20,18 @@ export function readNumberWords(words: string[]): { value: number; used: number 
   let group = 0
   let used = 0
   for (let i = 0; i < words.length; i++) {
-    const word = words[i].toLowerCase()
+    const word = words[i]!.toLowerCase()
     // `two hundred and twelve`; `one and two` are two numbers.
-    const scaled = i > 0 && words[i - 1].toLowerCase() in SCALES
-    if (word === 'and' && scaled && i + 1 < words.length && isNumberWord(words[i + 1])) continue
+    if (word === 'and' && isScale(words[i - 1]) && isNumberWord(words[i + 1])) continue
     const parts = word.split('-')
     if (!parts.every(isNumberWord) || parts.length > 2) break
     for (const part of parts) {
+      const scale = SCALES[part]
       const small = SMALL.indexOf(part)
-      const tens = TENS.indexOf(part)
-      if (small >= 0) group += small
-      else if (tens >= 0) group += 20 + 10 * tens
-      else if (SCALES[part] <= 100) group = (group || 1) * SCALES[part]
+      if (scale === undefined) group += small >= 0 ? small : 20 + 10 * TENS.indexOf(part)
+      else if (scale <= 100) group = (group || 1) * scale
       else {
-        total += (group || 1) * SCALES[part]
+        total += (group || 1) * scale
         group = 0
       }
     }
@@ -42,13 +40,15 @@ export function readNumberWords(words: string[]): { value: number; used: number 
   return used > 0 ? { value: total + group, used } : null
 }
 
-function isNumberWord(word: string): boolean {
+const isScale = (word = '') => word.toLowerCase() in SCALES
+
+function isNumberWord(word = ''): boolean {
   const lower = word.toLowerCase()
   return lower.split('-').every((part) => SMALL.includes(part) || TENS.includes(part) || part in SCALES)
 }
 
 const FRACTIONS = 'half third quarter fifth sixth seventh eighth ninth tenth'.split(' ')
-const BOTTOMS: Record<string, number> = { ...Object.fromEntries(FRACTIONS.map((name, i) => [name, i + 2])), fourth: 4 }
+const BOTTOMS = new Map(FRACTIONS.map((name, i) => [name, i + 2])).set('fourth', 4)
 
 /** Which part a word names: 4 for `quarter`; 0 where it names none. */
 function bottomOf(word: string | undefined): number {
@@ -57,7 +57,7 @@ function bottomOf(word: string | undefined): number {
       ?.toLowerCase()
       .replace(/^halves$/, 'half')
       .replace(/s$/, '') ?? ''
-  return Object.hasOwn(BOTTOMS, name) ? BOTTOMS[name] : 0
+  return BOTTOMS.get(name) ?? 0
 }
 
 /**
@@ -65,17 +65,19 @@ function bottomOf(word: string | undefined): number {
  * `two and a half`. Null where none.
  */
 export function readWrittenNumber(words: string[]): { top: number; bottom: number; used: number } | null {
+  const [first, second] = words
+  if (first === undefined) return null
   // `three-quarters` is two words; `twenty-one` stays one.
-  const [head, tail] = /^([a-z]+)-([a-z]+)$/i.exec(words[0])?.slice(1) ?? []
-  if (bottomOf(tail) > 0) {
+  const [, head, tail] = /^([a-z]+)-([a-z]+)$/i.exec(first) ?? []
+  if (head && tail && bottomOf(tail) > 0) {
     const found = readWrittenNumber([head, tail, ...words.slice(1)])
     return found && { ...found, used: found.used - 1 }
   }
-  if (bottomOf(words[0]) === 2) return { top: 1, bottom: 2, used: 1 }
+  if (bottomOf(first) === 2) return { top: 1, bottom: 2, used: 1 }
   // `4 and a half`.
-  if (/^\d{1,9}$/.test(words[0]) && words[1]?.toLowerCase() === 'and') return withPart(Number(words[0]), 1, words)
-  const article = /^an?$/i.test(words[0])
-  if (article && bottomOf(words[1]) > 0) return { top: 1, bottom: bottomOf(words[1]), used: 2 }
+  if (/^\d{1,9}$/.test(first) && second?.toLowerCase() === 'and') return withPart(Number(first), 1, words)
+  const article = /^an?$/i.test(first)
+  if (article && bottomOf(second) > 0) return { top: 1, bottom: bottomOf(second), used: 2 }
   const whole = article ? readNumberWords(['one', ...words.slice(1)]) : readNumberWords(words)
   if (!whole || (article && whole.used < 2)) return null
   if (bottomOf(words[whole.used]) > 0) {

@@ -19,13 +19,13 @@ const MAX_DIGITS = 300
 export function numbersIn(text: string): FoundNumber[] {
   const found: FoundNumber[] = []
   for (let i = 0; i < text.length; i++) {
-    const startsHere = /[-+$€£¥₹.\d\\]/.test(text[i]) && !/[\w.]$|\^\{?$/.test(text.slice(Math.max(0, i - 2), i))
+    const startsHere = /[-+$€£¥₹.\d\\]/.test(text[i]!) && !/[\w.]$|\^\{?$/.test(text.slice(Math.max(0, i - 2), i))
     const spelled = startsHere ? spelledAt(text, i) : null
     const value = spelled === null || spelled.length > MAX_DIGITS ? null : parseValue(withPoint(spelled))
     if (spelled === null || value?.kind !== 'expression') {
       // Step over the whole run of word characters, so that no number begins in the middle of one.
       if (spelled !== null) i += spelled.length - 1
-      while (/\w/.test(text[i]) && /\w/.test(text[i + 1] ?? ' ')) i++
+      while (/\w/.test(text[i]!) && /\w/.test(text[i + 1] ?? ' ')) i++
       continue
     }
     found.push({ number: value, start: i, end: i + spelled.length, currency: /[$€£¥₹]/.test(spelled) })

@@ -237,9 +237,8 @@ class Parser {
       / ?\\frac ?(?:\{ ?\d{1,9} ?\}|\d) ?(?:\{ ?\d{1,9} ?\}|\d)(?! ?[\^!])| \d{1,9}\/\d{1,9}(?![\d./^])/y,
     )
     if (fraction === null) return node
-    const [top, bottom] =
-      /\{/.test(fraction) || fraction.includes('/') ? fraction.match(/\d+/g)! : fraction.match(/\d/g)!
-    const part = rational(BigInt(top), BigInt(bottom))
+    const [top, bottom] = fraction.match(/[{/]/.test(fraction) ? /\d+/g : /\d/g)!
+    const part = rational(BigInt(top), BigInt(bottom!))
     if (!part || part.n >= part.d) {
       this.at -= fraction.length
       return node
@@ -278,7 +277,7 @@ class Parser {
     const name = Object.keys(FUNCTIONS).find((fn) => run.startsWith(fn))
     if (name !== undefined && (run === name || /^[xyzABC]$/.test(run.slice(name.length)))) {
       this.at -= run.length - name.length
-      return this.apply(FUNCTIONS[name], name)
+      return this.apply(FUNCTIONS[name]!, name)
     }
     if (run === 'gcd' || run === 'lcm') return this.divisors(run)
     if (run === 'pi' || run === 'π') return { op: 'const', name: 'pi' }
@@ -290,7 +289,7 @@ class Parser {
       const argument = this.match(/ ?\( ?[A-Za-z] ?\)/y)
       if (argument !== null) return { op: 'sym', name: run + argument.replace(/ /g, '') }
     }
-    return this.symbol(run[0])
+    return this.symbol(run.charAt(0))
   }
 
   private symbol(letter: string): Node {
@@ -360,7 +359,7 @@ class Parser {
     if (term.op === 'matrix' || isLarger(term, MAX_EXPANDED / Math.max(1, terms))) return this.fail()
     let whole: Node | null = null
     for (let k = first; k <= last; k++) {
-      const next = substitute(term, name, numberNode(String(k)))
+      const next = substitute(term, name!, numberNode(String(k)))
       whole = whole === null ? next : { op, a: whole, b: next }
     }
     return whole ?? numberNode(op === 'add' ? '0' : '1')
@@ -437,7 +436,7 @@ class Parser {
         .slice(0, MAX_MATRIX + 1)
         .map((entry) => new Parser(entry.trim(), this.budget, this.depth + 1).parse()),
     )
-    const width = rows[0].length
+    const width = rows[0]!.length
     const whole =
       width <= MAX_MATRIX &&
       rows.every(

@@ -8,7 +8,7 @@ export function parseClock(text: string): MathValue | null {
   if (!found) return null
   const [hour, minute] = [Number(found[1]), Number(found[2] ?? 0)]
   if (hour < 1 || hour > 12 || minute > 59) return null
-  return { kind: 'clock', hour, minute, half: found[3].toLowerCase() as 'a' | 'p' }
+  return { kind: 'clock', hour, minute, half: found[3]!.toLowerCase() as 'a' | 'p' }
 }
 
 const MONTHS = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ')

@@ -35,7 +35,8 @@ export function readings(given: string): MathValue[] {
   const span = given.replace(/^\$\{([^{}$\\]*,[^{}$\\]*)\}\$$/, '$$$1$$')
   const text = cleanMath(span)
   // `1/3 ≈ 0.33` is the first, or else the second.
-  const exact = /^([^≈]*?)\s*(?:\\approx(?![A-Za-z])|≈)[^$]*(\$?)$/.exec(span)
+  const rounded = /^([^≈]*?)\s*(?:\\approx(?![A-Za-z])|≈)[^$]*(\$?)$/.exec(span)
+  const exact = rounded ? [cleanMath(rounded[1]! + rounded[2]!)] : []
   const others = [
     // `1 and 1/2` is a mixed number, or two.
     /^-?\d+ and \d+\/\d+(?: [\p{L}.]+)*$/u.test(text) ? text.replace(' and ', ' ') : null,
@@ -55,11 +56,11 @@ export function readings(given: string): MathValue[] {
       : null,
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
-  const values = [...(exact ? [cleanMath(exact[1] + exact[2])] : []), text, ...others.filter((other) => other !== null)]
+  const values = [...exact, text, ...others.filter((other) => other !== null)]
     .map((reading) => parseClean(reading, 0))
     .filter((value) => value !== null)
   const words = values.length === 0 ? WORDS.exec(span) : null
-  return words ? [{ kind: 'text', text: normal(cleanMath(words[1])) }] : values
+  return words ? [{ kind: 'text', text: normal(cleanMath(words[1]!)) }] : values
 }
 
 function parseClean(cleaned: string, depth: number): MathValue | null {
@@ -93,7 +94,7 @@ function parseNumber(text: string): MathValue | null {
 /** `204_5`, `204_{5}`. */
 function parseBased(text: string): MathValue | null {
   const found = /^([\dA-F]{1,200}) ?_ ?\{? ?(\d{1,2}) ?\}?$/.exec(text)
-  return found && { kind: 'based', digits: found[1].replace(/^0+(?=.)/, ''), base: found[2] }
+  return found && { kind: 'based', digits: found[1]!.replace(/^0+(?=.)/, ''), base: found[2]! }
 }
 
 const RESIDUE =
@@ -103,10 +104,11 @@ const RESIDUE =
 function parseResidue(text: string): MathValue | null {
   const found = text.includes('mod') ? RESIDUE.exec(text) : null
   if (!found) return null
-  const [value, modulus] = [BigInt(found[1]), BigInt(found[2] ?? found[3] ?? found[4])]
+  const [, number, behindPmod, inBrackets, behindMod] = found
+  const [value, modulus] = [BigInt(number!), BigInt((behindPmod ?? inBrackets ?? behindMod)!)]
   if (modulus === 0n) return null
   const least = remainder(value, modulus)
-  return { kind: 'residue', class: least, modulus, shown: found[4] === undefined ? value : least }
+  return { kind: 'residue', class: least, modulus, shown: behindMod === undefined ? value : least }
 }
 
 /** A number in words, with a fraction or a unit behind it: `two hundred and fifty`, `two and a half hours`. */
@@ -114,11 +116,11 @@ function parseWritten(text: string): MathExpression | null {
   const negative = text.startsWith('-')
   const words = text.slice(negative ? 1 : 0, MAX_SPAN).split(' ')
   const found = readWrittenNumber(words)
-  if (!found || (found.bottom === 1 && /^\d/.test(words[0]))) return null
+  if (!found || (found.bottom === 1 && /^\d/.test(words[0]!))) return null
   // `two and a half million`, `half a dozen`.
   const more =
-    /^(?:(?:of )?an? )?(\w+)$/.exec(words.slice(found.used, found.used + 2).join(' '))?.[1] ?? words[found.used]
-  const scale = Object.hasOwn(SCALES, more?.toLowerCase() ?? '') ? SCALES[more.toLowerCase()] : 1
+    /^(?:(?:of )?an? )?(\w+)$/.exec(words.slice(found.used, found.used + 2).join(' '))?.[1] ?? words[found.used] ?? ''
+  const scale = Object.hasOwn(SCALES, more.toLowerCase()) ? SCALES[more.toLowerCase()]! : 1
   const rest = words.slice(scale === 1 ? found.used : words.indexOf(more, found.used) + 1)
   if (!rest.every(isUnitWord)) return null
   const n = BigInt(found.top) * BigInt(scale) * (negative ? -1n : 1n)
@@ -135,10 +137,11 @@ function parseWritten(text: string): MathExpression | null {
 /** `(C)`, `(C) 12`, `C. 12`, `option C`; a letter alone is left to be a name. */
 function parseChoice(text: string, depth: number): MathValue | null {
   const found = /^(?:(?:option|choice) )?(?:\( ?([A-J]) ?\)|([A-J])(?:[.):](?= )|(?<=^\w{6} \w)$))(.*)$/i.exec(text)
-  if (!found || !/[A-J]/.test(found[1] ?? found[2])) return null
-  const letter = found[1] ?? found[2]
-  if (found[3].trim() === '') return { kind: 'choice', letter, value: null }
-  const value = parseClean(found[3], depth + 1)
+  if (!found) return null
+  const [letter, beside] = [(found[1] ?? found[2])!, found[3]!]
+  if (!/[A-J]/.test(letter)) return null
+  if (beside.trim() === '') return { kind: 'choice', letter, value: null }
+  const value = parseClean(beside, depth + 1)
   return value && { kind: 'choice', letter, value }
 }
 
@@ -201,20 +204,19 @@ function parseCompound(given: string): MathExpression | null {
 function parseRelation(text: string, depth: number): MathValue | null {
   const { parts, signs } = splitAt(text, /[=<>≤≥≠∈⇒]/)
   if (signs.length === 0 || signs.length > 12) return null
-  const last = parts[parts.length - 1]
+  const last = parts.at(-1)!
   // What follows an arrow is the conclusion.
   if (signs.includes('⇒')) return parseClean(text.slice(text.lastIndexOf('⇒') + 1), depth + 1)
-  if (signs.includes('∈')) return signs.length === 1 ? named(parts[0], last, depth) : null
+  if (signs.includes('∈')) return signs.length === 1 ? named(parts[0]!, last, depth) : null
   if (signs.every((sign) => sign === '=')) {
     const values = parts.map((part) => part.trim()).filter((part) => part !== '')
-    const unnamed = values.filter((part) => !isName(part))
-    if (values.length === 1) return parseClean(values[0], depth + 1)
-    if (unnamed.length === 0 || (unnamed.length < values.length && isName(values[0])))
-      return named(values[0], last, depth)
-    if (unnamed.length < values.length) {
-      const name = values.find(isName)!
-      return named(name, unnamed[unnamed.length - 1], depth)
-    }
+    // There is one: no text is signs alone.
+    const first = values[0]!
+    if (values.length === 1) return parseClean(first, depth + 1)
+    const name = values.find(isName)
+    const unnamed = values.findLast((part) => !isName(part))
+    if (name === first || unnamed === undefined) return named(first, last, depth)
+    if (name !== undefined) return named(name, unnamed, depth)
     // `2 + 3 = 5`, `10h/16h = 5/8`: a calculation, and its outcome.
     const outcome = parseClean(last, depth + 1)
     const settles = outcome?.kind === 'expression' && variables(outcome.node).length === 0
@@ -263,7 +265,7 @@ function parseUnion(text: string, depth: number): MathValue | null {
   const sets = parts.map((part) => parseClean(part, depth + 1))
   if (sets.some((set) => set === null)) return null
   const [first, ...rest] = sets as MathValue[]
-  return { kind: 'union', first, rest: rest.map((part, i) => ({ sign: signs[i], part })) }
+  return { kind: 'union', first: first!, rest: rest.map((part, i) => ({ sign: signs[i]!, part })) }
 }
 
 function parseRatio(given: string): MathValue | null {
@@ -279,24 +281,25 @@ function parseRatio(given: string): MathValue | null {
 function parseBracketed(given: string, depth: number): MathValue | null {
   // An open end may be written as a bracket turned outward: `]0, 1]`.
   const text = given.replace(/^\](?=[^[\]]+[[\]]$)/, '(').replace(/(?<=^[[(][^[\]]+)\[$/, ')')
-  if (!OPENING.includes(text[0]) || closingBracket(text, 0) !== text.length - 1) return null
+  const open = text[0]!
+  if (!OPENING.includes(open) || closingBracket(text, 0) !== text.length - 1) return null
   const inside = text.slice(1, -1).trim()
-  if (text[0] === '{') {
+  if (open === '{') {
     const condition = /^([A-Za-z])(?: ?∈ ?ℝ)? ?[|:](?=.*[<>≤≥≠=∈])/.exec(inside)
     if (condition) return parseClean(inside.slice(condition[0].length), depth + 1)
   }
   // `(100,200)` is a pair; only where other commas have a space is one between digits for thousands.
-  const pairs = text[0] !== '{' && !/, |;/.test(inside)
+  const pairs = open !== '{' && !/, |;/.test(inside)
   const { parts } = splitTopLevel(pairs ? inside.replace(/(\d),(?=\d)/g, '$1, ') : inside)
   if (parts.length > MAX_ITEMS) return null
   if (parts.length < 2) {
-    const inner = text[0] === '{' || /[=<>≤≥≠∈∪]/.test(inside) ? parseClean(inside, depth + 1) : null
+    const inner = open === '{' || /[=<>≤≥≠∈∪]/.test(inside) ? parseClean(inside, depth + 1) : null
     const several = inner?.kind === 'expression' && bothSigns(inner.node).length > 1
     return several ? { kind: 'list', open: '{', close: '}', joined: null, items: [inner] } : inner
   }
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null)) return null
-  return { kind: 'list', open: text[0], close: text[text.length - 1], joined: null, items: items as MathValue[] }
+  return { kind: 'list', open, close: text.at(-1)!, joined: null, items: items as MathValue[] }
 }
 
 /** An expression, perhaps with money before it, percent or words of its unit behind it. */
@@ -305,29 +308,32 @@ function parseQuantity(text: string): MathExpression | null {
   let body = sign ? sign[1] + text.slice(sign[0].length) : text
   let unit = sign?.[2] ?? ''
   const behind = /^(.*\d) ?([$€£¢¥₹])$/.exec(body)
-  if (behind) [, body, unit] = behind
+  if (behind) {
+    body = behind[1]!
+    unit = behind[2]!
+  }
   const rate = unit === '' ? null : /^(.*\d) ?(?:\/ ?|per |an? )(\p{L}{2,})$/u.exec(body)
-  if (rate) return quantity(rate[1], text, false, `${unit}/${rate[2]}`)
+  if (rate) return quantity(rate[1]!, text, false, `${unit}/${rate[2]}`)
   const share = /^(.*[\d)}]) ?(?:%|percent(?:age)?|pct)(?: (?:of )?[\p{L} '-]*)?$/iu.exec(body)
-  if (share) return quantity(share[1], text, true, null)
+  if (share) return quantity(share[1]!, text, true, null)
   const thousandths = /^(.*[\d)}]) ?‰$/.exec(body)
   if (thousandths) return quantity(`(${thousandths[1]})/1000`, text, false, null)
   const angle = /^(.*[\d)}π]) ?°$/.exec(body)
-  if (angle && !/sin|cos|tan|cot|sec|csc/.test(body)) return quantity(angle[1], text, false, '°')
+  if (angle && !/sin|cos|tan|cot|sec|csc/.test(body)) return quantity(angle[1]!, text, false, '°')
   const words = body.split(' ')
   let from = words.length
-  while (from > 1 && isUnitWord(words[from - 1])) from--
+  while (from > 1 && isUnitWord(words[from - 1]!)) from--
   const head = words.slice(0, from).join(' ')
   const tail = words.slice(from).join(' ')
-  const attached = /^(.*\d) ?(\p{L}{2,}(?:\^\{?[23]\}?)?|m\^\{?[23]\}?)$/u.exec(head)
-  if (attached && unitOf(attached[2])) return quantity(attached[1], text, false, attached[2])
+  const [, amount, attached] = /^(.*\d) ?(\p{L}{2,}(?:\^\{?[23]\}?)?|m\^\{?[23]\}?)$/u.exec(head) ?? []
+  if (amount && attached && unitOf(attached)) return quantity(amount, text, false, attached)
   // `188 mm` is no product, whatever else two letters behind a number may be; `2πr h` is one.
   const isUnit = unitOf(tail) !== null && (tail.length > 1 || !hasVariables(head))
   const measured = tail !== '' && (isUnit || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
   const found = (measured ? quantity(head, text, false, tail) : null) ?? quantity(body, text, false, unit)
-  if (found && (!measured || SCALES[words[from].toLowerCase()] === undefined)) return found
+  const scale = SCALES[words[from]?.toLowerCase() ?? '']
+  if (found && (!measured || scale === undefined)) return found
   if (from === words.length) return null
-  const scale = SCALES[words[from].toLowerCase()]
   if (scale !== undefined) return scaled(head, scale, text, words.slice(from + 1).join(' '))
   return /\d/.test(head) ? quantity(head, text, false, tail) : null
 }
@@ -387,8 +393,9 @@ export function isNumber(value: MathValue): boolean {
 function closingBracket(text: string, open: number): number {
   let depth = 0
   for (let i = open; i < text.length; i++) {
-    if (OPENING.includes(text[i])) depth++
-    else if (CLOSING.includes(text[i]) && --depth === 0) return i
+    const character = text[i]!
+    if (OPENING.includes(character)) depth++
+    else if (CLOSING.includes(character) && --depth === 0) return i
   }
   return -1
 }
@@ -398,16 +405,16 @@ function splitTopLevel(text: string): { parts: string[]; joined: 'and' | 'or' | 
   const parts: string[] = []
   let joined: 'and' | 'or' | null = null
   let from = 0
-  eachTopLevel(text, (at) => {
+  eachTopLevel(text, (character, at) => {
     const thousands =
-      text[at] === ',' && /^\d{3}(?!\d)/.test(text.slice(at + 1, at + 5)) && /\d/.test(text[at - 1] ?? '')
-    if ((text[at] === ',' && !thousands) || text[at] === ';') {
+      character === ',' && /^\d{3}(?!\d)/.test(text.slice(at + 1, at + 5)) && /\d/.test(text[at - 1] ?? '')
+    if ((character === ',' && !thousands) || character === ';') {
       parts.push(text.slice(from, at))
       from = at + 1
       return
     }
-    const word = /[ )\]}\d]/.test(text[at]) ? /^.( ?)(and|or)(?=[ (])/.exec(text.slice(at, at + 6)) : null
-    if (!word || (text[at] !== ' ' && word[1] === '' && !/[)\]}]/.test(text[at]))) return
+    const word = /[ )\]}\d]/.test(character) ? /^.( ?)(and|or)(?=[ (])/.exec(text.slice(at, at + 6)) : null
+    if (!word || (character !== ' ' && word[1] === '' && !/[)\]}]/.test(character))) return
     joined = word[2] as 'and' | 'or'
     parts.push(text.slice(from, at + 1))
     from = at + word[0].length
@@ -421,23 +428,24 @@ function splitAt(text: string, signs: RegExp): { parts: string[]; signs: string[
   const parts: string[] = []
   const found: string[] = []
   let from = 0
-  eachTopLevel(text, (at) => {
-    if (!signs.test(text[at])) return
+  eachTopLevel(text, (character, at) => {
+    if (!signs.test(character)) return
     parts.push(text.slice(from, at))
-    found.push(text[at])
+    found.push(character)
     from = at + 1
   })
   parts.push(text.slice(from))
   return { parts, signs: found }
 }
 
-function eachTopLevel(text: string, visit: (at: number) => void): void {
+function eachTopLevel(text: string, visit: (character: string, at: number) => void): void {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
-    if (text[i] === '\\' && text.startsWith('\\begin', i)) depth++
-    else if (text[i] === '\\' && text.startsWith('\\end', i)) depth--
-    if (CLOSING.includes(text[i])) depth--
-    if (OPENING.includes(text[i])) depth++
-    else if (depth === 0) visit(i)
+    const character = text[i]!
+    if (character === '\\' && text.startsWith('\\begin', i)) depth++
+    else if (character === '\\' && text.startsWith('\\end', i)) depth--
+    if (CLOSING.includes(character)) depth--
+    if (OPENING.includes(character)) depth++
+    else if (depth === 0) visit(character, i)
   }
 }

@@ -61,10 +61,11 @@ export function realSet(value: MathValue): RealSet | null {
 export function sameSet(a: RealSet, b: RealSet): boolean {
   if (a.variable && b.variable && a.variable !== b.variable) return false
   const edges = [...new Set([...a.edges, ...b.edges])].filter(Number.isFinite).sort((x, y) => x - y)
-  const distinct = edges.filter((x, i) => i === 0 || !near(x, edges[i - 1]))
-  const between = distinct.slice(1).map((x, i) => (x + distinct[i]) / 2)
+  const distinct = edges.filter((x, i) => i === 0 || !near(x, edges[i - 1]!))
+  const between = distinct.slice(1).map((x, i) => (x + distinct[i]!) / 2)
+  const [least, greatest] = [distinct.at(0), distinct.at(-1)]
   const beyond =
-    distinct.length === 0 ? [0] : [distinct[0] - 1, distinct[0] - 1e7, distinct.at(-1)! + 1, distinct.at(-1)! + 1e7]
+    least === undefined || greatest === undefined ? [0] : [least - 1, least - 1e7, greatest + 1, greatest + 1e7]
   return [...distinct, ...between, ...beyond].every((x) => a.has(x) === b.has(x))
 }
 
@@ -87,7 +88,8 @@ function points(values: Extract<MathValue, { kind: 'expression' }>[]): RealSet |
 
 function interval(open: string, close: string, items: MathValue[]): RealSet | null {
   if (items.length !== 2 || !'(['.includes(open) || !')]'.includes(close) || open === '') return null
-  const [low, high] = items.map((item) => (item.kind === 'expression' ? realValue(item.node) : NaN))
+  const end = (item: MathValue) => (item.kind === 'expression' ? realValue(item.node) : NaN)
+  const [low, high] = [end(items[0]!), end(items[1]!)]
   if (Number.isNaN(low) || Number.isNaN(high)) return null
   return {
     variable: null,
@@ -115,42 +117,51 @@ const GRID = [
 ].sort((x, y) => x - y)
 
 function condition({ sides, signs }: MathRelation): RealSet | null {
-  const names = [...new Set(sides.flatMap(variables))]
-  if (names.length !== 1 || signs.some((sign) => !(sign in HOLDS))) return null
+  const [name, another] = new Set(sides.flatMap(variables))
+  const relations = signs.map((sign) => HOLDS[sign])
+  if (name === undefined || another !== undefined || !relations.every((holds) => holds !== undefined)) return null
   const at = (side: Node, x: number) => realValue(side, () => x)
   return {
-    variable: names[0],
+    variable: name,
     has: (x) => {
       const values = sides.map((side) => at(side, x))
-      return signs.every((sign, i) => HOLDS[sign](values[i], values[i + 1]))
+      return relations.every((holds, i) => holds(values[i]!, values[i + 1]!))
     },
-    edges: signs.flatMap((_, i) => crossings((x) => at(sides[i], x) - at(sides[i + 1], x))),
+    edges: sides.slice(1).flatMap((right, i) => crossings((x) => at(sides[i]!, x) - at(right, x))),
   }
 }
 
 /** Where a function is 0 or jumps over it, as far as the grid shows; a straight line's exactly. */
 function crossings(f: (x: number) => number): number[] {
-  const [f0, f1, f2, f3] = [0, 1, 2, -1.5].map(f)
+  const [f0, f1, f2, f3] = [f(0), f(1), f(2), f(-1.5)]
   const slope = f1 - f0
   if (slope !== 0 && near(f2 - f1, slope) && near(f3, f0 - 1.5 * slope)) return [-f0 / slope]
-  const values = GRID.map(f)
   const found: number[] = []
-  for (let i = 0; i < GRID.length; i++) {
-    if (values[i] === 0) found.push(GRID[i])
-    if (i === 0 || !(values[i - 1] * values[i] < 0 || Number.isNaN(values[i - 1]) !== Number.isNaN(values[i]))) continue
-    let [low, high] = [GRID[i - 1], GRID[i]]
-    const kept = Number.isNaN(values[i - 1]) ? NaN : Math.sign(values[i - 1])
-    for (let step = 0; step < 60; step++) {
-      const middle = (low + high) / 2
-      const value = f(middle)
-      const same = Number.isNaN(kept) ? Number.isNaN(value) : Math.sign(value) === kept
-      if (same) low = middle
-      else high = middle
-    }
-    // A whole number or a simple fraction is meant where one is so near.
-    const edge = (low + high) / 2
-    const simple = Math.round(edge * 5040) / 5040
-    found.push(near(edge, simple) ? simple : edge)
+  let low = GRID[0]!
+  let atLow = f(low)
+  for (const high of GRID) {
+    const atHigh = f(high)
+    if (atHigh === 0) found.push(high)
+    const jumps = atLow * atHigh < 0 || Number.isNaN(atLow) !== Number.isNaN(atHigh)
+    if (jumps) found.push(crossing(f, low, high, Math.sign(atLow)))
+    low = high
+    atLow = atHigh
   }
   return found
+}
+
+/** Where between two points a function loses the sign (NaN where it has no value) that it has at the first. */
+function crossing(f: (x: number) => number, from: number, to: number, sign: number): number {
+  let [low, high] = [from, to]
+  for (let step = 0; step < 60; step++) {
+    const middle = (low + high) / 2
+    const value = f(middle)
+    const same = Number.isNaN(sign) ? Number.isNaN(value) : Math.sign(value) === sign
+    if (same) low = middle
+    else high = middle
+  }
+  // A whole number or a simple fraction is meant where one is so near.
+  const edge = (low + high) / 2
+  const simple = Math.round(edge * 5040) / 5040
+  return near(edge, simple) ? simple : edge
 }

@@ -10,13 +10,13 @@ const TRIED = 12
 export type Point = (name: string) => number
 
 /** Points over the reals: of both signs, and of sizes at which roots, logarithms and arcs of either kind are real. */
-const RANGES = [
+const RANGES: (readonly [low: number, high: number])[] = [
   [1.2, 2.9], [-2.8, -1.1], [0.15, 0.85], [-0.8, -0.2], [4, 19], [0.9, 1.6], [2.1, 3.4], [30, 90], [-17, -5],
   [0.02, 0.2], [1.01, 1.3], [3.2, 8.1],
 ] // prettier-ignore
 
 export function realPoint(index: number): Point {
-  const [low, high] = RANGES[index % RANGES.length]
+  const [low, high] = RANGES[index % RANGES.length]!
   return (name) => low + (high - low) * fraction(name, index)
 }
 
@@ -47,9 +47,10 @@ export function sameExpression(a: Node, b: Node): boolean {
 
 function sameMatrix(a: Node, b: Node): boolean {
   if (a.op !== 'matrix' || b.op !== 'matrix' || a.rows.length !== b.rows.length) return false
-  return a.rows.every(
-    (row, i) => row.length === b.rows[i].length && row.every((entry, j) => sameExpression(entry, b.rows[i][j])),
-  )
+  return a.rows.every((row, i) => {
+    const other = b.rows[i]!
+    return row.length === other.length && row.every((entry, j) => sameExpression(entry, other[j]!))
+  })
 }
 
 /** The verdict at whole points; null where one of the two is not a rational function, or has too few values. */
@@ -70,7 +71,7 @@ function exactly(a: Node, b: Node, constant: boolean): boolean | null {
 
 function approximately(a: Node, b: Node, constant: boolean): boolean {
   if (constant) {
-    const [left, right] = [a, b].map((node) => evaluate(node, () => NaN))
+    const [left, right] = [evaluate(a, () => NaN), evaluate(b, () => NaN)]
     return isValue(left) && isValue(right) ? near(left, right) : sameInfinity(left, right, a, b)
   }
   const complex: [Evaluation, Evaluation][] = []
@@ -143,7 +144,7 @@ export function proportion(a: Node, b: Node): number | null {
   let factor: number | null = null
   let agreed = 0
   for (let i = 0; i < TRIED && agreed < 4; i++) {
-    const [left, right] = [a, b].map((node) => evaluate(node, realPoint(i)))
+    const [left, right] = [evaluate(a, realPoint(i)), evaluate(b, realPoint(i))]
     if (!isValue(left) || !isValue(right) || left.leftReals || right.leftReals) continue
     const [x, y] = [left.value[0], right.value[0]]
     const tiny = (value: number, { scale }: Evaluation) => Math.abs(value) <= 1e-12 * scale

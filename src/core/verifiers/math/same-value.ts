@@ -126,7 +126,7 @@ function sameChoice(answer: MathValue, gold: MathValue): boolean {
 const isTime = (value: MathValue) => value.kind === 'ratio' && /^\d{1,2} ?: ?0\d$/.test(value.text)
 
 function sameRatio(answer: MathValue, gold: MathValue): boolean {
-  const [a, g] = [answer, gold].map((value) => (value.kind === 'named' ? value.value : value))
+  const [a, g] = [withoutName(answer), withoutName(gold)]
   const parts = (value: MathValue): Node[] =>
     value.kind === 'ratio'
       ? value.parts
@@ -139,7 +139,7 @@ function sameRatio(answer: MathValue, gold: MathValue): boolean {
     return false
   return left.slice(1).every((part, i) => {
     const cross = (x: Node, y: Node): Node => ({ op: 'mul', a: x, b: y })
-    return sameExpression(cross(left[i], right[i + 1]), cross(part, right[i]))
+    return sameExpression(cross(left[i]!, right[i + 1]!), cross(part, right[i]!))
   })
 }
 
@@ -186,7 +186,7 @@ function sameList(answer: MathValue, gold: MathValue): boolean {
   if (items.length !== golds.length) return false
   const bare = answer.open === '' || gold.open === ''
   const sameBrackets = answer.open === gold.open && answer.close === gold.close
-  return (bare || sameBrackets) && items.every((item, i) => sameValue(item, golds[i]))
+  return (bare || sameBrackets) && items.every((item, i) => sameValue(item, golds[i]!))
 }
 
 /** A list's items in order, with ± laid open where the list has no brackets. */
@@ -214,14 +214,15 @@ function byName(list: MathList): boolean {
 function sameAssignments(answer: MathList, gold: MathList): boolean {
   if (answer.items.length !== gold.items.length) return false
   const named = (item: MathValue) => (item.kind === 'named' ? item.name : '')
-  const golds = gold.items.map((item) => answer.items.findIndex((other) => named(other) === named(item)))
+  const said = gold.items.map((item) => answer.items.find((other) => named(other) === named(item)))
   // Roots x_1 and x_2 have no order of their own.
-  if (golds.includes(-1) || gold.items.every((item) => /_/.test(named(item))))
+  if (said.includes(undefined) || gold.items.every((item) => /_/.test(named(item))))
     return sameMembers(unnamed(answer), unnamed(gold))
-  return gold.items.every((item, i) => sameValue(answer.items[golds[i]], item))
+  return gold.items.every((item, i) => sameValue(said[i]!, item))
 }
 
-const unnamed = (list: MathList) => list.items.map((item) => (item.kind === 'named' ? item.value : item))
+const withoutName = (value: MathValue) => (value.kind === 'named' ? value.value : value)
+const unnamed = (list: MathList) => list.items.map(withoutName)
 
 /** The same members, in any order, each as often as it likes. */
 function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
@@ -234,11 +235,12 @@ function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
 /** A row or column of a matrix is the list of its entries. */
 function sameVector(list: MathList, matrix: Extract<Node, { op: 'matrix' }>): boolean {
   const { rows } = matrix
-  if (list.open === '{' || (rows.length > 1 && rows[0].length > 1)) return false
+  const isVector = rows.length === 1 || rows.every((row) => row.length === 1)
+  if (list.open === '{' || !isVector) return false
   const entries = rows.flat()
   return (
     entries.length === list.items.length &&
-    list.items.every((item, i) => item.kind === 'expression' && sameExpression(item.node, entries[i]))
+    list.items.every((item, i) => item.kind === 'expression' && sameExpression(item.node, entries[i]!))
   )
 }
 
@@ -249,9 +251,11 @@ function standing(value: MathValue): { difference: Node; sign: string } | null {
     if (!value.left || !right || right.op === 'matrix') return null
     return { difference: { op: 'sub', a: value.left, b: right }, sign: '=' }
   }
-  if (value.kind !== 'relation' || value.sides.length !== 2) return null
+  if (value.kind !== 'relation') return null
+  const [left, right, another] = value.sides
   const [sign] = value.signs
-  const [a, b] = '>≥'.includes(sign) ? [value.sides[1], value.sides[0]] : value.sides
+  if (!left || !right || another || !sign) return null
+  const [a, b] = '>≥'.includes(sign) ? [right, left] : [left, right]
   return { difference: { op: 'sub', a, b }, sign: sign === '>' ? '<' : sign === '≥' ? '≤' : sign }
 }
 

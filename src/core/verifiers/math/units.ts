@@ -40,7 +40,7 @@ const UNITS = new Map<string, Unit>(
 export function unitOf(words: string): Unit | null {
   const [above, below, more] = words.split(/ ?\/ ?| (?:per|an?) /)
   if (below === undefined) return simpleUnit(words)
-  const [top, bottom] = [simpleUnit(above), simpleUnit(below)]
+  const [top, bottom] = [simpleUnit(above!), simpleUnit(below)]
   if (!top || !bottom || more !== undefined) return null
   return { dimension: `${top.dimension}/${bottom.dimension}`, factor: top.factor / bottom.factor }
 }
@@ -48,7 +48,7 @@ export function unitOf(words: string): Unit | null {
 function simpleUnit(words: string): Unit | null {
   const found = /^(?:(square|sq\.?|cubic|cu\.?) )?([\p{L}$€£¢¥₹°]+)\.?(?:\^?\{?([23])\}?)?$/u.exec(words.trim())
   if (!found) return null
-  const spelled = found[2]
+  const spelled = found[2]!
   const unit =
     UNITS.get(spelled) ?? UNITS.get(spelled.toLowerCase()) ?? UNITS.get(spelled.toLowerCase().replace(/s$/, ''))
   if (!unit) return null

@@ -27,7 +27,7 @@ test("agrees with JavaScript's own engine on patterns put together at random", (
   ]
   const marks = ['', '', '', '*', '+', '?', '{2}', '{1,3}', '{0,2}', '{2,}', '*?', '+?']
   const piece = (depth: number): string => {
-    const atom = depth > 0 && random(3) === 0 ? `(${pattern(depth - 1)})` : atoms[random(atoms.length)]
+    const atom = depth > 0 && random(3) === 0 ? `(${pattern(depth - 1)})` : atoms[random(atoms.length)]!
     return atom === '' || /[$^]$|\\[bB]$/.test(atom) ? atom : atom + marks[random(marks.length)]
   }
   const pattern = (depth: number): string =>
@@ -53,7 +53,7 @@ test('patterns that people write', () => {
     ['^(?<year>\\d{4})-(0[1-9]|1[0-2])$', '2026-12', '2026-13'],
     ['^\\u0041\\x42[\\]\\\\]$', 'AB]', 'AB['],
     ['^.$', '😀', 'ab'],
-  ])
+  ] satisfies [string, string, string][])
     assert.deepEqual([matches(pattern, yes), matches(pattern, no)], [true, false], pattern)
 })
 
