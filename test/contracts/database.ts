@@ -1,6 +1,7 @@
 /** What the database must do, on node:sqlite and on D1 alike. */
 import assert from 'node:assert/strict'
 import { NOTHING_USED } from '../../src/core/judges/usage-counts.ts'
+import { NAME } from '../../src/core/schemas/fields.ts'
 import type { SftSpec } from '../../src/core/schemas/sft.ts'
 import type { Claim, Database, JobRow, JudgeBody, Spent } from '../../src/service/database.ts'
 import { usageId } from '../../src/service/usage/usage.ts'
@@ -66,7 +67,7 @@ export function databaseContract(
     const days = { from: '2026-11-24', to: '2026-11-25' }
     const first = await usage.list('t', { ...days, limit: 2 })
     assert.deepEqual([first.rows.map(usageId), first.more], [['2026-11-25//j', '2026-11-25/key_1/'], true])
-    const second = await usage.list('t', { ...days, limit: 2, after: usageId(first.rows[1]) })
+    const second = await usage.list('t', { ...days, limit: 2, after: usageId(first.rows[1]!) })
     assert.deepEqual([second.rows.map(usageId), second.more], [['2026-11-25/key_1/j', '2026-11-24/key_1/j'], false])
     const own = await usage.list('t', { from: '2026-11-25', to: '2026-11-25', payer: 'key_1', limit: 9 })
     assert.deepEqual(
@@ -86,7 +87,7 @@ export function databaseContract(
         ['2026-11-25/key_1/j/job_2', 4],
       ],
     )
-    assert.equal((await usage.list('t', { ...days, limit: 1, after: usageId(byJob) })).rows[0].job, 'job_2')
+    assert.equal((await usage.list('t', { ...days, limit: 1, after: usageId(byJob) })).rows[0]!.job, 'job_2')
     await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'not_found' })
   })
 
@@ -198,9 +199,9 @@ export function databaseContract(
         ['job is failed', 'error', 3],
       ],
     )
-    assert.deepEqual(rows[2].data, { state: 'failed', attempt: 1, worker: 'w', error })
-    const rest = await database.jobs.events(job.id, { limit: 1, after: rows[0].id })
-    assert.deepEqual([ids(rest.rows), rest.more], [[rows[1].id], true])
+    assert.deepEqual(rows[2]!.data, { state: 'failed', attempt: 1, worker: 'w', error })
+    const rest = await database.jobs.events(job.id, { limit: 1, after: rows[0]!.id })
+    assert.deepEqual([ids(rest.rows), rest.more], [[rows[1]!.id], true])
   })
 
   test('an idempotency key answers the job that was first, within a tenant', async () => {
@@ -253,8 +254,8 @@ export function databaseContract(
     }
     assert.equal(await jobs.postSamples(lease, [{ ...sample, completion: 'old' }]), true)
     assert.equal(await jobs.postSamples(lease, [sample]), true)
-    const [{ id: _, ...stored }] = (await jobs.samples(id, { limit: 10 })).rows
-    assert.deepEqual(stored, sample)
+    const { rows } = await jobs.samples(id, { limit: 10 })
+    assert.deepEqual(rows, [{ id: rows[0]!.id, ...sample }])
 
     const stale = { job: id, fence: fence - 1 }
     assert.equal(await jobs.postMetrics(stale, [{ step: 9, values: { a: 1 } }]), false)
@@ -286,7 +287,7 @@ export function databaseContract(
       first.rows.map((row) => row.completion),
       ['1/0', '1/1'],
     )
-    const rest = await database.jobs.samples(id, { limit: 2, after: first.rows[1].id })
+    const rest = await database.jobs.samples(id, { limit: 2, after: first.rows[1]!.id })
     assert.deepEqual([rest.rows.map((row) => row.completion), rest.more], [['2/0'], false])
     assert.equal((await database.jobs.samples(id, { limit: 5, step: 1 })).rows.length, 2)
   })
@@ -312,6 +313,31 @@ export function databaseContract(
     assert.equal((await checkpoints.newest(job))!.id, 'ckpt_3')
     assert.deepEqual(ids((await checkpoints.list('t', job, { limit: 1 })).rows), ['ckpt_3'])
     assert.equal(await checkpoints.find('other', 'ckpt_1'), null)
+  })
+
+  test('what is longer than any id or name is not looked for', async () => {
+    const database = await open()
+    const { models, jobs, checkpoints } = database
+    const longest = 'x'.repeat(128)
+    const longer = 'x'.repeat(129)
+    assert.deepEqual([NAME.test(longest), NAME.test(longer)], [true, false])
+    for (const name of [longest, longer]) {
+      await models.insert(resource(`model_${name.length}`, name))
+      await jobIn(database, name)
+      const { id: job, fence } = (await claim(database, 10))!
+      const place = { tenant: 't', job, step: 1, prefix: 'p', manifest: { objects: [], state: {} }, createdAt: 1 }
+      await checkpoints.insert({ id: name, ...place }, { job, fence })
+    }
+    const found = async (name: string) => [
+      (await models.find('t', name))?.id,
+      (await jobs.find('t', name))?.id,
+      (await jobs.get(name))?.id,
+      (await checkpoints.find('t', name))?.id,
+    ]
+    const nothing = [undefined, undefined, undefined, undefined]
+    assert.deepEqual(await found(longest), ['model_128', longest, longest, longest])
+    assert.deepEqual(await found(longer), nothing)
+    assert.deepEqual(await found('x'.repeat(3_000_000)), nothing, 'more than D1 takes')
   })
 
   test('active jobs are found by what their spec names', async () => {

@@ -2,6 +2,7 @@ import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import { GavelError } from '../../core/errors.ts'
 import type { Paged, ResourceRow, ResourceTable } from '../../service/database.ts'
+import { mayExist } from './may-exist.ts'
 import type { checkpoints, datasets, jobs, judges, keys, models, recipes } from './tables.ts'
 
 type Table = typeof judges | typeof recipes | typeof datasets | typeof models | typeof keys
@@ -17,17 +18,19 @@ export function resourceTable<Body>(db: DrizzleD1Database, table: Table): Resour
     async insert(row) {
       const version = sql`(SELECT coalesce(max(version), 0) + 1 FROM ${t} WHERE tenant = ${row.tenant} AND name = ${row.name})`
       const values = { ...row, version } as unknown as typeof t.$inferInsert
-      return stored((await db.insert(t).values(values).returning())[0])
+      const [inserted] = await db.insert(t).values(values).returning()
+      return stored(inserted!)
     },
 
     async find(tenant, idOrName) {
-      const row = await db
+      if (!mayExist(idOrName)) return null
+      const [row] = await db
         .select()
         .from(t)
         .where(and(live(tenant), or(eq(t.id, idOrName), eq(t.name, idOrName))))
         .orderBy(desc(t.version), desc(t.seq))
         .limit(1)
-      return row.length ? stored(row[0]) : null
+      return row ? stored(row) : null
     },
 
     async list(tenant, { after, limit }) {
