@@ -1,9 +1,10 @@
-/** `npm run build`: src/ as JavaScript in dist/, with the files beside it that are not TypeScript. */
+/** `npm run build`: src/ as JavaScript in dist/, the types of what is exported, and the files beside it that are not TypeScript. */
 import { execFileSync } from 'node:child_process'
 import { cpSync, globSync, readFileSync, rmSync, statSync } from 'node:fs'
 
 rmSync('dist', { recursive: true, force: true })
-execFileSync('tsc', ['-p', 'tsconfig.build.json'], { stdio: 'inherit', shell: process.platform === 'win32' })
+for (const project of ['tsconfig.build.json', 'tsconfig.types.json'])
+  execFileSync('tsc', ['-p', project], { stdio: 'inherit', shell: process.platform === 'win32' })
 cpSync('src', 'dist', { recursive: true, filter: (path) => statSync(path).isDirectory() || !path.endsWith('.ts') })
 
 // tsc rewrites the ending of imports only: a `new URL('./x.ts', import.meta.url)` would point at nothing in dist/.

@@ -1,5 +1,4 @@
-/** The public HTTP API, typed. The commands use it, the demo uses it, and a program of yours may. */
-import { setTimeout as sleep } from 'node:timers/promises'
+/** The public HTTP API, typed: the SDK, which the commands and the demo use too. Runs on Node, in browsers and at the edge. */
 import type * as v from 'valibot'
 import type { Checkpoint, Manifest } from './core/schemas/checkpoint.ts'
 import type { Dataset, DatasetRow } from './core/schemas/dataset.ts'
@@ -145,7 +144,7 @@ export function createClient({ url, key }: ClientOptions) {
           },
         )
       }
-      await sleep(Math.min(250 * 2 ** failures, 15_000), undefined, signal && { signal }).catch(() => {})
+      await pause(Math.min(250 * 2 ** failures, 15_000), signal)
       if (signal?.aborted) return
     }
   }
@@ -158,7 +157,7 @@ export function createClient({ url, key }: ClientOptions) {
     let next = events.next()
     try {
       for (;;) {
-        const turn = await Promise.race([next, sleep(METRICS_MS, null, { ref: false })])
+        const turn = await Promise.race([next, pause(METRICS_MS, over.signal).then(() => null)])
         for await (const { step, values } of metricsFrom(id, seen?.step)) {
           const known: Record<string, number> = step === seen?.step ? seen.values : {}
           const news = Object.entries(values).filter(([name, value]) => known[name] !== value)
@@ -283,6 +282,20 @@ interface Row {
 interface Page<T> {
   data: (T & Row)[]
   has_more: boolean
+}
+
+/** Waits, or until the signal comes. */
+function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const timer = setTimeout(done, ms)
+    if (signal?.aborted) done()
+    signal?.addEventListener('abort', done, { once: true })
+  })
 }
 
 /** Whether the same call may well succeed a little later. */
