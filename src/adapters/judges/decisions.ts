@@ -95,5 +95,5 @@ function read<S extends v.GenericSchema>(schema: S, body: unknown, what: string)
   const parsed = v.safeParse(schema, body)
   if (parsed.success) return parsed.output
   const [issue] = parsed.issues
-  throw new Error(`its answer is no ${what}: ${v.getDotPath(issue as never) ?? 'the body'}: ${issue.message}`)
+  throw new Error(`its answer is no ${what}: ${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`)
 }
