@@ -37,7 +37,7 @@ const verifyAnswer = looseObject({
 
 const metrics = record(v.number())
 
-const path = (name: string) => `/compat/nemo-gym/:reward/${name}`
+const path = <const Name extends string>(name: Name) => `/compat/nemo-gym/:reward/${name}` as const
 
 export const nemoGymRoutes = [
   route({
