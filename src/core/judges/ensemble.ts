@@ -18,14 +18,14 @@ export function combineJudges(
   { judges, combine, k }: Pick<EnsembleProvider, 'judges' | 'combine' | 'k'>,
   scored: readonly (readonly ScoredItem[])[],
 ): ScoredItem[] {
-  return scored[0].map((_, i) => {
-    const own = scored.map((items) => items[i])
+  return scored[0]!.map((_, i) => {
+    const own = scored.map((items) => items[i]!)
     const shared = {
       cached: own.every(({ cached }) => cached),
       usage: sumUsage(own),
       latencyMs: longest(own),
       members: own.map((item, m) => ({
-        judge: judges[m],
+        judge: judges[m]!,
         outcome: item.outcome,
         probability: item.outcome === 'scored' ? item.probability : null,
       })),

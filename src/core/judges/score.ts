@@ -80,7 +80,7 @@ export async function scoreItems(
   return plans.map((plan) => {
     if (plan instanceof GavelError) return failed(plan)
     const own = plan.map(({ inverted }) => ({ answer: answers[next++]!, inverted }))
-    return calibrated(own.length === 1 ? own[0].answer : averaged(own), judge)
+    return calibrated(own.length === 1 ? own[0]!.answer : averaged(own), judge)
   })
 }
 
@@ -105,8 +105,10 @@ async function askPrompts(
   signal?: AbortSignal,
 ): Promise<ScoredItem[]> {
   const version = cacheVersion(judge)
-  const keys = await Promise.all(prompts.map((messages) => cacheKey(version, messages)))
-  const promptByKey = new Map(keys.map((key, i) => [key, prompts[i]]))
+  const keyed = await Promise.all(
+    prompts.map(async (messages) => [await cacheKey(version, messages), messages] as const),
+  )
+  const promptByKey = new Map(keyed)
 
   const known = await cache.getMany(version, [...promptByKey.keys()])
   const results = new Map<string, ScoredItem>()
@@ -124,7 +126,7 @@ async function askPrompts(
     )
     const fresh = new Map<string, CachedJudgment>()
     asked.forEach((result, i) => {
-      const key = part[i][0]
+      const [key] = part[i]!
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })
@@ -134,7 +136,7 @@ async function askPrompts(
   }
 
   const seen = new Set<string>()
-  return keys.map((key) => {
+  return keyed.map(([key]) => {
     const result = results.get(key)!
     const repeat = seen.has(key)
     seen.add(key)

@@ -112,7 +112,7 @@ test('Wilson: symmetric, inside [0, 1], whole when nothing is known, and no shar
     [-1, 5],
     [6, 5],
     [NaN, 5],
-  ]) {
+  ] as const) {
     assert.throws(() => wilsonInterval(correct, n), RangeError)
   }
 })
