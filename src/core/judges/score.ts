@@ -3,6 +3,7 @@ import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
+import { mean } from '../stats/moments.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
 import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
 
@@ -189,11 +190,10 @@ function averaged(ways: readonly { answer: ScoredItem; inverted: boolean }[]): S
   const silent = answers.find(({ outcome }) => outcome === 'failed') ?? answers.find((a) => a.outcome === 'abstained')
   if (silent) return { ...silent, ...shared }
   const scored = ways.flatMap(({ answer, inverted }) => (answer.outcome === 'scored' ? [{ ...answer, inverted }] : []))
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   return {
     outcome: 'scored',
-    probability: mean(scored.map(({ probability, inverted }) => (inverted ? 1 - probability : probability))),
-    labelMass: mean(scored.map(({ labelMass }) => labelMass)),
+    probability: mean(scored.map(({ probability, inverted }) => (inverted ? 1 - probability : probability)))!,
+    labelMass: mean(scored.map(({ labelMass }) => labelMass))!,
     ...shared,
   }
 }

@@ -62,10 +62,7 @@ export function agreement(graded: readonly Graded[], threshold = 0.5): Agreement
 
 /** The Brier score: mean squared distance of P(Yes) from the truth (1 or 0); null of no rows. */
 export function brier(graded: readonly Graded[]): number | null {
-  return share(
-    graded.reduce((sum, { score, correct }) => sum + (score - Number(correct)) ** 2, 0),
-    graded.length,
-  )
+  return mean(graded.map(({ score, correct }) => (score - Number(correct)) ** 2))
 }
 
 function share(count: number, total: number): number | null {

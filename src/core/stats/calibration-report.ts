@@ -2,6 +2,7 @@ import { SeededRng } from '../rl/seeded-rng.ts'
 import { shuffledIndices } from '../rl/shuffle.ts'
 import type { CalibrationMap, CalibrationMethod, CalibrationReport } from '../schemas/judge-jobs.ts'
 import { calibrate, fitIsotonic, fitPlatt, type WeightedGrade } from './calibration-map.ts'
+import { mean } from './moments.ts'
 import { wilsonInterval } from './wilson-interval.ts'
 
 /** A judge's probability beside the truth, and the question it belongs to: answers to one are no independent draws. */
@@ -159,7 +160,7 @@ function reliability(
       from: bin / bins,
       to: (bin + 1) / bins,
       n,
-      mean_probability: n === 0 ? null : own.reduce((sum, { score }) => sum + score, 0) / n,
+      mean_probability: mean(own.map(({ score }) => score)),
       share_correct: n === 0 ? null : correct / n,
       ...wilsonInterval(correct, n),
     }
