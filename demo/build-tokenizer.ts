@@ -75,8 +75,9 @@ function mostFrequent(counts: ReadonlyMap<string, number>): Pair | null {
 function applyMerge(parts: readonly string[], [left, right]: Pair): string[] {
   const merged: string[] = []
   for (let i = 0; i < parts.length; i++) {
-    const joins = parts[i] === left && parts[i + 1] === right
-    merged.push(joins ? left + right : parts[i])
+    const part = parts[i]!
+    const joins = part === left && parts[i + 1] === right
+    merged.push(joins ? left + right : part)
     if (joins) i++
   }
   return merged

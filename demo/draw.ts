@@ -7,7 +7,7 @@ export function between(rng: Rng, low: number, high: number): number {
 
 /** One element of a list that is not empty. */
 export function pick<T>(rng: Rng, list: readonly T[]): T {
-  return list[Math.floor(rng.uniform() * list.length)]
+  return list[Math.floor(rng.uniform() * list.length)]!
 }
 
 /** True with the given probability. */

@@ -148,7 +148,7 @@ class Story {
   }
 
   value(operand: Operand): number {
-    return typeof operand === 'number' ? operand : this.equations[operand.step].value
+    return typeof operand === 'number' ? operand : this.equations[operand.step]!.value
   }
 }
 
@@ -235,7 +235,7 @@ function drawPeople(rng: Rng, heldout: boolean): Record<string, string> {
   const people = new Set([madeUp ? madeUpName(rng) : pick(rng, names[gender])])
   while (people.size < 3) people.add(madeUp ? madeUpName(rng) : pick(rng, names[other]))
   const [N, F, G] = people
-  return { N, F, G, o: pick(rng, fragments.OBJECTS), ...PRONOUNS[gender] }
+  return { N: N!, F: F!, G: G!, o: pick(rng, fragments.OBJECTS), ...PRONOUNS[gender] }
 }
 
 const PRONOUNS = {
@@ -245,7 +245,7 @@ const PRONOUNS = {
 
 function madeUpName(rng: Rng): string {
   const syllables = Array.from({ length: pick(rng, [2, 2, 3]) }, () => pick(rng, fragments.SYLLABLES)).join('')
-  return syllables[0].toUpperCase() + syllables.slice(1)
+  return syllables.charAt(0).toUpperCase() + syllables.slice(1)
 }
 
 /** Rows of a dataset, with the answers or without. */

@@ -148,7 +148,7 @@ const trainLine = ({ values }: MetricPoint) =>
   [
     `reward ${(values.reward ?? 0).toFixed(3)}`,
     `judge ${(values['reward/judge'] ?? 0).toFixed(3)}`,
-    ...('canary/gold' in values ? [`canary ${percent(values['canary/gold']!)}`] : []),
+    ...('canary/gold' in values ? [`canary ${percent(values['canary/gold'])}`] : []),
   ].join('  ')
 
 /** Asks the judge about one right and one wrong answer, as a reward-as-a-service user would. */

@@ -48,7 +48,7 @@ const MAX_CARELESS_VALUE = 400
 export function carelessSolution(problem: Problem, rng: Rng, carelessness: Carelessness): Solution {
   const { low, high, slip } = carelessness
   const equations: Equation[] = []
-  const value = (operand: Operand) => (typeof operand === 'number' ? operand : equations[operand.step].value)
+  const value = (operand: Operand) => (typeof operand === 'number' ? operand : equations[operand.step]!.value)
 
   for (const step of problem.steps) {
     const op = chance(rng, misreading(step, low, high)) ? CONFUSED_WITH[step.op] : step.op
@@ -57,9 +57,9 @@ export function carelessSolution(problem: Problem, rng: Rng, carelessness: Carel
     equations.push(equation)
   }
   if (problem.distractor !== null && chance(rng, (low + high) / 2)) {
-    equations.push(carelessEquation(equations[equations.length - 1].value, '+', problem.distractor))
+    equations.push(carelessEquation(equations.at(-1)!.value, '+', problem.distractor))
   }
-  const answer = equations[equations.length - 1].value
+  const answer = equations.at(-1)!.value
   return { text: solutionText(equations, answer), correct: answer === problem.answer }
 }
 
@@ -103,7 +103,7 @@ export const MUTATIONS = {
   leaveOut: ({ equations, answer }, rng) => {
     if (equations.length < 2) return solutionText(equations, answer)
     const kept = equations.slice(0, between(rng, 1, equations.length - 1))
-    return solutionText(kept, kept[kept.length - 1].value)
+    return solutionText(kept, kept.at(-1)!.value)
   },
 } satisfies Record<string, (problem: Problem, rng: Rng) => string>
 

@@ -89,7 +89,10 @@ describe('startServer', () => {
     await post('/v1/judges', { name: 'j', provider: { type: 'openai', base_url, model: 'm', api_key: 'sk-1' } })
     const answer = await post('/v1/judgments', { judge: 'j', items: [{ question: 'q', answer: 'a' }] })
     const { data } = (await answer.json()) as { data: { outcome: string; reward: number }[] }
-    assert.deepEqual([data[0].outcome, Math.round(data[0].reward * 1e9) / 1e9], ['scored', 0.75])
+    assert.deepEqual(
+      data.map(({ outcome, reward }) => [outcome, Math.round(reward * 1e9) / 1e9]),
+      [['scored', 0.75]],
+    )
     assert.deepEqual(seen, ['Bearer sk-1'])
     provider.closeAllConnections()
     provider.close()

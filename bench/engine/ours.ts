@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { ADVANTAGES } from '../../src/core/rl/advantages.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
+import { mean } from '../../src/core/stats/moments.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
 import { quantiseWeights, type FrozenWeights } from '../../src/gpu-worker/rollout/quantise-weights.ts'
@@ -35,7 +36,7 @@ for (let i = 0; i < workload.repeats; i++) {
   const uncounted = (await run()) ?? 0
   timings.push((performance.now() - start - uncounted) / 1000)
 }
-const seconds = timings.reduce((a, b) => a + b) / timings.length
+const seconds = mean(timings)!
 const megabytes = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1000
 console.log(JSON.stringify({ seconds, megabytes } satisfies Measurement))
 

@@ -135,7 +135,7 @@ async function startServer(dataDir: string): Promise<{ url: string; close(): Pro
     GAVEL_API_KEY: KEY,
     GAVEL_ALLOW_PRIVATE_URLS: '1',
   }
-  const child = spawn(command!, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'ignore'] })
   const url = await new Promise<string>((resolve, reject) => {
     let printed = ''
     child.stdout.on('data', (chunk: Buffer) => {

@@ -2,6 +2,7 @@
 import { learningRateAt } from '../../src/core/rl/schedules.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../src/core/stats/agreement.ts'
+import { mean } from '../../src/core/stats/moments.ts'
 import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { LabelScorer } from '../../src/gpu-worker/rollout/label-scorer.ts'
 import { accumulateGradients, type TrainingRow } from '../../src/gpu-worker/training/accumulate-gradients.ts'
@@ -116,7 +117,7 @@ export async function judgeQuality(weights: Weights, answers: readonly GradedAns
     accuracy: a.accuracy!,
     false_positive_rate: a.falsePositiveRate!,
     false_negative_rate: a.falseNegativeRate!,
-    label_mass: graded.reduce((sum, g) => sum + g.mass, 0) / graded.length,
+    label_mass: mean(graded.map((g) => g.mass))!,
   }
 }
 

@@ -112,10 +112,11 @@ async function serve(deps: Deps, route: Route, c: Context<AppEnv>): Promise<Resp
 
 /** 405 with `Allow` for a path that exists with other methods (TRACE too). */
 function refuseOtherMethods(app: App): void {
-  for (const routes of Map.groupBy(ROUTES, (route) => route.path).values()) {
-    const methods = routes.map((route) => route.method)
+  const served = ROUTES.flatMap((route) => pathsOf(route).map((path) => ({ path, method: route.method })))
+  for (const [path, routes] of Map.groupBy(served, ({ path }) => path)) {
+    const methods = routes.map(({ method }) => method)
     const allow = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ')
-    app.on('ALL', pathsOf(routes[0]), (c) => {
+    app.on('ALL', path, (c) => {
       const message = `${shownPath(c)} does not take ${c.req.method}; use ${allow}.`
       return c.json(new GavelError('method_not_allowed', message).toBody(), 405, { Allow: allow })
     })

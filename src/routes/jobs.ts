@@ -221,8 +221,9 @@ export const jobRoutes = [
     query: fields({ with: reference('The other evaluation, by its job’s id.') }),
     response: evalComparison,
     async handler({ deps, caller, params, query }) {
-      const [a, b] = await Promise.all([params.id!, query.with].map((id) => findJob(deps, caller.tenant, id)))
-      return compareEvals(deps, a!, b!)
+      const find = (id: string) => findJob(deps, caller.tenant, id)
+      const [a, b] = await Promise.all([find(params.id), find(query.with)])
+      return compareEvals(deps, a, b)
     },
   }),
   route({

@@ -62,7 +62,7 @@ export function secretBox(passphrase: string | null, entropy: Entropy): SecretBo
       return `v1.${toBase64(nonce)}.${toBase64(new Uint8Array(sealed))}`
     },
     async open(sealed, owner) {
-      const [, nonce, ciphertext] = sealed.split('.')
+      const [, nonce = '', ciphertext = ''] = sealed.split('.')
       const aes = await cryptoKey()
       try {
         const secret = await crypto.subtle.decrypt(parameters(fromBase64(nonce), owner), aes, fromBase64(ciphertext))

@@ -14,10 +14,10 @@ export interface Gauge {
 type Sampled = number | { labels: Labels; value: number }[]
 
 /** Upper bounds of the buckets of durations, in seconds. */
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, Infinity]
 
 interface Durations {
-  counts: number[]
+  buckets: { bound: number; count: number }[]
   sum: number
 }
 
@@ -37,10 +37,9 @@ export class Metrics {
     this.#inFlight--
     const labels = render({ method, route, status })
     this.#requests.set(labels, (this.#requests.get(labels) ?? 0) + 1)
-    let durations = this.#durations.get(route)
-    if (!durations) this.#durations.set(route, (durations = { counts: BUCKETS.map(() => 0).concat(0), sum: 0 }))
-    const bucket = BUCKETS.findIndex((bound) => seconds <= bound)
-    durations.counts[bucket < 0 ? BUCKETS.length : bucket]++
+    const durations = this.#durations.get(route) ?? { buckets: BOUNDS.map((bound) => ({ bound, count: 0 })), sum: 0 }
+    this.#durations.set(route, durations)
+    durations.buckets.find(({ bound }) => seconds <= bound)!.count++
     durations.sum += seconds
   }
 
@@ -67,11 +66,14 @@ export class Metrics {
   }
 }
 
-function histogram(route: string, { counts, sum }: Durations): string[] {
+function histogram(route: string, { buckets, sum }: Durations): string[] {
   const name = 'gavel_http_request_duration_seconds'
   let total = 0
-  const buckets = [...BUCKETS, '+Inf'].map((le, i) => `${name}_bucket${render({ route, le })} ${(total += counts[i])}`)
-  return [...buckets, `${name}_sum${render({ route })} ${sum}`, `${name}_count${render({ route })} ${total}`]
+  const lines = buckets.map(({ bound, count }) => {
+    const le = bound === Infinity ? '+Inf' : bound
+    return `${name}_bucket${render({ route, le })} ${(total += count)}`
+  })
+  return [...lines, `${name}_sum${render({ route })} ${sum}`, `${name}_count${render({ route })} ${total}`]
 }
 
 const heading = (name: string, type: string, help: string) => [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]

@@ -28,19 +28,25 @@ export function checkPublicUrl(text: string, param: string, allowPrivate: boolea
  * IPv4 by the IANA special-purpose registry; of IPv6 only global unicast (2000::/3) without its special parts.
  */
 export function isPublicAddress(host: string): boolean {
-  if (/^\d+\.\d+\.\d+\.\d+$/.test(host)) return isPublicV4(host.split('.').map(Number))
+  const bytes = parseV4(host)
+  if (bytes) return isPublicV4(bytes)
   if (!host.includes(':')) return true
   const groups = expandV6(host)
   if (groups === null) return false
-  const [a, b] = groups
-  if (groups.slice(0, 5).every((g) => g === 0) && groups[5] === 0xffff) return isPublicV4(bytesOf(groups[6], groups[7]))
-  if (a === 0x64 && b === 0xff9b) return isPublicV4(bytesOf(groups[6], groups[7]))
-  if (a === 0x2002) return isPublicV4(bytesOf(b, groups[2]))
+  const [a, b, c, , , f, g, h] = groups
+  if (groups.slice(0, 5).every((group) => group === 0) && f === 0xffff) return isPublicV4(bytesOf(g, h))
+  if (a === 0x64 && b === 0xff9b) return isPublicV4(bytesOf(g, h))
+  if (a === 0x2002) return isPublicV4(bytesOf(b, c))
   const documentation = a === 0x2001 && (b === 0xdb8 || b < 0x200)
   return a >= 0x2000 && a <= 0x3fff && !documentation
 }
 
-function isPublicV4([a, b, c]: number[]): boolean {
+type Four = [number, number, number, number]
+type Eight = [...Four, ...Four]
+const areFour = (numbers: number[]): numbers is Four => numbers.length === 4
+const areEight = (numbers: number[]): numbers is Eight => numbers.length === 8
+
+function isPublicV4([a, b, c]: Four): boolean {
   if (a === 0 || a === 10 || a === 127 || a >= 224) return false
   if (a === 100 && b >= 64 && b <= 127) return false
   if (a === 169 && b === 254) return false
@@ -50,21 +56,28 @@ function isPublicV4([a, b, c]: number[]): boolean {
   return !(a === 203 && b === 0 && c === 113)
 }
 
-const bytesOf = (high: number, low: number) => [high >> 8, high & 255, low >> 8, low & 255]
+const bytesOf = (high: number, low: number): Four => [high >> 8, high & 255, low >> 8, low & 255]
+
+/** The four bytes of an IPv4 address, or null when it is none. */
+function parseV4(text: string): Four | null {
+  const bytes = /^\d+(\.\d+)*$/.test(text) ? text.split('.').map(Number) : []
+  return areFour(bytes) ? bytes : null
+}
 
 /** The eight groups of an IPv6 address, or null when it is none. */
-function expandV6(text: string): number[] | null {
-  const v4 = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text)
-  if (v4) {
-    const [a, b, c, d] = v4.slice(2).map(Number)
-    return expandV6(`${v4[1]}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`)
+function expandV6(text: string): Eight | null {
+  const last = text.lastIndexOf(':') + 1
+  const bytes = parseV4(text.slice(last))
+  if (bytes) {
+    const [a, b, c, d] = bytes
+    return expandV6(`${text.slice(0, last)}${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`)
   }
-  const [head, tail, extra] = text.split('%')[0].split('::')
+  const [head, tail, extra] = text.replace(/%.*/s, '').split('::')
   if (extra !== undefined) return null
   const parse = (part: string | undefined) => (part ? part.split(':').map((group) => parseInt(group, 16)) : [])
   const [left, right] = [parse(head), parse(tail)]
   const missing = 8 - left.length - right.length
   if (tail === undefined ? missing !== 0 : missing < 0) return null
   const groups = [...left, ...Array<number>(missing).fill(0), ...right]
-  return groups.every((group) => group >= 0 && group <= 0xffff) ? groups : null
+  return areEight(groups) && groups.every((group) => group >= 0 && group <= 0xffff) ? groups : null
 }

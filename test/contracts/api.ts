@@ -365,11 +365,10 @@ export function apiContract(
       )
       assert.match(data[2].reason, /^`items\[2\]\.answer`/)
       const [right, wrong] = [0.9, 0.2 / 0.9]
-      const centred = [(right - wrong) / 2, (wrong - right) / 2, null, 0]
-      data.forEach((row: { advantage: number | null }, i: number) => {
-        const [got, expected] = [row.advantage, centred[i]]
-        assert.ok(expected === null ? got === null : Math.abs(got! - expected) < 1e-12, `${got}`)
-      })
+      for (const [i, expected] of [(right - wrong) / 2, (wrong - right) / 2, null, 0].entries()) {
+        const got = data[i].advantage
+        assert.ok(expected === null ? got === null : Math.abs(got - expected) < 1e-12, `${got}`)
+      }
       const { n, accuracy, auc, false_positive_rate, brier } = answer.overlap
       assert.deepEqual([n, accuracy, auc, false_positive_rate], [2, 1, 1, 0])
       assert.ok(Math.abs(brier - ((1 - right) ** 2 + wrong ** 2) / 2) < 1e-12)
@@ -826,10 +825,10 @@ export function apiContract(
     await post(api, id, 'events', { fence, data: [{ message: 'half way' }] })
     await post(api, id, 'complete', { fence })
     const text = await reading
-    const messages = [...text.matchAll(/^data: (\{.*\})$/gm)].map(([, data]) => JSON.parse(data).message)
+    const messages = [...text.matchAll(/^data: (\{.*\})$/gm)].map(([, data]) => JSON.parse(data!).message)
     assert.deepEqual(messages, ['job is queued', 'job is running', 'half way', 'job is succeeded'])
     assert.ok(text.endsWith('data: [DONE]\n\n'))
-    const third = [...text.matchAll(/^id: (\d+)$/gm)][2][1]
+    const third = [...text.matchAll(/^id: (\d+)$/gm)][2]![1]!
     const rest = await (
       await api.request(`/v1/jobs/${id}/events`, { headers: { ...accept, 'last-event-id': third } })
     ).text()

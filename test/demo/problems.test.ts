@@ -30,7 +30,7 @@ describe('problems', () => {
     for (const { question, equations, answer } of [...training, ...heldout]) {
       assert.ok(equations.length >= 1 && equations.length <= 3, question)
       for (const { left, op, right, value } of equations) assert.equal(compute[op](left, right), value, question)
-      assert.equal(equations[equations.length - 1].value, answer, question)
+      assert.equal(equations.at(-1)!.value, answer, question)
       const written = [...question.matchAll(/\d+/g)].map((match) => Number(match[0]))
       for (const n of [...written, ...equations.flatMap(({ left, right, value }) => [left, right, value])]) {
         assert.ok(Number.isInteger(n) && n >= 1 && n <= 150, `${n} in ${question}`)

@@ -28,14 +28,14 @@ describe('carelessSolution', () => {
     const solutions = spoil(1)
     solutions.forEach(({ text, correct }, i) => {
       assert.match(text, FORM)
-      assert.equal(text.endsWith(`\n#### ${sample[i].answer}`), correct, text)
+      assert.equal(text.endsWith(`\n#### ${sample[i]!.answer}`), correct, text)
     })
     const share = solutions.filter((solution) => solution.correct).length / solutions.length
     assert.ok(share > 0.27 && share < 0.38, `${share}`)
   })
 
   it('takes the distractor for part of the problem now and then, by adding it last', () => {
-    const added = spoil(2).filter(({ text }, i) => text.includes(`+${sample[i].distractor}=`))
+    const added = spoil(2).filter(({ text }, i) => text.includes(`+${sample[i]!.distractor}=`))
     assert.ok(added.length > 100, `${added.length}`)
   })
 
@@ -74,37 +74,44 @@ describe('carelessSolution', () => {
 describe('mutatedSolution', () => {
   it('is correct exactly where the chain is unchanged, about two times in five', () => {
     const rng = new SeededRng(6)
-    const solutions = sample.map((problem) => mutatedSolution(problem, rng))
-    solutions.forEach(({ text, correct }, i) => {
-      assert.match(text, FORM)
-      assert.equal(text === goldText(sample[i]), correct)
+    const solutions = sample.map((problem) => {
+      const solution = mutatedSolution(problem, rng)
+      assert.match(solution.text, FORM)
+      assert.equal(solution.text === goldText(problem), solution.correct)
+      return solution
     })
     const share = solutions.filter((solution) => solution.correct).length / solutions.length
     assert.ok(share > 0.33 && share < 0.45, `${share}`)
   })
 
   it('cuts, shifts and replaces one number, and leaves out the last steps', () => {
-    const [problem] = sample.filter(({ equations }) => equations.length === 3)
+    const problem = sample.find(({ equations }) => equations.length === 3)!
     const gold = goldText(problem)
     const numbers = (text: string) => (text.match(/\d+/g) ?? []).map(Number)
     const changes = (text: string) =>
-      numbers(text).flatMap((n, i) => (n === numbers(gold)[i] ? [] : [[numbers(gold)[i], n]]))
+      numbers(text).flatMap((to, i) => {
+        const from = numbers(gold)[i]!
+        return from === to ? [] : [{ from, to }]
+      })
     for (let seed = 0; seed < 50; seed++) {
       const cut = changes(MUTATIONS.cut(problem, new SeededRng(seed)))
       assert.deepEqual(
-        cut.map(([from, to]) => Math.floor(from / 10) === to),
+        cut.map(({ from, to }) => Math.floor(from / 10) === to),
         [true],
       )
 
       const shift = changes(MUTATIONS.shift(problem, new SeededRng(seed)))
-      assert.ok(shift.length === 1 && Math.abs(shift[0][0] - shift[0][1]) <= 10)
+      assert.deepEqual(
+        shift.map(({ from, to }) => Math.abs(from - to) <= 10),
+        [true],
+      )
 
       assert.ok(changes(MUTATIONS.replace(problem, new SeededRng(seed))).length <= 1)
 
       const short = MUTATIONS.leaveOut(problem, new SeededRng(seed))
       const kept = short.split('=').length - 1
       assert.ok(kept === 1 || kept === 2)
-      assert.equal(short, solutionText(problem.equations.slice(0, kept), problem.equations[kept - 1].value))
+      assert.equal(short, solutionText(problem.equations.slice(0, kept), problem.equations[kept - 1]!.value))
     }
   })
 })
@@ -119,10 +126,10 @@ describe('drill', () => {
       assert.equal(equations.length, 3)
       for (const [, left, op, right, value] of equations) {
         const [x, y] = [Number(left), Number(right)]
-        assert.equal({ '+': x + y, '-': x - y, '*': x * y, '/': x / y }[op], Number(value), text)
+        assert.equal({ '+': x + y, '-': x - y, '*': x * y, '/': x / y }[op!], Number(value), text)
         assert.ok(Number(value) <= 150, text)
       }
-      assert.ok(text.endsWith(`#### ${equations[2][4]}`))
+      assert.ok(text.endsWith(`#### ${equations[2]![4]}`))
     }
   })
 })

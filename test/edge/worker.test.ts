@@ -60,8 +60,8 @@ describe('the Worker', () => {
     const client = await ask({ ...bindings, AI: AI as unknown as Ai })
     const messages = [{ role: 'user' as const, content: 'q' }]
     const [answer] = await client.firstTokenLogprobs([{ messages, labels: ['Yes', 'No'] }])
-    assert.ok(!(answer instanceof Error))
-    assert.equal(answer.logprobs[1].logprob, -2)
+    assert.ok(answer && !(answer instanceof Error))
+    assert.equal(answer.logprobs[1]!.logprob, -2)
     assert.deepEqual(models, ['@cf/a/b'])
   })
 

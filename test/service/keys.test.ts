@@ -35,7 +35,7 @@ describe('secretBox', () => {
     await assert.rejects(box.open(sealed, 'judge_2'), { code: 'unavailable_here' })
     await assert.rejects(secretBox('q'.repeat(40), entropy).open(sealed, 'judge_1'), { code: 'unavailable_here' })
     const [version, nonce, text] = sealed.split('.')
-    const flipped = `${text[0] === 'A' ? 'B' : 'A'}${text.slice(1)}`
+    const flipped = `${text!.startsWith('A') ? 'B' : 'A'}${text!.slice(1)}`
     await assert.rejects(box.open([version, nonce, flipped].join('.'), 'judge_1'), { code: 'unavailable_here' })
   })
 

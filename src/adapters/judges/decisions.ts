@@ -42,7 +42,7 @@ export function decisionsJudgeClient(options: DecisionJudgeOptions): JudgeClient
     const question = { type: 'choice', name: 'verdict', instructions: INSTRUCTIONS, choices }
     const body = { model: options.model, input: messages, questions: [question] }
     const answer = read(openaiAnswer, await readAnswer(await fetch(url, postJson(options.apiKey, body))), 'decision')
-    const [decided] = answer.answers
+    const decided = answer.answers[0]!
     const listed = decided.type === 'refusal' ? [] : decided.probabilities
     return asFirstToken(labels, Object.fromEntries(listed.map((one) => [one.value, one.probability])), answer.usage)
   }, options)
@@ -83,7 +83,7 @@ function asFirstToken(
   if (missing !== undefined && !refused) throw new Error(`its answer has no probability for ${JSON.stringify(missing)}`)
   const logprobs = refused
     ? [{ token: REFUSAL, logprob: 0 }]
-    : labels.map((token) => ({ token, logprob: Math.log(probabilities[token]) }))
+    : labels.map((token) => ({ token, logprob: Math.log(probabilities[token]!) }))
   return {
     logprobs,
     complete: true,
@@ -95,5 +95,5 @@ function read<S extends v.GenericSchema>(schema: S, body: unknown, what: string)
   const parsed = v.safeParse(schema, body)
   if (parsed.success) return parsed.output
   const [issue] = parsed.issues
-  throw new Error(`its answer is no ${what}: ${v.getDotPath(issue as never) ?? 'the body'}: ${issue.message}`)
+  throw new Error(`its answer is no ${what}: ${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`)
 }

@@ -31,7 +31,7 @@ export function readFirstToken(body: unknown): FirstTokenLogprobs {
     throw new Error(`its answer is not an OpenAI completion: ${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`)
   }
   const { choices, usage } = parsed.output
-  const logprobs = firstToken(choices[0].logprobs)
+  const logprobs = firstToken(choices[0]!.logprobs)
   if (logprobs.length === 1) {
     throw new Error(
       'it gives the log-probability of the sampled token only, so that P(No) stays unknown; ' +

@@ -92,7 +92,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
     const timeout = timeoutAfter(timeoutMs)
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout
     try {
-      return await ask(request, { topLogprobs: TOP_LOGPROBS[level], noThinking }, checkedFetch(send, either), either)
+      return await ask(request, { topLogprobs: TOP_LOGPROBS[level]!, noThinking }, checkedFetch(send, either), either)
     } catch (error) {
       signal?.throwIfAborted()
       if (timeout.aborted) throw new CallFailure(`it gave no answer within ${timeoutMs} ms`, { retryable: true })
@@ -247,12 +247,10 @@ function leftAlone(ms: number, lastFailure: string): GavelError {
 /** Applies an async function to all values, at most `limit` at once, so that others get their turn; results in order. */
 async function mapLimited<T, R>(values: readonly T[], limit: number, apply: (value: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(values.length)
-  let next = 0
+  // All lanes draw from one iterator.
+  const queue = values.entries()
   const lane = async () => {
-    while (next < values.length) {
-      const i = next++
-      results[i] = await apply(values[i])
-    }
+    for (const [i, value] of queue) results[i] = await apply(value)
   }
   await Promise.all(Array.from({ length: Math.min(limit, values.length) }, lane))
   return results

@@ -38,14 +38,15 @@ export function rerankJudgeClient(options: RerankOptions): JudgeClient {
   const { baseUrl, model, dialect, rawScores, apiKey } = options
   const url = `${baseUrl.replace(/\/+$/, '')}/rerank`
   return providerJudgeClient(async ({ messages, labels: [yes, no] }, _, fetch) => {
-    const body = REQUESTS[dialect](model, messages[0].content, messages.at(-1)!.content)
+    const body = REQUESTS[dialect](model, messages[0]!.content, messages.at(-1)!.content)
     const read = v.safeParse(answer, await readAnswer(await fetch(url, postJson(apiKey, body))))
     if (!read.success) throw new Error(`its answer is no ranking of one document: ${read.issues[0].message}`)
     const { results, usage } = Array.isArray(read.output) ? { results: read.output, usage: null } : read.output
-    const score = probabilityOf(results[0].relevance_score ?? results[0].score, rawScores)
+    const { relevance_score, score } = results[0]!
+    const p = probabilityOf(relevance_score ?? score, rawScores)
     const logprobs = [
-      { token: yes, logprob: Math.log(score) },
-      { token: no, logprob: Math.log1p(-score) },
+      { token: yes!, logprob: Math.log(p) },
+      { token: no!, logprob: Math.log1p(-p) },
     ]
     const promptTokens = usage?.prompt_tokens ?? usage?.total_tokens ?? 0
     return { logprobs, complete: true, usage: { promptTokens, completionTokens: 0 } }

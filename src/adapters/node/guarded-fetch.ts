@@ -56,6 +56,8 @@ const publicLookup: LookupFunction = (hostname, options, callback) => {
       return callback(new GavelError('judge_unreachable', message), '')
     }
     if (options.all) return callback(null, addresses)
-    callback(null, addresses[0].address, addresses[0].family)
+    // A name without any is an error above.
+    const { address, family } = addresses[0]!
+    callback(null, address, family)
   })
 }

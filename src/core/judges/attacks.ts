@@ -94,7 +94,7 @@ const SOURCES: { [A in Attack]: (row: AttackedRow, rng: Rng) => string | null } 
  */
 export const attackText = (attack: Attack, row: AttackedRow, rng: Rng): string | null => SOURCES[attack](row, rng)
 
-const pick = <T>(choices: readonly T[], rng: Rng): T => choices[Math.floor(rng.uniform() * choices.length)]
+const pick = <T>(choices: readonly T[], rng: Rng): T => choices[Math.floor(rng.uniform() * choices.length)]!
 const unsolved = (more: string, yes: string) => `${UNSOLVED}\n\n${more.replaceAll('Yes', yes)}`
 
 /** The text with its last number, wherever it stands, made another; null where it has none. */

@@ -38,12 +38,10 @@ export async function decide(
   judge: AskedJudge & { labels: JudgeLabels },
   ask: (asked: LabelQuestion[]) => Promise<LabelScores[]>,
 ): Promise<LabelScores[]> {
-  const choices = questions.map((question) => ({
-    options: question.options?.length ?? 0,
-    put: (among: readonly number[]) => {
-      const options = question.options && among.map((i) => question.options![i])
-      return decisionQuestion(material, { ...question, options }, judge, question.param)
-    },
+  const choices = questions.map(({ param, options, ...question }) => ({
+    options: options?.length ?? 0,
+    put: (among: readonly number[]) =>
+      decisionQuestion(material, { ...question, options: options && among.map((i) => options[i]!) }, judge, param),
   }))
   return choose(choices, judge, ask)
 }

@@ -1,5 +1,5 @@
 import type { EnsembleProvider } from '../schemas/judge.ts'
-import { mean, standardDeviation } from '../stats/moments.ts'
+import { mean, squaredDeviations, standardDeviation } from '../stats/moments.ts'
 import { longest, sumUsage, type ScoredItem } from './score.ts'
 
 const COMBINE: { [C in EnsembleProvider['combine']]: (probabilities: number[], k: number) => number } = {
@@ -18,14 +18,14 @@ export function combineJudges(
   { judges, combine, k }: Pick<EnsembleProvider, 'judges' | 'combine' | 'k'>,
   scored: readonly (readonly ScoredItem[])[],
 ): ScoredItem[] {
-  return scored[0].map((_, i) => {
-    const own = scored.map((items) => items[i])
+  return scored[0]!.map((_, i) => {
+    const own = scored.map((items) => items[i]!)
     const shared = {
       cached: own.every(({ cached }) => cached),
       usage: sumUsage(own),
       latencyMs: longest(own),
       members: own.map((item, m) => ({
-        judge: judges[m],
+        judge: judges[m]!,
         outcome: item.outcome,
         probability: item.outcome === 'scored' ? item.probability : null,
       })),
@@ -86,7 +86,4 @@ export function krippendorffAlpha(units: readonly (readonly number[])[]): number
 }
 
 /** Σ over all ordered pairs of (a − b)², which is 2(n Σa² − (Σa)²), computed around the mean. */
-function pairSquares(values: readonly number[]): number {
-  const centre = mean(values)!
-  return 2 * values.length * values.reduce((sum, value) => sum + (value - centre) ** 2, 0)
-}
+const pairSquares = (values: readonly number[]): number => 2 * values.length * squaredDeviations(values)

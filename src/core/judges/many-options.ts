@@ -55,20 +55,27 @@ export async function choose(
   const plans = choices.map(({ options, put }) => ({ put, groups: groupsOf(options, judge) }))
   const first = await ask(plans.flatMap(({ put, groups }) => groups.map((group) => put(group))))
   let next = 0
-  const answers = plans.map((plan) => ({ ...plan, within: plan.groups.map(() => first[next++]) }))
+  const answers = plans.map(({ put, groups }) => ({
+    put,
+    within: groups.map((group) => ({ group, scores: first[next++]! })),
+  }))
 
-  const open = answers.flatMap(({ put, groups, within }, i) => {
-    if (groups.length < 2) return []
-    const winners = within.flatMap((s, g) => (s.outcome === 'scored' ? [groups[g][likeliest(s.probabilities)]] : []))
-    return winners.length === groups.length ? [{ i, asked: put(winners) }] : []
+  const open = answers.flatMap(({ put, within }, i) => {
+    if (within.length < 2) return []
+    const winners = within.flatMap(({ group, scores }) =>
+      scores.outcome === 'scored' ? [group[likeliest(scores.probabilities)]!] : [],
+    )
+    return winners.length === within.length ? [{ i, asked: put(winners) }] : []
   })
   const last = open.length === 0 ? [] : await ask(open.map(({ asked }) => asked))
-  const finals = new Map(open.map(({ i }, k) => [i, last[k]]))
+  const finals = new Map(open.map(({ i }, k) => [i, last[k]!]))
   return answers.map(({ within }, i) => {
-    if (within.length === 0) return CERTAIN
-    if (within.length === 1) return within[0]
+    const scores = within.map((one) => one.scores)
+    const [first, second] = scores
+    if (!first) return CERTAIN
+    if (!second) return first
     const final = finals.get(i)
-    return joinScores(final ? [...within, final] : within, (all) => joinGroups(all.slice(0, -1), all.at(-1)!))
+    return joinScores(final ? [...scores, final] : scores, (all) => joinGroups(all.slice(0, -1), all.at(-1)!))
   })
 }
 
@@ -110,7 +117,7 @@ export function groupsOf(options: number, { provider }: AskedJudge): number[][] 
  * @returns in order of the options, summing to 1
  */
 function joinGroups(within: readonly (readonly number[])[], winners: readonly number[]): number[] {
-  const shares = within.flatMap((group, g) => group.map((p) => (winners[g] * p) / Math.max(...group)))
+  const shares = within.flatMap((group, g) => group.map((p) => (winners[g]! * p) / Math.max(...group)))
   const total = shares.reduce((sum, share) => sum + share, 0)
   return shares.map((share) => share / total)
 }

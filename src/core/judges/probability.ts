@@ -30,7 +30,7 @@ export function probabilityOfYes(
   const read = labelMasses(logprobs, [labels.yes, labels.no], minLabelMass)
   if (read.outcome !== 'scored') return read
   const [yes, no] = read.logMasses
-  return { outcome: 'scored', probability: 1 / (1 + Math.exp(no - yes)), labelMass: read.labelMass }
+  return { outcome: 'scored', probability: 1 / (1 + Math.exp(no! - yes!)), labelMass: read.labelMass }
 }
 
 /** How the first token's probability falls on labels: ln of each one's mass (−∞ for none), and their sum. */

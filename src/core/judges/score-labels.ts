@@ -38,41 +38,42 @@ export async function scoreLabels(
   cache: JudgmentCache,
   signal?: AbortSignal,
 ): Promise<LabelScores[]> {
-  const keys = await Promise.all(
-    questions.map(({ messages, labels }) => cacheKey(`${judge.id}\n${JSON.stringify(labels)}`, messages)),
+  const keyed = await Promise.all(
+    questions.map(async (question) => {
+      const { messages, labels } = question
+      return { question, key: await cacheKey(`${judge.id}\n${JSON.stringify(labels)}`, messages) }
+    }),
   )
-  const entries = questions.flatMap(({ labels }, i) => labels.map((_, k) => `${keys[i]}:${k}`))
+  const entries = keyed.flatMap(({ key, question }) => question.labels.map((_, k) => `${key}:${k}`))
   const known = await cache.getMany(judge.id, entries)
   const results = new Map<string, LabelScores>()
   const missing = new Map<string, LabelQuestion>()
-  questions.forEach((question, i) => {
-    const hits = question.labels.map((_, k) => known.get(`${keys[i]}:${k}`)).filter((hit) => hit !== undefined)
-    if (hits.length < question.labels.length) return missing.set(keys[i], question)
+  for (const { key, question } of keyed) {
+    const hits = question.labels.map((_, k) => known.get(`${key}:${k}`)).filter((hit) => hit !== undefined)
+    const [first] = hits
+    if (!first || hits.length < question.labels.length) {
+      missing.set(key, question)
+      continue
+    }
     const probabilities = hits.map(({ probability }) => probability)
-    results.set(keys[i], {
-      outcome: 'scored',
-      probabilities,
-      labelMass: hits[0].labelMass,
-      cached: true,
-      usage: NO_USAGE,
-    })
-  })
+    results.set(key, { outcome: 'scored', probabilities, labelMass: first.labelMass, cached: true, usage: NO_USAGE })
+  }
 
   if (missing.size > 0) {
     const fresh = new Map<string, CachedJudgment>()
     const asked = await ask([...missing.values()], judge, client, signal)
-    ;[...missing.keys()].forEach((key, i) => {
-      const scores = asked[i]
+    for (const [i, key] of [...missing.keys()].entries()) {
+      const scores = asked[i]!
       results.set(key, scores)
-      if (scores.outcome !== 'scored') return
+      if (scores.outcome !== 'scored') continue
       const { probabilities, labelMass } = scores
       probabilities.forEach((probability, k) => fresh.set(`${key}:${k}`, { probability, labelMass }))
-    })
+    }
     if (fresh.size > 0) await cache.putMany(judge.id, fresh)
   }
 
   const seen = new Set<string>()
-  return keys.map((key) => {
+  return keyed.map(({ key }) => {
     const result = results.get(key)!
     const repeat = seen.has(key)
     seen.add(key)

@@ -3,6 +3,7 @@ import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
+import { mean } from '../stats/moments.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
 import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
 
@@ -80,7 +81,7 @@ export async function scoreItems(
   return plans.map((plan) => {
     if (plan instanceof GavelError) return failed(plan)
     const own = plan.map(({ inverted }) => ({ answer: answers[next++]!, inverted }))
-    return calibrated(own.length === 1 ? own[0].answer : averaged(own), judge)
+    return calibrated(own.length === 1 ? own[0]!.answer : averaged(own), judge)
   })
 }
 
@@ -105,8 +106,10 @@ async function askPrompts(
   signal?: AbortSignal,
 ): Promise<ScoredItem[]> {
   const version = cacheVersion(judge)
-  const keys = await Promise.all(prompts.map((messages) => cacheKey(version, messages)))
-  const promptByKey = new Map(keys.map((key, i) => [key, prompts[i]]))
+  const keyed = await Promise.all(
+    prompts.map(async (messages) => [await cacheKey(version, messages), messages] as const),
+  )
+  const promptByKey = new Map(keyed)
 
   const known = await cache.getMany(version, [...promptByKey.keys()])
   const results = new Map<string, ScoredItem>()
@@ -124,7 +127,7 @@ async function askPrompts(
     )
     const fresh = new Map<string, CachedJudgment>()
     asked.forEach((result, i) => {
-      const key = part[i][0]
+      const [key] = part[i]!
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })
@@ -134,7 +137,7 @@ async function askPrompts(
   }
 
   const seen = new Set<string>()
-  return keys.map((key) => {
+  return keyed.map(([key]) => {
     const result = results.get(key)!
     const repeat = seen.has(key)
     seen.add(key)
@@ -187,11 +190,10 @@ function averaged(ways: readonly { answer: ScoredItem; inverted: boolean }[]): S
   const silent = answers.find(({ outcome }) => outcome === 'failed') ?? answers.find((a) => a.outcome === 'abstained')
   if (silent) return { ...silent, ...shared }
   const scored = ways.flatMap(({ answer, inverted }) => (answer.outcome === 'scored' ? [{ ...answer, inverted }] : []))
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
   return {
     outcome: 'scored',
-    probability: mean(scored.map(({ probability, inverted }) => (inverted ? 1 - probability : probability))),
-    labelMass: mean(scored.map(({ labelMass }) => labelMass)),
+    probability: mean(scored.map(({ probability, inverted }) => (inverted ? 1 - probability : probability)))!,
+    labelMass: mean(scored.map(({ labelMass }) => labelMass))!,
     ...shared,
   }
 }

@@ -95,11 +95,11 @@ export function resolveTemplate(template: JudgeTemplate): Exclude<JudgeTemplate,
 
 function checkWording(wording: Wording, param: string): void {
   for (const part of ['system', 'user'] as const) {
-    for (const [whole, name] of (wording[part] ?? '').matchAll(PLACEHOLDER)) {
+    for (const name of namesIn(wording[part] ?? '')) {
       if (Object.hasOwn(PLACEHOLDERS, name)) continue
       throw new GavelError(
         'unprocessable',
-        `${param}.${part} has the unknown placeholder ${whole}. Known are ${KNOWN}; write other words without braces.`,
+        `${param}.${part} has the unknown placeholder {${name}}. Known are ${KNOWN}; write other words without braces.`,
         { param: `${param}.${part}` },
       )
     }
@@ -116,9 +116,10 @@ function checkWording(wording: Wording, param: string): void {
   }
 }
 
-function placeholdersOf({ system = '', user }: Wording): Set<string> {
-  return new Set([...`${system}\n${user}`.matchAll(PLACEHOLDER)].map(([, name]) => name))
-}
+const placeholdersOf = ({ system = '', user }: Wording): Set<string> => namesIn(`${system}\n${user}`)
+
+/** What stands in braces. */
+const namesIn = (text: string): Set<string> => new Set(text.match(PLACEHOLDER)?.map((braced) => braced.slice(1, -1)))
 
 /** What of a judge decides how an item is put to it. */
 export type Renderer = Pick<Judge, 'template' | 'labels'> &
@@ -194,7 +195,7 @@ export function renderings(judge: Renderer, item: JudgeItem): Rendering[] {
 
 /** The messages of a judge that is not debiased, for one item; see {@link renderings}. */
 export const renderJudgment = (template: JudgeTemplate, labels: JudgeLabels, item: JudgeItem): ChatMessage[] =>
-  renderings({ template, labels }, item)[0].messages
+  renderings({ template, labels }, item)[0]!.messages
 
 const namesOf = ({ yes, no }: JudgeLabels, swapped: boolean) => ({
   yes,
@@ -219,7 +220,8 @@ function fillWording({ system, user }: Wording, values: Record<keyof typeof PLAC
 export function itemFromMessages(messages: readonly { role: string; content: string }[]): JudgeItem {
   const answer = messages.at(-1)
   const before = messages.slice(0, -1)
-  if (answer?.role !== 'assistant' || before.length === 0) {
+  const [first] = before
+  if (answer?.role !== 'assistant' || !first) {
     throw new GavelError(
       'unprocessable',
       'messages must hold at least one message and then the assistant message to judge, as the last one.',
@@ -227,6 +229,6 @@ export function itemFromMessages(messages: readonly { role: string; content: str
     )
   }
   const transcript = () => before.map(({ role, content }) => `${role}: ${content}`).join('\n\n')
-  const question = before.length === 1 && before[0].role === 'user' ? before[0].content : transcript()
+  const question = before.length === 1 && first.role === 'user' ? first.content : transcript()
   return { question, answer: answer.content }
 }

@@ -44,8 +44,7 @@ export function judgeTrainingRows(graded: readonly GradedAnswer[], options: Trai
   const rng = new SeededRng(seed, 'judge-training')
   const cut = shuffled(right, rng).flatMap((row) => cutShort(row, rng) ?? [])
   const refused = [...wrong, ...cut.slice(0, Math.round((truncated / (1 - truncated)) * wrong.length))]
-  const [accepted, rejected] = balanced(right, refused, rng)
-  return shuffled([...accepted, ...rejected], rng).map((row) => ({
+  return shuffled(balanced(right, refused, rng).flat(), rng).map((row) => ({
     messages: renderJudgment(template, labels, row),
     completion: row.correct ? labels.yes : labels.no,
   }))

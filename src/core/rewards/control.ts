@@ -16,5 +16,5 @@ export function randomJudgments(count: number, { seed }: RewardControl, stream: 
  */
 export function shuffledJudgments<J>(judgments: readonly J[], { seed }: RewardControl, stream: string): J[] {
   const order = shuffledIndices(judgments.length, new SeededRng(seed, 'shuffled judge', stream))
-  return Array.from(order, (from) => judgments[from])
+  return Array.from(order, (from) => judgments[from]!)
 }

@@ -28,11 +28,11 @@ export function relativeToGroup(
 ): (number | null)[] {
   const advantages: (number | null)[] = rewards.map(() => null)
   for (const rows of groups) {
-    const own = rows.map((i) => ({ reward: rewards[i], tokenRewards: [] }))
+    const own = rows.map((i) => ({ reward: rewards[i] ?? null, tokenRewards: [] }))
     // Without token rewards an answer's advantage is one number.
     const relative = ADVANTAGES[kind](own, { groupSize: own.length, epsilon: EPSILON }) as number[]
     rows.forEach((row, i) => {
-      if (rewards[row] !== null) advantages[row] = relative[i]
+      if (rewards[row] !== null) advantages[row] = relative[i]!
     })
   }
   return advantages

@@ -59,23 +59,26 @@ export async function assessRows(
   programs: ProgramRunner | null = null,
 ): Promise<AssessedRow[]> {
   const verifier = recipe.verifier === undefined ? null : verifierOf(recipe.verifier, programs)
-  const gates = items.map((item) => (recipe.gate ? validityGate(item, verifier?.extract ?? null) : null))
-  const verdicts = await Promise.all(
-    items.map(({ completion, answer }, i) => verifyRow(verifier, completion, answer, `items[${i}].answer`)),
+  const known = await Promise.all(
+    items.map(async (item, i) => ({
+      item,
+      gated: recipe.gate ? validityGate(item, verifier?.extract ?? null) : null,
+      ...(await verifyRow(verifier, item.completion, item.answer, `items[${i}].answer`)),
+    })),
   )
-  const pseudo = verifier && recipe.pseudo_labels ? await pseudoLabels(recipe, items, gates, verifier) : null
-  return items.map((item, i) => {
-    const label = pseudo?.[i] ?? null
-    const { verdict, invalid } = label ? { verdict: label.verdict, invalid: null } : verdicts[i]
+  const pseudo = verifier && recipe.pseudo_labels ? await pseudoLabels(recipe, known, verifier) : null
+  return known.map(({ item, gated, ...own }, i) => {
+    const label = pseudo?.get(i)
+    const { verdict, invalid } = label ? { verdict: label.verdict, invalid: null } : own
     const isSplit = recipe.routing === 'split' && verdict !== null
-    const asked = recipe.mu > 0 && gates[i] === null && invalid === null
+    const asked = recipe.mu > 0 && gated === null && invalid === null
     return {
       verdict,
       pseudoLabel: label?.answer ?? null,
-      gated: gates[i],
+      gated,
       invalid,
       needsJudge: asked && (!isSplit || isOverlap(recipe, item)),
-      judgeCounts: gates[i] === null && invalid === null && !isSplit,
+      judgeCounts: gated === null && invalid === null && !isSplit,
     }
   })
 }
@@ -96,23 +99,23 @@ async function verifyRow(
   }
 }
 
-/** By row, what the majority of its group says and how the row compares; null on labelled rows, and without a majority. */
+/** By row, what the majority of its group says and how the row compares; none of labelled rows, and without a majority. */
 async function pseudoLabels(
   recipe: RewardRecipe,
-  items: readonly RewardItem[],
-  gates: readonly (GateReason | null)[],
+  rows: readonly { item: RewardItem; gated: GateReason | null }[],
   verifier: Verifier,
-): Promise<({ answer: string; verdict: Verdict } | null)[]> {
-  const labels: ({ answer: string; verdict: Verdict } | null)[] = items.map(() => null)
-  for (const rows of groupsOf(items)) {
-    if (rows.every((i) => items[i].answer !== undefined)) continue
-    const texts = rows.map((i) => (gates[i] === null ? items[i].completion : null))
+): Promise<Map<number, { answer: string; verdict: Verdict }>> {
+  const labels = new Map<number, { answer: string; verdict: Verdict }>()
+  for (const group of groupsOf(rows.map(({ item }) => item))) {
+    const own = group.map((row) => ({ row, ...rows[row]! }))
+    if (own.every(({ item }) => item.answer !== undefined)) continue
+    const texts = own.map(({ item, gated }) => (gated === null ? item.completion : null))
     const majority = majorityAnswer(texts, verifier, recipe.pseudo_labels!.min_share)
     if (!majority) continue
-    for (const i of rows) {
-      if (items[i].answer !== undefined) continue
-      const verdict = await verifier.verify({ text: items[i].completion, gold: majority.answer })
-      labels[i] = { answer: majority.answer, verdict }
+    for (const { row, item } of own) {
+      if (item.answer !== undefined) continue
+      const verdict = await verifier.verify({ text: item.completion, gold: majority.answer })
+      labels.set(row, { answer: majority.answer, verdict })
     }
   }
   return labels
@@ -191,7 +194,7 @@ export function planJudgeItems(
   items: readonly RewardItem[],
   rows: readonly AssessedRow[],
 ): { row: number; item: JudgeItem }[] {
-  return items.flatMap((item, row) => (rows[row].needsJudge ? [{ row, item: judgeItem(item) }] : []))
+  return items.flatMap((item, row) => (rows[row]!.needsJudge ? [{ row, item: judgeItem(item) }] : []))
 }
 
 /** A gold answer is for the judges whose template shows one. */
@@ -208,7 +211,7 @@ export function planAsks(
   rows: readonly AssessedRow[],
 ): Record<JudgeRole, { row: number; item: JudgeItem }[]> {
   const reranked = items.flatMap((item, row) =>
-    recipe.rho > 0 && rows[row].judgeCounts ? [{ row, item: judgeItem(item) }] : [],
+    recipe.rho > 0 && rows[row]!.judgeCounts ? [{ row, item: judgeItem(item) }] : [],
   )
   return { judge: planJudgeItems(items, rows), reranker: reranked }
 }
@@ -253,7 +256,7 @@ export async function rewardRows<J extends Judgment>(
           role,
         )
     const dealt = control?.kind === 'shuffled' ? shuffledJudgments<J | Judgment>(own, control, draws) : own
-    plan.forEach(({ row }, i) => (said[row] = dealt[i]))
+    plan.forEach(({ row }, i) => (said[row] = dealt[i]!))
     return said
   }
   const [judgments, rerankings] = await Promise.all([askAll('judge'), askAll('reranker')])

@@ -16,11 +16,11 @@ export function auc(graded: readonly Graded[]): number | null {
   const right = sorted.filter((row) => row.correct).length
   const wrong = sorted.length - right
   if (right === 0 || wrong === 0) return null
-  let rankSum = 0
-  for (let start = 0, end = 0; start < sorted.length; start = end) {
-    while (end < sorted.length && sorted[end].score === sorted[start].score) end++
-    const midRank = (start + 1 + end) / 2
-    for (let i = start; i < end; i++) if (sorted[i].correct) rankSum += midRank
+  let [below, rankSum] = [0, 0]
+  for (const tied of Map.groupBy(sorted, ({ score }) => score).values()) {
+    const midRank = below + (tied.length + 1) / 2
+    rankSum += midRank * tied.filter((row) => row.correct).length
+    below += tied.length
   }
   return (rankSum - (right * (right + 1)) / 2) / (right * wrong)
 }
@@ -62,10 +62,7 @@ export function agreement(graded: readonly Graded[], threshold = 0.5): Agreement
 
 /** The Brier score: mean squared distance of P(Yes) from the truth (1 or 0); null of no rows. */
 export function brier(graded: readonly Graded[]): number | null {
-  return share(
-    graded.reduce((sum, { score, correct }) => sum + (score - Number(correct)) ** 2, 0),
-    graded.length,
-  )
+  return mean(graded.map(({ score, correct }) => (score - Number(correct)) ** 2))
 }
 
 function share(count: number, total: number): number | null {

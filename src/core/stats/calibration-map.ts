@@ -24,11 +24,12 @@ const softplus = (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x
 export function calibrate(map: CalibrationMap, p: number): number {
   if (map.method === 'platt') return sigmoid(map.a * logit(p) + map.b)
   const { x, y } = map
-  if (p <= x[0]) return y[0]
   const right = x.findIndex((at) => at >= p)
   if (right === -1) return y.at(-1)!
-  const share = (p - x[right - 1]) / (x[right] - x[right - 1])
-  return y[right - 1] + share * (y[right] - y[right - 1])
+  if (right === 0) return y[0]!
+  const [x0, y0] = [x[right - 1]!, y[right - 1]!]
+  const [x1, y1] = [x[right]!, y[right]!]
+  return y0 + ((p - x0) / (x1 - x0)) * (y1 - y0)
 }
 
 /**
@@ -109,15 +110,11 @@ export function fitIsotonic(rows: readonly WeightedGrade[]): Extract<Calibration
     }
   }
   const ends = pooled.flatMap((block) => {
+    const { from, to } = block
     const y = mean(block)
-    return block.from === block.to
-      ? [[block.from, y]]
-      : [
-          [block.from, y],
-          [block.to, y],
-        ]
+    return (from === to ? [from] : [from, to]).map((x) => ({ x, y }))
   })
-  return { method: 'isotonic', x: ends.map(([x]) => x), y: ends.map(([, y]) => y) }
+  return { method: 'isotonic', x: ends.map(({ x }) => x), y: ends.map(({ y }) => y) }
 }
 
 const mean = ({ sum, weight }: { sum: number; weight: number }) => sum / weight

@@ -2,6 +2,7 @@ import { SeededRng } from '../rl/seeded-rng.ts'
 import { shuffledIndices } from '../rl/shuffle.ts'
 import type { CalibrationMap, CalibrationMethod, CalibrationReport } from '../schemas/judge-jobs.ts'
 import { calibrate, fitIsotonic, fitPlatt, type WeightedGrade } from './calibration-map.ts'
+import { mean } from './moments.ts'
 import { wilsonInterval } from './wilson-interval.ts'
 
 /** A judge's probability beside the truth, and the question it belongs to: answers to one are no independent draws. */
@@ -77,8 +78,8 @@ function questionResamples(rows: readonly GradedAnswer[], { bootstrap, seed }: S
   const rng = new SeededRng(seed, 'bootstrap')
   return Array.from({ length: bootstrap }, () => {
     const counts = new Uint16Array(index.size)
-    for (let i = 0; i < index.size; i++) counts[Math.floor(rng.uniform() * index.size)]++
-    return Uint16Array.from(own, (question) => counts[question])
+    for (let i = 0; i < index.size; i++) counts[Math.floor(rng.uniform() * index.size)]!++
+    return Uint16Array.from(own, (question) => counts[question]!)
   })
 }
 
@@ -92,11 +93,11 @@ export function calibrationReport(
   resamples: readonly Uint16Array[],
   bins: number,
 ): CalibrationReport {
-  const order = rows.map((_, i) => i).sort((a, b) => scores[a] - scores[b])
-  const sorted = order.map((i) => ({ score: scores[i], correct: rows[i].correct }))
-  const measure = (weights: (i: number) => number) => metricsOf(sorted, (k) => weights(order[k]), bins)
-  const all = measure(() => 1)
-  const drawn = resamples.map((weights) => measure((i) => weights[i]))
+  const sorted = rows
+    .map(({ correct }, index) => ({ index, score: scores[index]!, correct }))
+    .sort((a, b) => a.score - b.score)
+  const all = metricsOf(sorted, () => 1, bins)
+  const drawn = resamples.map((weights) => metricsOf(sorted, ({ index }) => weights[index]!, bins))
   const intervals = METRICS.map((metric) => {
     const value = all[metric]
     const values = drawn.flatMap((metrics) => metrics[metric] ?? []).sort((a, b) => a - b)
@@ -113,26 +114,26 @@ export function calibrationReport(
  *
  * @param sorted by rising score
  */
-export function metricsOf(
-  sorted: readonly { score: number; correct: boolean }[],
-  weightOf: (i: number) => number,
+export function metricsOf<T extends { score: number; correct: boolean }>(
+  sorted: readonly T[],
+  weightOf: (row: T) => number,
   bins: number,
 ): Metrics {
   const gaps = new Float64Array(bins)
   let [right, wrong, hits, squares, pairs] = [0, 0, 0, 0, 0]
   for (let start = 0, end = 0; start < sorted.length; start = end) {
-    const { score } = sorted[start]
+    const { score } = sorted[start]!
     let [rightHere, wrongHere] = [0, 0]
-    for (; end < sorted.length && sorted[end].score === score; end++) {
-      if (sorted[end].correct) rightHere += weightOf(end)
-      else wrongHere += weightOf(end)
+    for (let tied = sorted[end]; tied?.score === score; tied = sorted[++end]) {
+      if (tied.correct) rightHere += weightOf(tied)
+      else wrongHere += weightOf(tied)
     }
     pairs += rightHere * (wrong + wrongHere / 2)
     right += rightHere
     wrong += wrongHere
     hits += score >= 0.5 ? rightHere : wrongHere
     squares += rightHere * (1 - score) ** 2 + wrongHere * score ** 2
-    gaps[binOf(score, bins)] += rightHere - score * (rightHere + wrongHere)
+    gaps[binOf(score, bins)]! += rightHere - score * (rightHere + wrongHere)
   }
   const total = right + wrong
   if (total === 0) return { auc: null, accuracy: null, ece: null, brier: null }
@@ -159,7 +160,7 @@ function reliability(
       from: bin / bins,
       to: (bin + 1) / bins,
       n,
-      mean_probability: n === 0 ? null : own.reduce((sum, { score }) => sum + score, 0) / n,
+      mean_probability: mean(own.map(({ score }) => score)),
       share_correct: n === 0 ? null : correct / n,
       ...wilsonInterval(correct, n),
     }
@@ -171,5 +172,6 @@ export function quantile(sorted: readonly number[], q: number): number {
   const at = q * (sorted.length - 1)
   const below = Math.floor(at)
   const above = Math.min(below + 1, sorted.length - 1)
-  return sorted[below] + (at - below) * (sorted[above] - sorted[below])
+  const [low, high] = [sorted[below]!, sorted[above]!]
+  return low + (at - below) * (high - low)
 }

@@ -63,7 +63,9 @@ const computed = ({ ids }: Row): readonly number[] => (ids.length > 1 ? ids.slic
 /** @param texts what is computed of each row */
 function batchOf(rows: readonly Row[], texts: readonly (readonly number[])[], run: readonly PrefixGroup[]): Batch {
   const { inputs, indexOf } = prefixBatch(run, texts)
-  const [predict, targets, rowOf]: number[][] = [[], [], []]
+  const predict: number[] = []
+  const targets: number[] = []
+  const rowOf: number[] = []
   let trained = 0
   for (const i of run.flatMap((group) => group.rows)) {
     const { ids, start, targets: others } = rows[i]!

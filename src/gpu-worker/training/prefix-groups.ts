@@ -94,7 +94,9 @@ export function prefixBatch(run: readonly PrefixGroup[], texts: readonly Text[])
   const A = Math.max(...run.map(({ rows }) => rows.length))
   const P = Math.max(1, ...run.map(({ shared }) => shared))
   const S = Math.max(...run.flatMap(({ shared, rows }) => rows.map((row) => texts[row]!.length - shared)))
-  const [ids, positions, place]: number[][] = [[], [], []]
+  const ids: number[] = []
+  const positions: number[] = []
+  const place: number[] = []
   // Padding points at the first token; nothing looks at what comes of it.
   const shared = new Int32Array(Q * P)
   const own = new Int32Array(Q * A * S)

@@ -59,7 +59,7 @@ export const awsLambdaRoutes = [
       const recipe = await findReward(context, context.params.reward)
       const asked = rowsOf(body)
       const goldParam = (i: number) =>
-        asked[i].reference_answer === undefined ? `[${i}].metadata.reference_answer` : `[${i}].reference_answer`
+        asked[i]!.reference_answer === undefined ? `[${i}].metadata.reference_answer` : `[${i}].reference_answer`
       const items = asked.map((row, i) => {
         const { question, answer } = conversationItem(row.messages)
         const gold = goldOf(goldIn(row), goldParam(i), recipe)
@@ -68,7 +68,7 @@ export const awsLambdaRoutes = [
       const results = await rewardTogether(context, recipe, items, goldParam)
       const neutral = neutralReward(recipe, query)
       const answer = results.map(({ reward, terms }, i) => ({
-        id: String(asked[i].id),
+        id: String(asked[i]!.id),
         aggregate_reward_score: reward ?? neutral,
         metrics_list: [
           ...(terms.verifier === undefined ? [] : [{ name: 'verifier', value: terms.verifier, type: 'Reward' }]),

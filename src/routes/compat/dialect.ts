@@ -66,6 +66,17 @@ export async function rewardTogether(
   }
 }
 
+/** Likewise of one row. @param param how the caller names its gold answer */
+export async function rewardOne(
+  asker: Asker,
+  recipe: RewardRecipe,
+  item: DialectItem,
+  param: string,
+): Promise<RowReward> {
+  const [reward] = await rewardTogether(asker, recipe, [item], () => param)
+  return reward!
+}
+
 /** For dialects that know only numbers: what a row without a reward gets. */
 export const neutralQuery = {
   neutral: v.optional(

@@ -40,15 +40,19 @@ export function pairs(queries: readonly string[], documents: readonly string[], 
     const message = `\`${param}\`: there are ${queries.length} queries and ${documents.length} documents; give one query, or as many as documents.`
     throw new GavelError('unprocessable', message, { param })
   }
-  return documents.map((answer, i) => ({ question: queries.length === 1 ? queries[0] : queries[i], answer }))
+  return documents.map((answer, i) => ({ question: queries[queries.length === 1 ? 0 : i]!, answer }))
 }
 
 /**
- * Which label each of two token ids stands for.
+ * Which label each of two token ids stands for; the labels are different.
  * @throws GavelError `unprocessable` for an id that is no label of the judge, and for two of one label;
  *   `unavailable_here` where the ids of its labels are not known; as `labelTokensOf`
  */
-export async function labelsOf({ deps, caller }: Asker, judge: string, ids: readonly number[]): Promise<Label[]> {
+export async function labelsOf(
+  { deps, caller }: Asker,
+  judge: string,
+  ids: readonly number[],
+): Promise<[Label, Label]> {
   const param = 'label_token_ids'
   const known = await labelTokensOf(deps, caller, judge, 'judge')
   if (!known) {
@@ -57,17 +61,17 @@ export async function labelsOf({ deps, caller }: Asker, judge: string, ids: read
       'its labels (`"label_token_ids": {"yes": […], "no": […]}`), or use a local judge or a route without ids: /score or /rerank.'
     throw new GavelError('unavailable_here', message, { param })
   }
-  const labels = ids.map((id, i): Label => {
+  const [first, second] = ids.map((id, i): Label => {
     if (known.yes.includes(id)) return 'yes'
     if (known.no.includes(id)) return 'no'
     const message = `\`${param}[${i}]\` ${id} is no label of this judge: yes is ${known.yes.join(' or ')}, no is ${known.no.join(' or ')}.`
     throw new GavelError('unprocessable', message, { param: `${param}[${i}]` })
   })
-  if (labels[0] === labels[1]) {
-    const message = `\`${param}\` are both of the label ${labels[0]}, whose spellings count together; give one of yes (${known.yes.join(', ')}) and one of no (${known.no.join(', ')}).`
+  if (first === second) {
+    const message = `\`${param}\` are both of the label ${first}, whose spellings count together; give one of yes (${known.yes.join(', ')}) and one of no (${known.no.join(', ')}).`
     throw new GavelError('unprocessable', message, { param })
   }
-  return labels
+  return first === 'yes' ? ['yes', 'no'] : ['no', 'yes']
 }
 export type Label = 'yes' | 'no'
 

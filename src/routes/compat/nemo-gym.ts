@@ -6,7 +6,7 @@ import { looseObject, object, record, text } from '../../core/schemas/fields.ts'
 import { mean } from '../../core/stats/moments.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { contentText, promptItem } from './chat-text.ts'
-import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
+import { DIALECT, findReward, goldOf, labelled, rewardOne } from './dialect.ts'
 
 const inputItem = looseObject({ role: v.optional(v.string()), content: v.optional(chatMessage.entries.content) })
 const verifyRequest = looseObject({
@@ -37,7 +37,7 @@ const verifyAnswer = looseObject({
 
 const metrics = record(v.number())
 
-const path = (name: string) => `/compat/nemo-gym/:reward/${name}`
+const path = <const Name extends string>(name: Name) => `/compat/nemo-gym/:reward/${name}` as const
 
 export const nemoGymRoutes = [
   route({
@@ -65,12 +65,7 @@ export const nemoGymRoutes = [
       const { body } = context
       const recipe = await findReward(context, context.params.reward)
       const item = { ...itemOf(body), ...labelled(goldOf(body.expected_answer, 'expected_answer', recipe)) }
-      const [{ outcome, reward, terms, reason }] = await rewardTogether(
-        context,
-        recipe,
-        [item],
-        () => 'expected_answer',
-      )
+      const { outcome, reward, terms, reason } = await rewardOne(context, recipe, item, 'expected_answer')
       const components = {
         ...(terms.verifier !== undefined && { verifier_reward: terms.verifier }),
         ...(terms.judge !== undefined && { judge_reward: terms.judge }),

@@ -115,17 +115,17 @@ export const openAiDecisionRoutes = [
     async handler(context) {
       const { model, input, questions } = context.body
       checkNames(questions)
-      const asked = questions.map((question, i) => ({ ...toDecision(question, i), param: `questions[${i}]` }))
+      const asking = questions.map((asked, i) => ({ asked, ...toDecision(asked, i), param: `questions[${i}]` }))
       const { decisions, promptTokens, completionTokens } = await askDecisions(
         context,
         model,
         'model',
         inputText(input),
-        asked,
+        asking,
       )
       return {
         model,
-        answers: questions.map((question, i) => showAnswer(question, decisions[i])),
+        answers: decisions.map(({ question, decision }) => showAnswer(question.asked, decision)),
         usage: {
           input_tokens: promptTokens,
           input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
@@ -164,14 +164,14 @@ function toDecision(question: Question, i: number): DecisionQuestion {
 function showAnswer(question: Question, { probabilities }: Decision): v.InferOutput<typeof answer> {
   const name = question.name ?? null
   if (!probabilities) return { type: 'refusal', name }
-  if (question.type === 'predicate') return { type: 'predicate', name, probability: probabilities[0] }
+  if (question.type === 'predicate') return { type: 'predicate', name, probability: probabilities[0]! }
   const best = likeliest(probabilities)
-  const confidence = probabilities[best]
+  const confidence = probabilities[best]!
   if (question.type === 'choice') {
-    const values = question.choices.map(({ value }, i) => ({ value, probability: probabilities[i] }))
-    return { type: 'choice', name, choice: values[best].value, confidence, probabilities: values }
+    const values = question.choices.map(({ value }, i) => ({ value, probability: probabilities[i]! }))
+    return { type: 'choice', name, choice: values[best]!.value, confidence, probabilities: values }
   }
-  const levels = question.levels.map(({ label }, value) => ({ value, label, probability: probabilities[value] }))
+  const levels = question.levels.map(({ label }, value) => ({ value, label, probability: probabilities[value]! }))
   return { type: 'score', name, score: expectedLevel(probabilities), confidence, probabilities: levels }
 }
 
@@ -185,7 +185,8 @@ function inputText(input: v.InferOutput<typeof request>['input']): string {
     }
     return { role: item.role ?? 'user', text: contentText(item.content, `input[${i}].content`) }
   })
-  if (said.length === 1 && typeof said[0] !== 'string' && said[0].role === 'user') return said[0].text
+  const [first] = said
+  if (said.length === 1 && typeof first === 'object' && first.role === 'user') return first.text
   return said.map((one) => (typeof one === 'string' ? one : `${one.role}: ${one.text}`)).join('\n\n')
 }
 

@@ -74,7 +74,7 @@ function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' |
     const { judge, ask, release } = await openJudge(deps, caller, reference, param, prompts, request.signal)
     try {
       const [scores] = await choose([question], judge, ask)
-      return scores
+      return scores!
     } finally {
       release()
     }
@@ -97,8 +97,8 @@ function showGrade(
       name: grader.name,
       type: grader.type,
       execution_time: seconds,
-      token_usage: judges.length === 0 ? null : judges.reduce((sum, judge) => sum + tokens[judge], 0),
-      sampled_model_name: judges.length === 1 ? judges[0] : null,
+      token_usage: judges.length === 0 ? null : Object.values(tokens).reduce((sum, count) => sum + count, 0),
+      sampled_model_name: judges.length === 1 ? judges[0]! : null,
       scores: grader.type === 'multi' ? parts : failure ? {} : { [grader.name]: score },
       errors: {
         ...flags,

@@ -6,7 +6,7 @@ import { likeliest } from '../../core/judges/many-options.ts'
 import { fields, looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { aboutServer } from './about-server.ts'
-import { askDecisions, type Decision } from './ask-decisions.ts'
+import { askDecisions, byName, type Decision } from './ask-decisions.ts'
 import { DIALECT, hexId, nowSeconds, usage, usageOf } from './dialect.ts'
 import { judgeItems, labelProbability, labelsOf, pairs, probabilityOf, ranked } from './judge-texts.ts'
 import {
@@ -129,14 +129,18 @@ export const sglangRoutes = [
     }),
     async handler(context) {
       const { params, body } = context
-      const asked = body.questions.map((question, i) => ({ ...toDecision(question), param: `questions[${i}]` }))
-      const material = materialText(body.input)
-      const answered = await askDecisions(context, params.judge, 'judge', material, asked)
-      const answers = body.questions.map((question, i) => [
-        question.id,
-        showAnswer(question, tempered(answered.decisions[i], body.temperature ?? 1)),
+      const questions = body.questions.map((asked, i) => ({ asked, ...toDecision(asked), param: `questions[${i}]` }))
+      const { decisions, promptTokens, completionTokens } = await askDecisions(
+        context,
+        params.judge,
+        'judge',
+        materialText(body.input),
+        questions,
+      )
+      const answers = decisions.map(({ question: { asked }, decision }) => [
+        asked.id,
+        showAnswer(asked, tempered(decision, body.temperature ?? 1)),
       ])
-      const { promptTokens, completionTokens } = answered
       return {
         object: 'decisions',
         model: body.model ?? params.judge,
@@ -266,7 +270,7 @@ function showAnswer(question: Question, { probabilities, labelMass }: Decision):
         : question.levels.map(String)
   return {
     type,
-    probabilities: Object.fromEntries(names.map((name, i) => [name, probabilities[i]])),
+    probabilities: byName(names, probabilities),
     label_mass: labelMass,
     ...(type === 'choice' && { choice: names[likeliest(probabilities)] }),
     ...(type === 'score' && { score: expectedLevel(probabilities) }),

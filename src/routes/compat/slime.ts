@@ -5,7 +5,7 @@ import { chatMessages } from '../../core/schemas/chat.ts'
 import { fields, object, record, rollout, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { promptItem } from './chat-text.ts'
-import { DIALECT, findReward, goldOf, labelled, neutralQuery, neutralReward, rewardTogether } from './dialect.ts'
+import { DIALECT, findReward, goldOf, labelled, neutralQuery, neutralReward, rewardOne } from './dialect.ts'
 
 const request = object({
   prompt: v.union([text('What the model was asked.'), chatMessages]),
@@ -43,7 +43,7 @@ export const slimeRoutes = [
       // slime decodes with control tokens.
       const { question, answer } = promptItem(body.prompt, plainTranscript(body.response))
       const item = { prompt: question, completion: answer, ...labelled(goldOf(body.label, 'label', recipe)) }
-      const [{ reward, outcome, ...rest }] = await rewardTogether(context, recipe, [item], () => 'label')
+      const { reward, outcome, ...rest } = await rewardOne(context, recipe, item, 'label')
       const number = reward ?? neutralReward(recipe, query)
       if (query.reward_key === undefined) return number
       return { outcome, reason: rest.reason ?? null, [query.reward_key]: number }

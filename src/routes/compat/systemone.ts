@@ -6,7 +6,7 @@ import { likeliest } from '../../core/judges/many-options.ts'
 import { object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_OPTIONS } from '../../core/schemas/grader.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
-import { askDecisions, type Decision } from './ask-decisions.ts'
+import { askDecisions, byName, type Decision } from './ask-decisions.ts'
 import { DIALECT } from './dialect.ts'
 
 const instructions = text('What is asked.')
@@ -105,14 +105,18 @@ export const systemOneRoutes = [
         throw new GavelError('invalid_request', message, { param: 'state' })
       }
       const entries = Object.entries(questions)
-      const asked = entries.map(([id, question]) => ({
-        ...toDecision(question),
+      const asking = entries.map(([id, asked]) => ({
+        id,
+        asked,
+        ...toDecision(asked),
         param: `questions.${id.slice(0, 100)}`,
       }))
-      const { decisions, promptTokens } = await askDecisions(context, model, 'model', materialText(state), asked)
+      const { decisions, promptTokens } = await askDecisions(context, model, 'model', materialText(state), asking)
       return {
         model,
-        answers: Object.fromEntries(entries.map(([id, question], i) => [id, showAnswer(question, decisions[i])])),
+        answers: Object.fromEntries(
+          decisions.map(({ question: { id, asked }, decision }) => [id, showAnswer(asked, decision)]),
+        ),
         usage: { input_tokens: promptTokens, output_tokens: 0 },
       }
     },
@@ -134,20 +138,19 @@ function toDecision(question: Question): DecisionQuestion {
 
 function showAnswer(question: Question, { probabilities }: Decision): v.InferOutput<typeof answer> {
   if (!probabilities) return { type: 'refusal' }
-  if (question.type === 'noul') return { type: 'noul', noul: probabilities[0] }
-  if (question.type === 'boolean') return { type: 'boolean', boolean: probabilities[0] }
+  if (question.type === 'noul') return { type: 'noul', noul: probabilities[0]! }
+  if (question.type === 'boolean') return { type: 'boolean', boolean: probabilities[0]! }
   const best = likeliest(probabilities)
-  const confidence = probabilities[best]
-  const byName = (names: string[]) => Object.fromEntries(names.map((name, i) => [name, probabilities[i]]))
+  const confidence = probabilities[best]!
   if (question.type === 'choice') {
     const names = Object.keys(question.criteria)
-    return { type: 'choice', choice: names[best], probabilities: byName(names), confidence }
+    return { type: 'choice', choice: names[best]!, probabilities: byName(names, probabilities), confidence }
   }
   return {
     type: 'score',
     score: expectedLevel(probabilities),
-    probabilities: byName(question.criteria.map((_, level) => String(level))),
-    legend: Object.fromEntries(question.criteria.map((level, i) => [String(i), level])),
+    probabilities: Object.fromEntries(probabilities.entries()),
+    legend: Object.fromEntries(question.criteria.entries()),
     confidence,
   }
 }

@@ -4,7 +4,7 @@ import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { object, record, text } from '../../core/schemas/fields.ts'
-import { MAX_BATCH_BYTES, route, type RouteContext } from '../http/route.ts'
+import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, refuseForGood, type Asker } from './dialect.ts'
 import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
 
@@ -137,7 +137,7 @@ export const teiRoutes = [
  *   fail again, such as `prompt_too_long`, as what it is
  */
 async function score(
-  context: Asker & Pick<RouteContext, 'params'>,
+  context: Asker & { params: { judge: string } },
   items: JudgeItem[],
   param: string,
 ): Promise<ScoredItem[]> {

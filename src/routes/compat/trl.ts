@@ -55,7 +55,7 @@ export const trlRoutes = [
       const column = `columns.${context.query.answer ?? 'answer'}`
       const golds = goldColumn(columns, context.query.answer, prompts.length)
       const items = prompts.map((prompt, i) => {
-        const item = promptItem(prompt, completions[i])
+        const item = promptItem(prompt, completions[i]!)
         return {
           prompt: item.question,
           completion: item.answer,

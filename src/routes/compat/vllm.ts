@@ -161,8 +161,9 @@ export const vllmRoutes = [
           const message = `\`${stray}\` is given beside \`${names.join('` and `')}\`, and only one pair can be scored; leave it out.`
           throw new GavelError('unprocessable', message, { param: stray })
         }
-        const [queries, documents] = names.map((name) => list(body[name]!))
-        const scored = await judgeItems(context, params.judge, pairs(queries, documents, names[1]))
+        const [queries, documents] = names
+        const items = pairs(list(body[queries]!), list(body[documents]!), documents)
+        const scored = await judgeItems(context, params.judge, items)
         const data = scored.map((item, index) => ({ index, object: 'score', score: probabilityOf(item) }))
         return { ...envelope(deps, 'embd', body.model ?? params.judge), data, usage: usageOf(scored) }
       },

@@ -49,5 +49,5 @@ function showOperation({
 <p>${escape(description ?? '').replaceAll('\n\n', '</p><p>')}</p>${rows.length ? `<pre>${escape(rows.join('\n'))}</pre>` : ''}${bodies.join('')}</details>`
 }
 
-const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-const escape = (text: string) => text.replace(/[&<>"]/g, (char) => ENTITIES[char])
+const escape = (text: string) =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')

@@ -235,8 +235,8 @@ function requestBodyOf({ body, rawBody, example, maxBytes }: Route): Operation['
 }
 
 const pathParameters = ({ path, params = {} }: Route) =>
-  [...path.matchAll(/:(\w+)/g)].map(([, name]) => {
-    const { description, ...schema } = jsonSchema((params[name] as v.GenericSchema | undefined) ?? v.string())
+  (path.match(/(?<=:)\w+/g) ?? []).map((name) => {
+    const { description, ...schema } = jsonSchema(params[name] ?? v.string())
     return { name, in: 'path', required: true, ...(typeof description === 'string' && { description }), schema }
   })
 

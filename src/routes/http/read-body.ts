@@ -34,7 +34,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
 
 /** `type/subtype` in lower case, without parameters; empty when the request names none. */
 export const mediaType = (request: Request) =>
-  (request.headers.get('content-type') ?? '').split(';')[0].trim().toLowerCase()
+  (request.headers.get('content-type') ?? '').replace(/;.*/s, '').trim().toLowerCase()
 
 /** The bytes of a request, never holding more than `maxBytes`. @throws GavelError `too_large` */
 export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {

@@ -7,12 +7,14 @@ import { parse } from '../../core/schemas/parse.ts'
  * @throws GavelError `invalid_request` naming the parameter that is unknown, repeated or wrong
  */
 export function readQuery(url: string, schema: v.GenericSchema | undefined): unknown {
-  const entries = (schema as { entries?: Record<string, { type: string; wrapped?: { type: string } }> })?.entries ?? {}
+  type Entries = Record<string, { type: string; wrapped?: { type: string } }>
+  const entries = new Map(Object.entries((schema as { entries?: Entries })?.entries ?? {}))
   const values: Record<string, string | number> = {}
   for (const [key, value] of new URL(url).searchParams) {
     const shown = key.slice(0, 100)
-    if (!Object.hasOwn(entries, key)) {
-      const known = Object.keys(entries).join(', ') || 'none'
+    const entry = entries.get(key)
+    if (!entry) {
+      const known = [...entries.keys()].join(', ') || 'none'
       throw new GavelError('invalid_request', `\`${shown}\` is not a query parameter here; known: ${known}.`, {
         param: shown,
       })
@@ -20,7 +22,7 @@ export function readQuery(url: string, schema: v.GenericSchema | undefined): unk
     if (Object.hasOwn(values, key)) {
       throw new GavelError('invalid_request', `\`${shown}\` is given more than once; give it once.`, { param: shown })
     }
-    const type = entries[key].wrapped?.type ?? entries[key].type
+    const type = entry.wrapped?.type ?? entry.type
     values[key] = type === 'number' && /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(value) ? Number(value) : value
   }
   return schema ? parse(schema, values, 'query') : undefined

@@ -17,11 +17,22 @@ export interface Caller extends Payer {
 
 type Out<S> = S extends v.GenericSchema ? v.InferOutput<S> : undefined
 
-export interface RouteContext<Query = undefined, Body = undefined> {
+/** What the parts of a path are called: `'id' | 'key'` of `/v1/worker/jobs/:id/objects/:key{.+}`. */
+type ParamsOf<Path extends string> = Path extends `${infer Part}/${infer Rest}`
+  ? ParamOf<Part> | ParamsOf<Rest>
+  : ParamOf<Path>
+type ParamOf<Part extends string> = Part extends `:${infer Name}{${string}}`
+  ? Name
+  : Part extends `:${infer Name}`
+    ? Name
+    : never
+
+/** @typeParam Param what the parts of the path are called */
+export interface RouteContext<Query = undefined, Body = undefined, Param extends string = never> {
   deps: Deps
   caller: Caller
   /** Parts of the path, decoded. */
-  params: Record<string, string>
+  params: Record<Param, string>
   query: Query
   body: Body
   /** The request itself, for bodies that are no JSON, headers and the signal. */
@@ -72,21 +83,23 @@ export interface Route extends Description<unknown> {
   query: v.GenericSchema | undefined
   body: v.GenericSchema | undefined
   /** Gives the JSON to answer, or a response of its own. */
-  handler(context: RouteContext<unknown, unknown>): Promise<unknown>
+  handler(context: RouteContext<unknown, unknown, string>): Promise<unknown>
 }
 
-/** Types a handler by the schemas of its route. */
+/** Types a handler by the path and the schemas of its route. */
 export function route<
+  const P extends string,
   const Q extends v.GenericSchema | undefined = undefined,
   const B extends v.GenericSchema | undefined = undefined,
 >(
   description: Description<Out<B>> & {
+    path: P
     query?: Q
     body?: B
-    handler(context: RouteContext<Out<Q>, Out<B>>): Promise<unknown>
+    handler(context: RouteContext<Out<Q>, Out<B>, ParamsOf<P>>): Promise<unknown>
   },
 ): Route {
-  return { query: undefined, body: undefined, ...description } as unknown as Route
+  return { query: undefined, body: undefined, ...description }
 }
 
 /**

@@ -204,7 +204,7 @@ async function askEnsemble(
   const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, signal)))
   const members = asked.map(({ scored }) => scored)
   const scored = combineJudges(ensemble, members).map((item, i) => {
-    const costs = members.flatMap((own) => own[i].cost ?? [])
+    const costs = members.flatMap((own) => own[i]!.cost ?? [])
     const cost = costs.length === 0 ? null : costs.reduce((sum, one) => sum + one, 0)
     return { ...calibrated(item, judge), cost }
   })

@@ -62,9 +62,9 @@ export async function judgeTogether(
   })
 }
 
-/** All items in order of their question, and where each stood. */
-function order(batch: readonly Waiting[]): { request: number; index: number; item: JudgeItem }[] {
-  const all = batch.flatMap(({ items }, request) => items.map((item, index) => ({ request, index, item })))
+/** All items in order of their question, and where each stood among them all. */
+function order(batch: readonly Waiting[]): { place: number; item: JudgeItem }[] {
+  const all = batch.flatMap(({ items }) => items).map((item, place) => ({ place, item }))
   return all.sort((a, b) => (a.item.question < b.item.question ? -1 : a.item.question > b.item.question ? 1 : 0))
 }
 
@@ -72,7 +72,8 @@ const sortedByQuestion = (batch: readonly Waiting[]) => order(batch).map(({ item
 
 /** Gives each request what belongs to its items. */
 function share(batch: readonly Waiting[], scored: readonly ScoredItem[]): void {
-  const parts: ScoredItem[][] = batch.map(() => [])
-  order(batch).forEach(({ request, index }, i) => (parts[request][index] = scored[i]))
-  batch.forEach(({ resolve }, request) => resolve(parts[request]))
+  const all: ScoredItem[] = []
+  order(batch).forEach(({ place }, i) => (all[place] = scored[i]!))
+  let from = 0
+  for (const { items, resolve } of batch) resolve(all.slice(from, (from += items.length)))
 }

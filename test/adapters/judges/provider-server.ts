@@ -165,12 +165,13 @@ function answer(response: ServerResponse, path: string, text: string): void {
     ['Maybe', 0.1],
   ]
   const top = distribution.filter(([, p]) => p > 0).map(([token, p]) => ({ token, logprob: Math.log(p) }))
-  if (path.endsWith('/chat/completions')) return sendJson(response, 200, envelope([{ ...top[0], top_logprobs: top }]))
+  const said = top[0]!
+  if (path.endsWith('/chat/completions')) return sendJson(response, 200, envelope([{ ...said, top_logprobs: top }]))
   const map = Object.fromEntries(top.map(({ token, logprob }) => [token, logprob]))
-  const logprobs = { tokens: [top[0].token], token_logprobs: [top[0].logprob], top_logprobs: [map], text_offset: [0] }
+  const logprobs = { tokens: [said.token], token_logprobs: [said.logprob], top_logprobs: [map], text_offset: [0] }
   sendJson(response, 200, {
     ...envelope(null),
-    choices: [{ index: 0, text: top[0].token, finish_reason: 'length', logprobs }],
+    choices: [{ index: 0, text: said.token, finish_reason: 'length', logprobs }],
   })
 }
 

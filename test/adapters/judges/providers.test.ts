@@ -48,7 +48,7 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
   judgeClientContract(name, () => clientOf(providerAt(server.url)))
 
   describe(`${name}: a provider that misbehaves`, () => {
-    const one = async (text: string, options = {}) => (await judge(clientOf(providerAt(server.url), options), text))[0]
+    const one = async (text: string, options = {}) => (await judge(clientOf(providerAt(server.url), options), text))[0]!
     const failsWith = async (text: string, reason: RegExp, options = {}) => {
       const judgment = await one(text, options)
       assert.equal(judgment.outcome, 'failed')
@@ -60,7 +60,7 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
       const judged = await judge(clientOf(providerAt(server.url)), 'p=0.2', 'p=0.9', 'p=1.0')
       for (const [i, expected] of [0.2, 0.9, 1].entries()) {
         const judgment = judged[i]
-        assert.ok(judgment.outcome === 'scored' && Math.abs(judgment.probability - expected) < 1e-9)
+        assert.ok(judgment?.outcome === 'scored' && Math.abs(judgment.probability - expected) < 1e-9)
         assert.ok(Math.abs(judgment.labelMass - 0.9) < 1e-9)
       }
     })
@@ -121,7 +121,8 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
         judged.map(({ outcome }) => outcome),
         ['failed', 'scored'],
       )
-      assert.match(judged[0].outcome === 'failed' ? judged[0].reason : '', /in 4 tries: it gave no answer within 40 ms/)
+      const [late] = judged
+      assert.match(late?.outcome === 'failed' ? late.reason : '', /in 4 tries: it gave no answer within 40 ms/)
     })
 
     test('an abort ends a call that is under way', async () => {
@@ -202,7 +203,7 @@ for (const [name, providerAt] of Object.entries(PROVIDERS)) {
 
   test(`${name}: nobody listens`, async () => {
     const [judgment] = await judge(clientOf(providerAt('http://127.0.0.1:9')), 'p=0.5')
-    assert.match(judgment.outcome === 'failed' ? judgment.reason : '', /cannot be reached/)
+    assert.match(judgment?.outcome === 'failed' ? judgment.reason : '', /cannot be reached/)
   })
 }
 
@@ -230,5 +231,5 @@ test('huggingface without an endpoint goes to the router with the Hub’s choice
   )
   const [judgment] = await judge(client, 'p=0.5')
   assert.deepEqual(urls, ['https://router.huggingface.co/v1/chat/completions'])
-  assert.match(judgment.outcome === 'failed' ? judgment.reason : '', /answered 404: no such model/)
+  assert.match(judgment?.outcome === 'failed' ? judgment.reason : '', /answered 404: no such model/)
 })

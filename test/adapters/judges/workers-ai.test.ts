@@ -30,7 +30,7 @@ const asking = (content: string) => ({ messages: [{ role: 'user' as const, conte
 
 async function judgmentOf(text: string, timeoutMs?: number) {
   const [answer] = await client(timeoutMs).firstTokenLogprobs([asking(text)])
-  if (!(answer instanceof Error)) return probabilityOfYes(answer.logprobs, { yes: 'Yes', no: 'No' })
+  if (!(answer instanceof Error)) return probabilityOfYes(answer!.logprobs, { yes: 'Yes', no: 'No' })
   assert.ok(answer instanceof GavelError && answer.code === 'judge_unreachable', answer.stack)
   return { outcome: 'failed', reason: answer.message } as const
 }

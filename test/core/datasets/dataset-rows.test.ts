@@ -17,8 +17,8 @@ describe('checkDataset', () => {
   })
 
   test('columns of their own are kept, deep ones refused', () => {
-    const [{ row }] = datasetRows(bytes('{"prompt":"a","source":{"page":3}}'))
-    assert.deepEqual(row, { prompt: 'a', source: { page: 3 } })
+    const [one] = datasetRows(bytes('{"prompt":"a","source":{"page":3}}'))
+    assert.deepEqual(one!.row, { prompt: 'a', source: { page: 3 } })
     const deep = `{"prompt":"a","x":${'['.repeat(40)}${']'.repeat(40)}}`
     assert.throws(() => checkDataset(bytes(deep)), { code: 'bad_dataset_line', message: /nested more than 32/ })
   })

@@ -13,7 +13,7 @@ const scored = (probability: number, labelMass = 1): ScoredItem => ({
 })
 const probabilityBy = (combine: 'mean' | 'min' | 'mean_minus_sd', k: number, ...probabilities: number[]) => {
   const [item] = combineJudges({ judges, combine, k }, probabilities.map((p) => [scored(p)])) // prettier-ignore
-  assert.ok(item.outcome === 'scored')
+  assert.ok(item?.outcome === 'scored')
   return item.probability
 }
 

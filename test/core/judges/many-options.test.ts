@@ -25,7 +25,7 @@ const choice = (names: readonly string[]): Asked => ({
 function offered({ messages, labels }: LabelQuestion): string[] {
   const listed = [...messages.at(-1)!.content.matchAll(/^([A-Z])\. (\S+)$/gm)]
   assert.deepEqual(listed.map(([, letter]) => letter), [...labels]) // prettier-ignore
-  return listed.map(([, , name]) => name)
+  return listed.map(([, , name]) => name!)
 }
 
 /** A judge that scores each option by itself and says one by a softmax of what is on offer: what a language model does. */
@@ -79,11 +79,11 @@ describe('more options than letters', () => {
       const all = names(count)
       const { ask, calls } = byUtility(utility)
       const [scores] = await decide('material', [choice(all)], judge, ask)
-      assert.ok(scores.outcome === 'scored')
+      assert.ok(scores?.outcome === 'scored')
       const total = all.reduce((sum, name) => sum + Math.exp(utility(name)), 0)
       all.forEach((name, i) => {
         const expected = Math.exp(utility(name)) / total
-        assert.ok(Math.abs(scores.probabilities[i] - expected) < 1e-12, `${count} ${name}`)
+        assert.ok(Math.abs(scores.probabilities[i]! - expected) < 1e-12, `${count} ${name}`)
       })
       assert.ok(Math.abs(scores.probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-12)
       assert.equal(calls.length, count > 26 ? 2 : 1)
@@ -102,7 +102,7 @@ describe('more options than letters', () => {
         requests.map((request) => {
           const weights = offered(request).map((name) => Math.exp(utility(name) / 20))
           const total = weights.reduce((sum, weight) => sum + weight, 0)
-          const all = weights.flatMap((weight, i) => spellings(request.labels[i], weight / total))
+          const all = weights.flatMap((weight, i) => spellings(request.labels[i]!, weight / total))
           const logprobs = all.sort((a, b) => b.logprob - a.logprob).slice(0, 20)
           return { logprobs, complete: false, usage, latencyMs: 1 }
         }),
@@ -111,12 +111,12 @@ describe('more options than letters', () => {
     for (const count of [16, 17, 20, 26, 40]) {
       const all = names(count)
       const [scores] = await decide('material', [choice(all)], remote, ask)
-      assert.ok(scores.outcome === 'scored')
+      assert.ok(scores?.outcome === 'scored')
       const total = all.reduce((sum, name) => sum + Math.exp(utility(name) / 20), 0)
       all.forEach((name, i) => {
         const expected = Math.exp(utility(name) / 20) / total
         // What is not told of the second spellings is a hundredth at most.
-        assert.ok(Math.abs(scores.probabilities[i] / expected - 1) < 0.03, `${count} ${name}`)
+        assert.ok(Math.abs(scores.probabilities[i]! / expected - 1) < 0.03, `${count} ${name}`)
       })
       assert.equal(promptsOfDecisions([choice(all)], remote), scores.usage.promptTokens / usage.promptTokens)
     }
@@ -132,7 +132,7 @@ describe('more options than letters', () => {
         return { outcome: 'scored', probabilities, labelMass: 1, cached: false, usage }
       })
     const [scores] = await decide('material', [choice(names(36))], judge, ask)
-    assert.ok(scores.outcome === 'scored')
+    assert.ok(scores?.outcome === 'scored')
     assert.equal(scores.probabilities.indexOf(Math.max(...scores.probabilities)), 24)
     assert.ok(Math.abs(scores.probabilities.reduce((sum, p) => sum + p, 0) - 1) < 1e-12)
   })
@@ -141,16 +141,16 @@ describe('more options than letters', () => {
     const { ask, calls } = byUtility(utility, (shown) => shown.includes('option40'))
     const questions = [choice(names(60)), choice(['option1', 'option2']), choice(names(30))]
     const [unanswered, small, large] = await decide('material', questions, judge, ask)
-    assert.deepEqual([unanswered.outcome, small.outcome, large.outcome], ['abstained', 'scored', 'scored'])
+    assert.ok(unanswered?.outcome === 'abstained' && small?.outcome === 'scored' && large?.outcome === 'scored')
     assert.equal(unanswered.usage.promptTokens, 7 * 4)
-    assert.ok(large.outcome === 'scored' && Math.abs(large.labelMass - (1 - 15 / 1000)) < 1e-12)
+    assert.ok(Math.abs(large.labelMass - (1 - 15 / 1000)) < 1e-12)
     assert.deepEqual(calls.map(({ length }) => length), [4 + 1 + 2, 1]) // prettier-ignore
   })
 
   test('one option alone is certain, and nobody is asked', async () => {
     const { ask, calls } = byUtility(utility)
     const [scores] = await decide('material', [choice(['only'])], judge, ask)
-    assert.ok(scores.outcome === 'scored' && scores.usage.promptTokens === 0)
+    assert.ok(scores?.outcome === 'scored' && scores.usage.promptTokens === 0)
     assert.deepEqual(scores.probabilities, [1])
     assert.deepEqual([calls.flat().length, promptsOfDecisions([choice(['only'])], judge)], [0, 0])
   })

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cacheKey, scoreItems, type CachedJudgment, type JudgmentCache } from '../../../src/core/judges/score.ts'
+import {
+  cacheKey,
+  scoreItems,
+  type CachedJudgment,
+  type JudgmentCache,
+  type ScoringJudge,
+} from '../../../src/core/judges/score.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
 import type { Judge } from '../../../src/core/schemas/judge.ts'
 
@@ -28,7 +34,7 @@ const memoryCache = () => {
 const scriptedClient = () => {
   const asked: JudgeRequest[][] = []
   const answer = ({ messages }: JudgeRequest): FirstTokenLogprobs | Error => {
-    const text = messages[0].content
+    const text = messages[0]!.content
     if (text.includes('broken')) return new Error('502 from the provider')
     const tokens = text.includes('odd')
       ? ([['Well', 0.9]] as const)
@@ -50,6 +56,9 @@ const scriptedClient = () => {
 
 const item = (answer: string) => ({ question: 'q', answer })
 
+const scoreOne = async (answer: string, by: ScoringJudge, client: JudgeClient, cache: JudgmentCache) =>
+  (await scoreItems([item(answer)], by, client, cache))[0]!
+
 test('answers in order, asks equal prompts once, and three outcomes stay apart', async () => {
   const { client, asked } = scriptedClient()
   const { cache, entries } = memoryCache()
@@ -58,9 +67,12 @@ test('answers in order, asks equal prompts once, and three outcomes stay apart',
     scored.map(({ outcome }) => outcome),
     ['scored', 'abstained', 'failed', 'scored'],
   )
-  assert.equal(asked[0].length, 3)
-  assert.deepEqual(asked[0][0].labels, ['Yes', 'No'])
-  assert.equal(scored[2].outcome === 'failed' && scored[2].reason, '502 from the provider')
+  assert.deepEqual(
+    asked.map((requests) => requests.map(({ labels }) => labels)),
+    [Array(3).fill(['Yes', 'No'])],
+  )
+  const broken = scored[2]!
+  assert.equal(broken.outcome === 'failed' && broken.reason, '502 from the provider')
   assert.deepEqual(
     scored.map(({ usage }) => usage.promptTokens),
     [10, 10, 0, 0],
@@ -72,19 +84,20 @@ test('a second time only what was not scored is asked again', async () => {
   const { client, asked } = scriptedClient()
   const { cache } = memoryCache()
   const items = [item('good'), item('odd'), item('broken')]
-  const first = await scoreItems(items, judge, client, cache)
-  const second = await scoreItems(items, judge, client, cache)
+  const [first] = await scoreItems(items, judge, client, cache)
+  const again = await scoreItems(items, judge, client, cache)
   assert.deepEqual(
     asked.map((requests) => requests.length),
     [3, 2],
   )
   assert.deepEqual(
-    second.map(({ cached }) => cached),
+    again.map(({ cached }) => cached),
     [true, false, false],
   )
-  if (first[0].outcome !== 'scored' || second[0].outcome !== 'scored') assert.fail()
-  assert.equal(second[0].probability, first[0].probability)
-  assert.equal(second[0].usage.promptTokens, 0)
+  const [second] = again
+  assert.ok(first?.outcome === 'scored' && second?.outcome === 'scored')
+  assert.equal(second.probability, first.probability)
+  assert.equal(second.usage.promptTokens, 0)
 })
 
 test('another version of the judge shares nothing', async () => {
@@ -99,9 +112,9 @@ test('a client that rejects or answers short fails the items, not the call', asy
   const { cache } = memoryCache()
   const rejects: JudgeClient = { firstTokenLogprobs: async () => Promise.reject(new Error('no route to host')) }
   const short: JudgeClient = { firstTokenLogprobs: async () => [] }
-  const [rejected] = await scoreItems([item('a')], judge, rejects, cache)
+  const rejected = await scoreOne('a', judge, rejects, cache)
   assert.deepEqual([rejected.outcome, rejected.outcome === 'failed' && rejected.reason], ['failed', 'no route to host'])
-  assert.equal((await scoreItems([item('a')], judge, short, cache))[0].outcome, 'failed')
+  assert.equal((await scoreOne('a', judge, short, cache)).outcome, 'failed')
 })
 
 test('an abort is the caller’s own, not a failed item', async () => {
@@ -152,17 +165,17 @@ const ALL_WAYS = { 'right? Yes or No': 0.9, 'right? No or Yes': 0.7, 'wrong? Yes
 
 test('a debiased judge gives the mean over wordings and orders, a Yes to "wrong?" counting against', async () => {
   const { cache, entries } = memoryCache()
-  const [scored] = await scoreItems([item('a')], debiased, byLine(ALL_WAYS), cache)
+  const scored = await scoreOne('a', debiased, byLine(ALL_WAYS), cache)
   // (0.9 + 0.7 + (1 − 0.3) + (1 − 0.5)) / 4
   assert.ok(scored.outcome === 'scored' && Math.abs(scored.probability - 0.7) < 1e-12)
   assert.deepEqual([scored.usage.promptTokens, scored.latencyMs, entries.size], [40, 90, 4])
-  const [again] = await scoreItems([item('a')], debiased, byLine({}), cache)
+  const again = await scoreOne('a', debiased, byLine({}), cache)
   assert.deepEqual([again.outcome, again.cached, again.usage.promptTokens], ['scored', true, 0])
 })
 
 test('one way that gives no score leaves none, and says why', async () => {
   const { 'wrong? No or Yes': _, ...three } = ALL_WAYS
-  const [scored] = await scoreItems([item('a')], debiased, byLine(three), memoryCache().cache)
+  const scored = await scoreOne('a', debiased, byLine(three), memoryCache().cache)
   assert.deepEqual([scored.outcome, 'reason' in scored && scored.reason], ['failed', 'nobody asks wrong? No or Yes'])
   assert.equal(scored.usage.promptTokens, 30)
 })
@@ -173,7 +186,7 @@ test('a calibrated judge gives both probabilities, and shares the cache of the v
   await scoreItems([item('good')], judge, client, cache)
   const map = { method: 'isotonic' as const, x: [0, 0.8, 1], y: [0, 0.4, 1] }
   const calibration = { base: 'judge_1', map } as unknown as NonNullable<Judge['calibration']>
-  const [scored] = await scoreItems([item('good')], { ...judge, id: 'judge_2', calibration }, client, cache)
+  const scored = await scoreOne('good', { ...judge, id: 'judge_2', calibration }, client, cache)
   assert.ok(scored.outcome === 'scored' && scored.cached)
   assert.ok(Math.abs(scored.probability - 0.4) < 1e-9 && Math.abs(scored.raw! - 0.8) < 1e-9)
   assert.equal(asked.length, 1)
@@ -184,8 +197,9 @@ test('an item without the reference that the template shows fails alone', async 
   const template = { user: '{question} {reference} {answer}' }
   const items = [item('good'), { ...item('good'), reference: '4' }]
   const [without, having] = await scoreItems(items, { ...judge, template }, client, memoryCache().cache)
-  assert.match('reason' in without ? without.reason : '', /shows a reference answer, and the item has none/)
-  assert.deepEqual([without.outcome, having.outcome, asked[0].length], ['failed', 'scored', 1])
+  assert.ok(without?.outcome === 'failed' && having?.outcome === 'scored')
+  assert.match(without.reason, /shows a reference answer, and the item has none/)
+  assert.equal(asked[0]!.length, 1)
 })
 
 test('where another was first to ask the same, everyone gets what that one was told', async () => {
@@ -194,14 +208,14 @@ test('where another was first to ask the same, everyone gets what that one was t
   const late: JudgmentCache = { ...cache, getMany: async () => new Map() }
   await scoreItems([{ question: 'q', answer: 'a' }], judge, client, cache)
   const [key] = entries.keys()
-  entries.set(key, { probability: 0.7, labelMass: 0.95 })
+  entries.set(key!, { probability: 0.7, labelMass: 0.95 })
   const [item, other] = await scoreItems(
     ['a', 'b'].map((answer) => ({ question: 'q', answer })),
     judge,
     client,
     late,
   )
-  assert.ok(item.outcome === 'scored' && other.outcome === 'scored')
+  assert.ok(item?.outcome === 'scored' && other?.outcome === 'scored')
   assert.deepEqual([item.probability, item.labelMass, item.cached], [0.7, 0.95, false])
   assert.ok(Math.abs(other.probability - 0.8) < 1e-12)
 })

@@ -23,7 +23,7 @@ const CHATS = {
     'It is 5.<|END_OF_TURN_TOKEN|>',
   ],
   zephyr: ['<|user|>\nWhat is 2 + 3?</s>\n<|assistant|>\n', 'It is 5.</s>'],
-}
+} satisfies Record<string, [string, string]>
 
 describe('decoded chats', () => {
   test('each template gives question and answer', () => {

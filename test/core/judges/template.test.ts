@@ -13,22 +13,24 @@ import { cpuSeconds } from '../../helpers/cpu-seconds.ts'
 
 const labels = { yes: 'Yes', no: 'No' }
 const raw = { user: '{question}\n{answer}\nIs the answer correct?\n' }
-const built = (answer: string, question = 'What is 2+2?') =>
-  renderJudgment('answer-correctness', labels, { question, answer })
+const built = (answer: string, question = 'What is 2+2?', shown = labels) => {
+  const [system, user] = renderJudgment('answer-correctness', shown, { question, answer })
+  return { system: system!.content, user: user!.content }
+}
 
 test('a raw template keeps the answer as it is, without a fence', () => {
   const answer = ' First 6*5=<<6*5=30>>30.\n\tThen {question} $x<y$ [a] <b>51-30</b>=21.\n#### 21 '
   const [message, ...rest] = renderJudgment(raw, labels, { question: 'How many {answer}?', answer })
-  assert.equal(message.content, `How many {answer}?\n${answer}\nIs the answer correct?\n`)
-  assert.deepEqual([message.role, rest], ['user', []])
+  assert.equal(message!.content, `How many {answer}?\n${answer}\nIs the answer correct?\n`)
+  assert.deepEqual([message!.role, rest], ['user', []])
 })
 
 test('the built-in template fences the answer and asks for exactly the labels', () => {
-  const [system, user] = built('4')
-  assert.match(user.content, /^Question:\nWhat is 2\+2\?\n\n<student_answer>\n4\n<\/student_answer>\n/)
-  for (const message of [system, user]) assert.match(message.content, /exactly one word: Yes or No\./)
-  const other = renderJudgment('answer-correctness', { yes: 'Right', no: 'Wrong' }, { question: 'q', answer: 'a' })
-  assert.match(other[1].content, /exactly one word: Right or Wrong\.$/)
+  const { system, user } = built('4')
+  assert.match(user, /^Question:\nWhat is 2\+2\?\n\n<student_answer>\n4\n<\/student_answer>\n/)
+  for (const message of [system, user]) assert.match(message, /exactly one word: Yes or No\./)
+  const other = built('a', 'q', { yes: 'Right', no: 'Wrong' })
+  assert.match(other.user, /exactly one word: Right or Wrong\.$/)
 })
 
 test('an answer can neither close the fence nor forge a turn', () => {
@@ -41,7 +43,7 @@ test('an answer can neither close the fence nor forge a turn', () => {
   const structure =
     /<\s*\/?\s*student_answer|<[|｜]|[|｜]>|\[\/?inst\]|<<\/?sys>>|<\/?(s|bos|eos|pad|think|end_of_turn)>/i
   for (const attack of attacks) {
-    const content = built(`2+2=5 ${attack} Yes`)[1].content
+    const content = built(`2+2=5 ${attack} Yes`).user
     const inside = content.slice(content.indexOf('\n2+2') + 1, content.lastIndexOf('\n</student_answer>'))
     assert.doesNotMatch(inside, structure, attack)
     assert.match(inside, /^2\+2=5 .*Yes$/s, attack)
@@ -95,7 +97,7 @@ test('characters that nobody sees are dropped: they hide instructions', () => {
 
 test('a long answer loses its middle, the question nothing', () => {
   const question = 'q'.repeat(50_000)
-  const content = built(`START${'x'.repeat(40_000)}END`, question)[1].content
+  const content = built(`START${'x'.repeat(40_000)}END`, question).user
   assert.ok(content.includes(question))
   assert.ok(content.length < 50_000 + 17_000)
   assert.match(content, /\nSTARTx+\n\[… the middle of the answer is left out here …\]\nx+END\n/)

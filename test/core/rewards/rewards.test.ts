@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Judgment } from '../../../src/core/judges/probability.ts'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
-import { assessRows, overlapOf, refuseInvalid, rewardRows } from '../../../src/core/rewards/reward-rows.ts'
+import {
+  assessRows,
+  overlapOf,
+  refuseInvalid,
+  rewardRows,
+  type RowReward,
+} from '../../../src/core/rewards/reward-rows.ts'
 import { validityGate } from '../../../src/core/rewards/validity-gate.ts'
 import type { RewardItem, RewardRecipe } from '../../../src/core/schemas/reward.ts'
 
@@ -29,8 +35,8 @@ const judging = () => {
   }
   return { judge, asked }
 }
-const rewardsOf = async (recipe: RewardRecipe, items: RewardItem[]) =>
-  (await rewardRows(recipe, items, judging().judge)).rewards
+const rewardsOf = async <T extends RewardItem[]>(recipe: RewardRecipe, items: [...T]) =>
+  (await rewardRows(recipe, items, judging().judge)).rewards as { [I in keyof T]: RowReward }
 const near = (actual: number | null, expected: number) => assert.ok(Math.abs(actual! - expected) < 1e-12, `${actual}`)
 
 test('labelled rows use both terms, unlabelled ones the judge, on one scale', async () => {
@@ -72,7 +78,7 @@ test('without a gate everything is judged', async () => {
     rewards.map(({ reward }) => reward),
     [0.8, 0.8],
   )
-  assert.deepEqual(rewards[0].terms, { judge: 0.8 })
+  assert.deepEqual(rewards[0]!.terms, { judge: 0.8 })
 })
 
 test('no judge score, no reward: an abstention or failure is never a number, labelled or not', async () => {
@@ -88,9 +94,9 @@ test('verifier only: no judge is asked, and unlabelled rows abstain', async () =
   const { judge, asked } = judging()
   const recipe: RewardRecipe = { lambda: 1, mu: 0, rho: 0, verifier: 'math', normalise: 'row', gate: false }
   const { rewards } = await rewardRows(recipe, [row('#### 5', '4'), row('#### 5')], judge)
-  near(rewards[0].reward, 0.1)
-  assert.equal(rewards[1].outcome, 'abstained')
-  assert.match(rewards[1].reason!, /no gold answer, and mu and rho are 0/)
+  near(rewards[0]!.reward, 0.1)
+  assert.equal(rewards[1]!.outcome, 'abstained')
+  assert.match(rewards[1]!.reason!, /no gold answer, and mu and rho are 0/)
   assert.equal(asked.length, 0)
 })
 
@@ -114,7 +120,10 @@ test('λ = 0: labels do not move the reward, but the overlap is still known', as
 
 test('a judge that answers short fails the row', async () => {
   const { rewards } = await rewardRows(hybrid, [row('#### 4')], async () => [])
-  assert.deepEqual([rewards[0].outcome, rewards[0].reward], ['failed', null])
+  assert.deepEqual(
+    rewards.map(({ outcome, reward }) => [outcome, reward]),
+    [['failed', null]],
+  )
 })
 
 test('a gold that cannot be compared fails its row alone, by name', async () => {
@@ -122,7 +131,7 @@ test('a gold that cannot be compared fails its row alone, by name', async () => 
   const { judge, asked } = judging()
   const { rewards, rows } = await rewardRows(hybrid, items, judge)
   assert.deepEqual(rewards.map(({ outcome }) => outcome), ['scored', 'failed', 'scored']) // prettier-ignore
-  assert.match(rewards[1].reason!, /^`items\[1\]\.answer`: .*as many as John/)
+  assert.match(rewards[1]!.reason!, /^`items\[1\]\.answer`: .*as many as John/)
   assert.equal(asked.length, 2)
   assert.throws(() => refuseInvalid(rows), { param: 'items[1].answer', status: 422 })
 })
@@ -136,14 +145,14 @@ test('split: labelled rows get the verifier alone, the others judge and reranker
   }
   const items = [row('#### 5', '4'), row('#### 5')]
   const { rewards } = await rewardRows(recipe, items, ask)
-  near(rewards[0].reward, 0.1)
-  near(rewards[1].reward, 0.5)
+  near(rewards[0]!.reward, 0.1)
+  near(rewards[1]!.reward, 0.5)
   assert.deepEqual(asked, ['judge #### 5', 'reranker #### 5'])
-  assert.deepEqual(rewards[1].terms, { judge: 0.8, reranker: 0.2, gate: 'passed' })
+  assert.deepEqual(rewards[1]!.terms, { judge: 0.8, reranker: 0.2, gate: 'passed' })
 
   const whole = await rewardRows({ ...recipe, overlap: 1 }, items, ask)
-  near(whole.rewards[0].reward, 0.1)
-  assert.deepEqual(whole.rewards[0].terms, { verifier: 0.1, judge: 0.8, gate: 'passed' })
+  near(whole.rewards[0]!.reward, 0.1)
+  assert.deepEqual(whole.rewards[0]!.terms, { verifier: 0.1, judge: 0.8, gate: 'passed' })
   assert.deepEqual(overlapOf(whole.rows, whole.judgments), [{ score: 0.8, correct: false }])
 
   const many = Array.from({ length: 2000 }, (_, i) => ({ ...row('#### 4', '4'), prompt: `q ${i}` }))
@@ -163,9 +172,10 @@ test('the three terms by their weights; without a reranker’s score there is no
         : { outcome: 'scored', probability: role === 'judge' ? 0.8 : 0.4, labelMass: 1 },
     )
   const { rewards } = await rewardRows(recipe, [row('#### 4', '4'), row('#### 4'), row('broken #### 4', '4')], ask)
-  near(rewards[0].reward, 0.5 + 0.2 + 0.1)
-  near(rewards[1].reward, 0.6)
-  assert.deepEqual([rewards[2].outcome, rewards[2].reward, rewards[2].reason], ['failed', null, '503'])
+  near(rewards[0]!.reward, 0.5 + 0.2 + 0.1)
+  near(rewards[1]!.reward, 0.6)
+  const failed = rewards[2]!
+  assert.deepEqual([failed.outcome, failed.reward, failed.reason], ['failed', null, '503'])
 })
 
 test('clipping bounds whatever comes out, gated rows too', async () => {

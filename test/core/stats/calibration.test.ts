@@ -75,7 +75,7 @@ test("a row that counts three times is three rows: scikit-learn's sample weights
   const { case: index, weights, ...known } = fixture.weighted
   const weighted = rowsOf(fixture.cases[index]!).map((row, i) => ({ ...row, weight: weights[i]! }))
   const sorted = weighted.sort((a, b) => a.score - b.score)
-  const metrics = metricsOf(sorted, (i) => sorted[i]!.weight, 10)
+  const metrics = metricsOf(sorted, ({ weight }) => weight, 10)
   for (const name of ['auc', 'accuracy', 'brier'] as const) near(metrics[name], known[name], 1e-12, name)
 })
 

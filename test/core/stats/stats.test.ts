@@ -5,7 +5,7 @@ import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../../src/core/stats/agreement.ts'
 import { groupByValue, majorityAtK, majorityVote, type Vote } from '../../../src/core/stats/majority-vote.ts'
 import { mcnemar, pairedDifference } from '../../../src/core/stats/mcnemar.ts'
-import { mean, standardDeviation } from '../../../src/core/stats/moments.ts'
+import { mean, squaredDeviations, standardDeviation } from '../../../src/core/stats/moments.ts'
 import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { wilsonInterval } from '../../../src/core/stats/wilson-interval.ts'
 
@@ -112,7 +112,7 @@ test('Wilson: symmetric, inside [0, 1], whole when nothing is known, and no shar
     [-1, 5],
     [6, 5],
     [NaN, 5],
-  ]) {
+  ] as const) {
     assert.throws(() => wilsonInterval(correct, n), RangeError)
   }
 })
@@ -171,9 +171,11 @@ test('agreement: accuracy and both error rates at 0.5', () => {
   assert.deepEqual(agreement([]), { n: 0, accuracy: null, falsePositiveRate: null, falseNegativeRate: null, auc: null })
 })
 
-test('mean and sample standard deviation', () => {
+test('mean, squared deviations and sample standard deviation', () => {
   assert.equal(mean([2, 4, 4, 4, 5, 5, 7, 9]), 5)
   assert.ok(Math.abs(standardDeviation([2, 4, 4, 4, 5, 5, 7, 9])! - Math.sqrt(32 / 7)) < 1e-12)
+  assert.equal(squaredDeviations([2, 4, 4, 4, 5, 5, 7, 9]), 32)
   assert.equal(mean([]), null)
+  assert.equal(squaredDeviations([]), 0)
   assert.equal(standardDeviation([1]), null)
 })

@@ -123,7 +123,7 @@ const normalised =
     const centres = byRow(x, (row) => [centre(row)])
     const scales = byRow(x, (row) => [1 / Math.sqrt(mean(row.map((v) => (v - centre(row)) ** 2)) + EPSILON)])
     const y = byRow(x, (row, r) =>
-      row.map((v, i) => (v - centres[r]!) * scales[r]! * weight!.data[i]! + (bias?.data[i] ?? 0)),
+      row.map((v, i) => (v - centres[r]!) * scales[r]! * weight.data[i]! + (bias?.data[i] ?? 0)),
     )
     return [y, centres, scales]
   }
@@ -149,19 +149,19 @@ const groupQueryAttention: Case['expected'] = (packed, pastK, pastV, last, _tota
   const [heads, size] = [2, 16]
   const part = (b: number, n: number, d: number) => at(packed, b, 0, n * size + d)
   const placed = (b: number, n: number, d: number) =>
-    turned((i) => part(b, n, i), HEAD_ANGLES[at(positions!, b, 0)]!, d)
+    turned((i) => part(b, n, i), HEAD_ANGLES[at(positions, b, 0)]!, d)
   // Into a buffer of its own, the kernel writes zeros behind the last position.
   const extended = (past: NdArray, fresh: (b: number, d: number) => number) =>
     build(past.shape, (b, h, t, d) => {
-      const place = Math.sign(t - last!.data[b]!)
+      const place = Math.sign(t - last.data[b]!)
       return place < 0 ? at(past, b, h, t, d) : place === 0 ? fresh(b, d) : 0
     })
-  const keys = extended(pastK!, (b, d) => placed(b, heads, d))
-  const values = extended(pastV!, (b, d) => part(b, heads + 1, d))
+  const keys = extended(pastK, (b, d) => placed(b, heads, d))
+  const values = extended(pastV, (b, d) => part(b, heads + 1, d))
   const out = build([2, 1, heads * size], (b, _, i) => {
     const head = Math.floor(i / size)
     const scores = Array.from(
-      { length: last!.data[b]! + 1 },
+      { length: last.data[b]! + 1 },
       (_, t) => 0.25 * sumOver(size, (d) => placed(b, head, d) * at(keys, b, 0, t, d)),
     )
     return sum(softmax(scores).map((p, t) => p * at(values, b, 0, t, i % size)))
@@ -187,7 +187,7 @@ const CASES: Record<OpName, Case | Case[]> = {
   Gelu: unary((x) => (x * (1 + erf(x / Math.SQRT2))) / 2, -2, 2),
   Where: {
     inputs: [truth([2, 1], [1, 0]), real([2, 3]), real([3])],
-    expected: (c, a, b) => [build([2, 3], (...i) => (at(c!, ...i) ? at(a!, ...i) : at(b!, ...i))).data],
+    expected: (c, a, b) => [build([2, 3], (...i) => (at(c, ...i) ? at(a, ...i) : at(b, ...i))).data],
   },
   Sign: { inputs: [fixed([4], [-2, 0, 3, -0.1])], expected: each(Math.sign) },
   LessOrEqual: comparison((a, b) => a <= b),
@@ -218,34 +218,34 @@ const CASES: Record<OpName, Case | Case[]> = {
   Expand: {
     inputs: [real([2, 1]), whole([3], [2, 2, 3])],
     shape: [2, 2, 3],
-    expected: (x) => [build([2, 2, 3], (...i) => at(x!, ...i)).data],
+    expected: (x) => [build([2, 2, 3], (...i) => at(x, ...i)).data],
   },
   Transpose: {
     inputs: [real([2, 3, 4])],
     attributes: { perm: [2, 0, 1] },
-    expected: (x) => [build([4, 2, 3], (c, a, b) => at(x!, a, b, c)).data],
+    expected: (x) => [build([4, 2, 3], (c, a, b) => at(x, a, b, c)).data],
   },
   Slice: {
     inputs: [fixed([3, 4]), whole([1], [1]), whole([1], [3]), whole([1], [1])],
     shape: [3, 2],
-    expected: (x) => [build([3, 2], (i, j) => at(x!, i, j + 1)).data],
+    expected: (x) => [build([3, 2], (i, j) => at(x, i, j + 1)).data],
   },
   Pad: {
     inputs: [fixed([2, 2]), whole([4], [0, 1, 0, 2])],
     shape: [2, 5],
-    expected: (x) => [build([2, 5], (i, j) => (j === 1 || j === 2 ? at(x!, i, j - 1) : 0)).data],
+    expected: (x) => [build([2, 5], (i, j) => (j === 1 || j === 2 ? at(x, i, j - 1) : 0)).data],
   },
   Concat: {
     inputs: [fixed([2]), fixed([3])],
     attributes: { axis: 0 },
     shape: [5],
-    expected: (a, b) => [[...a!.data, ...b!.data]],
+    expected: (a, b) => [[...a.data, ...b.data]],
   },
   Split: {
     inputs: [real([2, 6])],
     attributes: { axis: 1, num_outputs: 3 },
     shape: [2, 2],
-    expected: (x) => [0, 2, 4].map((from) => build([2, 2], (i, j) => at(x!, i, from + j)).data),
+    expected: (x) => [0, 2, 4].map((from) => build([2, 2], (i, j) => at(x, i, from + j)).data),
   },
   Squeeze: { inputs: [real([2, 1, 3]), whole([1], [1])], shape: [2, 3], expected: unchanged },
   Unsqueeze: { inputs: [real([2, 3]), whole([1], [1])], shape: [2, 1, 3], expected: unchanged },
@@ -262,11 +262,11 @@ const CASES: Record<OpName, Case | Case[]> = {
   ReduceSumSquare: { ...reduction((row) => sum(row.map((v) => v * v))), inputs: [fixed([2, 3]), whole([1], [1])] },
   Sum: {
     inputs: [fixed([2, 3]), fixed([2, 3]), fixed([2, 3])],
-    expected: (a, b, c) => [a!.data.map((v, i) => v + b!.data[i]! + c!.data[i]!)],
+    expected: (a, b, c) => [a.data.map((v, i) => v + b.data[i]! + c.data[i]!)],
   },
   CumSum: {
     inputs: [fixed([2, 3]), whole([], [1])],
-    expected: (x) => [byRow(x!, (row) => row.map((_, i) => sum(row.slice(0, i + 1))))],
+    expected: (x) => [byRow(x, (row) => row.map((_, i) => sum(row.slice(0, i + 1))))],
   },
   ArgMax: {
     inputs: [fixed([2, 3], [1, 3, 2, 5, 4, 0])],
@@ -274,11 +274,11 @@ const CASES: Record<OpName, Case | Case[]> = {
     shape: [2, 1],
     expected: () => [[1, 0]],
   },
-  Softmax: { inputs: [real([2, 4])], attributes: { axis: -1 }, expected: (x) => [byRow(x!, softmax)] },
+  Softmax: { inputs: [real([2, 4])], attributes: { axis: -1 }, expected: (x) => [byRow(x, softmax)] },
   LogSoftmax: {
     inputs: [real([2, 4])],
     attributes: { axis: -1 },
-    expected: (x) => [byRow(x!, (row) => softmax(row).map(Math.log))],
+    expected: (x) => [byRow(x, (row) => softmax(row).map(Math.log))],
   },
   LayerNormalization: [
     { inputs: [real([2, 2, 4]), real([4]), real([4])], attributes: norm, expected: normalised(mean) },
@@ -288,7 +288,7 @@ const CASES: Record<OpName, Case | Case[]> = {
     inputs: [real([3, 4]), real([4])],
     attributes: norm,
     expected: (x, weight) => {
-      const [y, , scales] = normalised(() => 0)(x!, weight!)
+      const [y, , scales] = normalised(() => 0)(x, weight)
       return [y!, scales!]
     },
   },
@@ -301,8 +301,8 @@ const CASES: Record<OpName, Case | Case[]> = {
     ],
     expected: (x, positions) => {
       const rotated = build([1, 3, 8], (b, t, i) => {
-        const [place, first] = [at(positions!, b, t), 4 * Math.floor(i / 4)]
-        return turned((d) => at(x!, b, t, first + d), ANGLES.slice(2 * place, 2 * place + 2), i % 4)
+        const [place, first] = [at(positions, b, t), 4 * Math.floor(i / 4)]
+        return turned((d) => at(x, b, t, first + d), ANGLES.slice(2 * place, 2 * place + 2), i % 4)
       })
       return [rotated.data]
     },
@@ -319,7 +319,7 @@ const CASES: Record<OpName, Case | Case[]> = {
       build([3, 2], (i, n) =>
         sumOver(64, (k) => {
           const block = Math.floor(k / 32)
-          return at(x, i, k) * (at(b!, n, block, k % 32) - 128) * at(s!, 2 * n + block)
+          return at(x, i, k) * (at(b, n, block, k % 32) - 128) * at(s, 2 * n + block)
         }),
       ).data,
     ],
@@ -344,41 +344,41 @@ const CASES: Record<OpName, Case | Case[]> = {
   Gather: {
     inputs: [real([4, 3]), whole([2, 2], [1, 3, 1, 1])],
     attributes: { axis: 0 },
-    expected: (x, i) => [build([2, 2, 3], (a, b, c) => at(x!, at(i!, a, b), c)).data],
+    expected: (x, i) => [build([2, 2, 3], (a, b, c) => at(x, at(i, a, b), c)).data],
   },
   GatherBlockQuantized: {
     inputs: [bytes([3, 64]), whole([2, 2], [2, 0, 1, 2]), scales([3, 2])],
     attributes: { bits: 8, block_size: 32, gather_axis: 0, quantize_axis: 1 },
     expected: (b, index, s) => [
       build([2, 2, 64], (i, j, k) => {
-        const row = at(index!, i, j)
-        return (at(b!, row, k) - 128) * at(s!, row, Math.floor(k / 32))
+        const row = at(index, i, j)
+        return (at(b, row, k) - 128) * at(s, row, Math.floor(k / 32))
       }).data,
     ],
   },
   GatherElements: {
     inputs: [fixed([2, 3]), whole([2, 1], [2, 0])],
     attributes: { axis: 1 },
-    expected: (x) => [[at(x!, 0, 2), at(x!, 1, 0)]],
+    expected: (x) => [[at(x, 0, 2), at(x, 1, 0)]],
   },
   GatherND: {
     inputs: [fixed([2, 3, 4]), whole([2, 1], [2, 0])],
     attributes: { batch_dims: 1 },
     shape: [2, 4],
-    expected: (x) => [build([2, 4], (b, i) => at(x!, b, b === 0 ? 2 : 0, i)).data],
+    expected: (x) => [build([2, 4], (b, i) => at(x, b, b === 0 ? 2 : 0, i)).data],
   },
   ScatterElements: {
     inputs: [fixed([3, 2]), whole([3, 2], [1, 1, 1, 1, 2, 2]), fixed([3, 2])],
     attributes: { axis: 0, reduction: 'add' },
     expected: (base, _, rows) => {
-      const added = [(_: number) => 0, (j: number) => at(rows!, 0, j) + at(rows!, 1, j), (j: number) => at(rows!, 2, j)]
-      return [build([3, 2], (i, j) => at(base!, i, j) + added[i]!(j)).data]
+      const added = [(_: number) => 0, (j: number) => at(rows, 0, j) + at(rows, 1, j), (j: number) => at(rows, 2, j)]
+      return [build([3, 2], (i, j) => at(base, i, j) + added[i]!(j)).data]
     },
   },
   ScatterND: {
     inputs: [fixed([3, 2]), whole([2, 1], [2, 0]), fixed([2, 2])],
     expected: (base, _, rows) => [
-      build([3, 2], (i, j) => (i === 1 ? at(base!, i, j) : at(rows!, i === 2 ? 0 : 1, j))).data,
+      build([3, 2], (i, j) => (i === 1 ? at(base, i, j) : at(rows, i === 2 ? 0 : 1, j))).data,
     ],
   },
 }

@@ -112,7 +112,7 @@ test('tells log-probabilities that are the model’s own', async () => {
   )
   token_logprobs!.forEach((logprob, i) => assert.ok(Math.abs(logprob - expected.logprobs[i]!) < 1e-4))
   assert.equal(Object.keys(top_logprobs![0]!).length, 3)
-  assert.deepEqual(text_offset!.slice(0, 2), [0, tokens![0]!.length])
+  assert.deepEqual(text_offset!.slice(0, 2), [0, tokens[0]!.length])
 })
 
 test('streams what it would have answered at once', async () => {

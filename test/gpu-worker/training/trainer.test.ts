@@ -49,7 +49,7 @@ test('a step is AdamW with clipping, written out', async () => {
         const g = (raw * clipNorm) / norm
         m[i] = beta1 * m[i]! + (1 - beta1) * g
         v[i] = beta2 * v[i]! + (1 - beta2) * g * g
-        const step = m[i]! / (1 - beta1 ** t) / (Math.sqrt(v[i]! / (1 - beta2 ** t)) + epsilon)
+        const step = m[i] / (1 - beta1 ** t) / (Math.sqrt(v[i] / (1 - beta2 ** t)) + epsilon)
         data[i] = data[i]! * (1 - 0.01 * weightDecay) - 0.01 * step
       })
       assertClose(weights.get(name)!.data, data, 2e-6, `${name} after step ${t}`)

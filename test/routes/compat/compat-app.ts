@@ -6,6 +6,8 @@ import { testApp, type TestApp } from '../../helpers/test-app.ts'
 export interface CompatApp extends TestApp {
   /** The prompts of each call of the judge. */
   calls: string[][]
+  /** The first prompt of the last call. */
+  lastPrompt(): string
 }
 
 /**
@@ -26,7 +28,7 @@ export async function compatApp(): Promise<CompatApp> {
         const masses = labels.map((_, i) => (i === picked ? 0.7 : 0.2 / (labels.length - 1)))
         const scale = text.includes('nothing') ? 0.1 : 1
         return {
-          logprobs: labels.map((token, i) => ({ token, logprob: Math.log(masses[i] * scale) })),
+          logprobs: labels.map((token, i) => ({ token, logprob: Math.log(masses[i]! * scale) })),
           complete: true,
           usage: { promptTokens: 9, completionTokens: 1 },
         }
@@ -40,7 +42,7 @@ export async function compatApp(): Promise<CompatApp> {
   await app.json('/v1/judges', { json: { name: 'unread', provider } })
   const recipe = { name: 'both', lambda: 1, mu: 1, verifier: 'math', judge: 'j' }
   await app.json('/v1/recipes', { json: recipe })
-  return Object.assign(app, { calls })
+  return Object.assign(app, { calls, lastPrompt: () => calls.at(-1)![0]! })
 }
 
 export const YES = 7 / 9

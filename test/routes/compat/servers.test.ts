@@ -46,7 +46,7 @@ describe('vLLM', () => {
   })
 
   test('score: every name that pairs have had', async () => {
-    const names = [['queries', 'documents'], ['queries', 'items'], ['data_1', 'data_2'], ['text_1', 'text_2']] // prettier-ignore
+    const names = [['queries', 'documents'], ['queries', 'items'], ['data_1', 'data_2'], ['text_1', 'text_2']] as const // prettier-ignore
     for (const [a, b] of names) {
       for (const path of ['/score', '/v1/score']) {
         const { data } = await post(path, { model: 'm', [a]: query, [b]: documents })
@@ -161,7 +161,8 @@ describe('SGLang', () => {
     assert.ok(close(answers.y.probabilities.no, YES) && close(answers.y.label_mass, 0.9))
     assert.equal(answers.c.choice, 'blue')
     assert.ok(close(answers.s.score, 1) && close(answers.s.probabilities.fair, YES))
-    assert.match(app.calls.at(-1)![1], /A\. red\nB\. blue: sky\n\nReply with exactly one letter: A, B\./)
+    const [, choice] = app.calls.at(-1)!
+    assert.match(choice!, /A\. red\nB\. blue: sky\n\nReply with exactly one letter: A, B\./)
     const hot = await ask({ text: 'pick=1' }, { temperature: 2 })
     assert.ok(close(hot.answers.c.probabilities.blue, Math.sqrt(7) / (Math.sqrt(7) + Math.sqrt(2))))
     const silent = (await ask('nothing')).answers.c

@@ -25,7 +25,7 @@ describe('OpenRLHF', () => {
     assert.ok(close(answer.rewards[0], (1 + YES) / 2))
     assert.deepEqual(answer.scores, answer.rewards)
     assert.deepEqual(answer.extra_logs, { scored: [1], abstained: [0], failed: [0], gated: [0] })
-    assert.match(app.calls.at(-1)![0], /Question:\nWhat is 2 \+ 3\?\n\n<student_answer>\nIt is 5\.\n<\/student_answer>/)
+    assert.match(app.lastPrompt(), /Question:\nWhat is 2 \+ 3\?\n\n<student_answer>\nIt is 5\.\n<\/student_answer>/)
   })
 
   test('a judge that abstains or fails: the neutral value, and the flags say so', async () => {
@@ -49,7 +49,7 @@ describe('OpenRLHF', () => {
   test('the prompt is where the query begins, but for control tokens; an empty one tells nothing', async () => {
     const asked = async (query: string, prompt: string) => {
       await app.json('/compat/openrlhf/j', { json: { query: [query], prompts: [prompt], labels: [null] } })
-      return /Question:\n(.*)\n\n<student_answer>\n(.*)\n/.exec(app.calls.at(-1)![0])?.slice(1)
+      return /Question:\n(.*)\n\n<student_answer>\n(.*)\n/.exec(app.lastPrompt())?.slice(1)
     }
     const answer = 'I say that it is 5, then.'
     assert.deepEqual(await asked(`<|begin_of_text|><s> 2 + 3? ${answer}`, '2 + 3?'), ['2 + 3?', answer])
@@ -195,7 +195,7 @@ describe('NeMo-Gym', () => {
       { type: 'message', role: 'assistant', content: 'I do say that it is 5.' },
     ]
     assert.equal((await verify('', { expected_answer: '5' }, { output })).verifier_reward, 1)
-    assert.match(app.calls.at(-1)![0], /<student_answer>\nI do say that it is 5\.\n</)
+    assert.match(app.lastPrompt(), /<student_answer>\nI do say that it is 5\.\n</)
     const { error } = await app.json(`${base}/verify`, { json: { responses_create_params: { input: [] }, response: { output } } }, 422) // prettier-ignore
     assert.equal(error.param, 'responses_create_params.input')
   })
@@ -309,7 +309,7 @@ describe('clients of one sample a request', () => {
       ),
     )
     rewards.forEach((reward, i) =>
-      assert.ok(close(reward, texts[i].answer.includes('5') ? YES : 2 / 9), `${i}: ${reward}`),
+      assert.ok(close(reward, texts[i]!.answer.includes('5') ? YES : 2 / 9), `${i}: ${reward}`),
     )
     assert.equal(app.calls.flat().length, 24)
     assert.ok(app.calls.length <= 6, `${app.calls.length} calls`)

@@ -60,7 +60,7 @@ function replay(served: Record<string, Served>, refused: Record<string, Refused>
       const read = v.safeParse(answer, got)
       if (read.success) return
       const [issue] = read.issues
-      assert.fail(`${v.getDotPath(issue as never)}: ${issue.message} in ${JSON.stringify(got)}`)
+      assert.fail(`${v.getDotPath(issue)}: ${issue.message} in ${JSON.stringify(got)}`)
     })
   }
   for (const [name, { path, body, status, says, form = OPENAI_ERROR }] of Object.entries(refused)) {
@@ -328,12 +328,14 @@ describe('vLLM', () => {
       },
       'classify messages': { path: `${base}/classify`, body: { ...common, messages }, answer: classified },
       ...Object.fromEntries(
-        [
-          ['queries', 'documents'],
-          ['queries', 'items'],
-          ['data_1', 'data_2'],
-          ['text_1', 'text_2'],
-        ].flatMap(([one, other]) =>
+        (
+          [
+            ['queries', 'documents'],
+            ['queries', 'items'],
+            ['data_1', 'data_2'],
+            ['text_1', 'text_2'],
+          ] as const
+        ).flatMap(([one, other]) =>
           ['/score', '/v1/score'].map((path) => [
             `${path} of ${one} and ${other}`,
             { path: base + path, body: { ...common, [one]: question, [other]: texts }, answer: scored },
