@@ -137,6 +137,23 @@ export interface Claim {
   maxTries: number
 }
 
+/** What a job is made from; all else of it begins with defaults. */
+export type NewJob = Pick<JobRow, 'id' | 'tenant' | 'key' | 'name' | 'type' | 'spec' | 'createdAt'>
+
+/** So that a request sent twice makes one job. */
+export interface Idempotency {
+  key: string
+  requestSha256: string
+}
+
+export interface JobPage extends Page {
+  state?: JobState | undefined
+  type?: JobType | undefined
+}
+export interface SamplePage extends Page {
+  step?: number | undefined
+}
+
 /** What a worker's post must match to be taken. */
 export interface Lease {
   job: string
@@ -148,17 +165,11 @@ export interface JobTable {
    * Stores a queued job; with an idempotency key, answers the job that was stored first under it.
    * @returns the stored row and the hash of the request that made it
    */
-  insert(
-    row: Pick<JobRow, 'id' | 'tenant' | 'key' | 'name' | 'type' | 'spec' | 'createdAt'>,
-    idempotency: { key: string; requestSha256: string } | null,
-  ): Promise<{ row: JobRow; requestSha256: string | null }>
+  insert(row: NewJob, idempotency: Idempotency | null): Promise<{ row: JobRow; requestSha256: string | null }>
   find(tenant: string, id: string): Promise<JobRow | null>
   /** Of any tenant. */
   get(id: string): Promise<JobRow | null>
-  list(
-    tenant: string,
-    page: Page & { state?: JobState | undefined; type?: JobType | undefined },
-  ): Promise<Paged<JobRow>>
+  list(tenant: string, page: JobPage): Promise<Paged<JobRow>>
   /** Takes the oldest job that is ready (queued, or its lease ran out) in one statement. */
   claim(claim: Claim): Promise<JobRow | null>
   /** Prolongs a running job's lease. Null when the lease is lost. */
@@ -184,7 +195,7 @@ export interface JobTable {
   /** How many there are in each state, of all tenants. */
   countByState(): Promise<Map<JobState, number>>
   /** In order of (step, split, index); the cursor is the row's `id`. */
-  samples(job: string, page: Page & { step?: number | undefined }): Promise<Paged<Sample & { id: string }>>
+  samples(job: string, page: SamplePage): Promise<Paged<Sample & { id: string }>>
   /** In order of time; the cursor is an event's `id`. */
   events(job: string, page: Page): Promise<Paged<JobEvent>>
 }

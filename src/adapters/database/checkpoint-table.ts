@@ -1,7 +1,7 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { CheckpointTable } from '../../service/database.ts'
-import { leaseHolds } from './job-table.ts'
+import { leaseHolds } from './jobs/lease-holds.ts'
 import { paged, seqOf } from './resource-table.ts'
 import { checkpoints } from './tables.ts'
 

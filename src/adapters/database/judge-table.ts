@@ -1,0 +1,38 @@
+import { and, eq, sql, type SQL } from 'drizzle-orm'
+import type { DrizzleD1Database } from 'drizzle-orm/d1'
+import type { JudgeBody, JudgeTable } from '../../service/database.ts'
+import { addToSpent } from './judge-spending.ts'
+import { resourceTable } from './resource-table.ts'
+import { judges } from './tables.ts'
+
+/**
+ * A judge's body is written once. What may change of it later changes in SQL, one field at a time: a body that was read
+ * and written back whole would undo what was noted meanwhile, such as what was spent.
+ */
+export function judgeTable(db: DrizzleD1Database): JudgeTable {
+  const t = judges
+  const setBody = async (tenant: string, id: string, body: SQL) => {
+    await db
+      .update(t)
+      .set({ body: body as never })
+      .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+  }
+
+  return {
+    ...resourceTable<JudgeBody>(db, t),
+    annotate: (tenant, id, { audit }) =>
+      setBody(tenant, id, sql`json_set(${t.body}, '$.audit', json(${JSON.stringify(audit)}))`),
+    setBudget: (tenant, id, budget) =>
+      setBody(
+        tenant,
+        id,
+        budget
+          ? sql`json_set(${t.body}, '$.budget', json(${JSON.stringify(budget)}))`
+          : sql`json_remove(${t.body}, '$.budget')`,
+      ),
+    async spend(id, more) {
+      const [row] = await addToSpent(db, id, more)
+      return row?.body.spent ?? more
+    },
+  }
+}
