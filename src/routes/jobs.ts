@@ -46,7 +46,7 @@ const showOne = async ({ database }: Deps, row: JobRow) =>
 
 /** @throws GavelError `not_found` */
 async function findJob({ database }: Deps, tenant: string, id: string): Promise<JobRow> {
-  const row = id.length <= 128 ? await database.jobs.find(tenant, id) : null
+  const row = await database.jobs.find(tenant, id)
   if (!row) throw jobNotFound(id)
   return row
 }

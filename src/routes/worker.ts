@@ -29,7 +29,7 @@ const tenantOf = (caller: Caller) => (caller.tenant === OPERATOR_TENANT ? null :
 
 /** @throws GavelError `not_found` when the job is none of this worker's business */
 async function jobOf(deps: Deps, caller: Caller, id: string): Promise<JobRow> {
-  const row = id.length <= 128 ? await deps.database.jobs.get(id) : null
+  const row = await deps.database.jobs.get(id)
   const tenant = tenantOf(caller)
   if (!row || (tenant !== null && row.tenant !== tenant)) throw jobNotFound(id)
   return row

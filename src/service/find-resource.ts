@@ -27,8 +27,7 @@ export async function findResource<K extends Kind>(
   idOrName: string,
   param: string,
 ): Promise<ResourceRow<BodyOf<K>>> {
-  // No id or name is longer than 128; what cannot be there need not reach the database.
-  const row = idOrName.length <= 128 ? await database[kind].find(tenant, idOrName) : null
+  const row = await database[kind].find(tenant, idOrName)
   if (row) return row as ResourceRow<BodyOf<K>>
   const { noun, list } = WORDS[kind]
   const message = `\`${param}\`: there is no ${noun} ${JSON.stringify(idOrName.slice(0, 100))}. List yours with GET ${list}.`

@@ -1,6 +1,7 @@
 /** What the database must do, on node:sqlite and on D1 alike. */
 import assert from 'node:assert/strict'
 import { NOTHING_USED } from '../../src/core/judges/usage-counts.ts'
+import { NAME } from '../../src/core/schemas/fields.ts'
 import type { SftSpec } from '../../src/core/schemas/sft.ts'
 import type { Claim, Database, JobRow, JudgeBody, Spent } from '../../src/service/database.ts'
 import { usageId } from '../../src/service/usage/usage.ts'
@@ -312,6 +313,31 @@ export function databaseContract(
     assert.equal((await checkpoints.newest(job))!.id, 'ckpt_3')
     assert.deepEqual(ids((await checkpoints.list('t', job, { limit: 1 })).rows), ['ckpt_3'])
     assert.equal(await checkpoints.find('other', 'ckpt_1'), null)
+  })
+
+  test('what is longer than any id or name is not looked for', async () => {
+    const database = await open()
+    const { models, jobs, checkpoints } = database
+    const longest = 'x'.repeat(128)
+    const longer = 'x'.repeat(129)
+    assert.deepEqual([NAME.test(longest), NAME.test(longer)], [true, false])
+    for (const name of [longest, longer]) {
+      await models.insert(resource(`model_${name.length}`, name))
+      await jobIn(database, name)
+      const { id: job, fence } = (await claim(database, 10))!
+      const place = { tenant: 't', job, step: 1, prefix: 'p', manifest: { objects: [], state: {} }, createdAt: 1 }
+      await checkpoints.insert({ id: name, ...place }, { job, fence })
+    }
+    const found = async (name: string) => [
+      (await models.find('t', name))?.id,
+      (await jobs.find('t', name))?.id,
+      (await jobs.get(name))?.id,
+      (await checkpoints.find('t', name))?.id,
+    ]
+    const nothing = [undefined, undefined, undefined, undefined]
+    assert.deepEqual(await found(longest), ['model_128', longest, longest, longest])
+    assert.deepEqual(await found(longer), nothing)
+    assert.deepEqual(await found('x'.repeat(3_000_000)), nothing, 'more than D1 takes')
   })
 
   test('active jobs are found by what their spec names', async () => {

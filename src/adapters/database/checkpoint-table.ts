@@ -2,6 +2,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { CheckpointTable } from '../../service/database.ts'
 import { leaseHolds } from './jobs/lease-holds.ts'
+import { mayExist } from './may-exist.ts'
 import { paged, seqOf } from './resource-table.ts'
 import { checkpoints } from './tables.ts'
 
@@ -21,18 +22,17 @@ export function checkpointTable(db: DrizzleD1Database): CheckpointTable {
     },
 
     async find(tenant, id) {
-      return (
-        (
-          await db
-            .select()
-            .from(t)
-            .where(and(eq(t.tenant, tenant), eq(t.id, id)))
-        )[0] ?? null
-      )
+      if (!mayExist(id)) return null
+      const [row] = await db
+        .select()
+        .from(t)
+        .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+      return row ?? null
     },
 
     async newest(job) {
-      return (await db.select().from(t).where(eq(t.job, job)).orderBy(desc(t.step)).limit(1))[0] ?? null
+      const [row] = await db.select().from(t).where(eq(t.job, job)).orderBy(desc(t.step)).limit(1)
+      return row ?? null
     },
 
     async list(tenant, job, { after, limit }) {
@@ -47,14 +47,11 @@ export function checkpointTable(db: DrizzleD1Database): CheckpointTable {
     },
 
     async remove(tenant, id) {
-      return (
-        (
-          await db
-            .delete(t)
-            .where(and(eq(t.tenant, tenant), eq(t.id, id)))
-            .returning({ id: t.id })
-        ).length > 0
-      )
+      const removed = await db
+        .delete(t)
+        .where(and(eq(t.tenant, tenant), eq(t.id, id)))
+        .returning({ id: t.id })
+      return removed.length > 0
     },
   }
 }

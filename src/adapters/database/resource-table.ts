@@ -2,6 +2,7 @@ import { and, desc, eq, isNull, lt, or, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import { GavelError } from '../../core/errors.ts'
 import type { Paged, ResourceRow, ResourceTable } from '../../service/database.ts'
+import { mayExist } from './may-exist.ts'
 import type { checkpoints, datasets, jobs, judges, keys, models, recipes } from './tables.ts'
 
 type Table = typeof judges | typeof recipes | typeof datasets | typeof models | typeof keys
@@ -21,13 +22,14 @@ export function resourceTable<Body>(db: DrizzleD1Database, table: Table): Resour
     },
 
     async find(tenant, idOrName) {
-      const row = await db
+      if (!mayExist(idOrName)) return null
+      const [row] = await db
         .select()
         .from(t)
         .where(and(live(tenant), or(eq(t.id, idOrName), eq(t.name, idOrName))))
         .orderBy(desc(t.version), desc(t.seq))
         .limit(1)
-      return row.length ? stored(row[0]) : null
+      return row ? stored(row) : null
     },
 
     async list(tenant, { after, limit }) {

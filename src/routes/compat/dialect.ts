@@ -24,7 +24,7 @@ export type Asker = Pick<RouteContext, 'deps' | 'caller'>
  * @throws GavelError `not_found` where there is neither
  */
 export async function findReward({ deps, caller: { tenant } }: Asker, named: string): Promise<RewardRecipe> {
-  const found = named.length <= 128 ? await deps.database.recipes.find(tenant, named) : null
+  const found = await deps.database.recipes.find(tenant, named)
   if (found) return found.body
   const judge = await findResource(deps.database, 'judges', tenant, named, 'reward').catch((error: unknown) => {
     if (!(error instanceof GavelError) || error.code !== 'not_found') throw error

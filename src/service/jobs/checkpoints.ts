@@ -61,7 +61,7 @@ export async function findCheckpoint(
   id: string,
   param = 'id',
 ): Promise<CheckpointRow> {
-  const row = id.length <= 128 ? await database.checkpoints.find(tenant, id) : null
+  const row = await database.checkpoints.find(tenant, id)
   if (row) return row
   const message = `\`${param}\`: there is no checkpoint ${JSON.stringify(id.slice(0, 100))}. List a job's with GET /v1/jobs/{id}/checkpoints.`
   throw new GavelError('not_found', message, { param })
