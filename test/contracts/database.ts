@@ -67,7 +67,7 @@ export function databaseContract(
     const days = { from: '2026-11-24', to: '2026-11-25' }
     const first = await usage.list('t', { ...days, limit: 2 })
     assert.deepEqual([first.rows.map(usageId), first.more], [['2026-11-25//j', '2026-11-25/key_1/'], true])
-    const second = await usage.list('t', { ...days, limit: 2, after: usageId(first.rows[1]) })
+    const second = await usage.list('t', { ...days, limit: 2, after: usageId(first.rows[1]!) })
     assert.deepEqual([second.rows.map(usageId), second.more], [['2026-11-25/key_1/j', '2026-11-24/key_1/j'], false])
     const own = await usage.list('t', { from: '2026-11-25', to: '2026-11-25', payer: 'key_1', limit: 9 })
     assert.deepEqual(
@@ -87,7 +87,7 @@ export function databaseContract(
         ['2026-11-25/key_1/j/job_2', 4],
       ],
     )
-    assert.equal((await usage.list('t', { ...days, limit: 1, after: usageId(byJob) })).rows[0].job, 'job_2')
+    assert.equal((await usage.list('t', { ...days, limit: 1, after: usageId(byJob) })).rows[0]!.job, 'job_2')
     await assert.rejects(usage.list('t', { ...days, limit: 2, after: 'x' }), { code: 'not_found' })
   })
 
@@ -199,9 +199,9 @@ export function databaseContract(
         ['job is failed', 'error', 3],
       ],
     )
-    assert.deepEqual(rows[2].data, { state: 'failed', attempt: 1, worker: 'w', error })
-    const rest = await database.jobs.events(job.id, { limit: 1, after: rows[0].id })
-    assert.deepEqual([ids(rest.rows), rest.more], [[rows[1].id], true])
+    assert.deepEqual(rows[2]!.data, { state: 'failed', attempt: 1, worker: 'w', error })
+    const rest = await database.jobs.events(job.id, { limit: 1, after: rows[0]!.id })
+    assert.deepEqual([ids(rest.rows), rest.more], [[rows[1]!.id], true])
   })
 
   test('an idempotency key answers the job that was first, within a tenant', async () => {
@@ -254,8 +254,8 @@ export function databaseContract(
     }
     assert.equal(await jobs.postSamples(lease, [{ ...sample, completion: 'old' }]), true)
     assert.equal(await jobs.postSamples(lease, [sample]), true)
-    const [{ id: _, ...stored }] = (await jobs.samples(id, { limit: 10 })).rows
-    assert.deepEqual(stored, sample)
+    const { rows } = await jobs.samples(id, { limit: 10 })
+    assert.deepEqual(rows, [{ id: rows[0]!.id, ...sample }])
 
     const stale = { job: id, fence: fence - 1 }
     assert.equal(await jobs.postMetrics(stale, [{ step: 9, values: { a: 1 } }]), false)
@@ -287,7 +287,7 @@ export function databaseContract(
       first.rows.map((row) => row.completion),
       ['1/0', '1/1'],
     )
-    const rest = await database.jobs.samples(id, { limit: 2, after: first.rows[1].id })
+    const rest = await database.jobs.samples(id, { limit: 2, after: first.rows[1]!.id })
     assert.deepEqual([rest.rows.map((row) => row.completion), rest.more], [['2/0'], false])
     assert.equal((await database.jobs.samples(id, { limit: 5, step: 1 })).rows.length, 2)
   })

@@ -47,7 +47,8 @@ export function judgmentTable(db: DrizzleD1Database, clock: Clock): JudgmentTabl
         .where(eq(t.judge, judge))
       const { hits, misses } = judgmentLookups
       const [lookups] = await db.select({ hits, misses }).from(judgmentLookups).where(eq(judgmentLookups.judge, judge))
-      return { ...kept, ...(lookups ?? { hits: 0, misses: 0 }) }
+      // A count always has a row.
+      return { ...kept!, ...(lookups ?? { hits: 0, misses: 0 }) }
     },
   }
 }

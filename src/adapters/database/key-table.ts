@@ -17,7 +17,7 @@ export function keyTable(db: DrizzleD1Database): KeyTable {
         .insert(t)
         .values({ ...row, version: 1, sha256 })
         .returning()
-      return stored
+      return stored!
     },
     async budgetOf(tenant, id) {
       const [row] = await db

@@ -18,7 +18,8 @@ export function resourceTable<Body>(db: DrizzleD1Database, table: Table): Resour
     async insert(row) {
       const version = sql`(SELECT coalesce(max(version), 0) + 1 FROM ${t} WHERE tenant = ${row.tenant} AND name = ${row.name})`
       const values = { ...row, version } as unknown as typeof t.$inferInsert
-      return stored((await db.insert(t).values(values).returning())[0])
+      const [inserted] = await db.insert(t).values(values).returning()
+      return stored(inserted!)
     },
 
     async find(tenant, idOrName) {

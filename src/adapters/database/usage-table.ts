@@ -67,7 +67,8 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
         })
         .from(t)
         .where(and(eq(t.tenant, tenant), eq(t.payer, key), gte(t.day, sinceDay), ne(t.judge, '')))
-      return row
+      // Sums over all rows are one row, also where there are none.
+      return row!
     },
 
     async list(tenant, { after, limit, from, to, payer }) {
@@ -90,12 +91,12 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
 
   function beyond(after: string) {
     const [day, payer, judge, job = '', more] = after.split('/')
-    if (judge !== undefined && more === undefined) {
-      const later = sql`(${t.payer}, ${t.judge}, ${t.job}) > (${payer}, ${judge}, ${job})`
-      return or(lt(t.day, day), and(eq(t.day, day), later))
+    if (day === undefined || payer === undefined || judge === undefined || more !== undefined) {
+      throw new GavelError('not_found', '`after` must be the id of the last row of the page before.', {
+        param: 'after',
+      })
     }
-    throw new GavelError('not_found', '`after` must be the id of the last row of the page before.', {
-      param: 'after',
-    })
+    const later = sql`(${t.payer}, ${t.judge}, ${t.job}) > (${payer}, ${judge}, ${job})`
+    return or(lt(t.day, day), and(eq(t.day, day), later))
   }
 }
