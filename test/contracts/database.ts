@@ -2,18 +2,13 @@
 import assert from 'node:assert/strict'
 import { NOTHING_USED } from '../../src/core/judges/usage-counts.ts'
 import { NAME } from '../../src/core/schemas/fields.ts'
-import type { SftSpec } from '../../src/core/schemas/sft.ts'
-import type { Claim, Database, JobRow, JudgeBody, Spent } from '../../src/service/database.ts'
+import type { Database, JudgeBody, Spent } from '../../src/service/database.ts'
 import { usageId } from '../../src/service/usage/usage.ts'
+import { checkpointOf, claim, jobIn, leased, resource, spec } from './database-rows.ts'
+import { leasesContract } from './leases.ts'
 import { rateWindowsContract } from './rate-windows.ts'
+import { tenantsContract } from './tenants.ts'
 
-const spec = {
-  type: 'sft',
-  model: 'model_x',
-  dataset: 'ds_x',
-  prompt_template: '{prompt}',
-  config: {},
-} as unknown as SftSpec
 const ids = (rows: { id: string }[]) => rows.map((row) => row.id)
 
 /** @param open a database with all migrations applied, and no rows */
@@ -21,21 +16,6 @@ export function databaseContract(
   test: (name: string, run: () => Promise<void>) => unknown,
   open: () => Promise<Database>,
 ): void {
-  const jobIn = (database: Database, id: string, tenant = 't') =>
-    database.jobs
-      .insert({ id, tenant, key: 'key_1', name: null, type: 'sft', spec, createdAt: 1000 }, null)
-      .then(({ row }) => row)
-  const claim = (database: Database, now: number, more: Partial<Claim> = {}) =>
-    database.jobs.claim({ worker: 'w', kinds: ['sft'], tenant: null, now, leaseMs: 100, maxTries: 3, ...more })
-  const resource = (id: string, name: string | null, tenant = 't') => ({
-    id,
-    tenant,
-    name,
-    body: { source: { type: 'local' as const, path: id } },
-    secret: null,
-    createdAt: 1,
-  })
-
   test('resources: versions of a name, lookup by id and name, tenants apart', async () => {
     const { models } = await open()
     assert.equal((await models.insert(resource('model_1', 'm'))).version, 1)
@@ -50,6 +30,8 @@ export function databaseContract(
     assert.equal((await models.insert(resource('model_4', 'm'))).version, 3, 'a deleted version is not given out again')
   })
 
+  tenantsContract(test, open)
+  leasesContract(test, open)
   rateWindowsContract(test, async () => (await open()).rates)
 
   test('the ledger: counts are added up, and listed by day, payer and judge', async () => {
@@ -222,11 +204,6 @@ export function databaseContract(
     assert.equal((await jobs.insert(row('job_4', 'other'), key)).row.id, 'job_4')
   })
 
-  const leased = async (database: Database): Promise<JobRow> => {
-    await jobIn(database, 'job_a')
-    return (await claim(database, 10))!
-  }
-
   test('metrics merge by step, samples replace, and a lost lease writes nothing', async () => {
     const database = await open()
     const { jobs } = database
@@ -295,15 +272,7 @@ export function databaseContract(
   test('a checkpoint is stored once per step, by whoever holds the lease', async () => {
     const database = await open()
     const { id: job, fence } = await leased(database)
-    const row = (id: string, step: number) => ({
-      id,
-      tenant: 't',
-      job,
-      step,
-      prefix: `p/${step}/${fence}`,
-      manifest: { objects: [], state: { cursor: 3 } },
-      createdAt: 1,
-    })
+    const row = (id: string, step: number) => checkpointOf(job, id, step)
     const { checkpoints } = database
     assert.equal(await checkpoints.insert(row('ckpt_0', 1), { job, fence: fence + 1 }), null)
     assert.equal((await checkpoints.insert(row('ckpt_1', 1), { job, fence }))!.id, 'ckpt_1')
@@ -325,8 +294,7 @@ export function databaseContract(
       await models.insert(resource(`model_${name.length}`, name))
       await jobIn(database, name)
       const { id: job, fence } = (await claim(database, 10))!
-      const place = { tenant: 't', job, step: 1, prefix: 'p', manifest: { objects: [], state: {} }, createdAt: 1 }
-      await checkpoints.insert({ id: name, ...place }, { job, fence })
+      await checkpoints.insert(checkpointOf(job, name, 1), { job, fence })
     }
     const found = async (name: string) => [
       (await models.find('t', name))?.id,
@@ -346,7 +314,9 @@ export function databaseContract(
     assert.deepEqual(await database.jobs.activeWith('t', 'ds_x'), ['job_a'])
     assert.deepEqual(await database.jobs.activeWith('t', 'ds_'), [])
     assert.deepEqual(await database.jobs.activeWith('other', 'ds_x'), [])
-    await database.jobs.swap(job, { state: 'cancelled' }, 1)
+    await database.jobs.swap(job, { state: 'paused' }, 1)
+    assert.deepEqual(await database.jobs.activeWith('t', 'ds_x'), ['job_a'])
+    await database.jobs.swap((await database.jobs.get('job_a'))!, { state: 'cancelled' }, 2)
     assert.deepEqual(await database.jobs.activeWith('t', 'ds_x'), [])
   })
 

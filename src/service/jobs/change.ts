@@ -4,6 +4,8 @@ import type { JobRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { expire, type Change } from './transitions.ts'
 
+type Surroundings = Pick<Deps, 'database' | 'clock' | 'bell'>
+
 /**
  * Applies a change to a job, again on what someone else has made of it meanwhile.
  * @param find how the caller finds the job; null is a 404
@@ -13,7 +15,7 @@ import { expire, type Change } from './transitions.ts'
  * @throws GavelError `not_found`, `stale_fence`, or `conflict` when the state does not allow the change
  */
 export async function changeJob(
-  { database, clock, bell }: Deps,
+  { database, clock, bell }: Surroundings,
   id: string,
   find: () => Promise<JobRow | null>,
   change: Change,
@@ -35,12 +37,11 @@ export async function changeJob(
 }
 
 /** Settles the jobs whose workers fell silent and that nobody may claim: cancelled, paused, or given up. */
-export async function sweepJobs(deps: Deps): Promise<void> {
-  const { database, clock } = deps
+export async function sweepJobs({ database, clock, bell }: Surroundings): Promise<void> {
   for (const job of await database.jobs.expired(clock.now())) {
     const now = clock.now()
     const patch = expire(job, now)
-    if (patch && (await database.jobs.swap(job, patch, now))) deps.bell.ring()
+    if (patch && (await database.jobs.swap(job, patch, now))) bell.ring()
   }
 }
 

@@ -6,7 +6,7 @@ import { jobs } from '../tables.ts'
 /**
  * Running jobs whose lease ran out. A sweep settles them one by one, each with a query of its own; it comes before every
  * lease, and once a minute or more often. The limit keeps it short, and within the 1000 queries that a Cloudflare Worker
- * may make at a time: what is left over is for the next sweep.
+ * may make at a time. What is left over waits until those before it are settled, or claimed again.
  */
 export function expiredJobs(db: DrizzleD1Database, now: number): Promise<JobRow[]> {
   return db
