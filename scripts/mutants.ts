@@ -99,7 +99,7 @@ async function tryAll(mutants: readonly Mutant[]): Promise<Result[]> {
   const equivalents = readEquivalents()
   const results: Result[] = []
   const began = performance.now()
-  let [next, survived] = [0, 0]
+  let [next, done, survived] = [0, 0, 0]
   const takeMutants = async (tree: Tree): Promise<void> => {
     while (next < mutants.length) {
       const index = next++
@@ -109,7 +109,7 @@ async function tryAll(mutants: readonly Mutant[]): Promise<Result[]> {
         ? { ...mutant, outcome: 'equivalent', tests: [], reason }
         : await tryMutant(tree, mutant, nearestTests(measured, mutant.file, mutant.start, options.tests))
       if (results[index].outcome === 'survived') survived++
-      progress(`${index + 1}/${mutants.length} ${survived} survived  ${mutant.file}:${mutant.line}`)
+      progress(`${++done}/${mutants.length} ${survived} survived  ${mutant.file}:${mutant.line}`)
     }
   }
   await Promise.all(trees.map(takeMutants))

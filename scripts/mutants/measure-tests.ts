@@ -27,16 +27,10 @@ export interface MeasuredTest {
   runs: Record<string, number[]>
 }
 
-const hashes = new Map<string, string>()
-function hashOf(file: string): string {
-  let hash = hashes.get(file)
-  if (hash === undefined) {
-    hash = existsSync(join(ROOT, file))
-      ? createHash('sha256').update(readFileSync(join(ROOT, file))).digest('hex').slice(0, 16) // prettier-ignore
-      : ''
-    hashes.set(file, hash)
-  }
-  return hash
+/** Of a file in a copy of the tree: what is edited meanwhile is not what was measured. */
+function hashOf(tree: Tree, file: string): string {
+  const path = join(tree.folder, file)
+  return existsSync(path) ? createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16) : ''
 }
 
 const imports = new Map<string, string[]>()
@@ -86,14 +80,14 @@ function stretches(ran: Uint8Array): number[] {
 }
 
 /** Stripping types keeps every character in its place, so V8's offsets are those of the source. */
-function readCoverage(folder: string, tree: string): Pick<MeasuredTest, 'files' | 'runs'> {
+function readCoverage(folder: string, tree: Tree): Pick<MeasuredTest, 'files' | 'runs'> {
   const ran = new Map<string, Uint8Array>()
   for (const name of readdirSync(folder)) {
     const { result } = JSON.parse(readFileSync(join(folder, name), 'utf8')) as { result: ScriptCoverage[] }
     for (const script of result) {
       const path = script.url.startsWith('file:') ? fileURLToPath(script.url) : ''
-      if (!path.startsWith(`${tree}/`) || !path.endsWith('.ts')) continue
-      const file = path.slice(tree.length + 1)
+      if (!path.startsWith(`${tree.folder}/`) || !path.endsWith('.ts')) continue
+      const file = path.slice(tree.folder.length + 1)
       const marks = ran.get(file) ?? new Uint8Array(readFileSync(path, 'utf8').length)
       ran.set(file, marks)
       mark(marks, script)
@@ -101,7 +95,7 @@ function readCoverage(folder: string, tree: string): Pick<MeasuredTest, 'files' 
   }
   const sources = [...ran].filter(([file]) => file.startsWith('src/'))
   return {
-    files: Object.fromEntries([...ran.keys()].map((file) => [file, hashOf(file)])),
+    files: Object.fromEntries([...ran.keys()].map((file) => [file, hashOf(tree, file)])),
     runs: Object.fromEntries(sources.map(([file, marks]) => [file, stretches(marks)])),
   }
 }
@@ -111,9 +105,9 @@ async function measureTest(tree: Tree, test: string): Promise<MeasuredTest> {
   // Coverage needs code compiled anew: Node advises against its compile cache here.
   const env = { NODE_V8_COVERAGE: coverage, NODE_DISABLE_COMPILE_CACHE: '1' }
   const { outcome, seconds } = await tree.run(test, limitOf(test), env)
-  const { files, runs } = readCoverage(coverage, tree.folder)
+  const { files, runs } = readCoverage(coverage, tree)
   rmSync(coverage, { recursive: true })
-  const imported = Object.fromEntries([...closure(test)].map((file) => [file, hashOf(file)]))
+  const imported = Object.fromEntries([...closure(test)].map((file) => [file, hashOf(tree, file)]))
   return { test, outcome, seconds, files: { ...imported, ...files }, runs }
 }
 
@@ -124,7 +118,13 @@ export async function measureTests(
   progress: (text: string) => void,
 ): Promise<MeasuredTest[]> {
   const known = existsSync(CACHE) ? (JSON.parse(readFileSync(CACHE, 'utf8')) as MeasuredTest[]) : []
-  const holds = ({ files }: MeasuredTest) => Object.entries(files).every(([file, hash]) => hashOf(file) === hash)
+  const hashes = new Map<string, string>()
+  const hashNow = (file: string): string => {
+    const hash = hashes.get(file) ?? hashOf(trees[0]!, file)
+    hashes.set(file, hash)
+    return hash
+  }
+  const holds = ({ files }: MeasuredTest) => Object.entries(files).every(([file, hash]) => hashNow(file) === hash)
   const kept = new Map(known.filter(holds).map((measured) => [measured.test, measured]))
   const tests = globSync(TESTS, { cwd: ROOT }).filter((test) => mayRun(test, sources)).sort() // prettier-ignore
   const waiting = tests.filter((test) => !kept.has(test))

@@ -167,6 +167,29 @@ test('one way that gives no score leaves none, and says why', async () => {
   assert.equal(scored.usage.promptTokens, 30)
 })
 
+test('of several ways that give no score, a failure goes before an abstention: asking again may mend it', async () => {
+  /** By the last line of the prompt, what that way ends in; a score where nothing is said of it. */
+  const ending = (ends: Record<string, 'odd' | 'broken'>): JudgeClient => {
+    const { client } = scriptedClient()
+    return {
+      firstTokenLogprobs: (requests) =>
+        client.firstTokenLogprobs(
+          requests.map(({ messages, labels }) => {
+            const line = messages.at(-1)!.content.split('\n').at(-1)!
+            return { labels, messages: [{ role: 'user', content: ends[line] ?? line }] }
+          }),
+        ),
+    }
+  }
+  const [first, second] = ['right? Yes or No', 'wrong? No or Yes'] as const
+  const outcomeOf = async (ends: Record<string, 'odd' | 'broken'>) =>
+    (await scoreItems([item('a')], debiased, ending(ends), memoryCache().cache))[0]!.outcome
+  assert.equal(await outcomeOf({ [first]: 'odd', [second]: 'broken' }), 'failed')
+  assert.equal(await outcomeOf({ [first]: 'broken', [second]: 'odd' }), 'failed')
+  assert.equal(await outcomeOf({ [second]: 'odd' }), 'abstained')
+  assert.equal(await outcomeOf({}), 'scored')
+})
+
 test('a calibrated judge gives both probabilities, and shares the cache of the version that was measured', async () => {
   const { client, asked } = scriptedClient()
   const { cache } = memoryCache()

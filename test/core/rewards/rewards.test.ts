@@ -127,6 +127,19 @@ test('a gold that cannot be compared fails its row alone, by name', async () => 
   assert.throws(() => refuseInvalid(rows), { param: 'items[1].answer', status: 422 })
 })
 
+test('what is gated or cannot be compared goes to nobody: neither judge nor reranker is paid for it', async () => {
+  const asked: string[] = []
+  const ask = async (items: JudgeItem[], role: string): Promise<Judgment[]> => {
+    asked.push(...items.map(({ question }) => `${role}: ${question}`))
+    return items.map(() => ({ outcome: 'scored', probability: 0.5, labelMass: 1 }))
+  }
+  const recipe: RewardRecipe = { ...hybrid, mu: 0.25, rho: 0.25, reranker: 'judge_2' }
+  const items = [row('#### 4', 'as many as John'), row('#### 5', '5'), row(''), row('#### 6')]
+  const { rewards } = await rewardRows(recipe, items, ask)
+  assert.deepEqual(asked.toSorted(), ['judge: q #### 5', 'judge: q #### 6', 'reranker: q #### 5', 'reranker: q #### 6'])
+  assert.deepEqual(rewards.map(({ outcome }) => outcome), ['failed', 'scored', 'scored', 'scored']) // prettier-ignore
+})
+
 test('split: labelled rows get the verifier alone, the others judge and reranker, and the overlap counts for nothing', async () => {
   const recipe: RewardRecipe = { ...hybrid, rho: 0.5, reranker: 'judge_2', routing: 'split' }
   const asked: string[] = []
@@ -178,10 +191,15 @@ test('the majority of a group stands in for gold where there is none, and never 
   const recipe: RewardRecipe = { ...hybrid, mu: 0, judge: undefined, pseudo_labels: { min_share: 0.5 } } as RewardRecipe
   const said = ['#### 0.5', 'so it is \\boxed{\\frac12}', '#### 3', '', '#### 1/2']
   const group = said.map((completion) => ({ ...row(completion), prompt: 'q' }))
-  const { rewards, rows, judgments } = await rewardRows(recipe, group, judging().judge)
+  const { rewards, judgments } = await rewardRows(recipe, group, judging().judge)
   assert.deepEqual(rewards.map(({ reward }) => reward), [1, 1, 0.1, 0, 1]) // prettier-ignore
   assert.ok(rewards.every(({ terms }) => terms.pseudo_label === '0.5' || terms.pseudo_label === '1/2'))
-  assert.deepEqual(overlapOf(rows, judgments), [])
+  assert.ok(judgments.every((judgment) => judgment === null))
+  // Judged as well, a pseudo-labelled row has both numbers, and still is no row whose truth is known.
+  const judged = await rewardRows({ ...recipe, mu: 0.5, judge: 'judge_1' }, group, judging().judge)
+  assert.equal(judged.judgments.filter((judgment) => judgment?.outcome === 'scored').length, 4)
+  assert.equal(judged.rows.filter(({ verdict }) => verdict !== null).length, 5)
+  assert.deepEqual(overlapOf(judged.rows, judged.judgments), [])
   const apart = await rewardRows(recipe, group.map((item, i) => ({ ...item, group: `g${i}` })), judging().judge) // prettier-ignore
   assert.deepEqual(apart.rewards.map(({ outcome }) => outcome), [
     'abstained', 'abstained', 'abstained', 'scored', 'abstained',

@@ -154,6 +154,23 @@ test('a study is the same for the same seed, and its intervals widen where answe
   assert.ok(width(apart) < 0.7 * width(single), 'as independent rows they would')
 })
 
+test('each fold is judged by the map of the others: figures by hand', () => {
+  // One question's answers run against their scores, the other's with them. Either map says the opposite of its own.
+  const rows = [
+    { score: 0.2, correct: true, question: 'against' },
+    { score: 0.8, correct: false, question: 'against' },
+    { score: 0.4, correct: false, question: 'with' },
+    { score: 0.6, correct: true, question: 'with' },
+  ]
+  const { methods } = calibrationStudy(rows, { ...options, folds: 2 })
+  // Isotonic of `with` gives 0 to 0.2 and 1 to 0.8, both wrong; of `against` 0.5 to all.
+  near(methods.isotonic.brier!.value, (1 + 1 + 0.25 + 0.25) / 4, 1e-12, 'isotonic')
+  // Platt's of `against` is flat too: a = 0 and b = 0. That of `with` has targets 2/3 and 1/3, met exactly by the slope
+  // ln 2 / logit(0.6), so 0.8 becomes the odds 4^(ln 2 / ln 1.5).
+  const odds = 4 ** (Math.LN2 / Math.log(1.5))
+  near(methods.platt.brier!.value, (2 * (odds / (1 + odds)) ** 2 + 0.25 + 0.25) / 4, 1e-9, 'platt')
+})
+
 test('a study needs right and wrong answers outside each fold', () => {
   const rows = [1, 2, 3].flatMap((i) => [{ score: 0.5, correct: i === 1, question: `q${i}` }])
   assert.throws(() => calibrationStudy(rows, { ...options, folds: 3 }), RangeError)
