@@ -15,7 +15,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { measureTests, type MeasuredTest } from './mutants/measure-tests.ts'
 import { apply, mutantsOf, sample, type Mutant } from './mutants/mutants.ts'
 import { nearestTests } from './mutants/nearest-tests.ts'
-import { isSame, readEquivalents, report, shareCaught, type Result } from './mutants/report.ts'
+import { isSame, readEquivalents, report, shareCaught, shown, type Result } from './mutants/report.ts'
 import { ROOT, Tree } from './mutants/tree.ts'
 
 const SCOPE = [
@@ -69,8 +69,9 @@ function chosenMutants(): Mutant[] {
 }
 
 function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${text.slice(0, process.stderr.columns - 1)}`)
-  else process.stderr.write(`${text}\n`)
+  if (process.stderr.isTTY)
+    process.stderr.write(`\r\x1b[2K${text.endsWith('\n') ? text : text.slice(0, process.stderr.columns - 1)}`)
+  else process.stderr.write(`${text.trimEnd()}\n`)
 }
 
 /** Whether one of the tests notices the change. A test that hangs has noticed, too. */
@@ -108,7 +109,10 @@ async function tryAll(mutants: readonly Mutant[]): Promise<Result[]> {
       results[index] = reason
         ? { ...mutant, outcome: 'equivalent', tests: [], reason }
         : await tryMutant(tree, mutant, nearestTests(measured, mutant.file, mutant.start, options.tests))
-      if (results[index].outcome === 'survived') survived++
+      if (results[index].outcome === 'survived') {
+        survived++
+        progress(`${shown(results[index])}\n`)
+      }
       progress(`${++done}/${mutants.length} ${survived} survived  ${mutant.file}:${mutant.line}`)
     }
   }

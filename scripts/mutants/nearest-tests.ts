@@ -14,6 +14,9 @@ function nearness(test: string, file: string): number {
   return own.startsWith(at.slice(0, at.lastIndexOf('/'))) ? 1 : 2
 } // prettier-ignore
 
+/** What the tests after the first may take together: a mutant that survives runs them all. */
+const MOST_SECONDS = 20
+
 /**
  * The test files that run the place `at` of a source. The one at the mirror path first, then those beside it; among
  * these the quick ones, and of two equally quick the one that runs more of the source: a module's top level is run by
@@ -26,8 +29,10 @@ export function nearestTests(
   most: number,
 ): MeasuredTest[] {
   const price = ({ seconds, runs }: MeasuredTest) => seconds / length(runs[file]!) ** 2
+  let spent = 0
   return measured
     .filter(({ outcome, runs }) => outcome === 'passed' && runs[file] !== undefined && runsAt(runs[file], at))
     .sort((a, b) => nearness(a.test, file) - nearness(b.test, file) || price(a) - price(b))
+    .filter(({ seconds }, i) => i === 0 || (spent += seconds) <= MOST_SECONDS)
     .slice(0, most)
 }

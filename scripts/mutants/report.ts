@@ -47,11 +47,11 @@ export function report(results: readonly Result[]): string {
   const table = [head, ...rows].map(([folder, ...cells]) =>
     [String(folder).padEnd(widest), ...cells.map((cell) => String(cell).padStart(10))].join(' '),
   )
-  const survivors = results
-    .filter(({ outcome }) => outcome === 'survived')
-    .map(({ file, line, original, mutated, tests }) => {
-      const ran = tests.length > 0 ? `tests that ran: ${tests.join(', ')}` : 'no test runs this line'
-      return `${file}:${line}  ${original} → ${mutated}  (${ran})`
-    })
+  const survivors = results.filter(({ outcome }) => outcome === 'survived').map(shown)
   return [...table, ...(survivors.length > 0 ? ['', ...survivors] : [])].join('\n')
+}
+
+export function shown({ file, line, original, mutated, tests }: Result): string {
+  const ran = tests.length > 0 ? `tests that ran: ${tests.join(', ')}` : 'no test runs this line'
+  return `${file}:${line}  ${original} → ${mutated}  (${ran})`
 }
