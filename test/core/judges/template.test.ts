@@ -110,6 +110,17 @@ test('the cap holds and splits no character, at every length', () => {
   assert.equal(capText(text, 200), text)
 })
 
+test('a capped text keeps as much of its beginning as of its end; where nothing else fits, the notice alone', () => {
+  const letters = Array.from({ length: 300 }, (_, i) => String.fromCharCode(0x4e00 + i)).join('')
+  const notice = capText(letters, 0)
+  assert.equal(notice, '\n[… the middle of the answer is left out here …]\n')
+  assert.equal(capText(letters, notice.length - 1), notice)
+  assert.equal(capText(letters, notice.length), notice)
+  assert.equal(capText(letters, notice.length + 1), letters[0]! + notice)
+  assert.equal(capText(letters, notice.length + 2), letters[0]! + notice + letters.at(-1)!)
+  assert.equal(capText(letters, notice.length + 5), letters.slice(0, 3) + notice + letters.slice(-2))
+})
+
 test('cleaning hostile text takes linear time', () => {
   for (const unit of ['<', '<|', '<|a', '[', '</', '< ', '<student_answer ', '-', '<<', '\ud800']) {
     const text = unit.repeat(200_000)

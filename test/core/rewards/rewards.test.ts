@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Judgment } from '../../../src/core/judges/probability.ts'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
-import { assessRows, overlapOf, refuseInvalid, rewardRows } from '../../../src/core/rewards/reward-rows.ts'
+import { assessRows, combineRows, overlapOf, refuseInvalid, rewardRows } from '../../../src/core/rewards/reward-rows.ts'
 import { validityGate } from '../../../src/core/rewards/validity-gate.ts'
 import type { RewardItem, RewardRecipe } from '../../../src/core/schemas/reward.ts'
 
@@ -208,6 +208,28 @@ test('the majority of a group stands in for gold where there is none, and never 
   assert.deepEqual(labelled.rewards.map(({ reward }) => reward), [0.1, 0.1, 1, 0, 0.1]) // prettier-ignore
 })
 
+test('in a group with and without gold, labelled rows vote but keep their own truth; gated ones have no vote', async () => {
+  const recipe: RewardRecipe = { ...hybrid, mu: 0, judge: undefined, pseudo_labels: { min_share: 0.5 } } as RewardRecipe
+  const ofGroup = (items: RewardItem[]) => items.map((item) => ({ ...item, prompt: 'q' }))
+  const mixed = ofGroup([row('#### 3', '3'), row('#### 3'), row('#### 4', '4'), row('#### 3')])
+  const { rewards, rows } = await rewardRows(recipe, mixed, judging().judge)
+  assert.deepEqual(rows.map(({ pseudoLabel }) => pseudoLabel), [null, '3', null, '3']) // prettier-ignore
+  assert.deepEqual(rewards.map(({ reward }) => reward), [1, 1, 1, 1]) // prettier-ignore
+  // Three of five rows say 4, but two of them were cut off.
+  const cut = ofGroup([row('#### 4'), row('#### 4', undefined, 'length'), row('#### 4', undefined, 'length')])
+  const alone = await assessRows({ ...recipe, pseudo_labels: { min_share: 0.1 } }, [...cut, row('#### 3')])
+  assert.deepEqual(alone.map(({ pseudoLabel }) => pseudoLabel), [null, null, null, null]) // prettier-ignore
+})
+
+test('what a judge or reranker says of a row that it does not count for changes nothing', async () => {
+  const recipe: RewardRecipe = { ...hybrid, rho: 0.5, reranker: 'judge_2', routing: 'split' }
+  const rows = await assessRows(recipe, [row('#### 5', '4')])
+  const said: Judgment = { outcome: 'scored', probability: 1, labelMass: 1 }
+  const [combined] = combineRows(recipe, rows, [said], [said])
+  near(combined!.reward, 0.1)
+  assert.deepEqual(combined!.terms, { verifier: 0.1, judge: 1, reranker: 1, gate: 'passed' })
+})
+
 test('controls: random scores cost nothing, shuffled ones are the same on other rows; both repeat', async () => {
   const items = Array.from({ length: 200 }, (_, i) => row(`#### ${i}`))
   const random: RewardRecipe = { ...hybrid, lambda: 0, mu: 1, control: { kind: 'random', seed: 1 } }
@@ -218,6 +240,8 @@ test('controls: random scores cost nothing, shuffled ones are the same on other 
   assert.deepEqual(await draw(random, 'step 1'), first)
   assert.notDeepEqual(await draw(random, 'step 2'), first)
   assert.equal(asked.length, 0)
+  const { judgments } = await rewardRows(random, items, judge)
+  assert.ok(judgments.every((judgment) => judgment?.outcome === 'scored' && judgment.labelMass === 1))
   const mean = first.reduce((sum, r) => sum + r, 0) / 200
   assert.ok(Math.abs(mean - 0.5) < 4 * Math.sqrt(1 / 12 / 200), `${mean}`)
 
@@ -228,6 +252,26 @@ test('controls: random scores cost nothing, shuffled ones are the same on other 
   const own = items.map((_, i) => i / 200)
   assert.deepEqual(shuffled.toSorted((a, b) => a - b), own) // prettier-ignore
   assert.ok(shuffled.filter((score, i) => score === own[i]).length < 8)
+})
+
+test('who will be asked how much is told before anybody is; a refusal of it ends the rewarding, and random scores ask nobody', async () => {
+  const recipe: RewardRecipe = { ...hybrid, mu: 0.25, rho: 0.25, reranker: 'judge_2', routing: 'split', overlap: 1 }
+  const told: unknown[] = []
+  const { judge, asked } = judging()
+  const beforeAsking = async (asks: unknown) => {
+    assert.equal(asked.length, 0)
+    told.push(asks)
+  }
+  await rewardRows(recipe, [row('#### 4', '4'), row('#### 5')], judge, { beforeAsking })
+  await rewardRows({ ...recipe, control: { kind: 'random', seed: 1 } }, [row('#### 5')], judge, { beforeAsking })
+  assert.deepEqual(told, [[{ role: 'judge', items: 2 }, { role: 'reranker', items: 1 }]]) // prettier-ignore
+  asked.length = 0
+  await rewardRows(recipe, [row('#### 4', '4')], judge, { beforeAsking })
+  assert.deepEqual(told[1], [{ role: 'judge', items: 1 }])
+  asked.length = 0
+  const refusing = { beforeAsking: async () => Promise.reject(new Error('too dear')) }
+  await assert.rejects(rewardRows(recipe, [row('#### 5')], judge, refusing), /too dear/)
+  assert.equal(asked.length, 0)
 })
 
 test('the gate knows master keys in any dress, and lets short real answers pass', () => {
@@ -243,6 +287,7 @@ test('the gate knows master keys in any dress, and lets short real answers pass'
     'Решение',
   ]
   for (const key of keys) assert.equal(gate(key), 'trivial', key)
+  assert.deepEqual([gate('.'.repeat(80)), gate('.'.repeat(81))], ['trivial', null])
   for (const real of ['4', 'Yes', 'no', 'True', 'yes, because 2+2=4', '#### -1', 'x'])
     assert.equal(gate(real), null, real)
 })
