@@ -177,5 +177,6 @@ test('mean and sample standard deviation', () => {
   assert.equal(mean([2, 4, 4, 4, 5, 5, 7, 9]), 5)
   assert.ok(Math.abs(standardDeviation([2, 4, 4, 4, 5, 5, 7, 9])! - Math.sqrt(32 / 7)) < 1e-12)
   assert.equal(mean([]), null)
+  assert.equal(standardDeviation([1, 3]), Math.SQRT2)
   assert.equal(standardDeviation([1]), null)
 })
