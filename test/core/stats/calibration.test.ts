@@ -98,6 +98,8 @@ test('maps are fitted to weights as to so many copies; without a weight a row co
   near(platt.b, expected.b, 1e-9, 'b')
   const [isotonic, steps] = [fitIsotonic(weighted), fitIsotonic(copies)]
   for (const p of [0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1]) near(calibrate(isotonic, p), calibrate(steps, p), 1e-12, `${p}`) // prettier-ignore
+  const half = fitIsotonic([{ score: 0.5, correct: true }, { score: 0.5, correct: false, weight: 1 }]) // prettier-ignore
+  assert.equal(calibrate(half, 0.5), 0.5)
   // A row of weight 0 is none, whatever its score.
   assert.deepEqual(fitIsotonic([...copies, { score: 2, correct: false, weight: 0 }]), steps)
 })
