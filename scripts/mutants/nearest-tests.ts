@@ -15,7 +15,7 @@ function nearness(test: string, file: string): number {
 } // prettier-ignore
 
 /** What the tests after the first may take together: a mutant that survives runs them all. */
-const MOST_SECONDS = 20
+const MOST_SECONDS = 60
 
 /**
  * The test files that run the place `at` of a source. The one at the mirror path first, then those beside it; among
