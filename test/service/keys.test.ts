@@ -27,6 +27,12 @@ describe('ids and keys', () => {
 })
 
 describe('secretBox', () => {
+  test('a sealed secret is its version, a nonce of 96 bits, and the ciphertext with a tag of 128', async () => {
+    const parts = (await secretBox('a passphrase', entropy).seal('secret', 'judge_1')).split('.')
+    assert.equal(parts[0], 'v1')
+    assert.deepEqual(parts.slice(1).map((part) => Buffer.from(part, 'base64').length), [12, 6 + 16]) // prettier-ignore
+  })
+
   test('opens what it sealed, for the same owner and key only', async () => {
     const box = secretBox('p'.repeat(40), entropy)
     const sealed = await box.seal('sk-ü', 'judge_1')

@@ -32,6 +32,8 @@ describe('isPublicAddress', () => {
       ['::ffff:7f00:1', false],
       ['64:ff9b::10.0.0.1', false],
       ['64:ff9b::808:808', true],
+      ['64:1::808:808', false],
+      ['1234:ff9b::808:808', false],
       ['2002:7f00:1::', false],
       ['2606:4700::1111', true],
       ['2001:db8::1', false],

@@ -61,3 +61,22 @@ test('the same draw gives the same text; a row that does not lend itself to an a
   for (const attack of ATTACKS) assert.deepEqual(drawn(attack), drawn(attack))
   assert.equal(attackText('wrong_number', { ...ROW, solution: 'none' }, new SeededRng(1)), null)
 })
+
+test('a wrong number is the last one made another: near it, ten more or doubled, and every time that it stands there', () => {
+  const made = (solution: string) => new Set(drawn('wrong_number', { ...ROW, solution }))
+  assert.deepEqual(made('7 and 42'), new Set(['7 and 41', '7 and 43', '7 and 44', '7 and 52', '7 and 84']))
+  // Of 1 not less: 0 would be. Of small ones three more, not their double.
+  assert.deepEqual(made('x = 1'), new Set(['x = 2', 'x = 3', 'x = 4', 'x = 11']))
+  assert.deepEqual(made('x = 2'), new Set(['x = 1', 'x = 3', 'x = 4', 'x = 5', 'x = 12']))
+  assert.deepEqual(made('5, 55, 5'), new Set(['4, 55, 4', '6, 55, 6', '7, 55, 7', '15, 55, 15', '10, 55, 10']))
+  assert.ok(made('9'.repeat(15)).has(`1${'0'.repeat(15)}`))
+  assert.deepEqual(made('9'.repeat(16)), new Set([null]))
+})
+
+test('a solution is cut after a fifth at least, and before seven tenths', () => {
+  const cut = (uniform: number) =>
+    attackText('truncated', { ...ROW, solution: 'x'.repeat(100) }, { uniform: () => uniform })
+  assert.equal(cut(0)!.length, 20)
+  assert.equal(cut(0.5)!.length, 45)
+  assert.equal(cut(0.999)!.length, 69)
+})

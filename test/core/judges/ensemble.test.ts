@@ -44,6 +44,14 @@ test('what was spent adds up, what each said is kept, and the weakest label mass
   })
 })
 
+test('an ensemble’s score is from the cache only where all of its judges’ are', () => {
+  const cachedWith = (...cached: boolean[]) => {
+    const members = cached.map((each) => [{ ...scored(0.5), cached: each }])
+    return combineJudges({ judges, combine: 'mean', k: 1 }, members)[0]!.cached
+  }
+  assert.deepEqual([cachedWith(true, true), cachedWith(true, false), cachedWith(false, false)], [true, false, false])
+})
+
 test('one judge without a score leaves the ensemble without, a failure before an abstention', () => {
   const abstained: ScoredItem = { outcome: 'abstained', labelMass: 0.1, reason: 'it hums', ...asking }
   const failed: ScoredItem = { outcome: 'failed', reason: 'it is away', ...asking }

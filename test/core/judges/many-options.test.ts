@@ -56,13 +56,19 @@ const utility = (name: string) => ((Number(name.slice(6)) * 7919) % 200) / 10
 
 describe('more options than letters', () => {
   test('groups hold every option once, in order, and are of one size or nearly', () => {
-    for (const [asked, atOnce] of [
-      [judge, 26],
-      [remote, 16],
-    ] as const)
+    for (const [type, atOnce] of Object.entries({
+      openai: 16,
+      huggingface: 16,
+      workers_ai: 16,
+      local: 26,
+      decisions: 26,
+      systemone: 26,
+      rerank: 26,
+      ensemble: 26,
+    } as const))
       // prettier-ignore
       for (let count = 2; count <= MAX_OPTIONS; count++) {
-      const groups = groupsOf(count, asked)
+      const groups = groupsOf(count, { provider: { type: type as 'local' } })
       assert.deepEqual(
         groups.flat(),
         Array.from({ length: count }, (_, i) => i),
@@ -147,11 +153,27 @@ describe('more options than letters', () => {
     assert.deepEqual(calls.map(({ length }) => length), [4 + 1 + 2, 1]) // prettier-ignore
   })
 
+  test('an answer in parts is from the cache where all of its parts are', async () => {
+    for (const [known, cached] of [
+      [() => true, true],
+      [(call: number) => call === 0, false],
+      [() => false, false],
+    ] as const) {
+      const { ask, calls } = byUtility(utility)
+      const askCached = async (questions: LabelQuestion[]) => {
+        const scores = await ask(questions)
+        return scores.map((each) => ({ ...each, cached: known(calls.length - 1) }))
+      }
+      const [scores] = await decide('material', [choice(names(40))], judge, askCached)
+      assert.deepEqual([scores!.outcome, scores!.cached], ['scored', cached])
+    }
+  })
+
   test('one option alone is certain, and nobody is asked', async () => {
     const { ask, calls } = byUtility(utility)
     const [scores] = await decide('material', [choice(['only'])], judge, ask)
     assert.ok(scores?.outcome === 'scored' && scores.usage.promptTokens === 0)
-    assert.deepEqual(scores.probabilities, [1])
+    assert.deepEqual([scores.probabilities, scores.labelMass, scores.cached], [[1], 1, false])
     assert.deepEqual([calls.flat().length, promptsOfDecisions([choice(['only'])], judge)], [0, 0])
   })
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GavelError } from '../../../src/core/errors.ts'
 import { carriesLabel, chooseLabelTokens, labelVariants } from '../../../src/core/judges/labels.ts'
-import { probabilityOfYes } from '../../../src/core/judges/probability.ts'
+import { labelMasses, probabilityOfYes, verdictEntropy } from '../../../src/core/judges/probability.ts'
 
 const labels = { yes: 'Yes', no: 'No' }
 /** Log-probabilities of the given probabilities. */
@@ -131,7 +131,7 @@ test('missing and impossible log-probabilities are failures, never numbers', () 
     ]),
     labels,
   )
-  assert.match(sum.outcome === 'failed' ? sum.reason : '', /sum to 1\.8/)
+  assert.match(sum.outcome === 'failed' ? sum.reason : '', /sum to 1\.800$/)
 })
 
 test("a provider's rounding is forgiven", () => {
@@ -139,11 +139,55 @@ test("a provider's rounding is forgiven", () => {
   assert.deepEqual(judgment, { outcome: 'scored', probability: 1, labelMass: 1 })
 })
 
+test('what is above its bound by rounding counts as the bound, not as more', () => {
+  const above = probabilityOfYes(
+    [
+      { token: 'Yes', logprob: 9e-4 },
+      { token: 'No', logprob: -9 },
+    ],
+    labels,
+  )
+  if (above.outcome !== 'scored') assert.fail()
+  near(above.probability, 1 / (1 + Math.exp(-9)))
+  const total = probabilityOfYes(
+    tokens([
+      ['Yes', 0.6004],
+      ['No', 0.4],
+    ]),
+    labels,
+  )
+  if (total.outcome !== 'scored') assert.fail()
+  assert.equal(total.labelMass, 1)
+  near(total.probability, 0.6004 / 1.0004)
+})
+
+test('an abstention names what was asked, and what was said where that is another word, cut where it is long', () => {
+  const reasonOf = (said: [string, number][], among: string[]) => {
+    const read = labelMasses(tokens(said), among, 0.5)
+    return read.outcome === 'abstained' ? read.reason : read.outcome
+  }
+  assert.equal(
+    reasonOf([['B', 0.3], ['C', 0.1], ['x', 0.2]], ['A', 'B', 'C']), // prettier-ignore
+    'the judge did not answer A, B or C: label mass 0.400 is below 0.5',
+  )
+  assert.match(reasonOf([['w'.repeat(100), 0.9]], ['A', 'B']), /answer A or B: .* is below 0\.5, .* token is "w{64}"$/)
+  // No mass at all is no answer, however little is wanted.
+  assert.equal(labelMasses(tokens([['x', 0.9]]), ['A', 'B'], 0).outcome, 'abstained')
+})
+
+test('the entropy of a verdict, in nats', () => {
+  assert.deepEqual([verdictEntropy(0), verdictEntropy(1)], [0, 0])
+  near(verdictEntropy(0.5), Math.LN2)
+  // scipy.stats.entropy([0.25, 0.75])
+  near(verdictEntropy(0.25), 0.5623351446188083)
+})
+
 test('every variant that is looked up is also recognised', () => {
   for (const label of ['Yes', 'no', 'TRUE', 'A', 'sí']) {
     for (const variant of labelVariants(label)) assert.ok(carriesLabel(variant, label), variant)
   }
   assert.equal(new Set(labelVariants('Yes')).size, 12)
+  assert.deepEqual(labelVariants(' Yes\n'), labelVariants('Yes'))
 })
 
 test('the label tokens of a vocabulary', () => {
@@ -171,5 +215,7 @@ test('labels that are no single token, or one and the same, are refused by name'
     () => chooseLabelTokens(lookup, { yes: 'Correct', no: 'Yes' }),
     /labels\.yes 'Correct' is not a single token/,
   )
-  assert.throws(() => chooseLabelTokens(lookup, { yes: 'Yes', no: 'yes' }), /share the token 1/)
+  const same = { yes: 'Yes', no: 'yes' }
+  assert.throws(() => chooseLabelTokens(lookup, same), /share the token 1/)
+  assert.throws(() => chooseLabelTokens(lookup, same), refused(same, 'labels'))
 })

@@ -77,6 +77,10 @@ test('answers in order, asks equal prompts once, and three outcomes stay apart',
     scored.map(({ usage }) => usage.promptTokens),
     [10, 10, 0, 0],
   )
+  assert.deepEqual(
+    scored.map(({ usage }) => usage.completionTokens),
+    [1, 1, 0, 0],
+  )
   assert.equal(entries.size, 1)
 })
 
@@ -98,6 +102,22 @@ test('a second time only what was not scored is asked again', async () => {
   assert.ok(first?.outcome === 'scored' && second?.outcome === 'scored')
   assert.equal(second.probability, first.probability)
   assert.equal(second.usage.promptTokens, 0)
+})
+
+test('where nothing is scored, nothing is written', async () => {
+  const writes: number[] = []
+  const { cache } = memoryCache()
+  const counting: JudgmentCache = {
+    ...cache,
+    putMany: async (version, fresh) => {
+      writes.push(fresh.size)
+      return cache.putMany(version, fresh)
+    },
+  }
+  await scoreItems([item('odd'), item('broken')], judge, scriptedClient().client, counting)
+  assert.deepEqual(writes, [])
+  await scoreItems([item('odd'), item('good')], judge, scriptedClient().client, counting)
+  assert.deepEqual(writes, [1])
 })
 
 test('another version of the judge shares nothing', async () => {
@@ -171,6 +191,21 @@ test('a debiased judge gives the mean over wordings and orders, a Yes to "wrong?
   assert.deepEqual([scored.usage.promptTokens, scored.latencyMs, entries.size], [40, 90, 4])
   const again = await scoreOne('a', debiased, byLine({}), cache)
   assert.deepEqual([again.outcome, again.cached, again.usage.promptTokens], ['scored', true, 0])
+  // With one of the four ways lost it is asked, and no longer from the cache.
+  entries.delete([...entries.keys()][2]!)
+  const [part] = await scoreItems([item('a')], debiased, byLine(ALL_WAYS), cache)
+  assert.deepEqual([part!.outcome, part!.cached, part!.usage.promptTokens], ['scored', false, 10])
+})
+
+test('a judge debiased in one way only is asked twice', async () => {
+  const score = async (debias: ('wording' | 'order')[]) => {
+    const [scored] = await scoreItems([item('a')], { ...debiased, debias }, byLine(ALL_WAYS), memoryCache().cache)
+    assert.ok(scored?.outcome === 'scored')
+    return scored.probability
+  }
+  assert.ok(Math.abs((await score(['order'])) - (0.9 + 0.7) / 2) < 1e-12)
+  assert.ok(Math.abs((await score(['wording'])) - (0.9 + 0.7) / 2) < 1e-12)
+  assert.ok(Math.abs((await score([])) - 0.9) < 1e-12)
 })
 
 test('one way that gives no score leaves none, and says why', async () => {
@@ -178,6 +213,29 @@ test('one way that gives no score leaves none, and says why', async () => {
   const scored = await scoreOne('a', debiased, byLine(three), memoryCache().cache)
   assert.deepEqual([scored.outcome, 'reason' in scored && scored.reason], ['failed', 'nobody asks wrong? No or Yes'])
   assert.equal(scored.usage.promptTokens, 30)
+})
+
+test('of several ways that give no score, a failure goes before an abstention: asking again may mend it', async () => {
+  /** By the last line of the prompt, what that way ends in; a score where nothing is said of it. */
+  const ending = (ends: Record<string, 'odd' | 'broken'>): JudgeClient => {
+    const { client } = scriptedClient()
+    return {
+      firstTokenLogprobs: (requests) =>
+        client.firstTokenLogprobs(
+          requests.map(({ messages, labels }) => {
+            const line = messages.at(-1)!.content.split('\n').at(-1)!
+            return { labels, messages: [{ role: 'user', content: ends[line] ?? line }] }
+          }),
+        ),
+    }
+  }
+  const [first, second] = ['right? Yes or No', 'wrong? No or Yes'] as const
+  const outcomeOf = async (ends: Record<string, 'odd' | 'broken'>) =>
+    (await scoreItems([item('a')], debiased, ending(ends), memoryCache().cache))[0]!.outcome
+  assert.equal(await outcomeOf({ [first]: 'odd', [second]: 'broken' }), 'failed')
+  assert.equal(await outcomeOf({ [first]: 'broken', [second]: 'odd' }), 'failed')
+  assert.equal(await outcomeOf({ [second]: 'odd' }), 'abstained')
+  assert.equal(await outcomeOf({}), 'scored')
 })
 
 test('a calibrated judge gives both probabilities, and shares the cache of the version that was measured', async () => {
@@ -238,7 +296,10 @@ test('a large batch is kept as it goes: what ends in the middle has not been pai
   assert.equal(answered.length, entries.size)
   assert.ok(part.every((one) => one.outcome === 'scored' || (one.outcome === 'failed' && one.reason === 'killed')))
   const before = entries.size
+  asked.length = 0
   const scored = await scoreItems(items, judge, client, cache)
   assert.equal(scored.filter(({ cached }) => cached).length, before)
+  // Parts are as large as the comment in the source says.
+  assert.deepEqual(asked.map(({ length }) => length), [256, 232]) // prettier-ignore
   assert.ok(scored.every(({ outcome }) => outcome === 'scored'))
 })

@@ -9,6 +9,7 @@ import {
   renderJudgment,
   resolveTemplate,
 } from '../../../src/core/judges/template.ts'
+import type { Judge } from '../../../src/core/schemas/judge.ts'
 import { cpuSeconds } from '../../helpers/cpu-seconds.ts'
 
 const labels = { yes: 'Yes', no: 'No' }
@@ -103,6 +104,12 @@ test('a long answer loses its middle, the question nothing', () => {
   assert.match(content, /\nSTARTx+\n\[… the middle of the answer is left out here …\]\nx+END\n/)
 })
 
+test('an answer is shown whole up to 16 000 characters', () => {
+  const shown = (length: number) => built('x'.repeat(length), 'q').user
+  assert.ok(shown(16_000).includes('x'.repeat(16_000)))
+  assert.match(shown(16_001), /the middle of the answer is left out/)
+})
+
 test('the cap holds and splits no character, at every length', () => {
   const text = '😀'.repeat(100)
   for (let cap = 60; cap < 200; cap++) {
@@ -110,6 +117,17 @@ test('the cap holds and splits no character, at every length', () => {
     assert.ok(capped.length <= cap && capped.isWellFormed(), `cap ${cap}`)
   }
   assert.equal(capText(text, 200), text)
+})
+
+test('a capped text keeps as much of its beginning as of its end; where nothing else fits, the notice alone', () => {
+  const letters = Array.from({ length: 300 }, (_, i) => String.fromCharCode(0x4e00 + i)).join('')
+  const notice = capText(letters, 0)
+  assert.equal(notice, '\n[… the middle of the answer is left out here …]\n')
+  assert.equal(capText(letters, notice.length - 1), notice)
+  assert.equal(capText(letters, notice.length), notice)
+  assert.equal(capText(letters, notice.length + 1), letters[0]! + notice)
+  assert.equal(capText(letters, notice.length + 2), letters[0]! + notice + letters.at(-1)!)
+  assert.equal(capText(letters, notice.length + 5), letters.slice(0, 3) + notice + letters.slice(-2))
 })
 
 test('cleaning hostile text takes linear time', () => {
@@ -129,6 +147,11 @@ test('templates are checked: both placeholders, no unknown one, a known name', (
   assert.throws(() => resolveTemplate({ user: '{question}{answer}{constructor}' }), /unknown placeholder/)
   assert.throws(() => resolveTemplate('nope'), /no built-in template 'nope'. Use one of: answer-correctness/)
   assert.throws(() => resolveTemplate('toString'), /no built-in template/)
+  const refused = (template: Judge['template'], param: string) =>
+    assert.throws(() => resolveTemplate(template), { code: 'unprocessable', param })
+  refused('nope', 'template')
+  refused({ user: '{question}?' }, 'template.user')
+  refused({ system: '{persona}', user: '{question}{answer}' }, 'template.system')
   assert.doesNotThrow(() => resolveTemplate({ system: 'Q: {question}', user: '{answer} {"json": 1}' }))
 })
 
@@ -168,7 +191,10 @@ test('templates with a reference or a rubric show it; without one the item says 
   const item = { question: 'q', answer: 'a', reference: 'because {answer} <|im_end|> 42' }
   const withReference = { template: 'answer-correctness-with-reference', labels }
   assert.match(renderings(withReference, item)[0]!.messages[1]!.content, /right:\nbecause \{answer\}   42\n\n<student_/)
-  assert.throws(() => renderings(withReference, { question: 'q', answer: 'a' }), { param: 'reference' })
+  assert.throws(() => renderings(withReference, { question: 'q', answer: 'a' }), {
+    code: 'unprocessable',
+    param: 'reference',
+  })
   const rubric = renderings({ template: 'rubric', labels, rubric: 'Is it polite?' }, item)[0]!.messages[1]!.content
   assert.match(rubric, /Criteria:\nIs it polite\?\n/)
 })
@@ -179,6 +205,12 @@ test('what does not go together is refused when a judge is created', () => {
     assert.throws(() => checkTemplate({ template: 'answer-correctness', labels, ...judge }), { param })
   refused({ template: 'rubric' }, 'rubric')
   refused({ rubric: 'r' }, 'rubric')
+  const shown = { user: `${own.user} {rubric}` }
+  refused({ template: { ...own, inverted: shown } }, 'rubric')
+  refused({ template: { ...shown, inverted: own } }, 'rubric')
+  assert.doesNotThrow(() => checkTemplate({ template: { ...own, inverted: shown }, labels, rubric: 'r' }))
+  const ordered = { user: '{question} {answer} {labels}?' }
+  refused({ template: { ...ordered, inverted: own }, debias: ['order'] }, 'debias')
   refused({ template: own, debias: ['order'] }, 'debias')
   refused({ template: own, debias: ['wording'] }, 'debias')
   refused({ template: { ...own, inverted: { user: '{question}' } } }, 'template.inverted.user')

@@ -52,6 +52,28 @@ test('right answers come again without their ends, as No, and make up their shar
   assert.ok(rows.every((row) => row.completion === 'No' || /#### \d+$/.test(answerOf(row))))
 })
 
+test('an answer is cut after any of its words but the last; one of a single word is not, nor is it ever taught as wrong', () => {
+  const rows = judgeTrainingRows(graded(100, 80), { ...JUDGE, seed: 1, truncated: 0.5 })
+  const words = (row: Parameters<typeof answerOf>[0]) => answerOf(row).split(' ').length
+  const cut = rows.filter((row) => row.completion === 'No' && answerOf(row).startsWith('so'))
+  assert.deepEqual([...new Set(cut.map(words))].sort(), [1, 2, 3, 4, 5])
+  const single = [
+    ...Array.from({ length: 20 }, (_, i) => ({ question: `q${i}`, answer: `right${i}`, correct: true })),
+    ...Array.from({ length: 20 }, (_, i) => ({ question: `q${i}`, answer: `wrong${i}`, correct: false })),
+  ]
+  for (const row of judgeTrainingRows(single, { ...JUDGE, seed: 1, truncated: 0.5 })) {
+    assert.equal(row.completion, answerOf(row).startsWith('right') ? 'Yes' : 'No')
+  }
+})
+
+test('a fifth of the wrong answers are cut ones unless another share is wanted', () => {
+  const rows = graded(100, 80)
+  assert.deepEqual(
+    judgeTrainingRows(rows, { ...JUDGE, seed: 1 }),
+    judgeTrainingRows(rows, { ...JUDGE, seed: 1, truncated: 0.2 }),
+  )
+})
+
 test('the same answer twice counts once, and the same seed gives the same rows', () => {
   const rows = graded(30, 30)
   const options = { ...JUDGE, seed: 7 }

@@ -16,9 +16,19 @@ test('rows without an answer count against a majority', () => {
   assert.deepEqual(majority(['4', '4', null, null, null], 0.4), { answer: '4', share: 0.4 })
 })
 
+test('the majority need not have spoken first', () => {
+  assert.deepEqual(majority(['8', '7', '9', '7', '7']), { answer: '7', share: 0.6 })
+  assert.deepEqual(majority(['8', '8', '7', '7', '7']), { answer: '7', share: 0.6 })
+})
+
 test('a tie is no majority, nor is one vote', () => {
   assert.equal(majority(['1', '1', '2', '2'], 0), null)
   assert.equal(majority(['1', '2', '3'], 0), null)
   assert.equal(majority(['1'], 0), null)
   assert.equal(majority([], 0), null)
+})
+
+test('an answer that nothing could be compared with stands in for no gold', () => {
+  assert.equal(majority(['\\boxed{the answer}', '\\boxed{the answer}', '7']), null)
+  assert.deepEqual(majority(['\\boxed{the root}', '\\boxed{the root}', '7'])?.answer, 'the root')
 })

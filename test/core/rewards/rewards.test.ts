@@ -4,6 +4,7 @@ import type { Judgment } from '../../../src/core/judges/probability.ts'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
 import {
   assessRows,
+  combineRows,
   overlapOf,
   refuseInvalid,
   rewardRows,
@@ -136,6 +137,19 @@ test('a gold that cannot be compared fails its row alone, by name', async () => 
   assert.throws(() => refuseInvalid(rows), { param: 'items[1].answer', status: 422 })
 })
 
+test('what is gated or cannot be compared goes to nobody: neither judge nor reranker is paid for it', async () => {
+  const asked: string[] = []
+  const ask = async (items: JudgeItem[], role: string): Promise<Judgment[]> => {
+    asked.push(...items.map(({ question }) => `${role}: ${question}`))
+    return items.map(() => ({ outcome: 'scored', probability: 0.5, labelMass: 1 }))
+  }
+  const recipe: RewardRecipe = { ...hybrid, mu: 0.25, rho: 0.25, reranker: 'judge_2' }
+  const items = [row('#### 4', 'as many as John'), row('#### 5', '5'), row(''), row('#### 6')]
+  const { rewards } = await rewardRows(recipe, items, ask)
+  assert.deepEqual(asked.toSorted(), ['judge: q #### 5', 'judge: q #### 6', 'reranker: q #### 5', 'reranker: q #### 6'])
+  assert.deepEqual(rewards.map(({ outcome }) => outcome), ['failed', 'scored', 'scored', 'scored']) // prettier-ignore
+})
+
 test('split: labelled rows get the verifier alone, the others judge and reranker, and the overlap counts for nothing', async () => {
   const recipe: RewardRecipe = { ...hybrid, rho: 0.5, reranker: 'judge_2', routing: 'split' }
   const asked: string[] = []
@@ -188,16 +202,43 @@ test('the majority of a group stands in for gold where there is none, and never 
   const recipe: RewardRecipe = { ...hybrid, mu: 0, judge: undefined, pseudo_labels: { min_share: 0.5 } } as RewardRecipe
   const said = ['#### 0.5', 'so it is \\boxed{\\frac12}', '#### 3', '', '#### 1/2']
   const group = said.map((completion) => ({ ...row(completion), prompt: 'q' }))
-  const { rewards, rows, judgments } = await rewardRows(recipe, group, judging().judge)
+  const { rewards, judgments } = await rewardRows(recipe, group, judging().judge)
   assert.deepEqual(rewards.map(({ reward }) => reward), [1, 1, 0.1, 0, 1]) // prettier-ignore
   assert.ok(rewards.every(({ terms }) => terms.pseudo_label === '0.5' || terms.pseudo_label === '1/2'))
-  assert.deepEqual(overlapOf(rows, judgments), [])
+  assert.ok(judgments.every((judgment) => judgment === null))
+  // Judged as well, a pseudo-labelled row has both numbers, and still is no row whose truth is known.
+  const judged = await rewardRows({ ...recipe, mu: 0.5, judge: 'judge_1' }, group, judging().judge)
+  assert.equal(judged.judgments.filter((judgment) => judgment?.outcome === 'scored').length, 4)
+  assert.equal(judged.rows.filter(({ verdict }) => verdict !== null).length, 5)
+  assert.deepEqual(overlapOf(judged.rows, judged.judgments), [])
   const apart = await rewardRows(recipe, group.map((item, i) => ({ ...item, group: `g${i}` })), judging().judge) // prettier-ignore
   assert.deepEqual(apart.rewards.map(({ outcome }) => outcome), [
     'abstained', 'abstained', 'abstained', 'scored', 'abstained',
   ]) // prettier-ignore
   const labelled = await rewardRows(recipe, group.map((item) => ({ ...item, answer: '3' })), judging().judge) // prettier-ignore
   assert.deepEqual(labelled.rewards.map(({ reward }) => reward), [0.1, 0.1, 1, 0, 0.1]) // prettier-ignore
+})
+
+test('in a group with and without gold, labelled rows vote but keep their own truth; gated ones have no vote', async () => {
+  const recipe: RewardRecipe = { ...hybrid, mu: 0, judge: undefined, pseudo_labels: { min_share: 0.5 } } as RewardRecipe
+  const ofGroup = (items: RewardItem[]) => items.map((item) => ({ ...item, prompt: 'q' }))
+  const mixed = ofGroup([row('#### 3', '3'), row('#### 3'), row('#### 4', '4'), row('#### 3')])
+  const { rewards, rows } = await rewardRows(recipe, mixed, judging().judge)
+  assert.deepEqual(rows.map(({ pseudoLabel }) => pseudoLabel), [null, '3', null, '3']) // prettier-ignore
+  assert.deepEqual(rewards.map(({ reward }) => reward), [1, 1, 1, 1]) // prettier-ignore
+  // Three of five rows say 4, but two of them were cut off.
+  const cut = ofGroup([row('#### 4'), row('#### 4', undefined, 'length'), row('#### 4', undefined, 'length')])
+  const alone = await assessRows({ ...recipe, pseudo_labels: { min_share: 0.1 } }, [...cut, row('#### 3')])
+  assert.deepEqual(alone.map(({ pseudoLabel }) => pseudoLabel), [null, null, null, null]) // prettier-ignore
+})
+
+test('what a judge or reranker says of a row that it does not count for changes nothing', async () => {
+  const recipe: RewardRecipe = { ...hybrid, rho: 0.5, reranker: 'judge_2', routing: 'split' }
+  const rows = await assessRows(recipe, [row('#### 5', '4')])
+  const said: Judgment = { outcome: 'scored', probability: 1, labelMass: 1 }
+  const [combined] = combineRows(recipe, rows, [said], [said])
+  near(combined!.reward, 0.1)
+  assert.deepEqual(combined!.terms, { verifier: 0.1, judge: 1, reranker: 1, gate: 'passed' })
 })
 
 test('controls: random scores cost nothing, shuffled ones are the same on other rows; both repeat', async () => {
@@ -210,6 +251,8 @@ test('controls: random scores cost nothing, shuffled ones are the same on other 
   assert.deepEqual(await draw(random, 'step 1'), first)
   assert.notDeepEqual(await draw(random, 'step 2'), first)
   assert.equal(asked.length, 0)
+  const { judgments } = await rewardRows(random, items, judge)
+  assert.ok(judgments.every((judgment) => judgment?.outcome === 'scored' && judgment.labelMass === 1))
   const mean = first.reduce((sum, r) => sum + r, 0) / 200
   assert.ok(Math.abs(mean - 0.5) < 4 * Math.sqrt(1 / 12 / 200), `${mean}`)
 
@@ -220,6 +263,26 @@ test('controls: random scores cost nothing, shuffled ones are the same on other 
   const own = items.map((_, i) => i / 200)
   assert.deepEqual(shuffled.toSorted((a, b) => a - b), own) // prettier-ignore
   assert.ok(shuffled.filter((score, i) => score === own[i]).length < 8)
+})
+
+test('who will be asked how much is told before anybody is; a refusal of it ends the rewarding, and random scores ask nobody', async () => {
+  const recipe: RewardRecipe = { ...hybrid, mu: 0.25, rho: 0.25, reranker: 'judge_2', routing: 'split', overlap: 1 }
+  const told: unknown[] = []
+  const { judge, asked } = judging()
+  const beforeAsking = async (asks: unknown) => {
+    assert.equal(asked.length, 0)
+    told.push(asks)
+  }
+  await rewardRows(recipe, [row('#### 4', '4'), row('#### 5')], judge, { beforeAsking })
+  await rewardRows({ ...recipe, control: { kind: 'random', seed: 1 } }, [row('#### 5')], judge, { beforeAsking })
+  assert.deepEqual(told, [[{ role: 'judge', items: 2 }, { role: 'reranker', items: 1 }]]) // prettier-ignore
+  asked.length = 0
+  await rewardRows(recipe, [row('#### 4', '4')], judge, { beforeAsking })
+  assert.deepEqual(told[1], [{ role: 'judge', items: 1 }])
+  asked.length = 0
+  const refusing = { beforeAsking: async () => Promise.reject(new Error('too dear')) }
+  await assert.rejects(rewardRows(recipe, [row('#### 5')], judge, refusing), /too dear/)
+  assert.equal(asked.length, 0)
 })
 
 test('the gate knows master keys in any dress, and lets short real answers pass', () => {
@@ -235,6 +298,7 @@ test('the gate knows master keys in any dress, and lets short real answers pass'
     'Решение',
   ]
   for (const key of keys) assert.equal(gate(key), 'trivial', key)
+  assert.deepEqual([gate('.'.repeat(80)), gate('.'.repeat(81))], ['trivial', null])
   for (const real of ['4', 'Yes', 'no', 'True', 'yes, because 2+2=4', '#### -1', 'x'])
     assert.equal(gate(real), null, real)
 })

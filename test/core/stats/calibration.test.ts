@@ -45,9 +45,17 @@ for (const [i, known] of fixture.cases.entries()) {
   const rows = rowsOf(known)
 
   test(`case ${i}: AUC, accuracy, Brier, ECE and the reliability diagram are scikit-learn's`, () => {
-    const report = calibrationReport(rows, known.score, [], known.bins)
+    const once = Uint16Array.from(rows, () => 1)
+    const report = calibrationReport(rows.toReversed(), known.score.toReversed(), [once], known.bins)
+    for (const name of ['auc', 'accuracy', 'brier', 'ece'] as const) {
+      near(report[name]!.value, known[name], 1e-12, name)
+      // Drawing each row once is the sample itself.
+      assert.deepEqual([report[name]!.low, report[name]!.high], [report[name]!.value, report[name]!.value])
+    }
     const metrics = metricsOf([...rows].sort((a, b) => a.score - b.score), () => 1, known.bins) // prettier-ignore
     for (const name of ['auc', 'accuracy', 'brier', 'ece'] as const) near(metrics[name], known[name], 1e-12, name)
+    const edges = report.reliability.map(({ from, to }) => [from * known.bins, to * known.bins])
+    edges.forEach(([from, to], b) => assert.ok(Math.abs(from! - b) + Math.abs(to! - b - 1) < 1e-9, `bin ${b}`))
     const filled = report.reliability.filter(({ n }) => n > 0)
     assert.equal(filled.length, known.reliability.share.length)
     filled.forEach((bin, b) => {
@@ -77,6 +85,37 @@ test("a row that counts three times is three rows: scikit-learn's sample weights
   const sorted = weighted.sort((a, b) => a.score - b.score)
   const metrics = metricsOf(sorted, ({ weight }) => weight, 10)
   for (const name of ['auc', 'accuracy', 'brier'] as const) near(metrics[name], known[name], 1e-12, name)
+})
+
+test('maps are fitted to weights as to so many copies; without a weight a row counts once', () => {
+  const { case: index, weights } = fixture.weighted
+  const rows = rowsOf(fixture.cases[index]!)
+  const weighted = rows.map((row, i) => (weights[i] === 1 && i % 2 === 0 ? row : { ...row, weight: weights[i]! }))
+  assert.ok(weights.some((weight) => weight > 1) && weighted.some((row) => !('weight' in row)))
+  const copies = rows.flatMap((row, i) => Array.from({ length: weights[i]! }, () => row))
+  const [platt, expected] = [fitPlatt(weighted), fitPlatt(copies)]
+  near(platt.a, expected.a, 1e-9, 'a')
+  near(platt.b, expected.b, 1e-9, 'b')
+  const [isotonic, steps] = [fitIsotonic(weighted), fitIsotonic(copies)]
+  for (const p of [0, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9, 1]) near(calibrate(isotonic, p), calibrate(steps, p), 1e-12, `${p}`) // prettier-ignore
+  const half = fitIsotonic([{ score: 0.5, correct: true }, { score: 0.5, correct: false, weight: 1 }]) // prettier-ignore
+  assert.equal(calibrate(half, 0.5), 0.5)
+  // A row of weight 0 is none, whatever its score.
+  assert.deepEqual(fitIsotonic([...copies, { score: 2, correct: false, weight: 0 }]), steps)
+})
+
+test('nothing weighed has no figures, and answers of one kind no AUC', () => {
+  const rows = [
+    { score: 0.25, correct: true },
+    { score: 0.75, correct: true },
+  ]
+  assert.deepEqual(metricsOf(rows, () => 0, 4), { auc: null, accuracy: null, ece: null, brier: null }) // prettier-ignore
+  // Each bin is off by what its score lacks to 1: (0.75 + 0.25) / 2; squared (0.5625 + 0.0625) / 2.
+  assert.deepEqual(metricsOf(rows, () => 1, 4), { auc: null, accuracy: 0.5, ece: 0.5, brier: 0.3125 }) // prettier-ignore
+  const wrong = rows.map(({ score }) => ({ score, correct: false }))
+  assert.deepEqual(metricsOf(wrong, () => 1, 4), { auc: null, accuracy: 0.5, ece: 0.5, brier: 0.3125 }) // prettier-ignore
+  const report = calibrationReport(rows, [0.25, 0.75], [Uint16Array.of(1, 1)], 4)
+  assert.equal(report.auc, null)
 })
 
 test('calibrations keep the order, stay within [0, 1] and bear certainty', () => {
@@ -152,6 +191,36 @@ test('a study is the same for the same seed, and its intervals widen where answe
   near(width(repeated) / width(single), 1, 1e-9, 'four copies of a question tell nothing new')
   const apart = repeated.map((row, i) => ({ ...row, question: `${i}` }))
   assert.ok(width(apart) < 0.7 * width(single), 'as independent rows they would')
+})
+
+test('each fold is judged by the map of the others: figures by hand', () => {
+  // One question's answers run against their scores, the other's with them. Either map says the opposite of its own.
+  const rows = [
+    { score: 0.2, correct: true, question: 'against' },
+    { score: 0.8, correct: false, question: 'against' },
+    { score: 0.4, correct: false, question: 'with' },
+    { score: 0.6, correct: true, question: 'with' },
+  ]
+  const { methods } = calibrationStudy(rows, { ...options, folds: 2 })
+  // Isotonic of `with` gives 0 to 0.2 and 1 to 0.8, both wrong; of `against` 0.5 to all.
+  near(methods.isotonic.brier!.value, (1 + 1 + 0.25 + 0.25) / 4, 1e-12, 'isotonic')
+  // Platt's of `against` is flat too: a = 0 and b = 0. That of `with` has targets 2/3 and 1/3, met exactly by the slope
+  // ln 2 / logit(0.6), so 0.8 becomes the odds 4^(ln 2 / ln 1.5).
+  const odds = 4 ** (Math.LN2 / Math.log(1.5))
+  near(methods.platt.brier!.value, (2 * (odds / (1 + odds)) ** 2 + 0.25 + 0.25) / 4, 1e-9, 'platt')
+})
+
+test('of three folds two teach: a question left out at a time, by hand', () => {
+  const rows = overconfident(3, 40)
+  const { methods } = calibrationStudy(rows, { ...options, folds: 3, bootstrap: 2 })
+  for (const [method, fit] of Object.entries({ platt: fitPlatt, isotonic: fitIsotonic })) {
+    const squares = rows.map(({ score, correct, question }) => {
+      const map = fit(rows.filter((other) => other.question !== question))
+      return (calibrate(map, score) - Number(correct)) ** 2
+    })
+    const brier = squares.reduce((sum, square) => sum + square, 0) / rows.length
+    near(methods[method as 'platt' | 'isotonic'].brier!.value, brier, 1e-12, method)
+  }
 })
 
 test('a study needs right and wrong answers outside each fold', () => {

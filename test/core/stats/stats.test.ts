@@ -167,7 +167,9 @@ test('AUC: equal to counting all pairs, on random scores with many ties', () => 
 test('agreement: accuracy and both error rates at 0.5', () => {
   const figures = agreement(graded([0.9, 0.7, 0.4], [0.6, 0.1, 0.2, 0.3]))
   assert.deepEqual(figures, { n: 7, accuracy: 5 / 7, falsePositiveRate: 1 / 4, falseNegativeRate: 1 / 3, auc: 11 / 12 })
+  // At the threshold a judge accepts.
   assert.equal(agreement(graded([0.5], [])).accuracy, 1)
+  assert.equal(agreement(graded([], [0.5, 0.4])).falsePositiveRate, 1 / 2)
   assert.deepEqual(agreement([]), { n: 0, accuracy: null, falsePositiveRate: null, falseNegativeRate: null, auc: null })
 })
 
@@ -177,5 +179,6 @@ test('mean, squared deviations and sample standard deviation', () => {
   assert.equal(squaredDeviations([2, 4, 4, 4, 5, 5, 7, 9]), 32)
   assert.equal(mean([]), null)
   assert.equal(squaredDeviations([]), 0)
+  assert.equal(standardDeviation([1, 3]), Math.SQRT2)
   assert.equal(standardDeviation([1]), null)
 })

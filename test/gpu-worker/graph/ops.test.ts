@@ -148,8 +148,7 @@ const HEAD_ANGLES = Array.from({ length: 4 }, (_, t) => Array.from({ length: 8 }
 const groupQueryAttention: Case['expected'] = (packed, pastK, pastV, last, _total, _cos, _sin, positions) => {
   const [heads, size] = [2, 16]
   const part = (b: number, n: number, d: number) => at(packed, b, 0, n * size + d)
-  const placed = (b: number, n: number, d: number) =>
-    turned((i) => part(b, n, i), HEAD_ANGLES[at(positions, b, 0)]!, d)
+  const placed = (b: number, n: number, d: number) => turned((i) => part(b, n, i), HEAD_ANGLES[at(positions, b, 0)]!, d)
   // Into a buffer of its own, the kernel writes zeros behind the last position.
   const extended = (past: NdArray, fresh: (b: number, d: number) => number) =>
     build(past.shape, (b, h, t, d) => {

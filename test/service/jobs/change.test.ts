@@ -3,9 +3,10 @@ import { describe, test } from 'node:test'
 import { JOB_STATES } from '../../../src/core/schemas/job.ts'
 import type { JobPatch, JobRow } from '../../../src/service/database.ts'
 import { changeJob, sweepJobs } from '../../../src/service/jobs/change.ts'
-import { cancel, complete, fail, MAX_TRIES, release } from '../../../src/service/jobs/transitions.ts'
+import { cancel, complete, fail, MAX_TRIES, pause, release } from '../../../src/service/jobs/transitions.ts'
 import { claim, jobIn, leased } from '../../contracts/database-rows.ts'
 import { openDatabase } from '../../helpers/test-app.ts'
+import { withJob } from '../../helpers/with-job.ts'
 
 const error = { code: 'diverged', message: 'NaN' }
 const CHANGES = { complete: complete({}), fail: fail(error, false), retry: fail(error, true), release }
@@ -124,4 +125,34 @@ test('a sweep settles what nobody may claim, and leaves the rest to be claimed',
   assert.deepEqual(states, ['cancelled', 'paused', 'failed', 'running', 'running', 'queued'])
   assert.deepEqual([(await read('job_failed')).error?.code, bell.rung], ['worker_lost', 3])
   close()
+})
+
+describe('the bell and the clock', () => {
+  test('ring the bell when something was written, and only then', () =>
+    withJob(async ({ deps, rings, get }) => {
+      assert.equal((await changeJob(deps, 'job_1', get, pause)).state, 'paused')
+      assert.equal(rings.count, 1)
+      assert.equal((await changeJob(deps, 'job_1', get, pause)).state, 'paused')
+      assert.equal(rings.count, 1)
+      await assert.rejects(
+        changeJob(deps, 'job_2', async () => null, pause),
+        {
+          code: 'not_found',
+          param: 'id',
+          message: /There is no job job_2\./,
+        },
+      )
+    }))
+
+  test('a worker that fell silent is not waited for where its job was to stop', () =>
+    withJob(async ({ deps, clock, rings, get, claim }) => {
+      await claim()
+      await changeJob(deps, 'job_1', get, pause)
+      clock.time += 1000
+      await sweepJobs(deps)
+      assert.equal((await get())!.state, 'running')
+      clock.time += 1
+      await sweepJobs(deps)
+      assert.deepEqual([(await get())!.state, rings.count], ['paused', 2])
+    }))
 })

@@ -81,4 +81,49 @@ describe('job transitions', () => {
     assert.equal(expire(job({ tries: 1 }), 101), null)
     assert.equal(expire(job({ pauseRequested: true }), 101)?.state, 'paused')
   })
+
+  test('each change writes all that it means, and nothing else', () => {
+    const ended = { finishedAt: 7, cancelRequested: false, pauseRequested: false }
+    assert.deepEqual(cancel(job({ state: 'paused' }), 7), { state: 'cancelled', finishedAt: 7, pauseRequested: false })
+    assert.deepEqual(pause(job({ state: 'queued' }), 7), { state: 'paused' })
+    const afresh = { state: 'queued', tries: 0, notBefore: 0, error: null, finishedAt: null, pauseRequested: false }
+    for (const state of ['paused', 'failed'] as const) assert.deepEqual(resume(job({ state, tries: 5 }), 7), afresh)
+    assert.deepEqual(complete({ loss: 1 })(job({}), 7), { state: 'succeeded', result: { loss: 1 }, ...ended })
+    const cancelled = { state: 'cancelled', finishedAt: 7, cancelRequested: false }
+    assert.deepEqual(release(job({ cancelRequested: true }), 7), cancelled)
+    assert.deepEqual(release(job({ pauseRequested: true, tries: 3 }), 7), { state: 'paused', pauseRequested: false, tries: 0 }) // prettier-ignore
+    assert.deepEqual(release(job({ tries: 0 }), 7), { state: 'queued', notBefore: 7, tries: 0 })
+    const failed = { state: 'failed', error, finishedAt: 7, pauseRequested: false }
+    assert.deepEqual(fail(error, false)(job({}), 7), failed)
+    assert.deepEqual(fail(error, true)(job({ tries: MAX_TRIES, pauseRequested: true }), 7), failed)
+    const paused = { state: 'paused', pauseRequested: false, error }
+    assert.deepEqual(fail(error, true)(job({ pauseRequested: true }), 7), paused)
+    assert.deepEqual(fail(error, true)(job({ tries: 1 }), 7), { state: 'queued', error, notBefore: 5_007 })
+  })
+
+  test('asked a second time, nothing is written', () => {
+    assert.equal(cancel(job({ state: 'cancelled' }), 7), null)
+    assert.equal(cancel(job({ cancelRequested: true }), 7), null)
+    assert.equal(pause(job({ state: 'paused' }), 7), null)
+    assert.equal(pause(job({ pauseRequested: true }), 7), null)
+    assert.equal(resume(job({ state: 'queued' }), 7), null)
+    assert.equal(resume(job({}), 7), null)
+  })
+
+  test('five tries are all, and a lease lasts a minute', () => {
+    assert.deepEqual([MAX_TRIES, transitions.LEASE_SECONDS], [5, 60])
+  })
+
+  test('silence of a job that is not running means nothing; a cancelled one ends by it', () => {
+    assert.equal(expire(job({ state: 'queued', cancelRequested: true }), 101), null)
+    assert.equal(expire(job({ cancelRequested: true }), 101)?.state, 'cancelled')
+    const lost = expire(job({ tries: MAX_TRIES }), 101)!
+    assert.deepEqual([lost.state, lost.finishedAt, /silent 5 times/.test(lost.error!.message)], ['failed', 101, true])
+    assert.equal(expire(job({ tries: MAX_TRIES - 1 }), 101), null)
+  })
+
+  test('a job is over when it succeeded, failed or was cancelled', () => {
+    const over = JOB_STATES.filter(transitions.isTerminal)
+    assert.deepEqual(over.toSorted(), ['cancelled', 'failed', 'succeeded'])
+  })
 })

@@ -24,6 +24,7 @@ describe('the ledger', () => {
     ledger.add(payer, '', items(100))
     ledger.add(payer, '', items(0))
     assert.equal((await ledger.spent(payer, '2026-11-25')).items, 6, 'verification is not spent on judges')
+    assert.deepEqual([ledger.totals.judged.items, ledger.totals.verified.items], [6, 100])
     await Promise.all([ledger.flush(), ledger.flush()])
     ledger.add(payer, 'judge_1', items(4))
     assert.equal((await ledger.spent(payer, '2026-11-25')).items, 10)
@@ -94,6 +95,27 @@ describe('budgets', () => {
     third()
     clock.time += 6 * 3600_000
     ;(await take(10))()
+    close()
+  })
+
+  test('a refusal says to whom it speaks: who sent a request, or whose job it is', async () => {
+    const { ledger, clock, close } = await ledgerAt('2026-11-25T18:00:00Z')
+    const take = (n: number, job?: string) =>
+      takeFromBudget(ledger, { ...payer, ...(job && { job }) }, { items: 10, per: 'day' }, n, clock.time)
+    ledger.add(payer, 'judge_1', items(8))
+    const spent = { code: 'budget_spent' }
+    await assert.rejects(take(3), {
+      ...spent,
+      message: /budget of this key is 10 items a day; 8 are used .* brings 3 /,
+    })
+    await assert.rejects(take(3, 'job_1'), {
+      ...spent,
+      message: /key that made this job .*; 8 are used .* resume the job/,
+    })
+    const beyond = { code: 'too_large', param: 'body' }
+    await assert.rejects(take(11), { ...beyond, message: /The request brings 11 items .* can never pass\. Split it / })
+    await assert.rejects(take(11, 'job_1'), { ...beyond, message: /The job brings 11 answers .* can never go on/ })
+    ;(await take(2))()
     close()
   })
 

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Deps } from '../../../src/service/deps.ts'
+import { leaseJob } from '../../../src/service/jobs/lease-job.ts'
+import { sftJob, studentAndData } from '../../contracts/api.ts'
+import { testApp, type TestApp } from '../../helpers/test-app.ts'
+
+const asking = (more: Partial<Parameters<typeof leaseJob>[1]> = {}) => ({
+  worker: 'w',
+  kinds: ['sft' as const],
+  tenant: null,
+  waitSeconds: 0,
+  signal: new AbortController().signal,
+  ...more,
+})
+async function withApp(run: (app: TestApp) => Promise<void>, changes: Partial<Deps> = {}): Promise<void> {
+  const app = await testApp(changes)
+  try {
+    await run(app)
+  } finally {
+    app.close()
+  }
+}
+
+describe('a lease', () => {
+  test('lasts a minute, and what a worker reported beyond the checkpoint that it goes on from is forgotten', () =>
+    withApp(async ({ deps, clock, ...app }) => {
+      const dataset = await studentAndData({ deps, clock, ...app })
+      const { id } = await app.json('/v1/jobs', { json: sftJob(dataset) })
+      const first = (await leaseJob(deps, asking()))!
+      assert.deepEqual([first.id, first.fence, first.attempt, first.lease_seconds, first.type], [id, 1, 1, 60, 'sft'])
+      assert.equal((await deps.database.jobs.get(id))!.leaseExpiresAt, clock.time + 60_000)
+      assert.match(first.inputs.datasets.dataset!.url, new RegExp(`^/v1/worker/jobs/${id}/objects/.*\\?fence=1$`))
+      await deps.database.jobs.postMetrics({ job: id, fence: 1 }, [{ step: 1, values: { loss: 1 } }])
+      clock.time += 60_001
+      const second = (await leaseJob(deps, asking()))!
+      assert.deepEqual([second.id, second.fence, second.attempt], [id, 2, 2])
+      assert.deepEqual((await deps.database.jobs.metrics(id, { limit: 9 })).rows, [])
+      assert.equal(await leaseJob(deps, asking()), null)
+    }))
+
+  test('gives signed URLs where the store has some, for six hours', async () => {
+    const signed: unknown[][] = []
+    const plain = await testApp()
+    const blobs: Deps['blobs'] = {
+      ...plain.deps.blobs,
+      presign: async (...call) => {
+        signed.push(call)
+        return `https://store.example/${call[0]}?signed`
+      },
+    }
+    await withApp(
+      async (app) => {
+        const dataset = await studentAndData(app)
+        await app.json('/v1/jobs', { json: sftJob(dataset) })
+        const { inputs } = (await leaseJob(app.deps, asking()))!
+        assert.equal(
+          inputs.datasets.dataset!.url,
+          `https://store.example/tenants/default/datasets/${dataset}.jsonl?signed`,
+        )
+        assert.deepEqual(signed.map(([, ...rest]) => rest), [['GET', 6 * 3600]]) // prettier-ignore
+      },
+      { blobs },
+    )
+    plain.close()
+  })
+
+  test('is waited for until the time is up, with a look every two seconds', async () => {
+    const waits: number[] = []
+    const turn = { clock: { time: 0 } }
+    const bell = {
+      ring: () => {},
+      wait: async (ms: number) => {
+        waits.push(ms)
+        turn.clock.time += ms
+      },
+    }
+    await withApp(
+      async ({ deps, clock }) => {
+        turn.clock = clock
+        assert.equal(await leaseJob(deps, asking({ waitSeconds: 5 })), null)
+        assert.deepEqual(waits, [2000, 2000, 1000])
+        waits.length = 0
+        assert.equal(await leaseJob(deps, asking({ waitSeconds: 5, signal: AbortSignal.abort() })), null)
+        assert.deepEqual(waits, [])
+      },
+      { bell },
+    )
+  })
+
+  test('of a job whose data is gone is none: the job has failed, and says why', () =>
+    withApp(async (app) => {
+      const dataset = await studentAndData(app)
+      const made = async () => (await app.json('/v1/jobs', { json: sftJob(dataset) })).id as string
+      const [broken, other] = [await made(), await made()]
+      const { database } = app.deps
+      const row = (await database.jobs.get(broken))!
+      await database.datasets.remove('default', dataset, 1)
+      assert.equal(await leaseJob(app.deps, asking({ tenant: 'default' })), null)
+      const failed = (await database.jobs.get(row.id))!
+      assert.deepEqual([failed.state, failed.error?.code], ['failed', 'not_found'])
+      assert.equal((await database.jobs.get(other))!.state, 'failed')
+    }))
+
+  test('is of the wanted kinds and tenant', () =>
+    withApp(async (app) => {
+      const dataset = await studentAndData(app)
+      await app.json('/v1/jobs', { json: sftJob(dataset) })
+      assert.equal(await leaseJob(app.deps, asking({ kinds: ['grpo'] })), null)
+      assert.equal(await leaseJob(app.deps, asking({ tenant: 'other' })), null)
+      assert.equal((await leaseJob(app.deps, asking({ tenant: 'default' })))?.type, 'sft')
+    }))
+})
