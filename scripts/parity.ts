@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Recompute } from '../src/core/schemas/training.ts'
-import { loadFolder, type LoadedModel } from '../src/gpu-worker/models/load.ts'
+import { loadFolder, type LoadedModel } from '../src/gpu-worker/models/load-folder.ts'
 import { type Weights } from '../src/gpu-worker/models/weights.ts'
 import { Generator } from '../src/gpu-worker/rollout/generator.ts'
 import { Session } from '../src/gpu-worker/runtime/session.ts'

@@ -1,8 +1,8 @@
 /** Our side of one measurement, in a process of its own: `node ours.ts WORKLOAD` prints a Measurement. */
 import { readFileSync } from 'node:fs'
+import { mean } from '../../src/core/moments.ts'
 import { ADVANTAGES } from '../../src/core/rl/advantages.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { mean } from '../../src/core/stats/moments.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
 import { Generator } from '../../src/gpu-worker/rollout/generator.ts'
 import { quantiseWeights, type FrozenWeights } from '../../src/gpu-worker/rollout/quantise-weights.ts'

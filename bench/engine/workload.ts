@@ -1,6 +1,6 @@
-import type { Recompute } from '../../src/core/schemas/training.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { shuffledIndices } from '../../src/core/rl/shuffle.ts'
+import { shuffledIndices } from '../../src/core/rl/shuffled-indices.ts'
+import type { Recompute } from '../../src/core/schemas/training.ts'
 
 /** What is measured, told to both sides in the same words: the argument, as JSON, of `ours.ts` and of the peer. */
 export interface Workload {

@@ -1,8 +1,8 @@
 /** Teaches a model to answer Yes or No to "{question}\n{answer}\nIs the answer correct?\n". */
+import { mean } from '../../src/core/moments.ts'
 import { learningRateAt } from '../../src/core/rl/schedules.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../src/core/stats/agreement.ts'
-import { mean } from '../../src/core/stats/moments.ts'
 import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { LabelScorer } from '../../src/gpu-worker/rollout/label-scorer.ts'
 import { accumulateGradients, type TrainingRow } from '../../src/gpu-worker/training/accumulate-gradients.ts'

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkWeights } from '../../src/gpu-worker/models/load.ts'
+import { checkWeights } from '../../src/gpu-worker/models/load-folder.ts'
 import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 import { readSafetensors, writeSafetensors } from '../../src/gpu-worker/weights/safetensors.ts'
 import { TINY_CONFIG, tinyModel } from '../../testing/tiny-model.ts'

@@ -9,7 +9,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { shuffledIndices } from '../../src/core/rl/shuffle.ts'
+import { shuffledIndices } from '../../src/core/rl/shuffled-indices.ts'
 import { formulaOf, numbersOf, resultsOf, written, type Formula } from './formulas.ts'
 import { renumber } from './renumber.ts'
 import { spoil } from './spoil.ts'

@@ -33,7 +33,7 @@ export const ROOMS = {
   'src/core': { imports: [], packages: [] },
   'src/core/rl': { imports: ['src/core'], packages: [] },
   'src/core/schemas': { imports: ['src/core', 'src/core/rl'], packages: ['valibot'] },
-  'src/core/stats': { imports: ['src/core/rl', 'src/core/schemas'], packages: [] },
+  'src/core/stats': { imports: ['src/core', 'src/core/rl', 'src/core/schemas'], packages: [] },
   'src/core/judges': { imports: ['src/core', 'src/core/rl', 'src/core/schemas', 'src/core/stats'], packages: [] },
   'src/core/graders': { imports: ['src/core', 'src/core/schemas', 'src/core/judges'], packages: [] },
   'src/core/verifiers': { imports: ['src/core', 'src/core/schemas', 'src/core/graders'], packages: ['valibot'] },

@@ -38,7 +38,7 @@ async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
   const [{ localJudgeHost }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
     import('../gpu-worker/judge/local-judge-host.ts'),
-    import('../gpu-worker/weights/hub-env.ts'),
+    import('../gpu-worker/weights/hub-from-env.ts'),
     import('../server.ts'),
   ])
   const { env } = process

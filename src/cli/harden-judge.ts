@@ -1,6 +1,6 @@
 /** Teaching judges, over the public API, on what fooled them. */
 import { all, type Client } from '../client.ts'
-import type { GradedAnswer } from '../core/judges/training-rows.ts'
+import type { GradedAnswer } from '../core/judges/judge-training-rows.ts'
 import type { EvalResult } from '../core/schemas/eval.ts'
 import type { Sample } from '../core/schemas/job.ts'
 import type { Judge } from '../core/schemas/judge.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { GradedAnswer } from '../core/judges/training-rows.ts'
+import type { GradedAnswer } from '../core/judges/judge-training-rows.ts'
 import type { CalibrationReport, JudgeAuditResult } from '../core/schemas/judge-jobs.ts'
 import { apiCommand, connect, decimal, wholeNumber, type ApiOptions } from './api-command.ts'
 import { hardenJudge, type Hardened } from './harden-judge.ts'

@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
 import { Option, type Command } from 'commander'
+import { existsSync } from 'node:fs'
 import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
-import { WEIGHT_TYPE_NAMES, type WeightType } from '../gpu-worker/serve/weight-types.ts'
 import { startModelServer } from '../gpu-worker/serve/start-model-server.ts'
-import { hubFromEnv } from '../gpu-worker/weights/hub-env.ts'
+import { WEIGHT_TYPE_NAMES, type WeightType } from '../gpu-worker/serve/weight-types.ts'
+import { hubFromEnv } from '../gpu-worker/weights/hub-from-env.ts'
 import { deviceOption } from './device-option.ts'
 import { CliError, EXIT } from './io.ts'
 

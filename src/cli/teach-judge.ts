@@ -1,6 +1,6 @@
 /** Teaching judges over the public API, and looking at what came of it. */
 import { all, type Client, type NewJob } from '../client.ts'
-import { judgeTrainingRows, type GradedAnswer } from '../core/judges/training-rows.ts'
+import { judgeTrainingRows, type GradedAnswer } from '../core/judges/judge-training-rows.ts'
 import type { Job } from '../core/schemas/job.ts'
 import type { JudgeAuditResult, JudgeCalibrateResult } from '../core/schemas/judge-jobs.ts'
 import type { Judge } from '../core/schemas/judge.ts'

@@ -7,11 +7,11 @@
 import { mkdirSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import { runWorker } from './jobs/run-loop.ts'
+import { claimWorkspace } from './jobs/claim-workspace.ts'
+import { runWorker } from './jobs/run-worker.ts'
 import { WorkerApi } from './jobs/worker-api.ts'
-import { claimWorkspace } from './jobs/workspace.ts'
 import { chooseDevice, deviceWish, type Device } from './runtime/device.ts'
-import { hubFromEnv } from './weights/hub-env.ts'
+import { hubFromEnv } from './weights/hub-from-env.ts'
 
 const { env } = process
 const url = env.GAVEL_URL

@@ -1,5 +1,5 @@
 import { GavelError } from '../core/errors.ts'
-import { cacheVersion } from '../core/judges/score.ts'
+import { cacheVersion } from '../core/judges/score-items.ts'
 import { deleted, listOf } from '../core/schemas/fields.ts'
 import {
   createJudge as createJudgeRequest,

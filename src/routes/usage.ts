@@ -4,7 +4,7 @@ import { listOf } from '../core/schemas/fields.ts'
 import { OPERATOR_TENANT, tenant } from '../core/schemas/key.ts'
 import { usage, type Usage } from '../core/schemas/usage.ts'
 import type { UsageRow } from '../service/database.ts'
-import { dayOf, usageId } from '../service/usage/usage.ts'
+import { dayOf, usageId } from '../service/usage/usage-id.ts'
 import { page, pageQuery } from './http/page.ts'
 import { route } from './http/route.ts'
 

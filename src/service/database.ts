@@ -1,5 +1,5 @@
 /** What SQL remembers: one interface per table. `src/adapters/database/` implements it for D1 and for node:sqlite. */
-import type { JudgmentCache } from '../core/judges/score.ts'
+import type { JudgmentCache } from '../core/judges/score-items.ts'
 import type { UsageCounts } from '../core/judges/usage-counts.ts'
 import type { Manifest } from '../core/schemas/checkpoint.ts'
 import type {

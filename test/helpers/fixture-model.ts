@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { elementCount } from '../../src/gpu-worker/graph/tensor.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
-import { loadFolder, type LoadedModel } from '../../src/gpu-worker/models/load.ts'
+import { loadFolder, type LoadedModel } from '../../src/gpu-worker/models/load-folder.ts'
 import type { Model } from '../../src/gpu-worker/models/model.ts'
 import type { Weights } from '../../src/gpu-worker/models/weights.ts'
 

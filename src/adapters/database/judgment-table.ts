@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { CachedJudgment } from '../../core/judges/score.ts'
+import type { CachedJudgment } from '../../core/judges/score-items.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { JudgmentTable } from '../../service/database.ts'
 import { judgmentLookups, judgments } from './tables.ts'

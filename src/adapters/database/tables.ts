@@ -1,6 +1,6 @@
 /** The tables, for D1 and node:sqlite alike. `npx drizzle-kit generate` turns a change here into a migration. */
 import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
-import type { CachedJudgment } from '../../core/judges/score.ts'
+import type { CachedJudgment } from '../../core/judges/score-items.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'

@@ -1,8 +1,8 @@
 import type { InferenceProviderOrPolicy } from '@huggingface/inference'
 import type { JudgeClient } from '../../core/ports.ts'
-import { readFirstToken } from './first-token.ts'
 import { NO_THINKING } from './openai.ts'
 import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+import { readFirstToken } from './read-first-token.ts'
 
 export interface HuggingFaceJudgeOptions extends ProviderOptions {
   /** Hub id of the model. */

@@ -1,6 +1,6 @@
 import type { JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import { readFirstToken } from './first-token.ts'
 import { postJson, providerJudgeClient, readAnswer, type ProviderOptions, type Wishes } from './provider-call.ts'
+import { readFirstToken } from './read-first-token.ts'
 
 export interface OpenAiJudgeOptions extends ProviderOptions {
   /** Up to and with the version: `https://host/v1`. */

@@ -1,6 +1,6 @@
+import { mean, squaredDeviations, standardDeviation } from '../moments.ts'
 import type { EnsembleProvider } from '../schemas/judge.ts'
-import { mean, squaredDeviations, standardDeviation } from '../stats/moments.ts'
-import { longest, sumUsage, type ScoredItem } from './score.ts'
+import { longest, sumUsage, type ScoredItem } from './score-items.ts'
 
 const COMBINE: { [C in EnsembleProvider['combine']]: (probabilities: number[], k: number) => number } = {
   mean: (probabilities) => mean(probabilities)!,

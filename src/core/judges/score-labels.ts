@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { JudgeClient } from '../ports.ts'
 import { labelMasses } from './probability.ts'
-import { cacheKey, failed, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score.ts'
+import { cacheKey, failed, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score-items.ts'
 import type { ChatMessage } from './template.ts'
 
 /** A prompt whose first answered token is to be one of some labels. */

@@ -1,4 +1,4 @@
-import type { ScoredItem } from './score.ts'
+import type { ScoredItem } from './score-items.ts'
 
 /** What was used. Every number only grows. */
 export interface UsageCounts {

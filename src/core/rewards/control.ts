@@ -1,7 +1,7 @@
 /** Judges that know nothing, to hold real ones against: whatever a run gains with them it does not owe to a judge. */
 import type { Judgment } from '../judges/probability.ts'
 import { SeededRng } from '../rl/seeded-rng.ts'
-import { shuffledIndices } from '../rl/shuffle.ts'
+import { shuffledIndices } from '../rl/shuffled-indices.ts'
 import type { RewardControl } from '../schemas/reward.ts'
 
 /** Scores drawn uniformly from [0, 1) in place of a judge's. */

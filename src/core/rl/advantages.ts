@@ -1,4 +1,5 @@
-import { whitened } from './whiten.ts'
+import { mean, standardDeviation } from '../moments.ts'
+import { whitened } from './whitened.ts'
 
 /** An answer's reward, as advantages are made of it. */
 export interface RewardedRow {
@@ -24,30 +25,30 @@ export const ADVANTAGES: Record<AdvantageName, Estimator> = {
   /** (R − group mean) / (group std + ε): GRPO (arXiv 2402.03300). The std is the one with n − 1. */
   group: (rows, { groupSize, epsilon }) =>
     byGroup(rows, groupSize, (group) => {
-      const { mean, std } = moments(group)
-      return (total) => (total - mean) / (std + epsilon)
+      const [centre, std] = [mean(group)!, standardDeviation(group)!]
+      return (total) => (total - centre) / (std + epsilon)
     }),
 
   /** R − group mean: Dr. GRPO (arXiv 2503.20783). */
   group_mean: (rows, { groupSize }) =>
     byGroup(rows, groupSize, (group) => {
-      const { mean } = moments(group)
-      return (total) => total - mean
+      const centre = mean(group)!
+      return (total) => total - centre
     }),
 
   /** R − mean of the others in the group: RLOO (arXiv 2402.14740). */
   leave_one_out: (rows, { groupSize }) =>
     byGroup(rows, groupSize, (group) => {
-      const { mean } = moments(group)
-      return (total) => ((total - mean) * group.length) / (group.length - 1)
+      const centre = mean(group)!
+      return (total) => ((total - centre) * group.length) / (group.length - 1)
     }),
 
   /** (R − group mean) / (std of all R + ε): one scale for easy and hard prompts (arXiv 2508.08221). */
   batch: (rows, { groupSize, epsilon }) => {
-    const { std } = moments(rows.flatMap((row) => totalOf(row) ?? []))
+    const std = standardDeviation(rows.flatMap((row) => totalOf(row) ?? [])) ?? 0
     return byGroup(rows, groupSize, (group) => {
-      const { mean } = moments(group)
-      return (total) => (total - mean) / (std + epsilon)
+      const centre = mean(group)!
+      return (total) => (total - centre) / (std + epsilon)
     })
   },
 
@@ -79,7 +80,7 @@ export function groupsWithoutSpread(rewards: readonly (number | null)[], groupSi
   })
 }
 
-/** Applies what `shapeOf` makes of a group's totals to each of them; 0 in groups whose rewards have no spread. */
+/** Applies what `shapeOf` makes of a group's totals, two at least, to each of them; 0 in groups whose rewards have no spread. */
 function byGroup(
   rows: readonly RewardedRow[],
   groupSize: number,
@@ -107,10 +108,4 @@ function returnsToGo(reward: number, tokenRewards: ArrayLike<number>): Float64Ar
   let sum = reward
   for (let t = returns.length - 1; t >= 0; t--) returns[t] = sum += tokenRewards[t] ?? 0
   return returns
-}
-
-function moments(values: readonly number[]): { mean: number; std: number } {
-  const mean = values.reduce((sum, x) => sum + x, 0) / values.length
-  const variance = values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (values.length - 1)
-  return { mean, std: Math.sqrt(variance) }
 }

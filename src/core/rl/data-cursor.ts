@@ -1,5 +1,5 @@
 import { SeededRng } from './seeded-rng.ts'
-import { shuffledIndices } from './shuffle.ts'
+import { shuffledIndices } from './shuffled-indices.ts'
 
 export interface CursorState {
   /** Passes over the rows that are complete. */

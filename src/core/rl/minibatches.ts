@@ -1,5 +1,5 @@
 import { SeededRng } from './seeded-rng.ts'
-import { shuffledIndices } from './shuffle.ts'
+import { shuffledIndices } from './shuffled-indices.ts'
 
 /** An order of `count` rows; another for each step and epoch. */
 export type RowOrder = (count: number, of: { seed: number; step: number; epoch: number }) => ArrayLike<number>

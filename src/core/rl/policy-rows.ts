@@ -1,9 +1,9 @@
 /** From scored rollouts to what the trainer is given: pure arithmetic, shared by every reinforcement algorithm. */
 import { ADVANTAGES } from './advantages.ts'
+import { AGGREGATES, type AggregateName } from './aggregates.ts'
 import { gae } from './gae.ts'
 import type { PolicyChoices } from './presets.ts'
-import { AGGREGATES, type AggregateName } from './token-weights.ts'
-import { whitened } from './whiten.ts'
+import { whitened } from './whitened.ts'
 
 /** A rollout as its update is computed from; `_T`: one number a token of the completion. */
 export interface ScoredRollout {

@@ -1,5 +1,5 @@
 import type { AdvantageName } from './advantages.ts'
-import type { AggregateName } from './token-weights.ts'
+import type { AggregateName } from './aggregates.ts'
 
 /** What tells group-relative algorithms apart: entries of tables, which a job may also choose one by one. */
 export interface PolicyChoices {

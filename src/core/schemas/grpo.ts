@@ -1,8 +1,8 @@
 /** `grpo`: reinforcement by group-relative advantages, on labelled and unlabelled prompts in one run. */
 import * as v from 'valibot'
 import { ADVANTAGES, type AdvantageName } from '../rl/advantages.ts'
+import { AGGREGATES, type AggregateName } from '../rl/aggregates.ts'
 import { PRESETS, type AlgorithmName, type PolicyChoices } from '../rl/presets.ts'
-import { AGGREGATES, type AggregateName } from '../rl/token-weights.ts'
 import { fields, integer, name, number } from './fields.ts'
 import { modelReference } from './model.ts'
 import * as rl from './reinforcement.ts'

@@ -1,4 +1,4 @@
-import { mean } from './moments.ts'
+import { mean } from '../moments.ts'
 
 /** A judge's probability beside the truth. */
 export interface Graded {

@@ -1,8 +1,8 @@
+import { mean } from '../moments.ts'
 import { SeededRng } from '../rl/seeded-rng.ts'
-import { shuffledIndices } from '../rl/shuffle.ts'
+import { shuffledIndices } from '../rl/shuffled-indices.ts'
 import type { CalibrationMap, CalibrationMethod, CalibrationReport } from '../schemas/judge-jobs.ts'
 import { calibrate, fitIsotonic, fitPlatt, type WeightedGrade } from './calibration-map.ts'
-import { mean } from './moments.ts'
 import { wilsonInterval } from './wilson-interval.ts'
 
 /** A judge's probability beside the truth, and the question it belongs to: answers to one are no independent draws. */

@@ -1,7 +1,7 @@
+import { mean } from '../moments.ts'
 import type { AnsweredRow, EvalResult } from '../schemas/eval.ts'
 import { agreement } from './agreement.ts'
 import { majorityAtK } from './majority-vote.ts'
-import { mean } from './moments.ts'
 import { passAtK } from './pass-at-k.ts'
 import { wilsonInterval } from './wilson-interval.ts'
 

@@ -3,7 +3,7 @@ import { attackText } from '../../core/judges/attacks.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { SeededRng } from '../../core/rl/seeded-rng.ts'
-import { shuffledIndices } from '../../core/rl/shuffle.ts'
+import { shuffledIndices } from '../../core/rl/shuffled-indices.ts'
 import {
   ATTACKS,
   CHEATS,

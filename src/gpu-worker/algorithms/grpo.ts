@@ -2,10 +2,10 @@ import { groupsWithoutSpread } from '../../core/rl/advantages.ts'
 import { groupRelativeRows } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { groupRelativeObjective } from './policy-objective.ts'
-import { startReinforcement } from './reinforcement.ts'
 import type { Rollout } from './roll-out.ts'
 import { rolloutMetrics, share, stopwatch } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
+import { startReinforcement } from './start-reinforcement.ts'
 
 const LOSSES = { objective: 'policy-clip', weight: 'policy-weight' } as const
 

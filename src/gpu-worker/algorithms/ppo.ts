@@ -1,13 +1,13 @@
+import { mean, squaredDeviations } from '../../core/moments.ts'
 import { actorCriticRows, type ValueRow } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
-import { mean } from '../../core/stats/moments.ts'
 import { VALUE_HEAD } from '../training/value-head.ts'
 import { actorCriticObjective } from './policy-objective.ts'
-import { startReinforcement } from './reinforcement.ts'
 import type { Rollout } from './roll-out.ts'
 import { known, rolloutMetrics, stopwatch } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
 import type { PolicyRollout } from './score-rollouts.ts'
+import { startReinforcement } from './start-reinforcement.ts'
 
 /**
  * Proximal policy optimisation (arXiv 1707.06347) on labelled and unlabelled prompts together, as the paper and ReFT
@@ -55,12 +55,6 @@ const hasScore = (rollout: Rollout): rollout is Rollout & { score: number } => r
 function valueMetrics(rows: readonly ValueRow<PolicyRollout>[]): Record<string, number> {
   const returns = rows.flatMap(({ return_T }) => Array.from(return_T))
   const values = rows.flatMap(({ rollout }) => Array.from(rollout.values_T))
-  const [left, total] = [squares(returns.map((r, i) => r - values[i]!)), squares(returns)]
+  const [left, total] = [squaredDeviations(returns.map((r, i) => r - values[i]!)), squaredDeviations(returns)]
   return known({ 'value/mean': mean(values), 'value/explained': total > 0 ? 1 - left / total : null })
-}
-
-/** Sum of the squared distances from the mean; 0 of nothing. */
-function squares(numbers: readonly number[]): number {
-  const middle = mean(numbers) ?? 0
-  return numbers.reduce((sum, x) => sum + (x - middle) ** 2, 0)
 }

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { REFERENCE_FILE } from '../checkpoint/training-files.ts'
-import { checkWeights } from '../models/load.ts'
+import { checkWeights } from '../models/load-folder.ts'
 import { trainedParameters } from '../models/model.ts'
 import type { Weights } from '../models/weights.ts'
 import { PolicyScorer } from '../training/policy-scorer.ts'
 import { readSafetensors } from '../weights/safetensors.ts'
 import type { MemoryNeeds } from './memory-plan.ts'
 import type { RunContext } from './run-context.ts'
-import type { startTraining } from './training-run.ts'
+import type { startTraining } from './start-training.ts'
 
 type Run = Awaited<ReturnType<typeof startTraining>>
 export type Reference = NonNullable<Awaited<ReturnType<typeof openReference>>>

@@ -1,5 +1,5 @@
 import { overlapOf, rewardRows, type RowReward } from '../../core/rewards/reward-rows.ts'
-import { overlongShare } from '../../core/rl/overlong.ts'
+import { overlongShare } from '../../core/rl/overlong-share.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import type { RewardItem } from '../../core/schemas/reward.ts'
 import type { Graded } from '../../core/stats/agreement.ts'

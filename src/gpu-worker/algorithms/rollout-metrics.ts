@@ -1,7 +1,7 @@
+import { mean, standardDeviation } from '../../core/moments.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { Sample } from '../../core/schemas/job.ts'
 import { auc } from '../../core/stats/agreement.ts'
-import { mean, standardDeviation } from '../../core/stats/moments.ts'
 import type { Rollout } from './roll-out.ts'
 
 /** What the rollouts of a step say, overall and where judge and verifier can be held against each other. */

@@ -6,7 +6,7 @@ import { trainedTokens } from '../training/batch.ts'
 import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
 import { supervisedRow } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
-import { startTraining } from './training-run.ts'
+import { startTraining } from './start-training.ts'
 
 /** Supervised fine-tuning: cross-entropy on the completions, mean over the tokens of each step's rows. */
 export async function sft(spec: SftSpec, context: RunContext) {

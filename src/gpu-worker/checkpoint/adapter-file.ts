@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkWeights } from '../models/load.ts'
+import { checkWeights } from '../models/load-folder.ts'
 import type { Model } from '../models/model.ts'
 import { ADAPTER_CONFIG } from '../models/source.ts'
 import type { Weights } from '../models/weights.ts'

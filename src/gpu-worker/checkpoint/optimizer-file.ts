@@ -1,4 +1,4 @@
-import { checkWeights } from '../models/load.ts'
+import { checkWeights } from '../models/load-folder.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
 import type { Weights } from '../models/weights.ts'
 import type { OptimizerState } from '../training/adamw.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import { checkWeights } from '../models/load.ts'
+import { checkWeights } from '../models/load-folder.ts'
 import type { Model } from '../models/model.ts'
 import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
 import type { Weights } from '../models/weights.ts'

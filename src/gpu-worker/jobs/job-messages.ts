@@ -1,4 +1,4 @@
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'

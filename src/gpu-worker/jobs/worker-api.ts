@@ -1,5 +1,5 @@
 import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'

@@ -3,7 +3,7 @@ import type { FirstTokenLogprobs, JudgeRequest, LabelTokens } from '../../core/p
 import { answerCalls } from '../child-process/answer-calls.ts'
 import { packError, type PackedError } from '../child-process/packed-error.ts'
 import type { SourceOptions } from '../models/source.ts'
-import type { LocalJudgeOptions } from './local-judge.ts'
+import type { LocalJudgeOptions } from './local-judge-client.ts'
 import { openLocalJudge, type JudgeEngine, type JudgeModel } from './open-local-judge.ts'
 
 export interface JudgeProtocol {

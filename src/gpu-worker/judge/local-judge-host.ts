@@ -9,7 +9,7 @@ import { CallProcess } from '../child-process/call-process.ts'
 import { unpackError } from '../child-process/packed-error.ts'
 import type { SourceOptions } from '../models/source.ts'
 import type { JudgeProtocol } from './judge-process.ts'
-import type { LocalJudgeOptions } from './local-judge.ts'
+import type { LocalJudgeOptions } from './local-judge-client.ts'
 import type { JudgeModel } from './open-local-judge.ts'
 
 /** A judge that nobody asks for so long gives its memory back; asked again, it is loaded again. */

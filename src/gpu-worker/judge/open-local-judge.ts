@@ -2,8 +2,8 @@ import { GavelError } from '../../core/errors.ts'
 import type { JudgeClient } from '../../core/ports.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
 import { allowedPath, openFolder, openModel, type SourceOptions } from '../models/source.ts'
-import { downloadModel } from '../weights/hub.ts'
-import { localJudgeClient, type LocalJudgeOptions } from './local-judge.ts'
+import { downloadModel } from '../weights/download-model.ts'
+import { localJudgeClient, type LocalJudgeOptions } from './local-judge-client.ts'
 
 /** A model's source, or the folder of a checkpoint that has been fetched. */
 export type JudgeModel = Exclude<ModelSource, { type: 'checkpoint' }> | { type: 'folder'; path: string }
@@ -18,7 +18,7 @@ const ENGINES: Record<
     return localJudgeClient(folder, options)
   },
   async 'llama.cpp'(model, options) {
-    const { llamaJudgeClient } = await import('./llama-judge.ts')
+    const { llamaJudgeClient } = await import('./llama-judge-client.ts')
     return llamaJudgeClient(await ggufPath(model, options), options)
   },
 }

@@ -5,7 +5,7 @@ import type { TokenizerFiles } from '../text/text-codec.ts'
 import { readGguf, type GgufValue } from '../weights/gguf.ts'
 import type { StoredTensor } from '../weights/safetensors.ts'
 import { modelFromConfig } from './index.ts'
-import { checkWeights, type LoadedModel } from './load.ts'
+import { checkWeights, type LoadedModel } from './load-folder.ts'
 
 type Metadata = ReadonlyMap<string, GgufValue>
 

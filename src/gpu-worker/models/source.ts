@@ -2,12 +2,12 @@ import { existsSync, mkdirSync, realpathSync, statSync, writeFileSync } from 'no
 import { join, resolve, sep } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
+import { readTokenizerFiles } from '../text/read-tokenizer-files.ts'
 import { TextCodec, type TokenizerFiles } from '../text/text-codec.ts'
-import { readTokenizerFiles } from '../text/tokenizer-files.ts'
-import { downloadModel, type HubOptions } from '../weights/hub.ts'
+import { downloadModel, type HubOptions } from '../weights/download-model.ts'
 import { writeSafetensors, type StoredType } from '../weights/safetensors.ts'
+import { loadFolder, type LoadedModel } from './load-folder.ts'
 import { loadGguf } from './load-gguf.ts'
-import { loadFolder, type LoadedModel } from './load.ts'
 import type { Weights } from './weights.ts'
 
 /** A model, its tokenizer, and where they came from. */

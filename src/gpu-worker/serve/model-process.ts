@@ -2,7 +2,7 @@
 import type { ModelSource } from '../../core/schemas/model.ts'
 import { answerCalls } from '../child-process/answer-calls.ts'
 import { openModel, openPath, type SourceOptions } from '../models/source.ts'
-import type { DownloadProgress } from '../weights/hub.ts'
+import type { DownloadProgress } from '../weights/download-model.ts'
 import { ModelService, type GenerationPart, type GenerationRequest, type GenerationUsage } from './model-service.ts'
 import type { ModelServiceOptions } from './model-service.ts'
 

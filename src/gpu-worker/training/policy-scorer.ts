@@ -1,4 +1,4 @@
-import type { LoadedModel } from '../models/load.ts'
+import type { LoadedModel } from '../models/load-folder.ts'
 import { untrained, type Weights } from '../models/weights.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar } from '../runtime/tensors.ts'

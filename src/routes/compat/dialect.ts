@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
 import { hasLostDigits, LOST_DIGITS } from '../../core/json.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { clipped, refuseInvalid, rewardRows, type JudgeRole, type RowReward } from '../../core/rewards/reward-rows.ts'
 import { fields, number, object } from '../../core/schemas/fields.ts'

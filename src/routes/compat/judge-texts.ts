@@ -1,6 +1,6 @@
 /** For servers of classifiers and rerankers, whose scores are a judge's P(Yes). */
 import { GavelError } from '../../core/errors.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { labelTokensOf } from '../../service/judges/ask-judge.ts'

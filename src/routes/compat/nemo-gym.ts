@@ -1,9 +1,9 @@
 /** NeMo-Gym: a resources server. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
+import { mean } from '../../core/moments.ts'
 import { chatMessage } from '../../core/schemas/chat.ts'
 import { looseObject, object, record, text } from '../../core/schemas/fields.ts'
-import { mean } from '../../core/stats/moments.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { contentText, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardOne } from './dialect.ts'

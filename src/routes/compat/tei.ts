@@ -1,7 +1,7 @@
 /** Text Embeddings Inference: a server of one classifier, which is a judge. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'

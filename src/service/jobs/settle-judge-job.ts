@@ -1,6 +1,6 @@
 import type * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { cacheVersion } from '../../core/judges/score.ts'
+import { cacheVersion } from '../../core/judges/score-items.ts'
 import type { Job } from '../../core/schemas/job.ts'
 import { judgeAuditResult, judgeCalibrateResult } from '../../core/schemas/judge-jobs.ts'
 import { parse } from '../../core/schemas/parse.ts'

@@ -1,5 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
-import { sumUsage, type ScoredItem } from '../../core/judges/score.ts'
+import { sumUsage, type ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeClient } from '../../core/ports.ts'
 import type { Judge } from '../../core/schemas/judge.ts'
 import type { Spent } from '../database.ts'

@@ -1,5 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { Deps } from '../deps.ts'
 import { askJudge, type Asking } from './ask-judge.ts'

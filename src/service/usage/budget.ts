@@ -3,7 +3,7 @@ import type { UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { KeyBudget } from '../../core/schemas/key.ts'
 import type { Payer } from '../database.ts'
 import type { Ledger } from './ledger.ts'
-import { dayOf } from './usage.ts'
+import { dayOf } from './usage-id.ts'
 
 /** What a budget may cap, and how much of it was used. What was known from before costs nothing. */
 const USED = {

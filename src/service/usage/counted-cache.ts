@@ -1,4 +1,4 @@
-import type { CachedJudgment, JudgmentCache } from '../../core/judges/score.ts'
+import type { CachedJudgment, JudgmentCache } from '../../core/judges/score-items.ts'
 import type { JudgmentTable, Lookups } from '../database.ts'
 
 /**

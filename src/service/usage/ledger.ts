@@ -1,7 +1,7 @@
 import { NOTHING_USED, sumOf, type UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { Clock } from '../../core/ports.ts'
 import type { Payer, Spent, UsageReport, UsageRow, UsageTable } from '../database.ts'
-import { dayOf, usageId } from './usage.ts'
+import { dayOf, usageId } from './usage-id.ts'
 
 /**
  * Counts what is used, in memory, and writes it to the database by {@link flush}: whoever runs the API calls that once a

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { agreementOfJudges, combineJudges } from '../../../src/core/judges/ensemble.ts'
-import type { ScoredItem } from '../../../src/core/judges/score.ts'
+import type { ScoredItem } from '../../../src/core/judges/score-items.ts'
 
 const judges = ['judge_a', 'judge_b', 'judge_c']
 const asking = { cached: false, usage: { promptTokens: 5, completionTokens: 1 }, latencyMs: 10 }

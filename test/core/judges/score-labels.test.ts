@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { CachedJudgment, JudgmentCache } from '../../../src/core/judges/score-items.ts'
 import { scoreLabels, type LabelQuestion } from '../../../src/core/judges/score-labels.ts'
-import type { CachedJudgment, JudgmentCache } from '../../../src/core/judges/score.ts'
 import type { JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
 
 const judge = { id: 'judge_1', min_label_mass: 0.5 }

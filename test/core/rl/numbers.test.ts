@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ADVANTAGES, groupsWithoutSpread, type AdvantageName } from '../../../src/core/rl/advantages.ts'
+import { AGGREGATES } from '../../../src/core/rl/aggregates.ts'
 import { gae } from '../../../src/core/rl/gae.ts'
 import { KL_ESTIMATORS } from '../../../src/core/rl/kl.ts'
-import { overlongShare } from '../../../src/core/rl/overlong.ts'
+import { overlongShare } from '../../../src/core/rl/overlong-share.ts'
 import { PRESETS } from '../../../src/core/rl/presets.ts'
 import { learningRateAt } from '../../../src/core/rl/schedules.ts'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
-import { shuffledIndices } from '../../../src/core/rl/shuffle.ts'
-import { AGGREGATES } from '../../../src/core/rl/token-weights.ts'
-import { whitened } from '../../../src/core/rl/whiten.ts'
+import { shuffledIndices } from '../../../src/core/rl/shuffled-indices.ts'
+import { whitened } from '../../../src/core/rl/whitened.ts'
 
 const near = (actual: number, expected: number, within = 1e-12) =>
   assert.ok(Math.abs(actual - expected) <= within, `${actual} is not ${expected}`)

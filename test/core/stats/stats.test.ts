@@ -5,7 +5,6 @@ import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../../src/core/stats/agreement.ts'
 import { groupByValue, majorityAtK, majorityVote, type Vote } from '../../../src/core/stats/majority-vote.ts'
 import { mcnemar, pairedDifference } from '../../../src/core/stats/mcnemar.ts'
-import { mean, squaredDeviations, standardDeviation } from '../../../src/core/stats/moments.ts'
 import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
 import { wilsonInterval } from '../../../src/core/stats/wilson-interval.ts'
 
@@ -171,14 +170,4 @@ test('agreement: accuracy and both error rates at 0.5', () => {
   assert.equal(agreement(graded([0.5], [])).accuracy, 1)
   assert.equal(agreement(graded([], [0.5, 0.4])).falsePositiveRate, 1 / 2)
   assert.deepEqual(agreement([]), { n: 0, accuracy: null, falsePositiveRate: null, falseNegativeRate: null, auc: null })
-})
-
-test('mean, squared deviations and sample standard deviation', () => {
-  assert.equal(mean([2, 4, 4, 4, 5, 5, 7, 9]), 5)
-  assert.ok(Math.abs(standardDeviation([2, 4, 4, 4, 5, 5, 7, 9])! - Math.sqrt(32 / 7)) < 1e-12)
-  assert.equal(squaredDeviations([2, 4, 4, 4, 5, 5, 7, 9]), 32)
-  assert.equal(mean([]), null)
-  assert.equal(squaredDeviations([]), 0)
-  assert.equal(standardDeviation([1, 3]), Math.SQRT2)
-  assert.equal(standardDeviation([1]), null)
 })

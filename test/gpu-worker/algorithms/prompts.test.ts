@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { math } from '../../../src/core/verifiers/math/index.ts'
 import { promptOf, supervisedRow } from '../../../src/gpu-worker/algorithms/prompts.ts'
+import { readTokenizerFiles } from '../../../src/gpu-worker/text/read-tokenizer-files.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
-import { readTokenizerFiles } from '../../../src/gpu-worker/text/tokenizer-files.ts'
 import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const files = readTokenizerFiles(tinyModelFolder())

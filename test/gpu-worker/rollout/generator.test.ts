@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LoadedModel } from '../../../src/gpu-worker/models/load.ts'
+import type { LoadedModel } from '../../../src/gpu-worker/models/load-folder.ts'
 import { Generator, type Completion, type GenerateOptions } from '../../../src/gpu-worker/rollout/generator.ts'
 import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { float32, float32Scalar } from '../../../src/gpu-worker/runtime/tensors.ts'

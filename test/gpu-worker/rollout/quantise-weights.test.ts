@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LoadedModel } from '../../../src/gpu-worker/models/load.ts'
+import type { LoadedModel } from '../../../src/gpu-worker/models/load-folder.ts'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
 import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
 import { quantiseWeights, type Matrices } from '../../../src/gpu-worker/rollout/quantise-weights.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ScoredItem } from '../../../src/core/judges/score.ts'
+import type { ScoredItem } from '../../../src/core/judges/score-items.ts'
 import { judgeTogether } from '../../../src/service/judges/judge-together.ts'
 import { countingJudge } from '../../contracts/api.ts'
 import { testApp } from '../../helpers/test-app.ts'

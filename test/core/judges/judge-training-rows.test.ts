@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { judgeTrainingRows, type GradedAnswer } from '../../../src/core/judges/training-rows.ts'
+import { judgeTrainingRows, type GradedAnswer } from '../../../src/core/judges/judge-training-rows.ts'
 
 const JUDGE = { template: { user: 'Q: {question}\nA: {answer}\nRight?' }, labels: { yes: 'Yes', no: 'No' } }
 

@@ -1,9 +1,9 @@
 import { GavelError, type ErrorCode } from '../errors.ts'
+import { mean } from '../moments.ts'
 import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
-import { mean } from '../stats/moments.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
 import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
 

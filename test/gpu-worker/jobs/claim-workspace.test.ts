@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { claimWorkspace } from '../../../src/gpu-worker/jobs/workspace.ts'
+import { claimWorkspace } from '../../../src/gpu-worker/jobs/claim-workspace.ts'
 import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 
 test('clears what dead workers left, and leaves living ones and other files alone', () => {

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import type { ScoredItem } from '../../core/judges/score.ts'
+import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
 import { fetchCheckpoint, fetchModel, fetchObject } from '../checkpoint/fetch-objects.ts'

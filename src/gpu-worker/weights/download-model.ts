@@ -1,6 +1,6 @@
+import { HUB_URL, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { HUB_URL, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
 import { GavelError } from '../../core/errors.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
 import { fetchFile, fileHash, FileRefused } from './fetch-file.ts'

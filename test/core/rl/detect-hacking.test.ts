@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { detectHacking, type CanaryPoint } from '../../../src/core/rl/hacking-detector.ts'
+import { detectHacking, type CanaryPoint } from '../../../src/core/rl/detect-hacking.ts'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 
 const history = (judge: number[], gold: number[], n = 100): CanaryPoint[] =>

@@ -1,3 +1,5 @@
+import { mean, squaredDeviations } from '../moments.ts'
+
 /** Keeps the division sound where all numbers are nearly equal. */
 const EPSILON = 1e-8
 
@@ -7,8 +9,7 @@ const EPSILON = 1e-8
  */
 export function whitened(rows: readonly ArrayLike<number>[]): Float64Array[] {
   const all = rows.flatMap((row) => Array.from(row))
-  const mean = all.reduce((sum, x) => sum + x, 0) / all.length
-  const variance = all.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, all.length - 1)
-  const scale = 1 / Math.sqrt(variance + EPSILON)
-  return rows.map((row) => Float64Array.from(row, (x) => (x - mean) * scale))
+  const centre = mean(all) ?? 0
+  const scale = 1 / Math.sqrt(squaredDeviations(all) / Math.max(1, all.length - 1) + EPSILON)
+  return rows.map((row) => Float64Array.from(row, (x) => (x - centre) * scale))
 }

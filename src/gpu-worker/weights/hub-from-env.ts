@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { HubOptions } from './hub.ts'
+import type { HubOptions } from './download-model.ts'
 
 /** The hub's settings by the variables, and the file of the token, that Python's huggingface_hub reads too. */
 export function hubFromEnv(env: Record<string, string | undefined>): HubOptions {

@@ -1,6 +1,6 @@
 import type { Rng } from '../ports.ts'
 import { SeededRng } from '../rl/seeded-rng.ts'
-import { shuffledIndices } from '../rl/shuffle.ts'
+import { shuffledIndices } from '../rl/shuffled-indices.ts'
 import type { DatasetRow } from '../schemas/dataset.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { renderJudgment } from './template.ts'

@@ -1,3 +1,4 @@
+import { mean } from '../../core/moments.ts'
 import { minibatchesOf, seededOrder, type RowOrder } from '../../core/rl/minibatches.ts'
 import type { PolicyRow, ValueRow } from '../../core/rl/policy-rows.ts'
 import { accumulateGradients, type TrainingRow } from '../training/accumulate-gradients.ts'
@@ -94,9 +95,9 @@ function addTokens(
   { ratio, clip, clip_low, clip_high }: PolicyBounds,
 ): void {
   const gaps_T = Array.from(logprobs_T, (logprob, t) => logprob - row.rollout.old_T[t]!)
-  const mean = gaps_T.reduce((sum, gap) => sum + gap, 0) / gaps_T.length
+  const ofSequence = mean(gaps_T) ?? 0
   gaps_T.forEach((gap, t) => {
-    const r = Math.exp(ratio === 'sequence' ? mean : gap)
+    const r = Math.exp(ratio === 'sequence' ? ofSequence : gap)
     const advantage = row.advantage_T[t]!
     const [below, above] = [r < 1 - clip_low, r > 1 + clip_high]
     const stopped = clip === 'weight' ? below || above : (below && advantage < 0) || (above && advantage > 0)

@@ -6,7 +6,7 @@ import {
   type CachedJudgment,
   type JudgmentCache,
   type ScoringJudge,
-} from '../../../src/core/judges/score.ts'
+} from '../../../src/core/judges/score-items.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
 import type { Judge } from '../../../src/core/schemas/judge.ts'
 
