@@ -132,16 +132,14 @@ export const jobRoutes = [
     scope: 'train',
     response: deleted,
     async handler({ deps, caller, params }) {
-      const row = await findJob(deps, caller.tenant, params.id)
-      if (!isTerminal(row.state)) {
-        throw new GavelError(
-          'conflict',
-          `Job ${row.id} is ${row.state}. Cancel it and wait for it to end, then delete it.`,
-          { param: 'id' },
-        )
+      for (;;) {
+        const row = await findJob(deps, caller.tenant, params.id)
+        if (!isTerminal(row.state)) {
+          const message = `Job ${row.id} is ${row.state}. Cancel it and wait for it to end, then delete it.`
+          throw new GavelError('conflict', message, { param: 'id' })
+        }
+        if (await deps.database.jobs.remove(row, deps.clock.now())) return { id: row.id, object: 'job', deleted: true }
       }
-      await deps.database.jobs.remove(caller.tenant, row.id, deps.clock.now())
-      return { id: row.id, object: 'job', deleted: true }
     },
   }),
   changeRoute('cancel', 'Cancel a job; a running one ends at its next heartbeat', cancel),

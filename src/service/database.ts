@@ -176,11 +176,12 @@ export interface JobTable {
   heartbeat(lease: Lease, leaseExpiresAt: number): Promise<JobRow | null>
   /** Changes a job unless someone has since `before` was read; answers whether it did. */
   swap(before: JobRow, patch: JobPatch, now: number): Promise<boolean>
-  /** Running jobs whose lease ran out before `now`. */
-  expired(now: number): Promise<JobRow[]>
+  /** Running jobs whose lease ran out before `now` and that nobody may claim: to be stopped, or begun `maxTries` times. */
+  expired(now: number, maxTries: number): Promise<JobRow[]>
   /** Ids of unfinished jobs that need the resource: by name, or since a judge or a model that they need is made of it. */
   activeWith(tenant: string, resourceId: string): Promise<string[]>
-  remove(tenant: string, id: string, now: number): Promise<boolean>
+  /** Deletes a job unless someone has changed it since `before` was read; answers whether it did. */
+  remove(before: JobRow, now: number): Promise<boolean>
 
   /** The posts of a worker. Each is one statement that takes all rows or, when the lease is lost, none: false. */
   postMetrics(lease: Lease, points: MetricPoint[]): Promise<boolean>

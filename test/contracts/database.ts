@@ -153,7 +153,20 @@ export function databaseContract(
     assert.equal(await claim(database, 49), null)
     for (let tries = 1; tries <= 3; tries++) assert.equal((await claim(database, tries * 1000))!.tries, tries)
     assert.equal(await claim(database, 9000), null, 'tried often enough')
-    assert.deepEqual(ids(await database.jobs.expired(9000)), ['job_a'])
+    assert.deepEqual(ids(await database.jobs.expired(9000, 3)), ['job_a'])
+  })
+
+  test('what a sweep is to settle is not hidden by any number of jobs that a claim will take', async () => {
+    const database = await open()
+    const { jobs } = database
+    // Each sweep sees a hundred.
+    for (let i = 0; i < 101; i++) await leased(database, `job_${i}`)
+    assert.deepEqual(await jobs.expired(9000, 2), [])
+    const last = (await jobs.get('job_100'))!
+    await jobs.swap(last, { pauseRequested: true }, 20)
+    assert.deepEqual(ids(await jobs.expired(9000, 2)), ['job_100'])
+    assert.equal((await jobs.expired(9000, 1)).length, 100)
+    assert.deepEqual(await jobs.expired(100, 1), [], 'no lease has run out')
   })
 
   test('swap writes only on what was read', async () => {

@@ -17,7 +17,7 @@ const POSTS: Record<string, (database: Database, lease: Lease, step: number) => 
 /** What ends a lease. Each job is its own tenant's, so that a claim finds just that one. */
 const ENDS: Record<string, (database: Database, job: JobRow) => Promise<unknown>> = {
   claimed_again: (database, { tenant }) => claim(database, 9000, { tenant }),
-  deleted: ({ jobs }, { tenant, id }) => jobs.remove(tenant, id, 20),
+  deleted: ({ jobs }, job) => jobs.remove(job, 20),
   ...Object.fromEntries(
     (['queued', 'paused', 'succeeded', 'failed', 'cancelled'] as const).map((state) => [
       state,
@@ -47,7 +47,7 @@ export function leasesContract(
       const database = await open()
       assert.equal(await database.jobs.swap(await leased(database), { [wish]: true }, 20), true)
       assert.equal(await claim(database, 9000), null)
-      const [silent] = await database.jobs.expired(9000)
+      const [silent] = await database.jobs.expired(9000, 5)
       assert.equal(silent?.id, 'job_a', 'it is for a sweep to settle')
       await database.jobs.swap(silent!, { [wish]: false }, 30)
       assert.equal((await claim(database, 9000))?.fence, 2, 'nothing else stood in the way')
@@ -119,12 +119,14 @@ export function leasesContract(
     const database = await open()
     const { jobs } = database
     const job = await leased(database)
-    assert.equal(await jobs.remove('t', job.id, 20), true)
-    assert.equal(await jobs.remove('t', job.id, 30), false)
+    assert.equal(await jobs.remove({ ...job, revision: job.revision - 1 }, 20), false, 'it has changed since')
+    assert.equal(await jobs.remove(job, 20), true)
+    assert.equal(await jobs.remove(job, 30), false)
+    assert.deepEqual(await jobs.activeWith('t', 'ds_x'), [], 'it needs nothing any more')
     assert.deepEqual([await jobs.find('t', job.id), await jobs.get(job.id)], [null, null])
     assert.deepEqual((await jobs.list('t', { limit: 9 })).rows, [])
     assert.deepEqual(await jobs.countByState(), new Map())
-    assert.deepEqual(await jobs.expired(9000), [])
+    assert.deepEqual(await jobs.expired(9000, 0), [])
     assert.equal(await claim(database, 9000), null)
     assert.equal(await jobs.swap(job, { state: 'queued' }, 40), false)
   })

@@ -32,8 +32,8 @@ export function jobTable(db: DrizzleD1Database): JobTable {
     claim: (claim) => claimJob(db, claim),
     heartbeat: (lease, leaseExpiresAt) => heartbeatJob(db, lease, leaseExpiresAt),
     swap: (before, patch, now) => swapJob(db, before, patch, now),
-    expired: (now) => expiredJobs(db, now),
-    remove: (tenant, id, now) => removeJob(db, tenant, id, now),
+    expired: (now, maxTries) => expiredJobs(db, now, maxTries),
+    remove: (before, now) => removeJob(db, before, now),
 
     postMetrics: (lease, points) => postMetrics(db, lease, points),
     postSamples: (lease, samples) => postSamples(db, lease, samples),

@@ -2,7 +2,7 @@ import { GavelError } from '../../core/errors.ts'
 import type { JobState } from '../../core/schemas/job.ts'
 import type { JobRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
-import { expire, type Change } from './transitions.ts'
+import { expire, MAX_TRIES, type Change } from './transitions.ts'
 
 type Surroundings = Pick<Deps, 'database' | 'clock' | 'bell'>
 
@@ -38,7 +38,7 @@ export async function changeJob(
 
 /** Settles the jobs whose workers fell silent and that nobody may claim: cancelled, paused, or given up. */
 export async function sweepJobs({ database, clock, bell }: Surroundings): Promise<void> {
-  for (const job of await database.jobs.expired(clock.now())) {
+  for (const job of await database.jobs.expired(clock.now(), MAX_TRIES)) {
     const now = clock.now()
     const patch = expire(job, now)
     if (patch && (await database.jobs.swap(job, patch, now))) bell.ring()

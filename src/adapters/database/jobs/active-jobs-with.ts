@@ -25,7 +25,7 @@ export async function activeJobsWith(db: DrizzleD1Database, tenant: string, reso
         UNION SELECT json_quote(made.id) FROM made JOIN needed ON instr(made.body, needed.name) > 0
       )
     SELECT id FROM jobs
-    WHERE state IN ('queued', 'running', 'paused') AND tenant = ${tenant}
+    WHERE state IN ('queued', 'running', 'paused') AND tenant = ${tenant} AND deleted_at IS NULL
       AND EXISTS (SELECT 1 FROM needed WHERE instr(spec, needed.name) > 0)
     ORDER BY seq LIMIT 10`)
   return rows.map((row) => row.id)

@@ -5,14 +5,14 @@ const SMALL = (
 const TENS = 'twenty thirty forty fifty sixty seventy eighty ninety'.split(' ')
 
 /** Words that multiply the number before them. */
-export const SCALES: Record<string, number> = {
-  hundred: 100,
-  thousand: 1e3,
-  million: 1e6,
-  billion: 1e9,
-  trillion: 1e12,
-  dozen: 12,
-}
+export const SCALES: ReadonlyMap<string, number> = new Map([
+  ['hundred', 100],
+  ['thousand', 1e3],
+  ['million', 1e6],
+  ['billion', 1e9],
+  ['trillion', 1e12],
+  ['dozen', 12],
+])
 
 /** The whole number that words spell (`two hundred and twelve`), and how many of them do; null where none. */
 export function readNumberWords(words: string[]): { value: number; used: number } | null {
@@ -26,7 +26,7 @@ export function readNumberWords(words: string[]): { value: number; used: number 
     const parts = word.split('-')
     if (!parts.every(isNumberWord) || parts.length > 2) break
     for (const part of parts) {
-      const scale = SCALES[part]
+      const scale = SCALES.get(part)
       const small = SMALL.indexOf(part)
       if (scale === undefined) group += small >= 0 ? small : 20 + 10 * TENS.indexOf(part)
       else if (scale <= 100) group = (group || 1) * scale
@@ -40,11 +40,11 @@ export function readNumberWords(words: string[]): { value: number; used: number 
   return used > 0 ? { value: total + group, used } : null
 }
 
-const isScale = (word = '') => word.toLowerCase() in SCALES
+const isScale = (word = '') => SCALES.has(word.toLowerCase())
 
 function isNumberWord(word = ''): boolean {
   const lower = word.toLowerCase()
-  return lower.split('-').every((part) => SMALL.includes(part) || TENS.includes(part) || part in SCALES)
+  return lower.split('-').every((part) => SMALL.includes(part) || TENS.includes(part) || SCALES.has(part))
 }
 
 const FRACTIONS = 'half third quarter fifth sixth seventh eighth ninth tenth'.split(' ')

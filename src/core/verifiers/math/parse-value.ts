@@ -120,7 +120,7 @@ function parseWritten(text: string): MathExpression | null {
   // `two and a half million`, `half a dozen`.
   const more =
     /^(?:(?:of )?an? )?(\w+)$/.exec(words.slice(found.used, found.used + 2).join(' '))?.[1] ?? words[found.used] ?? ''
-  const scale = Object.hasOwn(SCALES, more.toLowerCase()) ? SCALES[more.toLowerCase()]! : 1
+  const scale = SCALES.get(more.toLowerCase()) ?? 1
   const rest = words.slice(scale === 1 ? found.used : words.indexOf(more, found.used) + 1)
   if (!rest.every(isUnitWord)) return null
   const n = BigInt(found.top) * BigInt(scale) * (negative ? -1n : 1n)
@@ -331,7 +331,7 @@ function parseQuantity(text: string): MathExpression | null {
   const isUnit = unitOf(tail) !== null && (tail.length > 1 || !hasVariables(head))
   const measured = tail !== '' && (isUnit || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
   const found = (measured ? quantity(head, text, false, tail) : null) ?? quantity(body, text, false, unit)
-  const scale = SCALES[words[from]?.toLowerCase() ?? '']
+  const scale = SCALES.get(words[from]?.toLowerCase() ?? '')
   if (found && (!measured || scale === undefined)) return found
   if (from === words.length) return null
   if (scale !== undefined) return scaled(head, scale, text, words.slice(from + 1).join(' '))

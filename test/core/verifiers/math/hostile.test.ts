@@ -104,3 +104,11 @@ test('a soup of everything that has a meaning is answered soon, and never throws
   }
   assert.ok(slowest < 1000, `${slowest} ms`)
 })
+
+test('words that every object of JavaScript knows are words like others', () => {
+  for (const word of ['constructor', 'toString', '__proto__', 'hasOwnProperty', 'valueOf']) {
+    for (const text of [`#### ${word}`, `#### 5 ${word}`, `#### five ${word}`, `#### two and a half ${word}`]) {
+      assert.equal(math.verify({ text, gold: '6' }).correct, false, text)
+    }
+  }
+})
