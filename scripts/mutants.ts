@@ -108,7 +108,7 @@ async function tryAll(mutants: readonly Mutant[]): Promise<Result[]> {
       const reason = equivalents.find((known) => isSame(known, mutant))?.reason
       results[index] = reason
         ? { ...mutant, outcome: 'equivalent', tests: [], reason }
-        : await tryMutant(tree, mutant, nearestTests(measured, mutant.file, mutant.start, options.tests))
+        : await tryMutant(tree, mutant, nearestTests(measured, mutant, options.tests))
       if (results[index].outcome === 'survived') {
         survived++
         progress(`${shown(results[index])}\n`)
