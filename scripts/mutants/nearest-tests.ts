@@ -24,6 +24,9 @@ function nearness(test: string, file: string): number {
   return own.startsWith(at.slice(0, at.lastIndexOf('/'))) ? 1 : 2
 } // prettier-ignore
 
+/** So many of a mutant's tests are the quickest of all, where those beside its source leave no room for them. */
+const ELSEWHERE = 2
+
 /** What the tests after the first may take together: a mutant that survives runs them all. */
 const MOST_SECONDS = 60
 
@@ -35,10 +38,11 @@ const MOST_SECONDS = 60
 export function nearestTests(measured: readonly MeasuredTest[], lines: Lines, most: number): MeasuredTest[] {
   const { file } = lines
   const price = ({ seconds, runs }: MeasuredTest) => seconds / length(runs[file]!) ** 2
-  let spent = 0
-  return measured
+  const able = measured
     .filter(({ outcome, runs }) => outcome === 'passed' && runs[file] !== undefined && runsWithin(runs[file], lines))
     .sort((a, b) => nearness(a.test, file) - nearness(b.test, file) || price(a) - price(b))
-    .filter(({ seconds }, i) => i === 0 || (spent += seconds) <= MOST_SECONDS)
-    .slice(0, most)
+  const near = able.slice(0, Math.max(1, most - ELSEWHERE))
+  const others = able.slice(near.length).sort((a, b) => price(a) - price(b))
+  let spent = 0
+  return [...near, ...others].filter(({ seconds }, i) => i === 0 || (spent += seconds) <= MOST_SECONDS).slice(0, most)
 }

@@ -48,3 +48,18 @@ test('a path with a slash at its end is the same; another method is told which o
   assert.ok(secret.error.message.includes('/t/…/nowhere') && !secret.error.message.includes('gvl_secret'))
   app.close()
 })
+
+test('what cannot work is refused when it is made: a recipe whose verifier has no sound options', async () => {
+  const app = await testApp()
+  const verifier = { type: 'json_schema', schema: { type: 'nonsense' } }
+  await app.json('/v1/recipes', { json: { name: 'r', lambda: 1, verifier } }, 422)
+  assert.deepEqual((await app.json('/v1/recipes')).data, [])
+  app.close()
+})
+
+test('a server that keeps no metrics says so, to the operator alone', async () => {
+  const app = await testApp()
+  const { error } = await app.json('/metrics', {}, 422)
+  assert.equal(error.code, 'unavailable_here')
+  app.close()
+})

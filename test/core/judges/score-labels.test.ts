@@ -46,7 +46,7 @@ function halving() {
 test('p(label) over the labels, in their order, and the mass that they have together', async () => {
   const { client } = halving()
   const [scores] = await scoreLabels([question('q')], judge, client, memoryCache().cache)
-  assert.ok(scores!.outcome === 'scored')
+  assert.ok(scores?.outcome === 'scored')
   scores.probabilities.forEach((p, i) => assert.ok(Math.abs(p - [4 / 7, 2 / 7, 1 / 7][i]!) < 1e-12))
   assert.ok(Math.abs(scores.labelMass - 0.8) < 1e-12)
   assert.deepEqual([scores.cached, scores.usage], [false, { promptTokens: 10, completionTokens: 1 }])
@@ -66,7 +66,7 @@ test('a label that the judge does not tell of has no probability, and spoils non
     ],
   }
   const [alone] = await scoreLabels([question('q')], judge, some, memoryCache().cache)
-  assert.deepEqual(alone!.outcome === 'scored' && alone.probabilities, [0, 1, 0])
+  assert.deepEqual(alone?.outcome === 'scored' && alone.probabilities, [0, 1, 0])
 })
 
 test('equal questions are asked once and paid for once; other labels make another question', async () => {

@@ -187,7 +187,7 @@ test('a debiased judge gives the mean over wordings and orders, a Yes to "wrong?
 test('a judge debiased in one way only is asked twice', async () => {
   const score = async (debias: ('wording' | 'order')[]) => {
     const [scored] = await scoreItems([item('a')], { ...debiased, debias }, byLine(ALL_WAYS), memoryCache().cache)
-    assert.ok(scored!.outcome === 'scored')
+    assert.ok(scored?.outcome === 'scored')
     return scored.probability
   }
   assert.ok(Math.abs((await score(['order'])) - (0.9 + 0.7) / 2) < 1e-12)

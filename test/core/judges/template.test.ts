@@ -103,7 +103,7 @@ test('a long answer loses its middle, the question nothing', () => {
 })
 
 test('an answer is shown whole up to 16 000 characters', () => {
-  const shown = (length: number) => built('x'.repeat(length), 'q')[1].content
+  const shown = (length: number) => built('x'.repeat(length), 'q')[1]!.content
   assert.ok(shown(16_000).includes('x'.repeat(16_000)))
   assert.match(shown(16_001), /the middle of the answer is left out/)
 })

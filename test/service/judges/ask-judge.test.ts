@@ -47,7 +47,7 @@ test('answers come as a whole list; what failed or was not answered has no numbe
     const shown = showJudgments(await askJudge(deps, asking, 'j', 'judge', items))
     assert.deepEqual([shown.object, shown.has_more, 'agreement' in shown], ['list', false, false])
     const [scored, abstained, failed] = shown.data
-    assert.ok(Math.abs(scored!.reward! - 0.9) < 1e-12 && scored!.outcome === 'scored')
+    assert.ok(scored?.outcome === 'scored' && Math.abs(scored.reward - 0.9) < 1e-12)
     assert.equal(scored.calibrated_probability, null)
     // −0.9 ln 0.9 − 0.1 ln 0.1
     assert.ok(Math.abs(scored.entropy - 0.3250829733914482) < 1e-9)
