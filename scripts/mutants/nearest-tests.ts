@@ -17,10 +17,16 @@ interface Lines {
 const length = (bounds: readonly number[]): number =>
   bounds.reduce((sum, bound, i) => sum + (i % 2 === 0 ? -bound : bound), 0)
 
+/** Tests that hold all of a folder at once: its limits, defaults and scopes by what is published of them. */
+const HOLD_ALL_OF: Record<string, string> = {
+  'test/routes/http/openapi.test.ts': 'src/routes/',
+  'test/routes/routes.test.ts': 'src/routes/',
+}
+
 /** Whether a test lives where its source does: `test/core/x/y….test.ts`, `test/core/x.test.ts` of `src/core/x/y.ts`. */
 function nearness(test: string, file: string): number {
   const [at, own] = [file.replace(/^src\//, '').replace(/\.ts$/, ''), test.replace(/^test\//, '').replace(/\.test\.ts$/, '')]
-  if (at === own) return 0
+  if (at === own || file.startsWith(HOLD_ALL_OF[test] ?? '\0')) return 0
   return own.startsWith(at.slice(0, at.lastIndexOf('/'))) ? 1 : 2
 } // prettier-ignore
 
