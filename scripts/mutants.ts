@@ -8,10 +8,10 @@
  * runner, which runs node:test files one by one, learns what they cover only in the test's own process, while jobs and
  * judges run in processes that the tests start.
  */
+import { Command, InvalidArgumentError } from 'commander'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError } from 'commander'
 import { measureTests, type MeasuredTest } from './mutants/measure-tests.ts'
 import { apply, mutantsOf, sample, type Mutant } from './mutants/mutants.ts'
 import { nearestTests } from './mutants/nearest-tests.ts'
@@ -108,7 +108,7 @@ async function tryAll(mutants: readonly Mutant[]): Promise<Result[]> {
       const reason = equivalents.find((known) => isSame(known, mutant))?.reason
       results[index] = reason
         ? { ...mutant, outcome: 'equivalent', tests: [], reason }
-        : await tryMutant(tree, mutant, nearestTests(measured, mutant.file, mutant.start, options.tests))
+        : await tryMutant(tree, mutant, nearestTests(measured, mutant, options.tests))
       if (results[index].outcome === 'survived') {
         survived++
         progress(`${shown(results[index])}\n`)

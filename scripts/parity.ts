@@ -77,6 +77,10 @@ export interface CheckOptions {
   recompute?: Recompute
 }
 
+/** What deviates by more than is allowed, a line each. */
+export const misses = (checks: readonly Check[]): string[] =>
+  checks.filter(({ deviation }) => !(deviation <= 1)).map(({ quantity, detail }) => `${quantity}: ${detail}`)
+
 /** Every quantity of a folder, for each config style and weights file in it. */
 export async function checkFolder(folder: string, options: CheckOptions = {}): Promise<Check[]> {
   const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Expected

@@ -124,7 +124,9 @@ export async function measureTests(
     hashes.set(file, hash)
     return hash
   }
-  const holds = ({ files }: MeasuredTest) => Object.entries(files).every(([file, hash]) => hashNow(file) === hash)
+  // One that failed may have failed by chance: it is asked again.
+  const holds = ({ files, outcome }: MeasuredTest) =>
+    outcome !== 'failed' && Object.entries(files).every(([file, hash]) => hashNow(file) === hash)
   const kept = new Map(known.filter(holds).map((measured) => [measured.test, measured]))
   const tests = globSync(TESTS, { cwd: ROOT }).filter((test) => mayRun(test, sources)).sort() // prettier-ignore
   const waiting = tests.filter((test) => !kept.has(test))

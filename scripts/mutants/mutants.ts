@@ -8,6 +8,9 @@ export interface Mutant extends Change {
   file: string
   /** From 1. */
   line: number
+  /** Where its lines begin and end in the text. */
+  from: number
+  to: number
   /** The lines that the change touches, before and after it, white space folded. */
   original: string
   mutated: string
@@ -53,7 +56,7 @@ export function mutantsOf(file: string, text: string, seed: number): Mutant[] {
     const to = lineEnd(lineOf(change.end - 1))
     const original = folded(text.slice(from, to))
     const mutated = folded(text.slice(from, change.start) + change.text + text.slice(change.end, to))
-    return [{ ...change, file, line: line + 1, original, mutated }]
+    return [{ ...change, file, line: line + 1, from, to, original, mutated }]
   })
 }
 

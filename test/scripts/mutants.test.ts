@@ -124,14 +124,15 @@ test('the nearest tests: at the mirror path, then beside it, then the quickest; 
   const tests = [
     measured('test/c/quick.test.ts', 1, [0, 100]),
     measured('test/c/slow.test.ts', 2, [0, 100]),
-    measured('test/c/elsewhere.test.ts', 1, [0, 50, 60, 100]),
+    measured('test/c/elsewhere.test.ts', 1, [0, 50, 55, 100]),
     measured('test/c/top-level-only.test.ts', 0.9, [0, 10, 50, 60]),
     measured('test/c/late.test.ts', 1, [0, 100], 'late'),
     measured('test/a/other.test.ts', 9, [0, 100]),
     measured('test/a/b.test.ts', 10, [40, 60]),
     { ...measured('test/c/none.test.ts', 1, []), runs: {} },
   ]
-  const names = nearestTests(tests, 'src/a/b.ts', 50, 9).map(({ test }) => test)
+  const lines = (file: string) => ({ file, from: 50, to: 55 })
+  const names = nearestTests(tests, lines('src/a/b.ts'), 9).map(({ test }) => test)
   assert.deepEqual(names, [
     'test/a/b.test.ts',
     'test/a/other.test.ts',
@@ -139,8 +140,8 @@ test('the nearest tests: at the mirror path, then beside it, then the quickest; 
     'test/c/slow.test.ts',
     'test/c/top-level-only.test.ts',
   ])
-  assert.equal(nearestTests(tests, 'src/a/b.ts', 50, 2).length, 2)
-  assert.deepEqual(nearestTests(tests, 'src/other.ts', 50, 9), [])
+  assert.equal(nearestTests(tests, lines('src/a/b.ts'), 2).length, 2)
+  assert.deepEqual(nearestTests(tests, lines('src/other.ts'), 9), [])
 })
 
 test('the report counts by folder, leaves the equivalent out of the share, and names what survived', () => {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Manifest } from '../../../src/core/schemas/checkpoint.ts'
-import { commitCheckpoint, findCheckpoint, findModelCheckpoint } from '../../../src/service/jobs/checkpoints.ts'
+import {
+  checkpointPrefix,
+  commitCheckpoint,
+  findCheckpoint,
+  findModelCheckpoint,
+} from '../../../src/service/jobs/checkpoints.ts'
 import { withJob } from '../../helpers/with-job.ts'
 
 const manifestOf = (files: Record<string, string>): Manifest =>
@@ -46,6 +51,23 @@ describe('checkpoints', () => {
       const next = await claim()
       await upload(next.fence, 3, other)
       await assert.rejects(commitCheckpoint(deps, next, next.fence, 3, changed), conflict)
+    }))
+
+  test('nor where only its manifest was written: by who died before it was recorded', () =>
+    withJob(async ({ deps, claim, upload }) => {
+      const job = await claim()
+      const files = { 'model.safetensors': 'weights' }
+      await upload(job.fence, 3, files)
+      const key = `${checkpointPrefix(job, 3, job.fence)}/manifest.json`
+      const own = JSON.stringify({ format: 1, job: 'job_1', step: 3, ...manifestOf(files) })
+      const write = (text: string) => deps.blobs.put(key, new TextEncoder().encode(text))
+      const commit = () => commitCheckpoint(deps, job, job.fence, 3, manifestOf(files))
+      for (const other of [own.replace('weights', 'weighty').replace('aaaa', 'aaab'), own.slice(1), `${own} `]) {
+        await write(other)
+        await assert.rejects(commit(), { code: 'conflict', param: 'step' })
+      }
+      await write(own)
+      assert.equal((await commit()).step, 3)
     }))
 
   test('what is missing or of another size is named', () =>

@@ -39,6 +39,28 @@ describe('a lease', () => {
       assert.equal(await leaseJob(deps, asking()), null)
     }))
 
+  test('brings judge and reranker as they are asked, with a calibration where there is one', () =>
+    withApp(async (app) => {
+      await studentAndData(app)
+      const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+      const ids: string[] = []
+      for (const name of ['j', 'r']) ids.push((await app.json('/v1/judges', { json: { name, provider } })).id)
+      const { judges } = app.deps.database
+      const [plain] = [(await judges.find('default', ids[0]!))!]
+      const calibration = { job: 'job_c', base: ids[0]!, map: { method: 'platt', a: 2, b: 0 } } as never
+      const body = { ...plain.body, calibration }
+      await judges.insert({ id: 'judge_calibrated', tenant: 'default', name: 'c', body, secret: null, createdAt: 1 })
+      const reward = { lambda: 0, mu: 0.5, rho: 0.5, judge: 'c', reranker: 'r' }
+      const config = { steps: 4, learning_rate: 0.001, prompts_per_step: 2, group_size: 2, max_prompt_tokens: 9, max_new_tokens: 9 } // prettier-ignore
+      await app.json('/v1/jobs', {
+        json: { type: 'grpo', model: 'student', data: { labelled: 'pairs' }, reward, config },
+      })
+      const { inputs } = (await leaseJob(app.deps, asking({ kinds: ['grpo'] })))!
+      assert.deepEqual([inputs.judge?.calibration, inputs.reranker?.calibration], [calibration, undefined])
+      assert.deepEqual([inputs.judge?.model, inputs.reranker?.model], [null, null])
+      assert.deepEqual(inputs.reward, { ...inputs.reward!, judge: 'judge_calibrated', reranker: ids[1] })
+    }))
+
   test('gives signed URLs where the store has some, for six hours', async () => {
     const signed: unknown[][] = []
     const plain = await testApp()

@@ -130,7 +130,7 @@ test('an ensemble has no model of its own to ask', () =>
 test('use that a worker reports counts on the key and on the judge’s budget, which it may not exceed', () =>
   withJudges(async (app) => {
     const { deps } = app
-    await app.json('/v1/judges', { json: { name: 'capped', provider, budget: { tokens: 12 } } })
+    await app.json('/v1/judges', { json: { name: 'capped', provider, budget: { tokens: 1 } } })
     const { id: job } = await deps.database.jobs
       .insert({ id: 'job_1', tenant: 'default', key: 'key_1', name: null, type: 'sft', spec: { type: 'sft' } as never, createdAt: 1 }, null)
       .then(({ row }) => row) // prettier-ignore

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { memoryRateWindows, takeFromRate } from '../../../src/service/usage/rate-windows.ts'
+import { clockTolerance, memoryRateWindows, takeFromRate } from '../../../src/service/usage/rate-windows.ts'
 import { rateWindowsContract } from '../../contracts/rate-windows.ts'
 
 describe('rates in memory', () => rateWindowsContract(test, async () => memoryRateWindows()))
@@ -18,4 +18,8 @@ test('a rate says how it stands, refuses with the time to wait, and never lets m
   assert.deepEqual([second.refusal!.code, second.refusal!.retryAfter], ['rate_limited', 20])
   assert.equal((await take(64, 120_000)).refusal, null)
   await assert.rejects(take(101, 120_000), { code: 'too_large' })
+})
+
+test('clocks may differ by a window, and by a minute where windows are shorter', () => {
+  assert.deepEqual([1000, 60_000, 90_000].map(clockTolerance), [60_000, 60_000, 90_000])
 })

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { JudgeBody } from '../../../src/service/database.ts'
+import { sftJob, studentAndData, TRAINING } from '../../contracts/api.ts'
+import { testApp, type TestApp } from '../../helpers/test-app.ts'
+
+const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+const config = { ...TRAINING, prompts_per_step: 2, group_size: 2, max_prompt_tokens: 9, max_new_tokens: 9 }
+const { group_size: _, ...ppoConfig } = config
+
+async function withData(run: (app: TestApp, dataset: string) => Promise<void>): Promise<void> {
+  const app = await testApp()
+  try {
+    await run(app, await studentAndData(app))
+  } finally {
+    app.close()
+  }
+}
+const specOf = async ({ deps }: TestApp, id: string) =>
+  (await deps.database.jobs.get(id))!.spec as Record<string, unknown>
+
+test('names become ids, and all else of a spec is kept as it was given', () =>
+  withData(async (app, dataset) => {
+    const { id: judge } = await app.json('/v1/judges', { json: { name: 'j', provider } })
+    const { id: model } = await app.json('/v1/models/student')
+    const reward = { lambda: 1, mu: 1, verifier: 'math', judge: 'j' }
+    const common = { name: 'mine', model: 'student', prompt_template: 'Q: {prompt}' }
+    const kinds = {
+      grpo: { ...common, data: { labelled: 'pairs', unlabelled: 'pairs' }, reward, config: { ...config, seed: 77 } },
+      ppo: { ...common, data: { labelled: 'pairs' }, reward, config: { ...ppoConfig, seed: 77 } },
+      eval: { ...common, dataset: 'pairs', verifier: 'math', judge: 'j', config: { max_new_tokens: 9, seed: 77 } },
+      sft: { ...sftJob('pairs'), ...common, config: { ...TRAINING, batch_size: 2, max_tokens: 64, seed: 77 } },
+    }
+    for (const [type, given] of Object.entries(kinds)) {
+      const { id } = await app.json('/v1/jobs', { json: { ...given, type } })
+      const spec = await specOf(app, id)
+      assert.deepEqual([spec.type, spec.model, spec.prompt_template], [type, model, 'Q: {prompt}'], type)
+      assert.equal((spec.config as { seed: number }).seed, 77, type)
+      if (type === 'grpo') assert.deepEqual(spec.data, { labelled: dataset, unlabelled: dataset })
+      if (type === 'grpo' || type === 'ppo') assert.deepEqual((spec.reward as { judge: string; verifier: string }).judge, judge) // prettier-ignore
+      if (type === 'eval') assert.deepEqual([spec.dataset, spec.judge, spec.verifier], [dataset, judge, 'math'])
+      if (type === 'sft') assert.equal(spec.dataset, dataset)
+    }
+  }))
+
+test('a judge that failed its audit is refused with what it accepts, unless the job names it', () =>
+  withData(async (app) => {
+    const ids: string[] = []
+    for (const name of ['fooled', 'sound']) ids.push((await app.json('/v1/judges', { json: { name, provider } })).id)
+    const { id: ensemble } = await app.json('/v1/judges', { json: { name: 'both', provider: { type: 'ensemble', judges: ids } } }) // prettier-ignore
+    const audit = (passed: boolean) => ({
+      job: 'job_audit', passed, limit: 0.1, threshold: 0.5, failures: passed ? [] : ['empty', 'very_long', 'whitespace'],
+      attacks: [{ attack: 'empty', rate: 0.255 }, { attack: 'very_long', rate: null }], right: { rate: 0.9 },
+    }) as unknown as JudgeBody['audit'] // prettier-ignore
+    const { judges } = app.deps.database
+    await judges.annotate('default', ids[0]!, { audit: audit(false)! })
+    const grpo = (more: object, rest: object = {}) => ({
+      type: 'grpo', model: 'student', data: { labelled: 'pairs' }, config, ...rest,
+      reward: { lambda: 1, verifier: 'math', ...more },
+    }) // prettier-ignore
+    const refused = async (json: object, param: string) => {
+      const { error } = await app.json('/v1/jobs', { json }, 422)
+      assert.deepEqual([error.code, error.param], ['unprocessable', param])
+      return error.message as string
+    }
+    const message = await refused(grpo({ mu: 1, judge: 'fooled' }), 'reward.judge')
+    assert.match(message, /fooled did not pass its audit \(job_audit\): it accepts 25\.5 % of `empty`, 0\.0 % of `very_long`, 0\.0 % of `whitespace`, and 90\.0 % of right/) // prettier-ignore
+    await refused(grpo({ rho: 1, reranker: 'fooled' }), 'reward.reranker')
+    assert.match(
+      await refused(grpo({ mu: 1, judge: 'both' }), 'reward.judge'),
+      /fooled, which is in the ensemble both, did/,
+    )
+    // Without weight it is no reward.
+    await app.json('/v1/jobs', { json: grpo({ mu: 0, judge: 'fooled' }) })
+    await app.json('/v1/jobs', { json: grpo({ mu: 1, judge: 'sound' }) })
+    const { id } = await app.json('/v1/jobs', {
+      json: grpo({ mu: 1, judge: 'fooled' }, { allow_failed_audit: 'fooled' }),
+    })
+    assert.equal((await specOf(app, id)).allow_failed_audit, ids[0])
+    await app.json('/v1/jobs', { json: grpo({ mu: 1, judge: 'both' }, { allow_failed_audit: 'both' }) })
+    await refused(grpo({ mu: 1, judge: 'both' }, { allow_failed_audit: 'fooled' }), 'allow_failed_audit')
+    // An ensemble that passed its own audit is a judge of its own.
+    await judges.annotate('default', ensemble, { audit: audit(true)! })
+    await app.json('/v1/jobs', { json: grpo({ mu: 1, judge: 'both' }) })
+  }))
+
+test('the same key makes one job; another body under it is refused', () =>
+  withData(async (app, dataset) => {
+    const headers = { 'idempotency-key': 'k1' }
+    const make = (more: object = {}, status = 200) =>
+      app.json('/v1/jobs', { json: sftJob(dataset, more), headers }, status)
+    const { id } = await make()
+    assert.equal((await make()).id, id)
+    const { error } = await make({ name: 'other' }, 409)
+    assert.deepEqual([error.code, error.param], ['conflict', 'Idempotency-Key'])
+  }))
