@@ -1,7 +1,7 @@
 /** Details of dialects that no client's own recorded requests show. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { ScoredItem } from '../../../src/core/judges/score.ts'
+import type { ScoredItem } from '../../../src/core/judges/score-items.ts'
 import { ranked } from '../../../src/routes/compat/judge-texts.ts'
 import { compatApp, type CompatApp } from './compat-app.ts'
 
