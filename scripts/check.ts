@@ -7,6 +7,9 @@ import { spawn } from 'node:child_process'
 const STEPS = ['types', 'lint', 'format:check', 'openapi:check', 'test:unit']
 const AT_ONCE = 2
 
+/** Each test file is a process of its own: what they all import need not be read as TypeScript every time. */
+const env = { NODE_COMPILE_CACHE: '.cache/node', ...process.env }
+
 interface Outcome {
   step: string
   ok: boolean
@@ -16,7 +19,7 @@ interface Outcome {
 function run(step: string): Promise<Outcome> {
   const started = performance.now()
   return new Promise((resolve, reject) => {
-    const child = spawn('npm', ['run', '--silent', '--if-present', step], { shell: process.platform === 'win32' })
+    const child = spawn('npm', ['run', '--silent', '--if-present', step], { shell: process.platform === 'win32', env })
     let output = ''
     child.stdout.on('data', (chunk) => (output += chunk))
     child.stderr.on('data', (chunk) => (output += chunk))

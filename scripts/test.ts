@@ -12,6 +12,7 @@ const failed = SUITES.filter((suite) => {
     spawnSync('npm', ['run', '--silent', '--if-present', suite], {
       stdio: 'inherit',
       shell: process.platform === 'win32',
+      env: { NODE_COMPILE_CACHE: '.cache/node', ...process.env },
     }).status !== 0
   )
 })
