@@ -56,6 +56,8 @@ export default [
       'ts/no-explicit-any': 'error',
       'ts/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       'ts/consistent-type-imports': 'error',
+      // A `!` or a cast that changes nothing.
+      'ts/no-unnecessary-type-assertion': 'error',
     },
   },
 ]

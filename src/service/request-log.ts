@@ -28,8 +28,9 @@ export function describeError(error: unknown): object {
   if (!(error instanceof Error)) return { name: typeof error }
   const { name, message, stack = '', cause } = error
   const said = withoutParameters(message)
-  // The stack begins with the message.
-  const frames = stack.slice(stack.indexOf('\n    at ') + 1)
+  // The stack repeats the message, parameters and all, and they may look like frames.
+  const at = stack.indexOf(message)
+  const frames = at < 0 ? '' : stack.slice(at + message.length).replace(/^\n/, '')
   return { name, message: said, stack: frames, ...(cause !== undefined && { cause: describeError(cause) }) }
 }
 

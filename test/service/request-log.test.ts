@@ -26,3 +26,12 @@ test('what is thrown without being an error is told by its kind alone', () => {
   assert.deepEqual(describeError(null), { name: 'object' })
   assert.deepEqual((describeError(new Error('x', { cause: 7 })) as Described).cause, { name: 'number' })
 })
+
+test('what a user wrote stays out of the log, whatever it looks like', () => {
+  const query = new Error('Failed query: insert into jobs\nparams: secret\n    at secret (secret.ts:1:1)\nsecret')
+  assert.doesNotMatch(JSON.stringify(describeError(query)), /secret/)
+  assert.match((describeError(query) as Described).stack!, /^ {4}at .*request-log\.test/)
+  // A stack that is not the message's own, nothing of which is known.
+  const other = Object.assign(new Error('Failed\nparams: a'), { stack: 'Error: secret\n    at secret' })
+  assert.doesNotMatch(JSON.stringify(describeError(other)), /secret/)
+})

@@ -1,6 +1,6 @@
 /**
  * The process that runs one job: ONNX Runtime blocks its event loop, so leases, heartbeats and uploads are its
- * parent's (run-loop.ts). It speaks job-messages.ts over IPC and ends with the job, or with its parent.
+ * parent's (run-worker.ts). It speaks job-messages.ts over IPC and ends with the job, or with its parent.
  */
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

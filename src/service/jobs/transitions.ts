@@ -64,14 +64,14 @@ export const release: Change = (job, now) => {
   return to(job, 'queued', 'released', { notBefore: now, tries: Math.max(0, job.tries - 1) })
 }
 
-/** The worker met an error. A retryable one puts the job back, after a wait that doubles from 5 s to 5 minutes. */
+/** The worker met an error. A retryable one puts the job back, after a wait of 5 s that doubles each time. */
 export const fail =
   (error: JobError, retryable: boolean): Change =>
   (job, now) => {
     if (job.cancelRequested) return release(job, now)
     if (retryable && job.tries < MAX_TRIES) {
       if (job.pauseRequested) return to(job, 'paused', 'paused', { pauseRequested: false, error })
-      const wait = Math.min(5_000 * 2 ** (job.tries - 1), 300_000)
+      const wait = 5_000 * 2 ** (job.tries - 1)
       return to(job, 'queued', 'queued', { error, notBefore: now + wait })
     }
     return to(job, 'failed', 'failed', { error, finishedAt: now, pauseRequested: false })
