@@ -260,6 +260,20 @@ describe('what an evaluation tells and keeps', () => {
     assert.equal(linesOf<AnsweredRow>(checkpoints[3]!, ANSWERS_FILE).length, 8)
   })
 
+  it('commits what it has not yet committed when it is stopped, and nothing twice', async () => {
+    const rows = rowsOf(Array.from({ length: 21 }, () => 'x'))
+    const stoppedAfter = async (chunks: number) => {
+      let looks = 0
+      const stop = () => ++looks > chunks
+      const { result, checkpoints } = await run(rows, { group_size: 126, max_new_tokens: 1, samples: 0, k: [1] }, { stop }) // prettier-ignore
+      assert.equal(result, null)
+      return checkpoints.map(({ step }) => step)
+    }
+    assert.deepEqual(await stoppedAfter(0), [])
+    assert.deepEqual(await stoppedAfter(1), [1])
+    assert.deepEqual(await stoppedAfter(2), [2])
+  })
+
   it('looks at the first rows only, where there is a limit', async () => {
     const { result, kept } = await run(labelled, { limit: 2 })
     assert.deepEqual([result.rows, kept.map(({ prompt }) => prompt)], [2, ['problem 0', 'problem 1']])
