@@ -111,6 +111,13 @@ describe('memoryEstimate of passes', () => {
     }
   })
 
+  test('of long completions: two with hardly a prompt, each by itself, are the most', () => {
+    const long = { ...GRPO, rollouts: { ...GRPO.rollouts!, newTokens: 300 } }
+    const { passes } = memoryEstimate(long)({ recompute: 'nothing', microBatchTokens: 602, slots: 1 })
+    const peak = peakMemory(gradientGraph(model, 'policy-clip', { maxTokens: 512, recompute: 'nothing' }))
+    near(passes, HELD * peak({ ...prefixSizes({ Q: 2, P: 299, A: 1, S: 1 }), M: 600 }))
+  })
+
   test('of sampling: as many prompts as go into one run, then a token of every text', () => {
     const peak = peakMemory(decodeGraph(model, { capacity: 512, sample: true }))
     const of = (slots: number) => memoryEstimate(GRPO)({ recompute: 'all', microBatchTokens: 512, slots }).sampling
