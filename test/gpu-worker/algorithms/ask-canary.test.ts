@@ -15,6 +15,7 @@ const scored = (probability: number): Judgment => ({ outcome: 'scored', probabil
 async function look(texts: string[], judge: (item: JudgeItem) => Judgment, recipe: Partial<RewardRecipe> = {}) {
   const metrics: Record<string, number>[] = []
   const asked: JudgeItem[] = []
+  const generated: unknown[] = []
   const point = await askCanary({
     step: 3,
     prompts: texts.map((_, i) => ({
@@ -27,17 +28,20 @@ async function look(texts: string[], judge: (item: JudgeItem) => Judgment, recip
     })),
     // The model writes what the test says; all else of the look is real.
     generator: {
-      generate: async () => texts.map((_, i) => ({ ids: [i], logprobs: [0], finish: 'stop' })),
+      generate: async (...of: unknown[]) => {
+        generated.push(...of)
+        return texts.map((_, i) => ({ ids: [i], logprobs: [0], finish: 'stop' }))
+      },
     } as unknown as Generator,
     codec: { decode: ([i]: number[]) => texts[i!]! } as unknown as TextCodec,
     recipe: { ...RECIPE, ...recipe },
-    sampling: { maxNewTokens: 8, stopIds: [] },
+    sampling: { maxNewTokens: 8, stopIds: [2] },
     context: {
       judge: async (items: JudgeItem[]) => items.map((item) => (asked.push(item), judge(item))),
       metrics: (_step: number, values: Record<string, number>) => void metrics.push(values),
     } as unknown as RunContext,
   })
-  return { point, metrics, asked }
+  return { point, metrics, asked, generated }
 }
 
 describe('askCanary', () => {
@@ -67,7 +71,51 @@ describe('askCanary', () => {
   })
 
   test('without a judge in the recipe none is asked, and no number is made up for it', async () => {
-    const { metrics, asked } = await look(['#### 5'], () => scored(1), { lambda: 1, mu: 0, verifier: 'math' })
-    assert.deepEqual([metrics, asked], [[{ 'canary/gold': 1 }], []])
+    const { metrics, asked, point } = await look(['#### 5', ''], () => scored(1), {
+      lambda: 1,
+      mu: 0,
+      verifier: 'math',
+    })
+    assert.deepEqual([metrics, asked, point.judge], [[{ 'canary/gold': 0.5 }], [], 0])
+  })
+
+  test('one greedy answer to each prompt is drawn, with the limits of the training', async () => {
+    const { generated } = await look(['#### 5', '#### 6'], () => scored(1))
+    assert.deepEqual(generated, [
+      [
+        { prompt: [0], samples: 1 },
+        { prompt: [1], samples: 1 },
+      ],
+      { maxNewTokens: 8, stopIds: [2], temperature: 0, seed: 0 },
+    ])
+  })
+
+  test('the judge is asked about labelled rows, too, and shown the gold, however the training routes them', async () => {
+    const routed = { lambda: 1, verifier: 'math', routing: 'split' } as const
+    const { asked, point } = await look(['#### 5'], () => scored(0.3), routed)
+    assert.deepEqual(asked, [{ question: 'question 0', answer: '#### 5', reference: '5' }])
+    assert.equal(point.judge, 0.3)
+  })
+
+  test('the recipe’s verifier says what is right', async () => {
+    const texts = ['there are 5 of them and no more', 'there are 6']
+    const { point } = await look(texts, () => scored(1), { lambda: 1, verifier: 'exact', gate: false })
+    assert.equal(point.gold, 0)
+    const held = await look(texts, () => scored(1), { lambda: 1, verifier: 'contains', gate: false })
+    assert.equal(held.point.gold, 0.5)
+  })
+
+  test('a judge that is drawn at random is not watched; one whose scores are shuffled is', async () => {
+    const { metrics, asked, point } = await look(['#### 5', ''], () => scored(0.6), {
+      control: { kind: 'random', seed: 1 },
+    })
+    assert.deepEqual([metrics, asked, point.judge], [[{ 'canary/gold': 0.5 }], [], 0])
+    const shuffled = await look(['#### 5'], () => scored(0.6), { control: { kind: 'shuffled', seed: 1 } })
+    assert.deepEqual([shuffled.metrics, shuffled.asked.length], [[{ 'canary/gold': 1, 'canary/judge': 0.6 }], 1])
+  })
+
+  test('where every answer is refused nobody is asked, and the judge’s mean is 0', async () => {
+    const { metrics, asked } = await look(['', ''], () => scored(1))
+    assert.deepEqual([metrics, asked], [[{ 'canary/gold': 0, 'canary/judge': 0 }], []])
   })
 })

@@ -29,7 +29,8 @@ const rowsOf = (golds: (string | undefined)[]): DatasetRow[] =>
 
 interface RunOptions {
   judge?: (item: JudgeItem, i: number) => Judgment
-  verifier?: string | undefined
+  verifier?: string | object | undefined
+  model?: string
   resume?: Resume | null
   /** Whether to stop, at each time it is asked. */
   stop?: () => boolean
@@ -39,19 +40,22 @@ interface RunOptions {
 async function run(
   rows: DatasetRow[],
   config: object,
-  { judge, verifier = 'contains', resume = null, stop = () => false }: RunOptions = {},
+  { judge, verifier = 'contains', model = folder, resume = null, stop = () => false }: RunOptions = {},
 ) {
   const kept: Sample[] = []
   const checkpoints: Resume[] = []
+  const metrics: [number, Record<string, number>][] = []
+  const asked: JudgeItem[][] = []
+  let posts = 0
   const context = {
     threads: 1,
     resume,
-    openModel: async () => openFolder(folder),
+    openModel: async () => openFolder(model),
     rows: () => rows.map((row, i) => ({ line: i + 1, row })),
-    judge: async (items: JudgeItem[]) => items.map(judge!),
-    metrics: () => {},
+    judge: async (items: JudgeItem[]) => (asked.push(items), items.map(judge!)),
+    metrics: (step: number, values: Record<string, number>) => void metrics.push([step, values]),
     stopRequested: stop,
-    samples: (rows: Sample[]) => void kept.push(...rows),
+    samples: (rows: Sample[]) => (posts++, void kept.push(...rows)),
     checkpoint: async (step: number, state: object, write: (folder: string) => void) => {
       const folder = temporaryFolder()
       write(folder)
@@ -74,7 +78,7 @@ async function run(
     if (error instanceof RunStopped) return null
     throw error
   })
-  return { result: result!, kept, checkpoints }
+  return { result: result!, kept, checkpoints, metrics, asked, posts }
 }
 
 const linesOf = <T>({ folder }: Resume, file: string): T[] =>
@@ -194,7 +198,10 @@ describe('evaluate', () => {
     const told = await run(rows, config, { judge, resume: whole.checkpoints.at(-1)!, stop: () => true })
     assert.deepEqual([told.result, told.checkpoints], [whole.result, []])
     const cut = { ...whole.checkpoints.at(-1)!, step: 4 }
-    await assert.rejects(run(rows, config, { judge, resume: cut }), { message: /answers\.jsonl of step 4 has 5 rows/ })
+    await assert.rejects(run(rows, config, { judge, resume: cut }), {
+      code: 'corrupt_model',
+      message: /answers\.jsonl of step 4 has 5 rows/,
+    })
   })
 
   it('names the row whose prompt leaves no room for an answer', async () => {
@@ -203,6 +210,212 @@ describe('evaluate', () => {
       code: 'prompt_too_long',
       message: /^dataset, line 2: the prompt has \d+ tokens, which with 400 new ones is more than the 512/,
     })
+  })
+})
+
+describe('what an evaluation tells and keeps', () => {
+  it('tells how far it is and how it stands, of verifier and judge', async () => {
+    const { metrics } = await run(labelled, {})
+    assert.deepEqual(metrics, [[5, { 'eval/done': 5, 'eval/accuracy': 0.6 }]])
+    const judged = await run(
+      rowsOf([undefined, undefined]),
+      {},
+      { judge: (_, i) => scored(0.25 + 0.5 * i), verifier: '' },
+    )
+    assert.deepEqual(judged.metrics, [[2, { 'eval/done': 2, 'eval/judge': 0.5 }]])
+    const unsure = (): Judgment => ({ outcome: 'abstained', labelMass: 0.1, reason: 'maybe' })
+    const neither = await run(rowsOf([undefined]), {}, { judge: unsure, verifier: '' })
+    assert.deepEqual(neither.metrics, [[1, { 'eval/done': 1 }]])
+  })
+
+  it('draws 250 answers between two reports, and keeps each once, by its place', async () => {
+    const rows = rowsOf(Array.from({ length: 251 }, () => 'never written'))
+    const { metrics, kept, posts, checkpoints } = await run(rows, { max_new_tokens: 1, samples: 251 })
+    assert.deepEqual(
+      metrics.map(([step]) => step),
+      [250, 251],
+    )
+    assert.deepEqual(
+      kept.map(({ index, prompt }) => [index, prompt]),
+      rows.map(({ prompt }, i) => [i, prompt]),
+    )
+    assert.equal(posts, 2)
+    const { step, split, answer, reward, terms } = kept[250]!
+    assert.deepEqual([step, split, answer, reward, terms], [0, 'eval', 'never written', 0, { verifier: 0 }])
+    assert.deepEqual(
+      checkpoints.map(({ step }) => step),
+      [250, 251],
+    )
+    // Nothing to keep, nothing to post.
+    assert.equal((await run(labelled, { samples: 0 })).posts, 0)
+  })
+
+  it('commits about twenty times, each time with all of its rows, and at the end', async () => {
+    // One row a chunk.
+    const { checkpoints } = await run(rowsOf(Array.from({ length: 21 }, () => 'x')), { group_size: 126, max_new_tokens: 1, samples: 0, k: [1] }) // prettier-ignore
+    assert.deepEqual(
+      checkpoints.map(({ step }) => step),
+      [2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 21],
+    )
+    assert.equal(linesOf<AnsweredRow>(checkpoints[3]!, ANSWERS_FILE).length, 8)
+  })
+
+  it('commits what it has not yet committed when it is stopped, and nothing twice', async () => {
+    const rows = rowsOf(Array.from({ length: 21 }, () => 'x'))
+    const stoppedAfter = async (chunks: number) => {
+      let looks = 0
+      const stop = () => ++looks > chunks
+      const { result, checkpoints } = await run(rows, { group_size: 126, max_new_tokens: 1, samples: 0, k: [1] }, { stop }) // prettier-ignore
+      assert.equal(result, null)
+      return checkpoints.map(({ step }) => step)
+    }
+    assert.deepEqual(await stoppedAfter(0), [])
+    assert.deepEqual(await stoppedAfter(1), [1])
+    assert.deepEqual(await stoppedAfter(2), [2])
+  })
+
+  it('looks at the first rows only, where there is a limit', async () => {
+    const { result, kept } = await run(labelled, { limit: 2 })
+    assert.deepEqual([result.rows, kept.map(({ prompt }) => prompt)], [2, ['problem 0', 'problem 1']])
+  })
+
+  it('writes down of each answer what verifier and judge said', async () => {
+    const said: Judgment[] = [
+      scored(0.7),
+      { outcome: 'abstained', labelMass: 0.2, reason: 'maybe' },
+      { outcome: 'failed', reason: 'timeout' },
+    ]
+    const { checkpoints, kept } = await run([labelled[0]!, labelled[1]!, { prompt: 'open' }], {}, { judge: (_, i) => said[i]! }) // prettier-ignore
+    const rows = linesOf<AnsweredRow>(checkpoints[0]!, ANSWERS_FILE)
+    assert.deepEqual(
+      rows.map(({ line, prompt, gold, answers }) => [line, prompt, gold, answers.length]),
+      [
+        [1, 'problem 0', written[0], 1],
+        [2, 'problem 1', 'never written', 1],
+        [3, 'open', null, 1],
+      ],
+    )
+    assert.deepEqual(
+      rows.map(({ answers }) => answers[0]!.judgment),
+      [
+        { outcome: 'scored', probability: 0.7, label_mass: 0.9, reason: null },
+        { outcome: 'abstained', probability: null, label_mass: 0.2, reason: 'maybe' },
+        { outcome: 'failed', probability: null, label_mass: null, reason: 'timeout' },
+      ],
+    )
+    assert.deepEqual(
+      rows.map(({ answers: [answer] }) => [answer!.correct, answer!.reward, answer!.value]),
+      [[true, 1, 0], [false, 0, 0], [null, null, -1]],
+    ) // prettier-ignore
+    assert.equal(rows[2]!.answers[0]!.extracted, null)
+    assert.deepEqual(
+      kept.map(({ terms }) => terms),
+      [{ verifier: 1, judge: 0.7 }, { verifier: 0 }, {}],
+    )
+    assert.deepEqual(linesOf<RowScores>(checkpoints[0]!, SCORES_FILE), [
+      { line: 1, correct: [true], judge: [0.7] },
+      { line: 2, correct: [false], judge: [null] },
+      { line: 3, correct: null, judge: [null] },
+    ])
+    // Nobody asked: no judgment of it, which is another thing than none given.
+    const alone = await run([labelled[0]!], {})
+    assert.equal(linesOf<AnsweredRow>(alone.checkpoints[0]!, ANSWERS_FILE)[0]!.answers[0]!.judgment, null)
+    assert.deepEqual(linesOf<RowScores>(alone.checkpoints[0]!, SCORES_FILE), [
+      { line: 1, correct: [true], judge: null },
+    ])
+  })
+
+  it('writes down why the verifier refuses an answer, where it says so', async () => {
+    const reasons = async (verifier: string | object, gold: string) => {
+      const { checkpoints } = await run(rowsOf([gold]), {}, { verifier })
+      const [row] = linesOf<AnsweredRow>(checkpoints[0]!, ANSWERS_FILE)
+      return row!.answers.map((answer) => ('reason' in answer ? answer.reason : 'no reason'))
+    }
+    assert.deepEqual(await reasons({ type: 'json_schema' }, '{"type":"object"}'), ['The text is not JSON.'])
+    assert.deepEqual(await reasons('contains', 'x'), ['no reason'])
+  })
+
+  it('asks the judge about each answer under its own question, without the template', async () => {
+    const config = { group_size: 2, samples: 4 }
+    const { asked, kept } = await run(rowsOf(['a', 'b']), config, { judge: () => scored(0.5) })
+    assert.deepEqual(
+      asked,
+      [kept.map(({ completion }, i) => ({ question: `problem ${Math.floor(i / 2)}`, answer: completion }))], // prettier-ignore
+    )
+    assert.equal(asked[0]!.length, 4)
+  })
+
+  it('ends where the judge cannot be asked, naming the lines, and goes on where it abstains', async () => {
+    const away: Judgment = { outcome: 'failed', reason: 'ECONNREFUSED' }
+    await assert.rejects(run(labelled, {}, { judge: () => away }), {
+      code: 'judge_unreachable',
+      message: /^dataset, lines 1 to 5: none of 5 answers got a score: the judge failed \(ECONNREFUSED\)/,
+    })
+    const unsure: Judgment = { outcome: 'abstained', labelMass: 0, reason: 'maybe' }
+    const { result } = await run(labelled, {}, { judge: (_, i) => (i ? away : unsure) })
+    assert.deepEqual([result.judge!.scored, result.correct], [0, 3])
+  })
+
+  it('takes a prompt that fills the model’s context with its answer to the last token', async () => {
+    const { codec } = openFolder(folder)
+    const prompt = Array(500).fill('a').join(' ')
+    const { length } = codec.encode(prompt)
+    const rows = [{ prompt, answer: 'x' }]
+    assert.equal((await run(rows, { max_new_tokens: 512 - length })).result.rows, 1)
+    await assert.rejects(run(rows, { max_new_tokens: 513 - length }), {
+      code: 'prompt_too_long',
+      param: 'dataset',
+      message: `dataset, line 1: the prompt has ${length} tokens, which with ${513 - length} new ones is more than the 512 of the model's context; shorten it, or lower max_new_tokens`,
+    })
+  })
+})
+
+describe('a model that breaks on some texts', () => {
+  /**
+   * One that computes no number as soon as it reads one of these tokens: they alone are anything in the first dimension,
+   * which alone a layer's weights are too large for.
+   */
+  function breaking(isBad: (id: number) => boolean): string {
+    const { weights } = openFolder(folder)
+    const column = (name: string, to: (row: number) => number) => {
+      const { data, shape } = weights.get(name)!
+      for (let row = 0; row < shape[0]!; row++) data[row * shape[1]!] = to(row)
+    }
+    column('model.embed_tokens.weight', (id) => (isBad(id) ? 100 : 0))
+    for (const name of weights.keys()) {
+      if (!/(o_proj|down_proj)\.weight$/.test(name)) continue
+      const { data, shape } = weights.get(name)!
+      data.fill(0, 0, shape[1])
+    }
+    for (const name of ['gate_proj', 'up_proj']) column(`model.layers.0.mlp.${name}.weight`, () => 3e38)
+    return tinyModelFolder({ weights })
+  }
+
+  it('is refused by the line of the row that it breaks on', async () => {
+    const bad = new Set(openFolder(folder).codec.encode('zebra'))
+    const good = openFolder(folder).codec.encode('one two')
+    assert.ok(!good.some((id) => bad.has(id)))
+    const model = breaking((id) => bad.has(id))
+    const fine = { prompt: 'one two', answer: 'x' }
+    const options = { model }
+    assert.equal((await run([fine, fine], { max_new_tokens: 1 }, options)).result.rows, 2)
+    for (const [rows, line] of [
+      [[fine, fine, { prompt: 'zebra', answer: 'x' }], 3],
+      [[{ prompt: 'zebra', answer: 'x' }, fine], 1],
+    ] as const)
+      await assert.rejects(run([...rows], { max_new_tokens: 1, group_size: 2 }, options), {
+        code: 'corrupt_model',
+        message: new RegExp(`^dataset, line ${line}: what the model computes is not a number`),
+      })
+  })
+
+  it('is refused though its answer began well', async () => {
+    const prompt = new Set(openFolder(folder).codec.encode('one two'))
+    const model = breaking((id) => !prompt.has(id))
+    // Its first token is drawn from numbers, all that follow from none.
+    const rows = [{ prompt: 'one two', answer: 'x' }]
+    assert.equal((await run(rows, { max_new_tokens: 1 }, { model })).result.rows, 1)
+    await assert.rejects(run(rows, { max_new_tokens: 4 }, { model }), { code: 'corrupt_model' })
   })
 })
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { math } from '../../../src/core/verifiers/math/index.ts'
-import { promptOf, supervisedRow } from '../../../src/gpu-worker/algorithms/prompts.ts'
+import { answerEnds, promptOf, questionOf, supervisedRow } from '../../../src/gpu-worker/algorithms/prompts.ts'
+import type { RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { readTokenizerFiles } from '../../../src/gpu-worker/text/read-tokenizer-files.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
 import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
@@ -71,7 +72,77 @@ describe('promptOf', () => {
   })
 })
 
+describe('promptOf at its edges', () => {
+  test('says where a prompt is from, and takes gold of null for none', () => {
+    const prompt = promptOf({ line: 9, row: { prompt: 'x', answer: null } }, { ...options, verifier: math })
+    assert.deepEqual([prompt.role, prompt.line, prompt.answer], ['labelled', 9, undefined])
+  })
+
+  test('as many tokens as are allowed are not too many', () => {
+    const row = { prompt: 'one two three' }
+    const { length } = codec.encode('Q: one two three\nA:')
+    assert.equal(promptOf({ line: 1, row }, { ...options, maxTokens: length }).ids.length, length)
+    assert.throws(() => promptOf({ line: 1, row }, { ...options, maxTokens: length - 1 }), { code: 'prompt_too_long' })
+  })
+
+  test('what breaks in the verifier itself is not laid on the row', () => {
+    const broken = {
+      ...math,
+      checkGold: () => {
+        throw new TypeError('no verifier')
+      },
+    }
+    const row = { prompt: 'x', answer: '5' }
+    assert.throws(() => promptOf({ line: 1, row }, { ...options, verifier: broken }), TypeError)
+  })
+})
+
+describe('questionOf', () => {
+  test('a conversation’s question is the last message of the user, whoever speaks after; without one it is empty', () => {
+    const [system, user, assistant] = (['system', 'user', 'assistant'] as const).map((role) => ({ role, content: role })) // prettier-ignore
+    assert.equal(questionOf({ messages: [system!, user!, assistant!] }), 'user')
+    assert.equal(questionOf({ messages: [system!] }), '')
+    assert.equal(questionOf({ prompt: 'asked', messages: [user!] }), 'asked')
+  })
+})
+
+describe('answerEnds', () => {
+  const ends = (own: TextCodec, resume: RunContext['resume'] = null) => {
+    const events: string[] = []
+    const event = (level: string, message: string) => void events.push(`${level}: ${message}`)
+    return { ids: answerEnds(own, { event, resume } as RunContext), events }
+  }
+
+  test('a tokenizer’s own ends end an answer, without a word', () => {
+    assert.ok(codec.stopIds.length > 0)
+    assert.deepEqual(ends(codec), { ids: codec.stopIds, events: [] })
+  })
+
+  test('where there are none, a job says so once: not again when it goes on', () => {
+    const endless = new TextCodec({ ...files, config: { ...files.config, eos_token: '<nothing>' } })
+    const { ids, events } = ends(endless)
+    assert.deepEqual([ids, events.length], [[], 1])
+    assert.match(events[0]!, /^warning: the tokenizer has no token that ends a text/)
+    assert.deepEqual(ends(endless, { step: 1, state: {}, folder: '' }), { ids: [], events: [] })
+  })
+})
+
 describe('supervisedRow', () => {
+  test('of a row without completion trains the token that ends it alone', () => {
+    const { ids, start, line } = supervisedRow({ line: 6, row: { prompt: 'x' } }, options)
+    assert.deepEqual([ids.slice(start), line], [[codec.endId], 6])
+  })
+
+  test('as many tokens as are allowed, prompt, completion and end together, are not too many', () => {
+    const row = { prompt: 'x', completion: 'one two' }
+    const { length } = [...codec.encode('Q: x\nA:'), ...codec.encode('one two'), codec.endId]
+    assert.equal(supervisedRow({ line: 1, row }, { ...options, maxTokens: length }).ids.length, length)
+    assert.throws(() => supervisedRow({ line: 1, row }, { ...options, maxTokens: length - 1 }), {
+      code: 'prompt_too_long',
+      param: 'labelled',
+    })
+  })
+
   test('trains the completion and the token that ends it', () => {
     const { ids, start } = supervisedRow({ line: 1, row: { prompt: '2+3?', completion: '5' } }, options)
     const prompt = codec.encode('Q: 2+3?\nA:')

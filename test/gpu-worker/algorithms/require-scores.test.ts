@@ -21,3 +21,14 @@ test('a judge that failed may be there again; one that never decides will not', 
     message: /label mass 0\.1.*min_label_mass/,
   })
 })
+
+test('of several outcomes the first failure gives the reason, and without any the first outcome', () => {
+  const other = { outcome: 'failed', reason: 'ETIMEDOUT' }
+  assert.throws(() => requireScores('step 2', [abstained, other, failed]), { message: /failed \(ETIMEDOUT\)/ })
+  const unsure = { outcome: 'abstained', reason: 'said maybe' }
+  assert.throws(() => requireScores('step 2', [unsure, abstained]), {
+    message:
+      'step 2: none of 2 answers got a score: the judge gave no verdict (said maybe). Use another judge, template or min_label_mass.',
+  })
+  assert.throws(() => requireScores('step 2', [{ outcome: 'failed' }]), { message: /failed \(no reason given\)/ })
+})
