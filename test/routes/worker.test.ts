@@ -70,7 +70,7 @@ describe('uploads', () => {
     const { error } = await put(path, String(FIVE_GIB + 1), 'x', 413)
     assert.deepEqual([error.code, error.param], ['too_large', 'body'])
     assert.match(error.message, /larger than 5368709120 bytes/)
-    assert.deepEqual(puts, [])
+    assert.equal(puts.length, 0)
     assert.deepEqual(await put(path, String(FIVE_GIB), 'x', 200), { size: FIVE_GIB })
     const [key, sent] = puts.at(-1) as [string, { size: number; body: ReadableStream }]
     assert.equal(key, `tenants/default/jobs/${id}/checkpoints/3/${fence}/model.safetensors`)
@@ -152,6 +152,28 @@ describe('a lease', () => {
     const other = await app.json(`/v1/worker/jobs/${id}/heartbeat`, { key, json: { fence } }, 404)
     assert.deepEqual([other.error.code, other.error.param], ['not_found', 'id'])
     await app.json('/v1/worker/jobs/nobody/heartbeat', { json: { fence } }, 404)
+    const objects = [{ name: 'a', size: 1, sha256: '0'.repeat(64) }]
+    const point = { step: 1, index: 0, prompt: 'p', completion: 'c' }
+    const deeds: Record<string, object> = {
+      metrics: { data: [{ step: 1, values: { loss: 1 } }] },
+      events: { data: [{ message: 'not mine' }] },
+      samples: { data: [point] },
+      uploads: { step: 1, objects },
+      checkpoints: { step: 1, manifest: { objects, state: {} } },
+      complete: {},
+      fail: { error: { code: 'x', message: 'y' } },
+      release: {},
+      judgments: { judge: 'j', items: [{ question: 'q', answer: 'a' }] },
+      'judge-usage': { report: 1, judge: 'j' },
+    }
+    for (const [what, json] of Object.entries(deeds)) {
+      const { error } = await app.json(`/v1/worker/jobs/${id}/${what}`, { key, json: { fence, ...json } }, 404)
+      assert.deepEqual([error.code, error.param], ['not_found', 'id'], what)
+    }
+    const { jobs } = app.deps.database
+    const messages = (await jobs.events(id, { limit: 99 })).rows.map(({ message }) => message)
+    assert.ok(!messages.includes('not mine'))
+    assert.deepEqual((await jobs.metrics(id, { limit: 9 })).rows, [])
     await done()
   })
 })
