@@ -160,3 +160,16 @@ test('an answer tells how a key stands with its rate, also the one that refuses'
   assert.deepEqual([await ask(), await ask(), await ask()], [[200, '1', false], [200, '0', false], [429, '0', true]]) // prettier-ignore
   api.close()
 })
+
+test('what a route answers is sent as JSON, but for what is a response already', async () => {
+  const api = await testApp()
+  const answered = async (path: string, json?: object) => {
+    const response = await api.request(path, json && { json })
+    return [response.status, response.headers.get('content-type'), await response.text()] as const
+  }
+  assert.deepEqual(await answered('/livez'), [200, 'application/json', '{"status":"ok"}'])
+  const [status, type, page] = await answered('/docs')
+  assert.deepEqual([status, type, page.slice(0, 15)], [200, 'text/html; charset=utf-8', '<!doctype html>'])
+  assert.deepEqual(await answered('/v1/worker/lease', { worker: 'w' }), [204, null, ''])
+  api.close()
+})
