@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { HTTPException } from 'hono/http-exception'
+import { GavelError } from '../../src/core/errors.ts'
+import { createApp } from '../../src/routes/app.ts'
+import type { RequestEntry } from '../../src/service/request-log.ts'
 import { openDatabase, testApp } from '../helpers/test-app.ts'
+
+const RETRY_HEADERS = ['x-should-retry', 'retry-after', 'www-authenticate']
 
 test('a failure of our own is a 500 without its insides, logged under the request id', async () => {
   const logged: [string, string][] = []
@@ -36,4 +42,134 @@ test('what the database says in our words is answered in them, such as that its 
   api.close()
   close()
   rmSync(folder, { recursive: true })
+})
+
+test('an error tells clients whether and when to try again, and how to show a key', async () => {
+  const api = await testApp()
+  const answered = async (error: Error, key?: null) => {
+    api.deps.database.models.list = () => Promise.reject(error)
+    const response = await api.request('/v1/models', { ...(key === null && { key }) })
+    await response.body?.cancel()
+    return [response.status, ...RETRY_HEADERS.map((name) => response.headers.get(name))]
+  }
+  assert.deepEqual(await answered(new GavelError('rate_limited', 'slow down', { retryAfter: 7 })), [429, null, '7', null]) // prettier-ignore
+  assert.deepEqual(await answered(new GavelError('rate_limited', 'slow down', { retryAfter: 61 })), [429, 'false', '61', null]) // prettier-ignore
+  assert.deepEqual(await answered(new GavelError('conflict', 'no')), [409, 'false', null, null])
+  assert.deepEqual(await answered(new GavelError('unprocessable', 'no')), [422, null, null, null])
+  assert.deepEqual(await answered(new GavelError('disk_full', 'no')), [507, null, null, null])
+  assert.deepEqual(await answered(new Error('never asked'), null), [401, null, null, 'Bearer'])
+  api.close()
+})
+
+test('only failures of our own are logged as such, and not those of who hung up', async () => {
+  const entries: RequestEntry[] = []
+  const api = await testApp({ log: { bodies: false, request: (entry) => entries.push(entry) } })
+  await api.json('/v1/models/nobody', {}, 404)
+  await api.json('/v1/models', { key: null }, 401)
+  assert.deepEqual(api.errors, [])
+  const failure = new Error('insides')
+  api.deps.database.models.list = () => Promise.reject(failure)
+  const headers = { authorization: 'Bearer admin-key' }
+  const ask = (signal?: AbortSignal) =>
+    createApp(api.deps).fetch(new Request('http://gavel.test/v1/models', { headers, ...(signal && { signal }) }))
+  await ask(AbortSignal.abort())
+  assert.deepEqual(api.errors, [])
+  await ask()
+  assert.deepEqual(api.errors, [failure])
+  assert.deepEqual(entries.map(({ error }) => error), ['not_found', 'unauthorized', 'internal', 'internal']) // prettier-ignore
+  api.close()
+})
+
+test('what the framework refuses is the request’s fault below 500 and ours from there', async () => {
+  const api = await testApp()
+  const answered = async (status: 400 | 413 | 500 | 503) => {
+    api.deps.database.models.list = () => Promise.reject(new HTTPException(status, { message: 'as Hono says' }))
+    const response = await api.request('/v1/models')
+    const { error } = (await response.json()) as { error: { code: string; message: string } }
+    return [response.status, error.code, error.message === 'as Hono says']
+  }
+  assert.deepEqual(await answered(400), [400, 'invalid_request', true])
+  assert.deepEqual(await answered(413), [400, 'invalid_request', true])
+  assert.deepEqual(await answered(500), [500, 'internal', false])
+  assert.deepEqual(await answered(503), [500, 'internal', false])
+  api.close()
+})
+
+test('a batch may be of 16 MiB, any other body of 1 MiB', async () => {
+  const api = await testApp()
+  const padded = (bytes: number) => `{"items":[]${' '.repeat(bytes - 12)}}`
+  const status = async (path: string, bytes: number) => {
+    const headers = { 'content-type': 'application/json' }
+    const response = await api.request(path, { body: padded(bytes), headers })
+    await response.body?.cancel()
+    return response.status
+  }
+  const [small, large] = [2 ** 20, 2 ** 24]
+  assert.deepEqual([await status('/v1/judges', small), await status('/v1/judges', small + 1)], [400, 413])
+  for (const path of ['/v1/judgments', '/compat/trl/x', '/v1/worker/jobs/x/judgments'])
+    assert.deepEqual([await status(path, large), await status(path, large + 1)], [400, 413], path)
+  api.close()
+})
+
+test('a path that is served by nothing is a 404 that says where to look; a base URL may end with a slash', async () => {
+  const api = await testApp()
+  const response = await api.request('/v2/models')
+  assert.equal(response.status, 404)
+  assert.deepEqual(await response.json(), {
+    error: {
+      message: 'There is nothing at GET /v2/models. GET /docs lists what there is.',
+      type: 'not_found_error',
+      code: 'not_found',
+      param: null,
+    },
+  })
+  assert.match(response.headers.get('x-request-id')!, /^req_\w{24}$/)
+  assert.deepEqual((await api.json('/v1/models/')).data, [])
+  const refused = await api.request('/t/gvl_secret/compat/trl/x', { method: 'PUT', body: '{}' })
+  assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'POST'])
+  assert.deepEqual(await refused.json(), {
+    error: {
+      message: '/t/…/compat/trl/x does not take PUT; use POST.',
+      type: 'invalid_request_error',
+      code: 'method_not_allowed',
+      param: null,
+    },
+  })
+  api.close()
+})
+
+test('a key in the path is one on the routes of dialects only', async () => {
+  const api = await testApp()
+  const { key } = await api.json('/v1/keys', { json: { scopes: ['judge'], path_token: true } })
+  const dialect = await api.json(`/t/${key}/compat/trl/nobody`, { key: null, json: { prompts: [], completions: [] } }, 404) // prettier-ignore
+  assert.equal(dialect.error.param, 'reward')
+  const other = await api.json(`/t/${key}/v1/judges`, { key: null }, 404)
+  assert.match(other.error.message, /^There is nothing at GET \/t\/…\/v1\/judges\./)
+  api.close()
+})
+
+test('an answer tells how a key stands with its rate, also the one that refuses', async () => {
+  const api = await testApp()
+  const { key } = await api.json('/v1/keys', { json: { scopes: ['judge'], rate: { items: 2, seconds: 60 } } })
+  const ask = async () => {
+    const response = await api.request('/v1/verify', { key, json: { verifier: 'exact', items: [{ text: 'a', gold: 'a' }] } }) // prettier-ignore
+    await response.body?.cancel()
+    const left = /r=(\d+)/.exec(response.headers.get('ratelimit') ?? '')?.[1]
+    return [response.status, left, response.headers.get('retry-after') !== null]
+  }
+  assert.deepEqual([await ask(), await ask(), await ask()], [[200, '1', false], [200, '0', false], [429, '0', true]]) // prettier-ignore
+  api.close()
+})
+
+test('what a route answers is sent as JSON, but for what is a response already', async () => {
+  const api = await testApp()
+  const answered = async (path: string, json?: object) => {
+    const response = await api.request(path, json && { json })
+    return [response.status, response.headers.get('content-type'), await response.text()] as const
+  }
+  assert.deepEqual(await answered('/livez'), [200, 'application/json', '{"status":"ok"}'])
+  const [status, type, page] = await answered('/docs')
+  assert.deepEqual([status, type, page.slice(0, 15)], [200, 'text/html; charset=utf-8', '<!doctype html>'])
+  assert.deepEqual(await answered('/v1/worker/lease', { worker: 'w' }), [204, null, ''])
+  api.close()
 })

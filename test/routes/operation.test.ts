@@ -69,3 +69,18 @@ test('the log: who did what with what success, and nothing of what was written u
     app.close()
   }
 })
+
+test('the log has the time until the answer in hundredths of a millisecond, and no route where there is none', async (t) => {
+  const entries: RequestEntry[] = []
+  const app = await testApp({ log: { bodies: false, request: (entry: RequestEntry) => entries.push(entry) } })
+  const times = [1000, 1012.3456, 2000, 2000.004]
+  t.mock.method(performance, 'now', () => times.shift() ?? 0)
+  await app.json('/livez', { key: null })
+  await app.json('/nowhere', { key: null }, 404)
+  t.mock.restoreAll()
+  const [live, nowhere] = entries
+  assert.deepEqual([live!.ms, live!.route, live!.tenant, live!.key], [12.35, '/livez', '', ''])
+  assert.deepEqual([nowhere!.ms, nowhere!.route, nowhere!.tenant, nowhere!.key], [0, null, null, null])
+  assert.ok(!('error' in live!) && !('body' in live!))
+  app.close()
+})

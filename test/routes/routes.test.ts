@@ -63,3 +63,20 @@ test('a server that keeps no metrics says so, to the operator alone', async () =
   assert.equal(error.code, 'unavailable_here')
   app.close()
 })
+
+test('what is deleted is named, with its kind, and is gone', async () => {
+  const app = await testApp()
+  const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+  const kinds: [string, string, object][] = [
+    ['/v1/recipes', 'reward', { name: 'r', lambda: 1, verifier: 'math' }],
+    ['/v1/models', 'model', { name: 'm', source: { type: 'local', path: '/m' } }],
+    ['/v1/judges', 'judge', { name: 'j', provider }],
+  ]
+  for (const [path, object, json] of kinds) {
+    const { id } = await app.json(path, { json })
+    assert.deepEqual(await app.json(`${path}/${id}`, { method: 'DELETE' }), { id, object, deleted: true })
+    await app.json(`${path}/${id}`, {}, 404)
+    assert.deepEqual((await app.json(path)).data, [])
+  }
+  app.close()
+})

@@ -30,3 +30,44 @@ test('what is no UTF-8 or no JSON is refused with the reason', async () => {
   assert.match(cut.message, /not valid JSON \(Unexpected end of JSON input\); mend it/)
   app.close()
 })
+
+test('a body is JSON, as it is: another type or coding is named and refused before it is read', async () => {
+  const app = await testApp()
+  const json = '{"verifier":"exact","items":[{"text":"a","gold":"a"}]}'
+  const answered = async (headers: Record<string, string>) => {
+    const response = await app.request('/v1/verify', { method: 'POST', body: new TextEncoder().encode(json), headers })
+    const { error } = (await response.json()) as { error?: { code: string; param: string; message: string } }
+    return [response.status, error?.code, error?.param, error?.message]
+  }
+  const taken = [200, undefined, undefined, undefined]
+  for (const type of ['application/json', 'Application/JSON ; charset=utf-8', 'application/vnd.api+json'])
+    assert.deepEqual(await answered({ 'content-type': type }), taken, type)
+  assert.deepEqual(await answered({}), taken)
+  for (const coding of ['identity', 'Identity'])
+    assert.deepEqual(await answered({ 'content-encoding': coding }), taken, coding)
+  assert.deepEqual(await answered({ 'content-type': 'text/csv; header=absent' }), [
+    415,
+    'unsupported_media_type',
+    'Content-Type',
+    'The body must be JSON, but came as text/csv. Send it with Content-Type: application/json.',
+  ])
+  assert.deepEqual(await answered({ 'content-encoding': 'br' }), [
+    415,
+    'unsupported_media_type',
+    'Content-Encoding',
+    'The body came encoded as br; send it as it is, without Content-Encoding.',
+  ])
+  app.close()
+})
+
+test('an empty body and one that is nested too deeply are told what they are', async () => {
+  const app = await testApp()
+  const error = async (body: string, status: number) =>
+    (await app.json('/v1/verify', { body, headers: { 'content-type': 'application/json' } }, status)).error
+  const empty = await error('', 400)
+  assert.deepEqual([empty.code, empty.param, empty.message], ['malformed_json', 'body', 'The body is empty; send a JSON object.']) // prettier-ignore
+  const deep = (levels: number) => `{"verifier":${'['.repeat(levels)}${']'.repeat(levels)}}`
+  assert.equal((await error(deep(40), 422)).code, 'unprocessable')
+  assert.equal((await error(deep(30), 400)).code, 'invalid_request')
+  app.close()
+})
