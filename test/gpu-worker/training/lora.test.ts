@@ -21,6 +21,7 @@ import { readSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
 import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 import { assertClose } from '../../helpers/close.ts'
 import { fixtureModel } from '../../helpers/fixture-model.ts'
+import { watchSessions } from '../../helpers/watch-sessions.ts'
 
 const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 }
 const ROWS = [
@@ -131,6 +132,13 @@ describe('fresh adapters', () => {
     const unit = (target: keyof typeof WIDTHS) => part(weights, target, 'A')[0]! * Math.sqrt(WIDTHS[target])
     assert.notEqual(unit('q_proj').toFixed(4), unit('down_proj').toFixed(4))
   })
+})
+
+test('merging leaves no session behind, and needs one for each way that weights lie', async (t) => {
+  const sessions = watchSessions(t)
+  const { model, weights } = ADAPTED.gpt2()
+  await mergedWeights(model, weights, { threads: 1 })
+  assert.deepEqual(await sessions(), { opened: 1, left: 0 })
 })
 
 describe('training LoRA', () => {
