@@ -1,14 +1,17 @@
 /**
- * `npm run mutants -- [--only PATH…] [--sample N] [--seed N]`: changes one line of the sources at a time and runs the
- * nearest tests, to see whether one of them notices. What survives is a line that no test holds: it lacks a test, or it
- * is listed in `mutants/equivalent.json` with the reason why nothing could be noticed. Copies of the tree are changed,
- * never the tree. The report is the same for the same seed and sources; another seed tries other changes.
+ * `npm run mutants -- [--only PATH…] [--sample N] [--all] [--seed N]`: changes one line of the sources at a time and
+ * runs the nearest tests, to see whether one of them notices. What survives is a line that no test holds: it lacks a
+ * test, or it is listed in `mutants/equivalent.json` with the reason why nothing could be noticed. Copies of the tree
+ * are changed, never the tree. The report is the same for the same seed and sources; another seed tries other changes.
+ *
+ * Without `--only`, `--sample` or `--survivors` it takes a sample of 300, spread over the folders: minutes. `--all`
+ * takes everything, for an hour or more.
  *
  * Our own, because Stryker fits neither way: its command runner runs the whole suite for each mutant, and its TAP
  * runner, which runs node:test files one by one, learns what they cover only in the test's own process, while jobs and
  * judges run in processes that the tests start.
  */
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -24,6 +27,8 @@ const SCOPE = [
   'src/gpu-worker/{algorithms,losses,training,checkpoint}/**/*.ts',
   'src/routes/**/*.ts',
 ]
+/** How many mutants are taken where nothing says which. */
+const DEFAULT_SAMPLE = 300
 /** The share of mutants, without the equivalent ones, that tests must catch. */
 const WANTED_SHARE = 0.95
 
@@ -37,6 +42,7 @@ interface Options {
   only?: string[]
   seed: number
   sample?: number
+  all?: boolean
   tests: number
   survivors?: string
   json?: string
@@ -46,7 +52,14 @@ interface Options {
 const options = new Command('mutants')
   .option('--only <paths...>', 'only sources at or under these paths')
   .option('--seed <n>', 'chooses the change of each line', wholeNumber, 1)
-  .option('--sample <n>', 'only so many mutants, spread over the folders', wholeNumber)
+  .option(
+    '--sample <n>',
+    `only so many mutants, spread over the folders (${DEFAULT_SAMPLE} without --only, --survivors and --all)`,
+    wholeNumber,
+  )
+  .addOption(
+    new Option('--all', 'every mutant of every source: an hour or more').conflicts(['sample', 'only', 'survivors']),
+  )
   .option('--tests <n>', 'how many test files to run for a mutant at most', wholeNumber, 6)
   .option('--survivors <file>', 'only what survived in the run that wrote this file with --json')
   .option('--json <file>', 'write what became of each mutant there')
@@ -65,7 +78,8 @@ function chosenMutants(): Mutant[] {
     const survived = before.filter(({ outcome }) => outcome === 'survived')
     return all.filter((mutant) => survived.some((other) => isSame(mutant, other)))
   }
-  return options.sample ? sample(all, options.sample, options.seed) : all
+  const size = options.sample ?? (options.only || options.all ? undefined : DEFAULT_SAMPLE)
+  return size ? sample(all, size, options.seed) : all
 }
 
 function progress(text: string): void {

@@ -69,6 +69,9 @@ function conditionOf(node: ts.Node): ts.Expression | undefined {
   return ts.isConditionalExpression(node) || ts.isForStatement(node) ? node.condition : undefined
 }
 
+/** One more; twice as much where a number is so large that one more is the same number. */
+const anotherNumber = (n: number): number => (n + 1 === n ? n * 2 : n + 1)
+
 /** The changes of one node, leaving those of its parts to them. */
 function* changesOf(node: ts.Node): Generator<Change> {
   const put = (what: ts.Node, text: string): Change => ({ start: what.getStart(), end: what.end, text })
@@ -89,7 +92,7 @@ function* changesOf(node: ts.Node): Generator<Change> {
       yield put(node, node.operand.getText())
   } else if (ts.isNumericLiteral(node)) {
     const isName = ts.isPropertyAssignment(node.parent) && node.parent.name === node
-    if (!isName) yield put(node, `${+node.text + 1}`)
+    if (!isName) yield put(node, `${anotherNumber(+node.text)}`)
   } else if (node.kind === ts.SyntaxKind.TrueKeyword) yield put(node, 'false')
   else if (node.kind === ts.SyntaxKind.FalseKeyword) yield put(node, 'true')
   else if (ts.isExpressionStatement(node)) {

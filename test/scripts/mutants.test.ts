@@ -29,6 +29,11 @@ const TABLE: [source: string, mutants: string[]][] = [
   ['!a', ['a']],
   ['-a', ['a']],
   ['[0, 7, 0.5, 1_000]', ['[1, 7, 0.5, 1_000]', '[0, 8, 0.5, 1_000]', '[0, 7, 1.5, 1_000]', '[0, 7, 0.5, 1001]']],
+  // One more is the same number there.
+  [
+    '[1e30, 9007199254740992, 1e3]',
+    ['[2e+30, 9007199254740992, 1e3]', '[1e30, 18014398509481984, 1e3]', '[1e30, 9007199254740992, 1001]'],
+  ],
   ['f(true, false)', ['f(false, false)', 'f(true, true)', 'void 0']],
   ['if (a) b = c', ['if (false) b = c', 'if (true) b = c']],
   ['while (a) b = c', ['while (false) b = c']],

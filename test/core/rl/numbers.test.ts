@@ -66,6 +66,11 @@ test('advantages: groups without spread are flagged and silent, whatever is take
 test('advantages: refuse broken groups and broken rewards', () => {
   assert.throws(() => groupsWithoutSpread([1, 2, 3], 2), /3 rewards are not whole groups of 2/)
   assert.throws(() => groupsWithoutSpread([1, NaN], 2), /reward 1 is NaN/)
+  assert.throws(() => groupsWithoutSpread([-Infinity, 1], 2), {
+    name: 'RangeError',
+    message: 'reward 0 is -Infinity: a reward is finite, or null for no score',
+  })
+  for (const size of [0, 0.5, -1]) assert.throws(() => groupsWithoutSpread([1, 2], size), RangeError)
 })
 
 test('weights: of every aggregate, by hand; rows without tokens weigh nothing and do not count', () => {
@@ -101,7 +106,12 @@ test('GAE: λ 1 is the return less the value, λ 0 one step ahead', () => {
 test('overlong: nothing before the buffer, then linearly more', () => {
   const at = (tokens: number) => overlongShare(tokens, { limit: 100, buffer: 20 })
   assert.deepEqual([10, 80, 85, 90, 100].map(at), [0, 0, 0.25, 0.5, 1])
-  assert.equal(overlongShare(100, { limit: 100, buffer: 0 }), 0)
+  assert.equal(at(105), 1)
+})
+
+test('overlong without a buffer: nothing up to the limit, all of it past the limit', () => {
+  const at = (tokens: number) => overlongShare(tokens, { limit: 100, buffer: 0 })
+  assert.deepEqual([99, 100, 101, 200].map(at), [0, 0, 1, 1])
 })
 
 test('every preset names entries that there are', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { accumulateGradients, type TrainingRow } from '../../../src/gpu-worker/training/accumulate-gradients.ts'
-import { Trainer } from '../../../src/gpu-worker/training/trainer.ts'
+import { Trainer, type LossInputs } from '../../../src/gpu-worker/training/trainer.ts'
 import { assertClose } from '../../helpers/close.ts'
 import { fixtureModel, tinyModel } from '../../helpers/fixture-model.ts'
 
@@ -80,3 +80,44 @@ for (const name of ['llama', 'qwen3', 'gemma3', 'opt']) {
     together.logprobs.forEach((row, i) => assertClose(row, apart.logprobs[i]!, 1e-5, `log-probs of row ${i}`))
   })
 }
+
+/** A trainer that answers what it is told to of a batch, and keeps what it was asked. */
+function standIn(answer: (tokens: number) => Awaited<ReturnType<Trainer['accumulate']>>) {
+  const asked: LossInputs[] = []
+  const accumulate: Trainer['accumulate'] = (batch, inputs) => {
+    asked.push(inputs)
+    return Promise.resolve(answer(batch.tokens))
+  }
+  return { trainer: { accumulate } as Trainer, asked }
+}
+const rowOf = (length: number): TrainingRow => ({ ids: Array<number>(length).fill(length), start: 1, weight: 1 })
+
+test('without settings the temperature is 1, and there is nothing else', async () => {
+  const nothing = new Float32Array()
+  const { trainer, asked } = standIn((tokens) => ({ loss: 0, logprobs: new Float32Array(tokens), values: nothing }))
+  await accumulateGradients(trainer, [rowOf(3)], { microBatchTokens: 100 })
+  assert.deepEqual(asked, [{ weights: Float32Array.of(1, 1), perToken: {}, settings: {}, temperature: 1 }])
+})
+
+test('a loss that is no number is laid at the rows with a number that is none, one among them being enough', async () => {
+  const numbers = (...those: number[]) => Float32Array.from(those)
+  const broken = async (logprobs: Float32Array<ArrayBuffer>, values: Float32Array<ArrayBuffer>, loss = NaN) => {
+    const { trainer } = standIn(() => ({ loss, logprobs, values }))
+    return (await accumulateGradients(trainer, [rowOf(3), rowOf(3)], { microBatchTokens: 100 })).broken
+  }
+  assert.deepEqual(await broken(numbers(-1, -2, -3, NaN), numbers()), [1])
+  assert.deepEqual(await broken(numbers(-1, -2, -3, -4), numbers(0, Infinity, 0, 0)), [0])
+  assert.deepEqual(await broken(numbers(-1, -2, -3, -4), numbers(0, 0, 0, 0)), [0, 1], 'nothing tells them apart')
+  assert.deepEqual(await broken(numbers(-1, -2, -3, NaN), numbers(), 0.5), [], 'the loss is sound')
+})
+
+test('broken rows are told in order, though the longest goes first', async () => {
+  const nothing = new Float32Array()
+  const { trainer } = standIn((tokens) => ({
+    loss: tokens === 4 ? 1 : -Infinity,
+    logprobs: new Float32Array(tokens),
+    values: nothing,
+  }))
+  const { broken } = await accumulateGradients(trainer, [3, 5, 9].map(rowOf), { microBatchTokens: 1 })
+  assert.deepEqual(broken, [0, 2])
+})

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
 import { AdamW } from '../../../src/gpu-worker/training/adamw.ts'
 import { assertClose } from '../../helpers/close.ts'
+import { watchSessions } from '../../helpers/watch-sessions.ts'
 
 const SETTINGS = { beta1: 0.9, beta2: 0.99, epsilon: 1e-4, weightDecay: 0.1, clipNorm: Infinity }
 const WEIGHT = [0.5, -1, 2, 0, -0.25]
@@ -44,4 +45,12 @@ test('a gradient that is not a number shows in the norm', async () => {
   const state = { steps: 0, firstMoment: zeros(), secondMoment: zeros() }
   assert.ok(Number.isNaN(await adamw.step(bothSizes(WEIGHT), bothSizes([0, NaN, 0, 0, 0]), state, 0.01)))
   await adamw.release()
+})
+
+test('released, it leaves no session behind', async (t) => {
+  const sessions = watchSessions(t)
+  const adamw = await AdamW.create(SETTINGS, { threads: 1 })
+  assert.deepEqual(await sessions(), { opened: 2, left: 2 })
+  await adamw.release()
+  assert.deepEqual(await sessions(), { opened: 2, left: 0 })
 })

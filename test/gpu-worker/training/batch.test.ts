@@ -40,6 +40,23 @@ test('what comes from `start` on is trained; a row’s last token is predicted, 
   })
 })
 
+test('other tokens may be wanted in place of a row’s own', () => {
+  const { inputs, tokens } = makeBatch([
+    { ids: [7, 8, 9, 4], start: 2, targets: [30, 31] },
+    { ids: [5, 6], start: 1 },
+  ])
+  assert.equal(tokens, 3)
+  assert.deepEqual(Array.from(inputs.targets.data as BigInt64Array, Number), [30, 31, 6])
+  assert.deepEqual(Array.from(inputs.ids.data as BigInt64Array, Number), [7, 8, 9, 5])
+})
+
+test('a row of one token is computed, though nothing is predicted from it', () => {
+  const { inputs, tokens } = makeBatch([{ ids: [5], start: 1 }])
+  assert.equal(tokens, 0)
+  assert.deepEqual([inputs.ids.dims, Array.from(inputs.ids.data as BigInt64Array, Number)], [[1, 1], [5]])
+  assert.deepEqual(Array.from(inputs.shared_lengths.data as BigInt64Array, Number), [0])
+})
+
 test('rows with the same prompt share it but for its last token, from which each goes on by itself', () => {
   const row = (...own: number[]) => ({ ids: [7, 8, 9, ...own], start: 3 })
   const [{ batch, rows } = { rows: [] }, ...others] = microBatches([row(1, 2), row(3)], 100)

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { RECOMPUTE, type Recompute } from '../../../src/core/schemas/training.ts'
 import { readAdapter, writeAdapter } from '../../../src/gpu-worker/checkpoint/adapter-file.ts'
+import { modelFromConfig } from '../../../src/gpu-worker/models/index.ts'
 import type { Model } from '../../../src/gpu-worker/models/model.ts'
 import { type Weights } from '../../../src/gpu-worker/models/weights.ts'
 import { Generator } from '../../../src/gpu-worker/rollout/generator.ts'
@@ -20,6 +21,7 @@ import { readSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
 import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 import { assertClose } from '../../helpers/close.ts'
 import { fixtureModel } from '../../helpers/fixture-model.ts'
+import { watchSessions } from '../../helpers/watch-sessions.ts'
 
 const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 }
 const ROWS = [
@@ -83,6 +85,60 @@ describe('LoRA as PEFT has it', () => {
       for (const [field, value] of Object.entries(rest)) assert.deepEqual(value, theirs[field], field)
     })
   }
+})
+
+describe('fresh adapters', () => {
+  const WIDTHS = { q_proj: 256, down_proj: 512 }
+  const model = withLora(
+    modelFromConfig({
+      model_type: 'llama',
+      vocab_size: 32,
+      hidden_size: 256,
+      intermediate_size: 512,
+      num_hidden_layers: 1,
+      num_attention_heads: 4,
+      num_key_value_heads: 2,
+      max_position_embeddings: 32,
+      rms_norm_eps: 1e-5,
+      tie_word_embeddings: true,
+    }),
+    { rank: 32, alpha: 8, targets: Object.keys(WIDTHS) },
+  )
+  const part = (weights: Weights, target: string, matrix: 'A' | 'B') => {
+    const end = `${target}.lora_${matrix}.weight`
+    return [...weights].find(([name]) => name.endsWith(end))![1].data
+  }
+
+  for (const [target, width] of Object.entries(WIDTHS)) {
+    test(`${target}: A is uniform in ±1/√${width}, B nothing`, () => {
+      const weights = initialAdapter(model, 3)
+      const data = part(weights, target, 'A')
+      const [n, bound] = [32 * width, 1 / Math.sqrt(width)]
+      assert.equal(data.length, n)
+      const largest = data.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+      assert.ok(largest <= bound * (1 + 1e-6) && largest > 0.99 * bound, `${largest} of ${bound}`)
+      const [sum, squares] = [data.reduce((a, x) => a + x, 0), data.reduce((a, x) => a + x * x, 0)]
+      // Within four standard errors of mean 0 and variance bound²/3, whose fourth moment is bound⁴/5.
+      assert.ok(Math.abs(sum / n) < (4 * bound) / Math.sqrt(3 * n), `mean ${sum / n}`)
+      assert.ok(Math.abs((3 * squares) / n / bound ** 2 - 1) < 4 * Math.sqrt(0.8 / n), `variance ${squares / n}`)
+      assert.ok(part(weights, target, 'B').every((x) => x === 0))
+    })
+  }
+
+  test('the same for the same seed, others for another, and others for each projection', () => {
+    const [weights, again, other] = [initialAdapter(model, 3), initialAdapter(model, 3), initialAdapter(model, 4)]
+    assert.deepEqual(weights, again)
+    assert.notDeepEqual(part(weights, 'q_proj', 'A'), part(other, 'q_proj', 'A'))
+    const unit = (target: keyof typeof WIDTHS) => part(weights, target, 'A')[0]! * Math.sqrt(WIDTHS[target])
+    assert.notEqual(unit('q_proj').toFixed(4), unit('down_proj').toFixed(4))
+  })
+})
+
+test('merging leaves no session behind, and needs one for each way that weights lie', async (t) => {
+  const sessions = watchSessions(t)
+  const { model, weights } = ADAPTED.gpt2()
+  await mergedWeights(model, weights, { threads: 1 })
+  assert.deepEqual(await sessions(), { opened: 1, left: 0 })
 })
 
 describe('training LoRA', () => {

@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
 import type { OptimizerState } from '../../../src/gpu-worker/training/adamw.ts'
 import { makeBatch } from '../../../src/gpu-worker/training/batch.ts'
+import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { Trainer } from '../../../src/gpu-worker/training/trainer.ts'
 import { assertClose } from '../../helpers/close.ts'
 import { tinyModel } from '../../helpers/fixture-model.ts'
+import { watchSessions } from '../../helpers/watch-sessions.ts'
 
 const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 0.5 }
 const BATCH = makeBatch([
@@ -92,5 +94,28 @@ test('log-probabilities are those at the temperature asked for', async () => {
   assertClose(cool.logprobs, new Float32Array(BATCH.tokens).fill(Math.log(1 / 12)), 1e-5)
   assert.notDeepEqual(warm.logprobs, cool.logprobs)
   assertClose([warm.loss], [-warm.logprobs.reduce((a, b) => a + b) / BATCH.tokens], 1e-6)
+  await trainer.release()
+})
+
+test('released, it leaves no session behind: that of the gradient and the optimizer’s two', async (t) => {
+  const sessions = watchSessions(t)
+  const trainer = await trainerFor(tinyModel(12).weights)
+  assert.deepEqual(await sessions(), { opened: 3, left: 3 })
+  await trainer.release()
+  assert.deepEqual(await sessions(), { opened: 3, left: 0 })
+})
+
+test('the gradient is computed with the threads and on the device asked for, the step on the CPU', async (t) => {
+  const create = t.mock.method(Session, 'create')
+  const { model, weights } = tinyModel(12)
+  const options = { loss: 'cross-entropy', optimizer: OPTIMIZER, maxTokens: 16, threads: 2, device: 'cpu' } as const
+  await (await Trainer.create(model, weights, options)).release()
+  const given = create.mock.calls.map(({ arguments: [, given] }) => [given?.threads, given?.device])
+  assert.deepEqual(given, [[2, 'cpu'], [2, undefined], [2, undefined]]) // prettier-ignore
+})
+
+test('without a value head there are no values', async () => {
+  const trainer = await trainerFor(tinyModel(12).weights)
+  assert.deepEqual((await trainer.accumulate(BATCH, MEAN)).values, new Float32Array())
   await trainer.release()
 })

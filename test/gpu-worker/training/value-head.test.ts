@@ -78,6 +78,13 @@ test('values are a linear function of the hidden states, nothing at first; their
   await trainer.release()
 })
 
+test('a head of nothing but a bias values everything at that', async () => {
+  const { all, trainer } = await withHead()
+  all.get('value_head.bias')!.data[0] = 0.375
+  assert.deepEqual((await trainer.accumulate(BATCH, LOSS)).values, new Float32Array(BATCH.tokens).fill(0.375))
+  await trainer.release()
+})
+
 test('a loss that is no number is traced to its row', async () => {
   const { trainer } = await withHead()
   const rows = ROWS.map((row, i) => ({
