@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { JudgeItem } from '../../../src/core/judges/template.ts'
 import { assertClose } from '../../helpers/close.ts'
 import { filesOf, runJob } from '../../helpers/run-job.ts'
 import { byLength, job, MODEL, ROWS } from '../../helpers/small-jobs.ts'
@@ -66,4 +67,18 @@ test('without a reference there is no KL to report; four rollouts of each step a
   assert.deepEqual(done.result, { steps: 2, stopped_by_canary: false, canary: [] })
   // All answers of a step are under way at once.
   assert.deepEqual(done.checkpoints[0]!.state.plan, { recompute: 'nothing', microBatchTokens: 4096, slots: 16 })
+})
+
+test('groups without spread count in the mean unless dynamic sampling leaves them out', async () => {
+  // Answers to the unlabelled half are all worth the same, whichever prompts take their place.
+  const judge = (item: JudgeItem) => (/What is 2\d/.test(item.question!) ? 0.5 : byLength(item))
+  const norm = async (dynamic_sampling: number) =>
+    column(await run({ steps: 1, clip_norm: 0, dynamic_sampling }, { judge }), 'gradient_norm')[0]!
+  const [kept, leftOut] = [await norm(0), await norm(1)]
+  assert.ok(Math.abs(leftOut / kept - 2) < 1e-3, `${kept} and ${leftOut}`)
+})
+
+test('the first round of a step draws what any algorithm draws from that seed', async () => {
+  const [ours, ppos] = [await run({ steps: 1 }), await runJob(job('ppo', { steps: 1, epochs: 1, minibatches: 1 }), { model: MODEL, rows: ROWS, judge: byLength })] // prettier-ignore
+  assert.deepEqual(ours.samples, ppos.samples)
 })
