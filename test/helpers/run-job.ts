@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Judgment } from '../../src/core/judges/probability.ts'
 import type { JudgeItem } from '../../src/core/judges/template.ts'
+import type { Clock } from '../../src/core/ports.ts'
 import type { DatasetRow } from '../../src/core/schemas/dataset.ts'
 import { jobSpec, type LeasedSpec, type Sample } from '../../src/core/schemas/job.ts'
 import { parse } from '../../src/core/schemas/parse.ts'
@@ -23,7 +24,7 @@ export interface JobRun {
 
 /**
  * Runs a job in this process, on one thread, with a real engine and a judge of the test's own. Times are left out of
- * what it reports.
+ * what it reports, unless it is given a clock.
  * @param stopAfter asks the run to stop after this step
  */
 export async function runJob(
@@ -31,16 +32,18 @@ export async function runJob(
   of: {
     model: string
     rows: Record<string, DatasetRow[]>
-    judge?: (item: JudgeItem) => number
+    /** Its probability, or null where it abstains. */
+    judge?: (item: JudgeItem) => number | null
     judgedElsewhere?: boolean
     resume?: Resume | null
     stopAfter?: number
     onCheckpoint?: (checkpoint: Resume) => void
+    clock?: Clock
   },
 ): Promise<JobRun> {
   const run: JobRun = { metrics: [], samples: [], events: [], checkpoints: [], result: null }
   const context: RunContext = {
-    clock: { now: () => 0 },
+    clock: of.clock ?? { now: () => 0 },
     threads: 1,
     resume: of.resume ?? null,
     openModel: async () => openFolder(of.model),
@@ -49,7 +52,7 @@ export async function runJob(
     judgedElsewhere: of.judgedElsewhere ?? false,
     programs: { call: () => Promise.reject(new Error('no job of a test runs programs')) },
     metrics: (step, values) => {
-      const kept = Object.entries(values).filter(([name]) => !name.startsWith('seconds/'))
+      const kept = Object.entries(values).filter(([name]) => of.clock || !name.startsWith('seconds/'))
       run.metrics.push({ step, values: Object.fromEntries(kept) })
     },
     event: (_, message) => run.events.push(message),
@@ -88,4 +91,7 @@ export function copyOf(checkpoint: Resume): Resume {
   return { ...checkpoint, folder }
 }
 
-const scored = (probability: number): Judgment => ({ outcome: 'scored', probability, labelMass: 1 }) as Judgment
+const scored = (probability: number | null): Judgment =>
+  (probability === null
+    ? { outcome: 'abstained', reason: 'a test wants it so' }
+    : { outcome: 'scored', probability, labelMass: 1 }) as Judgment

@@ -20,4 +20,9 @@ export const job = (type: 'grpo' | 'ppo', config: object) => ({
   config: { ...CONFIG, ...config },
 })
 
+export const sft = (config: object) => ({
+  ...{ type: 'sft', model: 'model', dataset: 'dataset' },
+  config: { seed: 3, steps: 2, batch_size: 4, max_tokens: 48, ...config },
+})
+
 export const byLength = ({ answer }: JudgeItem) => (answer!.length % 5) / 5

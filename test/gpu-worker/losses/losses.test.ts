@@ -111,6 +111,17 @@ test('a policy that has run far away gives finite gradients', async () => {
   assert.ok([...loss, ...gradient.logprobs!].every(Number.isFinite), `${loss} ${gradient.logprobs}`)
 })
 
+test('a ratio and a divergence grow up to e^60 and no further', async () => {
+  const of = { ...DATA, logprobs: [0, 0, 0, 0, 0, 0], advantage: [-1, -1, -1, -1, -1, -1] }
+  const far = { ...of, old: [-61, -61, -59, -61, -61, -200], reference: [0, 0, 0, 0, 0, 0] }
+  const { loss } = await run('policy-clip', { ...SETTINGS, k3: 0 }, far)
+  const expected = [60, 60, 59, 60, 60, 60].map((gap) => Math.exp(gap))
+  assertClose(loss, expected, 1e-5, 'ratio')
+  const apart = { ...of, advantage: [0, 0, 0, 0, 0, 0], old: of.logprobs, reference: [61, 61, 59, 61, 61, 200] }
+  const divergent = await run('policy-clip', { ...SETTINGS, k3: 1 }, apart)
+  assertClose(divergent.loss, expected, 1e-5, 'divergence')
+})
+
 /** The loss of each token, and the gradient of Σ weight·loss, from the graph. */
 async function run(
   name: LossName,
