@@ -114,7 +114,7 @@ async function createDeps(
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
   const blobs = s3 ? s3BlobStore(s3) : folderBlobStore(join(options.dataDir, 'objects'))
-  const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock)
+  const database = createDatabase(sqlite, clock)
   const ledger = new Ledger(database.usage, clock)
   const judgments = new CountedCache(database.judgments)
   const metrics = new Metrics()

@@ -11,7 +11,7 @@ export function addToSpent(db: DrizzleD1Database, judge: string, { tokens, cost 
   const spent = sql`json_object('tokens', ${sum('tokens', tokens)}, 'cost', ${sum('cost', cost)})`
   return db
     .update(t)
-    .set({ body: sql`json_set(${t.body}, '$.spent', ${spent})` as never })
+    .set({ body: sql`json_set(${t.body}, '$.spent', ${spent})` })
     .where(and(eq(t.id, judge), condition))
     .returning({ body: t.body })
 }

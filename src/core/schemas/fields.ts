@@ -13,7 +13,7 @@ export const MAX_PAGE = 1000
 function noArray<S extends v.GenericSchema>(schema: S): S {
   const run = (...[dataset, config]: Parameters<S['~run']>) => {
     if (!Array.isArray(dataset.value)) return schema['~run'](dataset, config)
-    v._addIssue(schema as never, 'type', dataset, config as never)
+    v._addIssue(schema as never, 'type', dataset, config)
     return dataset
   }
   return { ...schema, '~run': run }
@@ -29,7 +29,7 @@ function noLoss<S extends v.GenericSchema>(schema: S): S {
     const lost = typeof value === 'object' && value !== null && LOST.find((name) => Object.hasOwn(value, name))
     if (!lost) return schema['~run'](dataset, config)
     const message = `has the name ${lost}, which cannot be used; give it another`
-    v._addIssue({ ...schema, type: 'check' } as never, 'name', dataset, config as never, { message } as never)
+    v._addIssue({ ...schema, type: 'check' } as never, 'name', dataset, config, { message })
     return dataset
   }
   return { ...schema, '~run': run }

@@ -77,7 +77,7 @@ export const grpoSpec = fields({
       ),
       ...choices,
     }),
-    v.transform((config) => ({ ...config, ...(PRESETS[config.algorithm] as PolicyChoices), ...given(config) })),
+    v.transform((config) => ({ ...config, ...PRESETS[config.algorithm], ...given(config) })),
     v.forward(
       v.check(
         ({ group_size, advantage }) => group_size > 1 || advantage === 'token_batch',

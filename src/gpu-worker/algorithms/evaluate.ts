@@ -161,7 +161,7 @@ async function assess(
     correct: verdicts?.[i]!.correct ?? null,
     reward: verdicts?.[i]!.reward ?? null,
     extracted: extracted[i]!,
-    ...(verdicts?.[i]!.reason !== undefined && { reason: verdicts[i]!.reason }),
+    ...(verdicts?.[i]!.reason !== undefined && { reason: verdicts[i].reason }),
     value: values[i]!,
     judgment: judgments && showJudgment(judgments[i]!),
   }))

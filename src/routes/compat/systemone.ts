@@ -100,10 +100,6 @@ export const systemOneRoutes = [
     }),
     async handler(context) {
       const { model, state, questions } = context.body
-      if (state === undefined) {
-        const message = '`state` is missing: give what the questions are about.'
-        throw new GavelError('invalid_request', message, { param: 'state' })
-      }
       const entries = Object.entries(questions)
       const asking = entries.map(([id, asked]) => ({
         id,

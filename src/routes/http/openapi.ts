@@ -273,6 +273,6 @@ function jsonSchema(schema: v.GenericSchema, self?: string): Schema {
     target: 'draft-2020-12',
     errorMode: 'ignore',
     definitions,
-  } as Parameters<typeof toJsonSchema>[1]) as Schema
+  }) as Schema
   return JSON.parse(JSON.stringify(rest).replaceAll('"#/$defs/', '"#/components/schemas/')) as Schema
 }

@@ -31,7 +31,7 @@ export async function streamObject(
       { param: 'name' },
     )
   }
-  return new Response(object.body as unknown as BodyInit, {
+  return new Response(object.body, {
     headers: {
       'content-type': contentType,
       'content-length': String(object.size),

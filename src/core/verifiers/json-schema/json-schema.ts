@@ -290,7 +290,7 @@ const FORMS: Record<string, [fits: (value: JsonValue) => boolean, must: string]>
   pattern: [(value) => typeof value === 'string', 'a regular expression'],
   required: [areNames, 'a list of names'],
   dependentRequired: [(value) => isObject(value) && Object.values(value).every(areNames), 'lists of names by name'],
-  multipleOf: [(value) => isNumber(value) && (value as number) > 0, 'a number above 0'],
+  multipleOf: [(value) => isNumber(value) && value > 0, 'a number above 0'],
   uniqueItems: [(value) => typeof value === 'boolean', 'true or false'],
   ...Object.fromEntries(
     ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'].map((name) => [name, [isNumber, 'a number']]),

@@ -48,7 +48,7 @@ export function evaluateExact(node: Node, at: (name: string) => bigint): Rationa
     case 'pow': {
       const a = evaluateExact(node.a, at)
       const b = a && evaluateExact(node.b, at)
-      return b && EXACT[node.op](a!, b)
+      return b && EXACT[node.op](a, b)
     }
     case 'call': {
       const apply = WHOLE_FUNCTIONS[node.fn]

@@ -63,7 +63,7 @@ function exactly(a: Node, b: Node, constant: boolean): boolean | null {
       if (i === 0 && constant) return null
       continue
     }
-    if (!Q.equal(left!, right)) return false
+    if (!Q.equal(left, right)) return false
     if (constant || ++agreed === POINTS) return true
   }
   return null
