@@ -92,4 +92,4 @@ export function secretBox(passphrase: string | null, entropy: Entropy): SecretBo
 const toBase64Url = (bytes: Uint8Array) => toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
 const fromBase64 = (text: string) =>
-  Uint8Array.from(atob(text), (char) => char.charCodeAt(0)) as Uint8Array<ArrayBuffer>
+  Uint8Array.from<string>(atob(text), (char) => char.charCodeAt(0))

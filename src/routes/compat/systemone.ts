@@ -1,6 +1,5 @@
 /** System One: decisions as OpenRouter and others have them, and the `decision` judge of PyPI `verifiers`. */
 import * as v from 'valibot'
-import { GavelError } from '../../core/errors.ts'
 import { areDifferent, expectedLevel, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
 import { likeliest } from '../../core/judges/many-options.ts'
 import { object, record, shortText, text } from '../../core/schemas/fields.ts'
