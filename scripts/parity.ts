@@ -77,9 +77,11 @@ export interface CheckOptions {
   recompute?: Recompute
 }
 
+const isRight = ({ deviation }: Check): boolean => deviation <= 1
+
 /** What deviates by more than is allowed, a line each. */
 export const misses = (checks: readonly Check[]): string[] =>
-  checks.filter(({ deviation }) => !(deviation <= 1)).map(({ quantity, detail }) => `${quantity}: ${detail}`)
+  checks.filter((check) => !isRight(check)).map(({ quantity, detail }) => `${quantity}: ${detail}`)
 
 /** Every quantity of a folder, for each config style and weights file in it. */
 export async function checkFolder(folder: string, options: CheckOptions = {}): Promise<Check[]> {
@@ -339,8 +341,9 @@ if (import.meta.main) {
       continue
     }
     try {
-      for (const { quantity, deviation, detail } of await checkFolder(folder)) {
-        const right = deviation <= 1
+      for (const check of await checkFolder(folder)) {
+        const { quantity, deviation, detail } = check
+        const right = isRight(check)
         if (!right) missed++
         console.log(
           `${right ? 'ok  ' : 'MISS'}  ${quantity}: ${detail} (${(100 * deviation).toPrecision(2)} % of what is allowed)`,

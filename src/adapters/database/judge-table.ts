@@ -14,7 +14,7 @@ export function judgeTable(db: DrizzleD1Database): JudgeTable {
   const setBody = async (tenant: string, id: string, body: SQL) => {
     await db
       .update(t)
-      .set({ body: body })
+      .set({ body })
       .where(and(eq(t.tenant, tenant), eq(t.id, id)))
   }
 

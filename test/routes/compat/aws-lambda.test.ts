@@ -1,15 +1,10 @@
 /** AWS Lambda, detail by detail. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { describe, test } from 'node:test'
+import { close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
-const refused = async (path: string, json: unknown, status: number) => (await app.json(path, { json }, status)).error
+const app = await compatAppOfFile()
+const { refused } = app
 const question = 'What is 2 + 3?'
 
 describe('AWS Lambda, detail by detail', () => {

@@ -1,4 +1,6 @@
 /** An API with a judge to try dialects on: no mock of ours but the model behind the judge. */
+import assert from 'node:assert/strict'
+import { after } from 'node:test'
 import { GavelError } from '../../../src/core/errors.ts'
 import type { JudgeClient } from '../../../src/core/ports.ts'
 import { testApp, type TestApp } from '../../helpers/test-app.ts'
@@ -8,6 +10,8 @@ export interface CompatApp extends TestApp {
   calls: string[][]
   /** The first prompt of the last call. */
   lastPrompt(): string
+  /** The error that a request is answered with, and with this status. */
+  refused(path: string, json: unknown, status: number): ReturnType<TestApp['json']>
 }
 
 /**
@@ -42,7 +46,21 @@ export async function compatApp(): Promise<CompatApp> {
   await app.json('/v1/judges', { json: { name: 'unread', provider } })
   const recipe = { name: 'both', lambda: 1, mu: 1, verifier: 'math', judge: 'j' }
   await app.json('/v1/recipes', { json: recipe })
-  return Object.assign(app, { calls, lastPrompt: () => calls.at(-1)![0]! })
+  return Object.assign(app, {
+    calls,
+    lastPrompt: () => calls.at(-1)![0]!,
+    refused: async (path: string, json: unknown, status: number) => (await app.json(path, { json }, status)).error,
+  })
+}
+
+/** One for a whole file of tests, which ends with it: in none of them anything was a failure of ours. */
+export async function compatAppOfFile(): Promise<CompatApp> {
+  const app = await compatApp()
+  after(() => {
+    assert.deepEqual(app.errors, [])
+    app.close()
+  })
+  return app
 }
 
 export const YES = 7 / 9

@@ -1,17 +1,12 @@
 /** What the dialects have in common: names in URLs, gold answers, rows without a score, ids and usage. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { GavelError } from '../../../src/core/errors.ts'
 import { failingApp } from './failing-app.ts'
-import { chatml, close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { chatml, close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
-const refused = async (path: string, json: unknown, status: number) => (await app.json(path, { json }, status)).error
+const app = await compatAppOfFile()
+const { refused } = app
 const question = 'What is 2 + 3?'
 const usage = (items: number) => ({ prompt_tokens: 9 * items, completion_tokens: items, total_tokens: 10 * items })
 const fresh = (name: string) => chatml(`Fresh for ${name}?`, 'It is 5.')

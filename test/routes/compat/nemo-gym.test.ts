@@ -1,14 +1,9 @@
 /** NeMo-Gym, detail by detail. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { describe, test } from 'node:test'
+import { close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
+const app = await compatAppOfFile()
 const question = 'What is 2 + 3?'
 
 describe('NeMo-Gym, detail by detail', () => {

@@ -1,14 +1,9 @@
 /** OpenAI's graders, figure by figure. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { compatApp, type CompatApp } from './compat-app.ts'
+import { test } from 'node:test'
+import { compatAppOfFile } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
+const app = await compatAppOfFile()
 
 test('a grader that asks a judge holds none of the key’s budget when it is done', async () => {
   const { key } = await app.json('/v1/keys', { json: { scopes: ['judge'], budget: { items: 3, per: 'day' } } })

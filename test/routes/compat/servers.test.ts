@@ -1,14 +1,9 @@
 /** The exact requests of clients of vLLM, SGLang and TEI. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { chatml, close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { describe, test } from 'node:test'
+import { chatml, close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
+const app = await compatAppOfFile()
 const query = 'What is 2 + 3?'
 const documents = ['It is 6.', 'It is 5.', 'nothing', 'boom']
 

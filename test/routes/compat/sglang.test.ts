@@ -1,14 +1,9 @@
 /** SGLang, figure by figure. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { test } from 'node:test'
+import { close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
+const app = await compatAppOfFile()
 const question = 'What is 2 + 3?'
 
 test('SGLang ranks all where it is not told how many, each with its place', async () => {

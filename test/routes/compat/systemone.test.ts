@@ -1,14 +1,9 @@
 /** System One, figure by figure. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { describe, test } from 'node:test'
+import { close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
+const app = await compatAppOfFile()
 
 describe('System One, figure by figure', () => {
   const ask = (questions: object, status = 200) =>

@@ -1,16 +1,11 @@
 /** Text Embeddings Inference, figure by figure. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { GavelError } from '../../../src/core/errors.ts'
-import { chatml, close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { chatml, close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
-const refused = async (path: string, json: unknown, status: number) => (await app.json(path, { json }, status)).error
+const app = await compatAppOfFile()
+const { refused } = app
 const question = 'What is 2 + 3?'
 
 test('TEI says what it is: one class, yes, and its largest batch', async () => {

@@ -1,14 +1,9 @@
 /** The exact requests of trainers, and what they get when the judge answers, abstains and fails. */
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { chatml, close, compatApp, YES, type CompatApp } from './compat-app.ts'
+import { describe, test } from 'node:test'
+import { chatml, close, compatAppOfFile, YES } from './compat-app.ts'
 
-let app: CompatApp
-before(async () => void (app = await compatApp()))
-after(() => {
-  assert.deepEqual(app.errors, [])
-  app.close()
-})
+const app = await compatAppOfFile()
 const question = 'What is 2 + 3?'
 const [right, refused, broken] = ['It is 5.', 'nothing to say, really', 'boom goes the judge']
 

@@ -1,14 +1,14 @@
-import { and, eq, isNull } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { JobRow } from '../../../service/database.ts'
 import { jobs } from '../tables.ts'
+import { unchangedSince } from './unchanged-since.ts'
 
 /**
  * Marks a job as deleted; answers whether there was one. The row stays, since others still lean on it: a page of a list
  * may have ended on it, its checkpoints live on and name it, and its idempotency key stays used. One that has changed
  * since it was read is left: it may have been resumed, and would then be queued for ever where nobody finds it.
  */
-export async function removeJob(db: DrizzleD1Database, { id, revision }: JobRow, now: number): Promise<boolean> {
-  const where = and(eq(jobs.id, id), eq(jobs.revision, revision), isNull(jobs.deletedAt))
-  return (await db.update(jobs).set({ deletedAt: now }).where(where).returning({ id: jobs.id })).length > 0
+export async function removeJob(db: DrizzleD1Database, before: JobRow, now: number): Promise<boolean> {
+  const removed = db.update(jobs).set({ deletedAt: now }).where(unchangedSince(before)).returning({ id: jobs.id })
+  return (await removed).length > 0
 }
