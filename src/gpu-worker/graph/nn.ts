@@ -29,6 +29,11 @@ export const ACTIVATIONS = {
     const gate = g.add(g.op('Tanh', [g.mul(cubic, g.scalar(Math.sqrt(2 / Math.PI)))]), g.scalar(1))
     return g.mul(g.mul(x, gate), g.scalar(0.5))
   },
+  /** relu(x)² (Primer, arXiv 2109.08668). */
+  relu2: (g: Graph, x: Tensor) => {
+    const positive = g.op('Relu', [x])
+    return g.mul(positive, positive)
+  },
   silu,
 }
 
@@ -54,25 +59,55 @@ function silu(g: Graph, x: Tensor): Tensor {
   )
 }
 
+/** cap·tanh(x/cap): numbers that never pass ±cap. */
+export const softcap = (g: Graph, x: Tensor, cap: number): Tensor =>
+  g.mul(g.op('Tanh', [g.mul(x, g.scalar(1 / cap))]), g.scalar(cap))
+
+/** d/dx of {@link softcap}, from what it gave: 1 − (y/cap)². */
+export function softcapSlope(g: Graph, y: Tensor, cap: number): Tensor {
+  const share = g.mul(y, g.scalar(1 / cap))
+  return g.sub(g.scalar(1), g.mul(share, share))
+}
+
+/** How the product of hidden states and the head, z [R,V], becomes logits: cap·tanh((z + b)/cap). */
+export interface AfterHead {
+  /** b, [V] */
+  bias?: Tensor | undefined
+  /** None when absent. */
+  cap?: number | undefined
+}
+
+export function finishLogits(g: Graph, product: Tensor, { bias, cap }: AfterHead): Tensor {
+  const biased = bias ? g.add(product, bias) : product
+  return cap ? softcap(g, biased, cap) : biased
+}
+
+type AttentionInputs = Record<'q' | 'k' | 'v' | 'bias', Tensor> & {
+  alpha: number
+  cap?: number | undefined
+  scores: Dim[]
+}
+
 /**
- * softmax(α·q·kᵀ + bias)·v, with the gradient of FlashAttention (arXiv 2205.14135): the row sums of dO∘O
+ * softmax(cap(α·q·kᵀ) + bias)·v, with the gradient of FlashAttention (arXiv 2205.14135): the row sums of dO∘O
  * stand in for those of dP∘P.
  *
  * @param q [B,K,G·T,D] queries, those that share a key/value head together
  * @param k,v [B,K,T,D]
  * @param bias [B,K,G,T,T], added to the scores
+ * @param cap the scores go through cap·tanh(score/cap) before; not at all when absent
  * @param scores names of that shape's sizes; B may stand for several
  */
-export function attention(
-  g: Graph,
-  { q, k, v, bias, alpha, scores }: Record<'q' | 'k' | 'v' | 'bias', Tensor> & { alpha: number; scores: Dim[] },
-): Tensor {
+export function attention(g: Graph, { q, k, v, bias, alpha, cap, scores }: AttentionInputs): Tensor {
+  let capped: Tensor | undefined
   let probabilities: Tensor | undefined
   let out: Tensor | undefined
   return g.composite(
     [q, k, v],
     () => {
-      const raw = g.matmul(q, k, { transB: true, alpha }) // [B,K,G·T,T]
+      const product = g.matmul(q, k, { transB: true, alpha }) // [B,K,G·T,T]
+      if (cap) capped = softcap(g, product, cap)
+      const raw = capped ?? product
       const masked = g.add(g.reshape(raw, scores), bias) // [B,K,G,T,T]
       probabilities = g.reshape(g.op('Softmax', [masked], { attributes: { axis: -1 } }), raw.shape)
       out = g.matmul(probabilities, v)
@@ -81,7 +116,8 @@ export function attention(
     (gradients, dO) => {
       const dP = g.matmul(dO, v, { transB: true })
       const rowSums = g.sum(g.mul(dO, out!), [dO.shape.length - 1]) // [B,K,G·T,1]
-      const dS = g.mul(g.sub(dP, rowSums), probabilities!)
+      const beyondCap = g.mul(g.sub(dP, rowSums), probabilities!)
+      const dS = capped ? g.mul(beyondCap, softcapSlope(g, capped, cap!)) : beyondCap
       gradients.add(q, () => g.matmul(dS, k, { alpha }))
       gradients.add(k, () => g.matmul(dS, q, { transA: true, alpha }))
       gradients.add(v, () => g.matmul(probabilities!, dO, { transA: true }))

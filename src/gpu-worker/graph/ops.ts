@@ -110,6 +110,8 @@ export const OPS: Record<OpName, OpDef> = {
   Erf: elementwise(({ g, x: [x], dy: [dy] }) =>
     g.mul(dy!, g.mul(g.scalar(2 / Math.sqrt(Math.PI)), g.exp(g.neg(g.mul(x!, x!))))),
   ),
+  Cos: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
+  Sin: { infer: sameAsFirst, grad: NOT_DIFFERENTIABLE },
   /** x·Φ(x), the exact form; d/dx = Φ(x) + x·φ(x). */
   Gelu: {
     domain: 'com.microsoft',
@@ -177,7 +179,19 @@ export const OPS: Record<OpName, OpDef> = {
   },
   Slice: { infer: stated(), grad: NOT_DIFFERENTIABLE },
   Pad: { infer: stated(), grad: NOT_DIFFERENTIABLE },
-  Concat: { infer: stated(), grad: NOT_DIFFERENTIABLE },
+  /** Differentiable where the joined sizes are known beforehand. */
+  Concat: {
+    infer: stated(),
+    grad: ({ g, x, dy: [dy], attributes }) => {
+      const axis = attributes.axis as number
+      const ends = x.map(() => 0)
+      x.forEach((part, i) => (ends[i] = (ends[i - 1] ?? 0) + (part.shape[axis] as number)))
+      return x.map(({ shape }, i) => () => {
+        const [from, to] = [g.ints([ends[i - 1] ?? 0]), g.ints([ends[i]!])]
+        return g.op('Slice', [dy!, from, to, g.ints([axis])], { shape })
+      })
+    },
+  },
   /** Equal parts; an output that nothing depends on has a gradient of zeros. */
   Split: {
     infer: ({ inputs: [x], attributes: { num_outputs }, shape }) =>
@@ -266,12 +280,12 @@ export const OPS: Record<OpName, OpDef> = {
       ]
     },
   },
-  /** Rotation by position; its gradient is the rotation by the opposite angle. Inputs x, positions, cos, sin, −sin. */
+  /** Rotation by position; its gradient is the rotation by the opposite angle. Inputs x, positions, cos, sin. */
   RotaryEmbedding: {
     domain: 'com.microsoft',
     infer: sameAsFirst,
-    grad: ({ g, x: [, positions, cos, sin], dy: [dy] }) => [
-      () => g.op('RotaryEmbedding', [dy!, positions!, cos!, g.neg(sin!)]),
+    grad: ({ g, x: [, positions, cos, sin], dy: [dy], attributes }) => [
+      () => g.op('RotaryEmbedding', [dy!, positions!, cos!, g.neg(sin!)], { attributes }),
       null,
       null,
       null,

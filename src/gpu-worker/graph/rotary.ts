@@ -1,37 +1,41 @@
-/** How a model turns positions into angles. */
+/**
+ * How a model turns positions into angles (RoFormer, arXiv 2104.09864): pair i of a head's first numbers is turned by
+ * position·frequency[i].
+ */
 export interface RotarySpec {
-  theta: number
-  /** Llama 3's stretching of low frequencies; absent for plain rotary embeddings. */
-  llama3?: { factor: number; lowFrequencyFactor: number; highFrequencyFactor: number; originalContext: number }
-  /** Positions are divided by this ("linear" scaling). */
-  linearFactor?: number
+  /** Radians a position, of every pair: half as many as numbers are turned. */
+  frequencies: readonly number[]
+  /** Pairs are neighbours, (2i, 2i+1), instead of half the turned width apart. */
+  interleaved?: boolean
+  /** cos and sin are multiplied by this; 1 when absent. */
+  magnitude?: number
+  /** What is different in long texts. */
+  inLongTexts?: LongTextRotation
 }
 
 /**
- * cos and sin of every position's angles, [positions, columns] each: angle = position·θ^(−2i/headSize)
- * (RoFormer, arXiv 2104.09864), in single precision step by step as the reference implementations do. Columns from
- * headSize/2 on are zero.
+ * The rotation of texts longer than `above` tokens, at all of their positions: other frequencies (LongRoPE, arXiv
+ * 2402.13753), or a base that grows with the text's length n (dynamic NTK):
+ * base·(factor·n/above − (factor − 1))^(d/(d−2)), d being the turned width.
  */
-export function rotaryTables(spec: RotarySpec, headSize: number, positions: number, columns = headSize / 2) {
+export type LongTextRotation = { above: number } & ({ frequencies: readonly number[] } | { factor: number })
+
+/** How many of a head's numbers are turned. */
+export const rotatedWidth = ({ frequencies }: RotarySpec): number => 2 * frequencies.length
+
+/**
+ * cos and sin of every position's angles, [positions, columns] each, in single precision step by step as the reference
+ * implementations do. Columns past the last pair are zero.
+ */
+export function rotaryTables({ frequencies, magnitude = 1 }: RotarySpec, positions: number, columns: number) {
   const cos = new Float32Array(positions * columns)
   const sin = new Float32Array(positions * columns)
-  for (let i = 0; i < headSize / 2; i++) {
-    const frequency = stretch(Math.fround(1 / Math.fround(spec.theta ** ((2 * i) / headSize))), spec)
+  frequencies.forEach((frequency, i) => {
     for (let t = 0; t < positions; t++) {
       const angle = Math.fround(t * frequency)
-      cos[t * columns + i] = Math.cos(angle)
-      sin[t * columns + i] = Math.sin(angle)
+      cos[t * columns + i] = Math.cos(angle) * magnitude
+      sin[t * columns + i] = Math.sin(angle) * magnitude
     }
-  }
+  })
   return { cos, sin }
-}
-
-function stretch(frequency: number, { llama3, linearFactor = 1 }: RotarySpec): number {
-  if (!llama3) return Math.fround(frequency / linearFactor)
-  const { factor, lowFrequencyFactor: low, highFrequencyFactor: high, originalContext } = llama3
-  const wavelength = (2 * Math.PI) / frequency
-  if (wavelength < originalContext / high) return frequency
-  if (wavelength > originalContext / low) return Math.fround(frequency / factor)
-  const smooth = (originalContext / wavelength - low) / (high - low)
-  return Math.fround(((1 - smooth) * frequency) / factor + smooth * frequency)
 }

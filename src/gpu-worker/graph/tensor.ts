@@ -32,6 +32,8 @@ export type OpName =
   | 'Tanh'
   | 'Relu'
   | 'Erf'
+  | 'Cos'
+  | 'Sin'
   | 'Gelu'
   | 'Where'
   | 'Sign'

@@ -1,11 +1,11 @@
 import * as v from 'valibot'
 import { ACTIVATIONS, layerNorm } from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import { Size } from './llama.ts'
+import { Size } from './decoder-config.ts'
 import type { Layers, Model } from './model.ts'
 
 /** The fields of a GPT-2 `config.json` that the engine reads. */
-export const Gpt2Config = v.object({
+const Gpt2Config = v.object({
   vocab_size: Size,
   n_embd: Size,
   n_layer: Size,
@@ -20,7 +20,8 @@ export const Gpt2Config = v.object({
 })
 
 /** GPT-2. Its weights are stored [in,out], the other way round from everyone else's. */
-export function gpt2(config: v.InferOutput<typeof Gpt2Config>): Model {
+export function gpt2(json: unknown): Model {
+  const config = v.parse(Gpt2Config, json)
   const { n_embd: H, n_head: heads, layer_norm_epsilon: epsilon } = config
   const headSize = H / heads
   const shape = { heads, kvHeads: heads, headSize, scale: 1 / Math.sqrt(headSize) }

@@ -1,21 +1,59 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { gemma3, Gemma3Config } from './gemma3.ts'
-import { gpt2, Gpt2Config } from './gpt2.ts'
-import { llama, LlamaConfig } from './llama.ts'
+import { apertus } from './apertus.ts'
+import { cohere, cohere2 } from './cohere.ts'
+import { gemma, gemma2, gemma3 } from './gemma.ts'
+import { glm, glm4 } from './glm.ts'
+import { gpt2 } from './gpt2.ts'
+import { gptNeoX } from './gpt-neox.ts'
+import { granite, graniteHybrid } from './granite.ts'
+import { nemotron, stableLm, starcoder2 } from './layer-norm-decoders.ts'
+import { ernie45, helium, hunyuan, internlm3, llama, seedOss } from './llama.ts'
+import { ministral3, mistral } from './mistral.ts'
 import type { Model } from './model.ts'
-import { opt, OptConfig } from './opt.ts'
-import { qwen2, Qwen2Config, qwen3, Qwen3Config } from './qwen.ts'
+import { exaone4, olmo2, olmo3 } from './olmo.ts'
+import { opt } from './opt.ts'
+import { phi, phi3 } from './phi.ts'
+import { qwen2, qwen3 } from './qwen.ts'
+import { smollm3 } from './smollm3.ts'
 
 /** Architectures by the `model_type` of their `config.json`. */
 const ARCHITECTURES = {
-  llama: (config: unknown) => llama(v.parse(LlamaConfig, config)),
-  gemma3_text: (config: unknown) => gemma3(v.parse(Gemma3Config, config)),
-  gpt2: (config: unknown) => gpt2(v.parse(Gpt2Config, config)),
-  opt: (config: unknown) => opt(v.parse(OptConfig, config)),
-  qwen2: (config: unknown) => qwen2(v.parse(Qwen2Config, config)),
-  qwen3: (config: unknown) => qwen3(v.parse(Qwen3Config, config)),
+  apertus,
+  cohere,
+  cohere2,
+  ernie4_5: ernie45,
+  exaone4,
+  gemma,
+  gemma2,
+  gemma3_text: gemma3,
+  glm,
+  glm4,
+  gpt2,
+  gpt_neox: gptNeoX,
+  granite,
+  granitemoehybrid: graniteHybrid,
+  helium,
+  hunyuan_v1_dense: hunyuan,
+  internlm3,
+  llama,
+  ministral3,
+  mistral,
+  nemotron,
+  olmo2,
+  olmo3,
+  opt,
+  phi,
+  phi3,
+  qwen2,
+  qwen3,
+  seed_oss: seedOss,
+  smollm3,
+  stablelm: stableLm,
+  starcoder2,
 } satisfies Record<string, (config: unknown) => Model>
+
+export const MODEL_TYPES: readonly string[] = Object.keys(ARCHITECTURES)
 
 /**
  * The model that a Hugging Face `config.json` describes.
@@ -24,15 +62,15 @@ const ARCHITECTURES = {
  */
 export function modelFromConfig(config: unknown, where = 'config.json'): Model {
   const type = (config as { model_type?: unknown } | null)?.model_type
-  const known = Object.keys(ARCHITECTURES).join(', ')
   const build = Object.hasOwn(ARCHITECTURES, String(type)) ? ARCHITECTURES[type as keyof typeof ARCHITECTURES] : null
   if (!build) {
     throw new GavelError(
       'unsupported_model',
-      `${where}: model_type ${JSON.stringify(type)} is not supported; known are ${known}`,
+      `${where}: model_type ${JSON.stringify(type)} is not supported; known are ${MODEL_TYPES.join(', ')}`,
     )
   }
   try {
+    checkNeutral(config as Record<string, unknown>)
     checkRanges(config as Record<string, unknown>)
     const model = build(config)
     checkHeads(config as Record<string, unknown>, model)
@@ -45,13 +83,37 @@ export function modelFromConfig(config: unknown, where = 'config.json'): Model {
   }
 }
 
+/** Fields that would make another model of it, whatever the architecture, and what they may say all the same. */
+const NEUTRAL: Readonly<Record<string, readonly unknown[]>> = {
+  add_cross_attention: [false],
+  is_causal: [true],
+  is_encoder_decoder: [false],
+  num_experts: [0],
+  num_local_experts: [0],
+  quantization_config: [],
+  use_bidirectional_attention: [false],
+}
+
+function checkNeutral(config: Record<string, unknown>): void {
+  for (const [name, allowed] of Object.entries(NEUTRAL)) {
+    const value = config[name] ?? null
+    if (value === null || allowed.includes(value)) continue
+    const shown = typeof value === 'object' ? 'with settings' : JSON.stringify(value)
+    const hint = name === 'quantization_config' ? '; use the model from before it was quantised' : ''
+    throw new Error(`${name} ${shown} is not supported${hint}`)
+  }
+}
+
 /** Fields of several architectures, and how large they are at most: beyond that a config is damaged, or hostile. */
 const MOST = {
   // More would take all memory before the first tensor could be found to be missing.
   num_hidden_layers: 1000,
   n_layer: 1000,
   rms_norm_eps: 1,
+  layer_norm_eps: 1,
   layer_norm_epsilon: 1,
+  norm_eps: 1,
+  norm_epsilon: 1,
 }
 
 function checkRanges(config: Record<string, unknown>): void {

@@ -2,10 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
-import { readSafetensors, type StoredTensor } from '../weights/safetensors.ts'
-import { readWeightFiles } from '../weights/weight-files.ts'
+import { readSafetensors, safetensorsNames, type StoredTensor } from '../weights/safetensors.ts'
+import { readWeightFiles, weightNames } from '../weights/weight-files.ts'
 import { modelFromConfig } from './index.ts'
 import type { Model } from './model.ts'
+import { textPart } from './text-part.ts'
 import type { Weights } from './weights.ts'
 
 export interface LoadedModel {
@@ -16,20 +17,63 @@ export interface LoadedModel {
 }
 
 /**
- * A folder with `config.json` and `model.safetensors` (or its shards); tensors that the model does not use are left
- * alone. Throws `corrupt_model` or `unsupported_model`.
+ * A folder with `config.json` and `model.safetensors` (or its shards). Of a model that also sees, the part that reads
+ * and writes text, as a model of its own. Throws `corrupt_model`, or `unsupported_model` where the config says
+ * something, or the files hold a tensor, that the engine has no use for: its answers would not be the model's.
  */
 export function loadFolder(
   folder: string,
   { configFile = 'config.json', weightsFile }: { configFile?: string; weightsFile?: string } = {},
 ): LoadedModel {
   const configPath = join(folder, configFile)
-  const config = readJson(configPath, 'a model folder holds config.json and model.safetensors')
-  const model = modelFromConfig(config, configPath)
-  const names = new Set([...model.parameters.keys()].flatMap((name) => [name, shortName(model, name)]))
-  const tensors = weightsFile ? readSafetensors(join(folder, weightsFile), names) : readWeightFiles(folder, names)
-  return { model, config, weights: checkWeights(model, tensors, weightsFile ?? folder) }
+  const { config, nameOf } = textPart(readJson(configPath, 'a model folder holds config.json and model.safetensors'))
+  const where = weightsFile ?? folder
+  const names = weightsFile ? safetensorsNames(join(folder, weightsFile)) : weightNames(folder)
+  const stored = new Map(names.flatMap((name) => (nameOf(name) === null ? [] : [[nameOf(name)!, name]])))
+  /** Those of some tensors that are there, under the part's names. */
+  const read = (wanted: readonly string[]): Map<string, StoredTensor> => {
+    const theirs = new Set(wanted.flatMap((name) => stored.get(name) ?? []))
+    const tensors = weightsFile ? readSafetensors(join(folder, weightsFile), theirs) : readWeightFiles(folder, theirs)
+    return new Map([...tensors].map(([name, tensor]) => [nameOf(name)!, tensor]))
+  }
+
+  const asConfigured = modelFromConfig(config, configPath)
+  const head = HEADS.find((name) => stored.has(name) && !asConfigured.parameters.has(name))
+  const isTied = head !== undefined && isEqual(read([head, asConfigured.head]), head, asConfigured.head)
+  const ownConfig = head === undefined || isTied ? config : { ...config, tie_word_embeddings: false }
+  const model = ownConfig === config ? asConfigured : modelFromConfig(ownConfig, configPath)
+
+  const parameters = [...model.parameters.keys()].flatMap((name) => [name, shortName(model, name)])
+  const known = new Set([...parameters, ...(isTied ? [head] : [])])
+  const unused = [...stored.keys()].filter((name) => !known.has(name) && !BUFFER.test(name))
+  if (unused.length)
+    throw noPlaceFor(
+      unused.map((name) => stored.get(name)!),
+      where,
+      config,
+    )
+  return { model, config: ownConfig, weights: checkWeights(model, read(parameters), where) }
 }
+
+/** What heads are called where they are not the embedding. */
+const HEADS = ['lm_head.weight', 'embed_out.weight']
+
+/** Numbers that follow from the config, which older files keep beside the weights. */
+const BUFFER = /(^|\.)(rotary_emb\.inv_freq|(attn|attention)\.(masked_)?bias)$/
+
+/** Whether a file that ties two tensors holds the same numbers for both; one that is not there is as the other. */
+function isEqual(tensors: ReadonlyMap<string, StoredTensor>, a: string, b: string): boolean {
+  const [x, y] = [tensors.get(a), tensors.get(b)]
+  if (!x || !y) return true
+  return x.data.length === y.data.length && x.data.every((value, i) => value === y.data[i])
+}
+
+export const noPlaceFor = (tensors: readonly string[], where: string, { model_type: type }: { model_type?: unknown }) =>
+  new GavelError(
+    'unsupported_model',
+    `${where}: tensor ${tensors[0]} ${tensors.length > 1 ? `and ${tensors.length - 1} more have` : 'has'} no place in a model of type ${JSON.stringify(type)}, which without would not be what its file says`,
+    { param: tensors[0]! },
+  )
 
 /** A JSON object out of a model's folder. Throws `corrupt_model` where there is none. */
 export function readJson(path: string, hint: string): Record<string, unknown> {

@@ -76,6 +76,10 @@ class Header {
     return single
   }
 
+  unsupported(what: string): GavelError {
+    return new GavelError('unsupported_model', `${this.file}: ${what}; use the model's safetensors`)
+  }
+
   get vocabularySize(): number {
     return this.tensors.get('token_embd.weight')?.shape[0] ?? this.number('vocab_size')
   }
@@ -169,6 +173,7 @@ function llamaConfig(header: Header) {
 function ropeScaling(header: Header) {
   const kind = header.own('rope.scaling.type')
   if (kind === undefined || kind === 'none') return null
+  if (kind !== 'linear') throw header.unsupported(`rotary scaling ${JSON.stringify(kind)} is not read from GGUF`)
   return { rope_type: kind, factor: header.number('rope.scaling.factor', 1) }
 }
 

@@ -19,6 +19,10 @@ export interface Layers {
    * model's adapter adds.
    */
   linear(x: Tensor, name: string, layout?: WeightLayout): Tensor
+  /** Turns the heads of x [N, heads·headSize] by position. */
+  rotate(x: Tensor, headSize: number, rotary: RotarySpec): Tensor
+  /** A number that depends on a token's position, [N,1]. */
+  byPosition(name: string, numberOf: (position: number) => number): Tensor
   /** Causal attention. q [N, heads·headSize], k and v [N, kvHeads·headSize] → [N, heads·headSize] */
   attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor
   /** One layer of the stack; training may choose to compute it again instead of keeping its insides. */
@@ -35,6 +39,8 @@ export interface AttentionShape {
   rotary?: RotarySpec
   /** How many positions back a token sees, itself included; unlimited when absent. */
   window?: number
+  /** Scores go through cap·tanh(score/cap); not when absent. */
+  cap?: number
 }
 
 /** Low-rank adapters (LoRA, arXiv 2106.09685): on each target, y = x·Wᵀ + alpha/rank·(x·Aᵀ)·Bᵀ. W is frozen. */
@@ -62,6 +68,14 @@ export interface Model {
   headSize: number
   /** The parameter [V,H] whose product with the last hidden state gives the logits. */
   head: string
+  /** A parameter [V] that is added to hidden·headᵀ, where there is one. */
+  headBias?: string
+  /** Logits go through cap·tanh(logit/cap); not when absent. */
+  logitCap?: number
+  /** Texts longer than this are rotated otherwise, at all their positions: they share nothing with shorter ones. */
+  longTexts?: number
+  /** Parameters that are as they are: no training changes them. */
+  constants?: ReadonlySet<string>
   /** Name of the projection, `${name}.weight` [1,H] and `${name}.bias` [1], that gives the value of a hidden state. */
   valueHead?: string
   /** Token ids [B,T] (held by the layers) → final hidden states [N,H], as the head takes them. */
@@ -69,7 +83,7 @@ export interface Model {
 }
 
 /** Name → shape of what training changes: the adapter and the value head where there is an adapter, else everything. */
-export function trainedParameters({ adapter, valueHead, parameters }: Model): Model['parameters'] {
-  if (!adapter) return parameters
+export function trainedParameters({ adapter, valueHead, parameters, constants }: Model): Model['parameters'] {
+  if (!adapter) return constants ? new Map([...parameters].filter(([name]) => !constants.has(name))) : parameters
   return new Map([...parameters].filter(([name]) => adapter.parameters.has(name) || name.startsWith(`${valueHead}.`)))
 }

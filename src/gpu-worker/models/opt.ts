@@ -1,12 +1,11 @@
 import * as v from 'valibot'
 import { ACTIVATIONS, layerNorm } from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
+import { Size } from './decoder-config.ts'
 import type { Layers, Model } from './model.ts'
 
-const Size = v.pipe(v.number(), v.integer(), v.minValue(1))
-
 /** The fields of an OPT `config.json` that the engine reads. Galactica is OPT with GELU. */
-export const OptConfig = v.object({
+const OptConfig = v.object({
   vocab_size: Size,
   hidden_size: Size,
   ffn_dim: Size,
@@ -27,7 +26,8 @@ const POSITION_OFFSET = 2
 const EPSILON = 1e-5
 
 /** OPT (arXiv 2205.01068), before and after the layer norm moved, with or without projections and biases. */
-export function opt(config: v.InferOutput<typeof OptConfig>): Model {
+export function opt(json: unknown): Model {
+  const config = v.parse(OptConfig, json)
   const { hidden_size: H, num_attention_heads: heads, do_layer_norm_before: normFirst } = config
   const headSize = H / heads
   const shape = { heads, kvHeads: heads, headSize, scale: 1 / Math.sqrt(headSize) }

@@ -1,17 +1,43 @@
 import * as v from 'valibot'
-import { llama, LlamaFields } from './llama.ts'
+import { decoder, type DecoderSettings } from './decoder.ts'
+import { DecoderFields, decoderSettings, flag, layerTypes, rotaryOfConfig } from './decoder-config.ts'
 import type { Model } from './model.ts'
 
-const WholeAttention = { use_sliding_window: v.optional(v.literal(false), false) }
+const QwenFields = {
+  ...DecoderFields,
+  /** Files name a window in any case. */
+  use_sliding_window: flag(false),
+  max_window_layers: v.nullish(v.number(), 28),
+}
+
+const Qwen2Config = v.object(QwenFields)
 
 /** Qwen2 and Qwen2.5 (arXiv 2407.10671): Llama with biases on queries, keys and values. */
-export const Qwen2Config = v.object({ ...LlamaFields, ...WholeAttention })
-export const qwen2 = (config: v.InferOutput<typeof Qwen2Config>): Model => llama(config, { queryKeyValueBias: true })
+export const qwen2 = (config: unknown): Model => {
+  const parsed = v.parse(Qwen2Config, config)
+  return decoder({ ...qwenSettings(parsed, { contextLength: 32_768, kvHeads: 32 }), bias: { qkv: true } })
+}
+
+const Qwen3Config = v.object({ ...QwenFields, attention_bias: flag(false) })
 
 /** Qwen3 (arXiv 2505.09388): Llama with a norm on every query and key head. */
-export const Qwen3Config = v.object({
-  ...LlamaFields,
-  ...WholeAttention,
-  attention_bias: v.optional(v.literal(false), false),
-})
-export const qwen3 = (config: v.InferOutput<typeof Qwen3Config>): Model => llama(config, { queryKeyNorm: true })
+export const qwen3 = (config: unknown): Model => {
+  const parsed = v.parse(Qwen3Config, config)
+  const { attention_bias: attention } = parsed
+  return decoder({
+    ...qwenSettings(parsed, { contextLength: 32_768, kvHeads: 32, headSize: 128 }),
+    queryKeyNorm: { q: 'q_norm', k: 'k_norm', over: 'head' },
+    bias: { qkv: attention, out: attention },
+  })
+}
+
+function qwenSettings(
+  config: v.InferOutput<typeof Qwen2Config>,
+  defaults: Parameters<typeof decoderSettings>[1],
+): DecoderSettings {
+  const window = config.use_sliding_window ? (config.sliding_window ?? 4096) : undefined
+  const types = layerTypes(config, (i) => window !== undefined && i >= config.max_window_layers)
+  const rotary = rotaryOfConfig(config, defaults)
+  const layer = (type: string) => ({ rotary, window: type === 'sliding_attention' ? window : undefined })
+  return decoderSettings(config, defaults, layer, types)
+}

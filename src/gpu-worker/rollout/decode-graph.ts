@@ -1,4 +1,5 @@
 import type { Graph } from '../graph/graph.ts'
+import { finishLogits } from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { Model } from '../models/model.ts'
 import { ColumnGraph } from './column-graph.ts'
@@ -26,7 +27,8 @@ export function decodeGraph(
   const bias = g.input('bias', 'float32', [model.vocabularySize])
   g.untaped(() => {
     const hidden = g.gather(model.hidden(layers), read) // [R,H]
-    const logits = g.add(layers.productBy(hidden, model.head), bias) // [R,V]
+    const product = layers.productBy(hidden, model.head)
+    const logits = g.add(finishLogits(g, product, layers.afterHead(model)), bias) // [R,V]
     if (sample) drawToken(g, logits, model.vocabularySize)
     else g.output('logits', logits)
   })

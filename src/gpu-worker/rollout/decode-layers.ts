@@ -1,5 +1,6 @@
 import type { Graph } from '../graph/graph.ts'
 import type { WeightLayout } from '../graph/nn.ts'
+import { rotatedWidth, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { AttentionShape, Layers, Model } from '../models/model.ts'
 import { TokenLayers } from '../training/token-layers.ts'
@@ -77,18 +78,21 @@ export class DecodeLayers extends TokenLayers implements Layers {
 
   attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor {
     const { g } = this
-    const { heads, kvHeads, headSize, scale, rotary, window } = shape
+    const { heads, kvHeads, headSize, scale, window, cap } = shape
     const i = 2 * this.layer++
     const padded = paddedHeadSize(headSize)
+    // The kernel can turn whole heads by halves, which costs less than a node for it.
+    const rotary = shape.rotary && isOfKernel(shape.rotary, headSize) ? shape.rotary : undefined
+    const turned = (x: Tensor) => (shape.rotary && !rotary ? this.rotate(x, headSize, shape.rotary) : x)
     const halves = { halves: Boolean(rotary) }
     const parts = [
-      widen(g, q, heads, headSize, halves),
-      widen(g, k, kvHeads, headSize, halves),
+      widen(g, turned(q), heads, headSize, halves),
+      widen(g, turned(k), kvHeads, headSize, halves),
       widen(g, v, kvHeads, headSize),
     ]
     const width = (heads + 2 * kvHeads) * padded
     const packed = g.reshape(g.concat(parts, 1, ['N', width]), ['B', 'S', width])
-    const tables = rotary && this.rotaryTables(headSize, rotary, padded / 2)
+    const tables = rotary && this.rotaryTables(rotary, padded / 2)
     const [out, newK, newV] = g.call(
       'GroupQueryAttention',
       [
@@ -102,6 +106,7 @@ export class DecodeLayers extends TokenLayers implements Layers {
           scale: { float: scale },
           ...(tables ? { do_rotary: 1 } : {}),
           ...(window ? { local_window_size: window } : {}),
+          ...(cap ? { softcap: { float: cap } } : {}),
         },
         shape: ['B', 'S', heads * padded],
       },
@@ -112,10 +117,19 @@ export class DecodeLayers extends TokenLayers implements Layers {
     return narrow(g, out!, heads, headSize) // [N, heads·headSize]
   }
 
+  protected textLengths(): Tensor {
+    const { g } = this
+    const length = g.op('Add', [g.cast(g.reshape(this.last, ['B', 1]), 'int64'), g.ints([1])])
+    return g.reshape(g.expand(length, ['B', 'S']), ['N', 1])
+  }
+
   block(x: Tensor, _parameterPrefix: string, body: (x: Tensor) => Tensor): Tensor {
     return body(x)
   }
 }
+
+const isOfKernel = (rotary: RotarySpec, headSize: number): boolean =>
+  rotatedWidth(rotary) === headSize && !rotary.interleaved && !rotary.inLongTexts
 
 /** x·Wᵀ in whole numbers: level 4 rounds x as well, to 8 bits in blocks of 32. */
 function blockProduct(g: Graph, x: Tensor, { rows, columns, bytes, scales }: Q8Matrix): Tensor {

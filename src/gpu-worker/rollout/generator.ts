@@ -63,6 +63,7 @@ interface Waiting {
 
 /** A text in a slot. Its last token has been drawn but is not in the cache yet. */
 interface Active {
+  prompt: readonly number[]
   completion: number
   length: number
   /** How long it may become, in tokens. */
@@ -79,11 +80,13 @@ export class Generator {
   private readonly session: Session
   private readonly options: Pick<GeneratorOptions, 'slots' | 'capacity'>
   private readonly vocabularySize: number
+  private readonly longTexts: number | undefined
   private readonly cache: KvCache
   private readonly weights: Record<string, RuntimeTensor>
 
   private constructor(model: Model, weights: Weights, session: Session, options: GeneratorOptions) {
     this.vocabularySize = model.vocabularySize
+    this.longTexts = model.longTexts
     this.session = session
     // Not the matrices: the session has its own copy.
     this.options = { slots: options.slots, capacity: options.capacity }
@@ -134,15 +137,27 @@ export class Generator {
 
     while (waiting.length || active.length) {
       const free = this.options.slots - active.length
+      // What the cache holds of a text that a token has just made long was rotated otherwise: it begins anew.
+      const becameLong = this.longTexts ? active.findIndex(({ length }) => length === this.longTexts! + 1) : -1
       if (waiting.length && (active.length === 0 || free >= this.options.slots * REFILL_SHARE)) {
         const first = active.length
         const prompts = takePrompts(waiting, free)
-        const started = prompts.flatMap(({ prompt: { length }, completions, maxNewTokens }) =>
-          completions.map((completion) => ({ completion, length, maxLength: length + maxNewTokens, last: 0 })),
+        const started = prompts.flatMap(({ prompt, completions, maxNewTokens }) =>
+          completions.map((completion) => ({
+            prompt,
+            completion,
+            length: prompt.length,
+            maxLength: prompt.length + maxNewTokens,
+            last: 0,
+          })),
         )
         await draw(prefillRows(prompts), started, [first, first + prompts.length])
         this.spreadPrompts(prompts, first)
         active.push(...started)
+      } else if (becameLong >= 0) {
+        const text = active[becameLong]!
+        const whole = { prompt: [...text.prompt, ...completions[text.completion]!.ids], completions: [text] }
+        await draw(prefillRows([whole]), [text], [becameLong, becameLong + 1])
       } else {
         await draw(decodeRows(active), active, [0, active.length])
       }

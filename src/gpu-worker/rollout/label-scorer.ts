@@ -1,9 +1,10 @@
 import { Graph } from '../graph/graph.ts'
+import { finishLogits } from '../graph/nn.ts'
 import type { Model } from '../models/model.ts'
 import { type Weights } from '../models/weights.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, int64, type RuntimeTensor } from '../runtime/tensors.ts'
-import { groupByPrefix, packGroups, prefixBatch } from '../training/prefix-groups.ts'
+import { groupByPrefix, longTextsApart, packGroups, prefixBatch } from '../training/prefix-groups.ts'
 import { TrainingLayers } from '../training/training-layers.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
 
@@ -24,10 +25,11 @@ export interface LabelScorerOptions extends SessionOptions {
 export class LabelScorer {
   private readonly session: Session
   private readonly weights: Record<string, RuntimeTensor>
-
   private readonly runTokens: number
+  private readonly model: Model
 
-  private constructor(session: Session, weights: Weights, runTokens: number) {
+  private constructor(model: Model, weights: Weights, session: Session, runTokens: number) {
+    this.model = model
     this.session = session
     this.weights = weightTensors(weights)
     this.runTokens = runTokens
@@ -38,14 +40,15 @@ export class LabelScorer {
       ...options,
       fixed: weightTensors(weights),
     })
-    return new LabelScorer(session, weights, options.runTokens ?? RUN_TOKENS)
+    return new LabelScorer(model, weights, session, options.runTokens ?? RUN_TOKENS)
   }
 
   /** For each text (token ids, at least one), the natural-log probability of each label id coming next. */
   async score(texts: readonly (readonly number[])[], labelIds: readonly number[]): Promise<number[][]> {
     const scores: number[][] = texts.map(() => [])
     const labels = int64(labelIds, [labelIds.length])
-    for (const run of packGroups(groupByPrefix(texts), texts, this.runTokens)) {
+    const groups = longTextsApart(groupByPrefix(texts), (row) => texts[row]!.length, this.model.longTexts)
+    for (const run of packGroups(groups, texts, this.runTokens)) {
       const rows = run.flatMap((group) => group.rows)
       const { inputs, indexOf } = prefixBatch(run, texts)
       const read = rows.map((row) => indexOf(row, texts[row]!.length - 1))
@@ -72,7 +75,8 @@ function labelGraph(model: Model, maxTokens: number): Graph {
   g.untaped(() => {
     const hidden = g.gather(model.hidden(layers), read) // [R,H]
     // As (W·xᵀ)ᵀ: ONNX Runtime packs the second operand at every run, so the small one goes there.
-    const logits = g.transpose(g.matmul(layers.parameter(model.head), hidden, { transB: true }), [1, 0]) // [R,V]
+    const product = g.transpose(g.matmul(layers.parameter(model.head), hidden, { transB: true }), [1, 0]) // [R,V]
+    const logits = finishLogits(g, product, layers.afterHead(model))
     const logprobs = g.op('LogSoftmax', [logits], { attributes: { axis: -1 } })
     g.output('logprobs', g.gather(g.transpose(logprobs, [1, 0]), labels)) // [L,R]
   })

@@ -30,7 +30,7 @@ export async function accumulateGradients(
   const values: Float32Array[] = rows.map(() => new Float32Array())
   const broken: number[] = []
   let loss = 0
-  for (const { rows: part, batch } of microBatches(rows, microBatchTokens)) {
+  for (const { rows: part, batch } of microBatches(rows, microBatchTokens, trainer.model)) {
     const members = part.map((i) => rows[i]!)
     const result = await trainer.accumulate(batch, {
       weights: perTrainedToken(members, (row) => row.weight),

@@ -1,5 +1,6 @@
+import type { Model } from '../models/model.ts'
 import { int64, type RuntimeTensor } from '../runtime/tensors.ts'
-import { alone, packGroups, prefixBatch, type PrefixGroup, type PrefixInputs } from './prefix-groups.ts'
+import { alone, longTextsApart, packGroups, prefixBatch, type PrefixGroup, type PrefixInputs } from './prefix-groups.ts'
 
 /** A row of training: its tokens, and from which on they are trained (a completion after its prompt). */
 export interface Row {
@@ -33,11 +34,17 @@ export function makeBatch(rows: readonly Row[]): Batch {
 
 /**
  * Batches of at most `maxTokens` padded tokens each (one row at least) that hold all rows, those of like length
- * together; neighbours with the same prompt share it. The same rows always give the same batches.
+ * together; neighbours with the same prompt share it, as far as the model lets them. The same rows always give the same
+ * batches.
  */
-export function* microBatches(rows: readonly Row[], maxTokens: number): Generator<MicroBatch> {
+export function* microBatches(
+  rows: readonly Row[],
+  maxTokens: number,
+  { longTexts }: Pick<Model, 'longTexts'>,
+): Generator<MicroBatch> {
   const texts = rows.map(computed)
-  for (const run of packGroups(groupByPrompt(rows), texts, maxTokens)) {
+  const groups = longTextsApart(groupByPrompt(rows), (i) => rows[i]!.ids.length, longTexts)
+  for (const run of packGroups(groups, texts, maxTokens)) {
     yield { rows: run.flatMap((group) => group.rows), batch: batchOf(rows, texts, run) }
   }
 }

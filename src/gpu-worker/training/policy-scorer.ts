@@ -1,4 +1,5 @@
 import type { LoadedModel } from '../models/load-folder.ts'
+import type { Model } from '../models/model.ts'
 import { untrained, type Weights } from '../models/weights.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, float32Scalar } from '../runtime/tensors.ts'
@@ -10,12 +11,12 @@ import { weightTensors } from './weight-tensors.ts'
 export class PolicyScorer {
   private readonly session: Session
   private readonly weights: Weights
-  private readonly hasValues: boolean
+  private readonly model: Model
 
-  private constructor(session: Session, weights: Weights, hasValues: boolean) {
+  private constructor(session: Session, weights: Weights, model: Model) {
     this.session = session
     this.weights = weights
-    this.hasValues = hasValues
+    this.model = model
   }
 
   static async create(
@@ -25,7 +26,7 @@ export class PolicyScorer {
   ): Promise<PolicyScorer> {
     const fixed = weightTensors(untrained(model, weights))
     const session = await Session.create(logprobGraph(model, { maxTokens }), { threads, device, fixed })
-    return new PolicyScorer(session, weights, model.valueHead !== undefined)
+    return new PolicyScorer(session, weights, model)
   }
 
   /** Row by row: each trained token's log-probability and, of a model with a value head, the value before it. */
@@ -34,14 +35,15 @@ export class PolicyScorer {
     { temperature, microBatchTokens }: { temperature: number; microBatchTokens: number },
   ): Promise<{ logprobs: Float32Array[]; values: Float32Array[] }> {
     const logprobs = rows.map((row) => new Float32Array(trainedTokens(row)))
-    const values = this.hasValues ? logprobs.map(({ length }) => new Float32Array(length)) : []
-    for (const { rows: part, batch } of microBatches(rows, microBatchTokens)) {
+    const hasValues = this.model.valueHead !== undefined
+    const values = hasValues ? logprobs.map(({ length }) => new Float32Array(length)) : []
+    for (const { rows: part, batch } of microBatches(rows, microBatchTokens, this.model)) {
       const [all, allValues] = [new Float32Array(batch.tokens), new Float32Array(batch.tokens)]
       await this.session.run(
         { ...weightTensors(this.weights), ...batch.inputs, inverse_temperature: float32Scalar(1 / temperature) },
         {
           logprobs: float32(all, [batch.tokens]),
-          ...(this.hasValues && { values: float32(allValues, [batch.tokens]) }),
+          ...(hasValues && { values: float32(allValues, [batch.tokens]) }),
         },
       )
       let from = 0

@@ -45,6 +45,23 @@ export function groupByPrefix(texts: readonly Text[]): PrefixGroup[] {
 }
 
 /**
+ * Takes texts longer than `limit` tokens out of their groups: a model that rotates them otherwise computes nothing of
+ * them as it does of others.
+ */
+export function longTextsApart(
+  groups: readonly PrefixGroup[],
+  lengthOf: (row: number) => number,
+  limit: number | undefined,
+): readonly PrefixGroup[] {
+  if (limit === undefined) return groups
+  return groups.flatMap(({ shared, rows }) => {
+    const short = rows.filter((row) => lengthOf(row) <= limit)
+    const long = rows.filter((row) => lengthOf(row) > limit)
+    return [...(short.length ? [{ shared, rows: short }] : []), ...long.map((row) => ({ shared, rows: [row] }))]
+  })
+}
+
+/**
  * Puts groups together into runs of at most `maxTokens` padded tokens each (one text at least); a group that is larger
  * is split. Groups of like size go together.
  */

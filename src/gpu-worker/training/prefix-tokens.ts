@@ -86,6 +86,24 @@ export class PrefixTokens {
     )
   }
 
+  /**
+   * The last position of the text that each token is of, [N,1]; of what several texts share, that of the longest.
+   * @param positions [N,1] int64
+   */
+  lastPositions(positions: Tensor): Tensor {
+    const { g } = this
+    const largest = (x: Tensor, axis: number, shape: Dim[]) =>
+      g.op('ReduceMax', [x, g.ints([axis])], { attributes: { keepdims: 1 }, shape })
+    const own = g.reshape(g.gather(positions, this.ownIndex), ['Q', 'A', 'S'])
+    const ofTexts = largest(own, 2, ['Q', 'A', 1])
+    const ofGroups = g.reshape(largest(ofTexts, 1, ['Q', 1, 1]), ['Q', 1])
+    const parts = [
+      g.reshape(g.expand(ofGroups, ['Q', 'P']), ['QP', 1]),
+      g.reshape(g.expand(ofTexts, ['Q', 'A', 'S']), ['QAS', 1]),
+    ]
+    return g.gather(g.concat(parts, 0, ['places', 1]), this.place)
+  }
+
   /** All tokens in their order again: [Q,P,F], [Q,A,S,F] → [N,F]. */
   collect(shared: Tensor, own: Tensor): Tensor {
     const { g, place } = this

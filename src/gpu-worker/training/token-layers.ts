@@ -1,14 +1,14 @@
 import type { Graph } from '../graph/graph.ts'
 import * as nn from '../graph/nn.ts'
-import { rotaryTables, type RotarySpec } from '../graph/rotary.ts'
+import { rotatedWidth, rotaryTables, type RotarySpec } from '../graph/rotary.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import type { Adapter, AttentionShape, Model } from '../models/model.ts'
+import type { Adapter, Model } from '../models/model.ts'
 
 /**
  * What training and generation have alike: the inputs `ids` and `positions` ([B, width] int64), one input a
  * parameter, and what reads them.
  */
-export class TokenLayers {
+export abstract class TokenLayers {
   readonly g: Graph
   readonly positions: Tensor
   readonly parameters: ReadonlyMap<string, Tensor>
@@ -16,7 +16,7 @@ export class TokenLayers {
   protected readonly ids: Tensor
   private readonly width: string
   private readonly maxPositions: number
-  private readonly rotaryConstants = new Map<string, { cos: Tensor; sin: Tensor }>()
+  private readonly constants = new Map<string, Tensor>()
 
   /** @param width the name of a row's length, in tokens; `maxPositions` the longest it will be with what is cached */
   constructor(g: Graph, model: Model, { width, maxPositions }: { width: string; maxPositions: number }) {
@@ -27,6 +27,7 @@ export class TokenLayers {
     this.parameters = new Map([...model.parameters].map(([name, shape]) => [name, g.input(name, 'float32', shape)]))
     this.ids = g.input('ids', 'int64', ['B', width])
     this.positions = g.input('positions', 'int64', ['B', width])
+    g.nameDimension('N', () => g.op('Mul', [g.dimension('B'), g.dimension(width)]))
     g.nameDimension('B', () => g.sizeOf(this.ids, 0))
     g.nameDimension(width, () => g.sizeOf(this.ids, 1))
   }
@@ -57,24 +58,88 @@ export class TokenLayers {
     return g.matmulInto(y, narrow, low.b, { transA: false, transB: true, alpha: low.scale })
   }
 
-  /** Rotates pairs of [N, heads·headSize] by position, where the model does. */
-  protected rotate(x: Tensor, { headSize, rotary }: Pick<AttentionShape, 'headSize' | 'rotary'>): Tensor {
-    if (!rotary) return x
+  rotate(x: Tensor, headSize: number, rotary: RotarySpec): Tensor {
+    const { g, width } = this
     const features = x.shape[1]!
-    const { cos, sin } = this.rotaryTables(headSize, rotary)
-    const rows = this.g.reshape(x, ['B', this.width, features])
-    return this.g.reshape(this.g.op('RotaryEmbedding', [rows, this.positions, cos, sin]), ['N', features])
+    const turned = rotatedWidth(rotary)
+    const [cos, sin, rows] = rotary.inLongTexts ? this.anglesOfTexts(rotary) : this.anglesOfPositions(rotary)
+    const attributes = {
+      num_heads: (features as number) / headSize,
+      interleaved: Number(rotary.interleaved ?? false),
+      rotary_embedding_dim: turned === headSize ? 0 : turned,
+    }
+    const y = g.op('RotaryEmbedding', [g.reshape(x, ['B', width, features]), rows, cos, sin], { attributes })
+    return g.reshape(y, ['N', features])
   }
 
-  /** cos and sin of the angles, [maxPositions, columns] each; columns after headSize/2 belong to no pair. */
-  protected rotaryTables(headSize: number, spec: RotarySpec, columns = headSize / 2): { cos: Tensor; sin: Tensor } {
-    const key = `${headSize}${JSON.stringify(spec)}`
-    const known = this.rotaryConstants.get(key)
-    if (known) return known
-    const { cos, sin } = rotaryTables(spec, headSize, this.maxPositions, columns)
-    const shape = [this.maxPositions, columns]
-    const constants = { cos: this.g.constant(cos, shape), sin: this.g.constant(sin, shape) }
-    this.rotaryConstants.set(key, constants)
-    return constants
+  byPosition(name: string, numberOf: (position: number) => number): Tensor {
+    const table = this.constant(`by position: ${name}`, () =>
+      this.g.constant(
+        Float32Array.from({ length: this.maxPositions }, (_, p) => numberOf(p)),
+        [this.maxPositions, 1],
+      ),
+    )
+    return this.g.reshape(this.g.gather(table, this.positions), ['N', 1])
   }
+
+  afterHead({ headBias, logitCap }: Model): nn.AfterHead {
+    return { bias: headBias === undefined ? undefined : this.parameter(headBias), cap: logitCap }
+  }
+
+  /** How many tokens the text of each token has, [N,1] int64. */
+  protected abstract textLengths(): Tensor
+
+  /** cos and sin of the angles, [maxPositions, columns] each; columns after the last pair belong to none. */
+  protected rotaryTables(spec: RotarySpec, columns = rotatedWidth(spec) / 2): { cos: Tensor; sin: Tensor } {
+    const shape = [this.maxPositions, columns]
+    const table = (part: 'cos' | 'sin') =>
+      this.constant(`${part} ${columns} ${JSON.stringify(spec)}`, () =>
+        this.g.constant(rotaryTables(spec, this.maxPositions, columns)[part], shape),
+      )
+    return { cos: table('cos'), sin: table('sin') }
+  }
+
+  /** cos, sin and the row of each token in them, [B, width]. */
+  private anglesOfPositions(rotary: RotarySpec): [Tensor, Tensor, Tensor] {
+    const { cos, sin } = this.rotaryTables(rotary)
+    return [cos, sin, this.positions]
+  }
+
+  /** The same of a rotation that depends on a text's length: every token has a row of its own. */
+  private anglesOfTexts(rotary: RotarySpec): [Tensor, Tensor, Tensor] {
+    const { g } = this
+    return g.untaped(() => {
+      const position = g.cast(g.reshape(this.positions, ['N', 1]), 'float32')
+      const angles = g.mul(position, frequenciesByLength(g, this.textLengths(), rotary)) // [N, pairs]
+      const magnitude = g.scalar(rotary.magnitude ?? 1)
+      const [cos, sin] = (['Cos', 'Sin'] as const).map((op) => g.mul(g.op(op, [angles]), magnitude))
+      const end = g.op('Squeeze', [g.dimension('N')], { shape: [] })
+      const rows = g.op('Range', [g.ints(0), end, g.ints(1)], { shape: ['N'] })
+      return [cos!, sin!, g.reshape(rows, ['B', this.width])]
+    })
+  }
+
+  private constant(key: string, make: () => Tensor): Tensor {
+    const known = this.constants.get(key)
+    if (known) return known
+    const made = make()
+    this.constants.set(key, made)
+    return made
+  }
+}
+
+/** Radians a position of every pair, [N, pairs], of texts of `lengths` tokens ([N,1] int64). */
+function frequenciesByLength(g: Graph, lengths: Tensor, { frequencies, inLongTexts }: RotarySpec): Tensor {
+  const row = (numbers: readonly number[]) => g.constant(Float32Array.from(numbers), [1, numbers.length])
+  const usual = row(frequencies)
+  const { above, ...long } = inLongTexts!
+  if ('frequencies' in long) {
+    return g.where(g.lessOrEqual(lengths, g.ints([above])), usual, row(long.frequencies))
+  }
+  // Of a base that is r times as large, pair i has its frequency by r^(−2i/d), where r = s^(d/(d−2)).
+  const width = 2 * frequencies.length
+  const length = g.max(g.cast(lengths, 'float32'), g.scalar(above))
+  const stretch = g.sub(g.mul(length, g.scalar(long.factor / above)), g.scalar(long.factor - 1)) // [N,1]
+  const exponents = row(frequencies.map((_, i) => (-2 * i) / (width - 2)))
+  return g.mul(usual, g.exp(g.mul(g.log(stretch), exponents)))
 }

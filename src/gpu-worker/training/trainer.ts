@@ -37,17 +37,19 @@ export class Trainer {
   private readonly gradientSession: Session
   private readonly optimizer: AdamW
   private readonly gradientTensors: Record<string, RuntimeTensor>
+  readonly model: Model
   private readonly hasValues: boolean
 
   private constructor(
+    model: Model,
     weights: Weights,
     trained: Weights,
     state: OptimizerState,
     gradientSession: Session,
     optimizer: AdamW,
-    hasValues: boolean,
   ) {
-    this.hasValues = hasValues
+    this.model = model
+    this.hasValues = model.valueHead !== undefined
     this.weights = weights
     this.trained = trained
     this.state = state
@@ -68,8 +70,7 @@ export class Trainer {
     const trained = new Map([...trainedParameters(model).keys()].map((name) => [name, weights.get(name)!]))
     // On the CPU, where weights and moments are.
     const optimizer = await AdamW.create(options.optimizer, { threads: options.threads })
-    const hasValues = model.valueHead !== undefined
-    return new Trainer(weights, trained, state ?? freshState(trained), gradientSession, optimizer, hasValues)
+    return new Trainer(model, weights, trained, state ?? freshState(trained), gradientSession, optimizer)
   }
 
   /** Adds the gradient of Σ weight·loss; answers that sum and each trained token's log-probability and, with a value head, value. */

@@ -1,5 +1,6 @@
 import { gradients } from '../graph/autodiff.ts'
 import { Graph } from '../graph/graph.ts'
+import { finishLogits } from '../graph/nn.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { LOSSES, type LossName } from '../losses/index.ts'
 import { rowMean } from '../losses/row-mean.ts'
@@ -17,7 +18,7 @@ export const GRADIENT = 'gradient:'
  */
 export function logprobGraph(model: Model, options: TrainingLayersOptions): Graph {
   const g = new Graph()
-  const { logprobs, values } = chosenTokens(g, model, new TrainingLayers(g, model, options))
+  const { logprobs, values } = chosenTokens(g, model, new TrainingLayers(g, model, { ...options, unread: 1 }))
   g.output('logprobs', logprobs)
   if (values) g.output('values', values)
   return g
@@ -27,7 +28,8 @@ export function logprobGraph(model: Model, options: TrainingLayersOptions): Grap
 export function logitsGraph(model: Model, options: TrainingLayersOptions): Graph {
   const g = new Graph()
   const layers = new TrainingLayers(g, model, options)
-  g.output('logits', g.matmul(model.hidden(layers), layers.parameter(model.head), { transB: true }))
+  const product = g.matmul(model.hidden(layers), layers.parameter(model.head), { transB: true })
+  g.output('logits', finishLogits(g, product, layers.afterHead(model)))
   return g
 }
 
@@ -38,7 +40,7 @@ export function logitsGraph(model: Model, options: TrainingLayersOptions): Graph
  */
 export function gradientGraph(model: Model, loss: LossName, options: TrainingLayersOptions): Graph {
   const g = new Graph()
-  const layers = new TrainingLayers(g, model, options)
+  const layers = new TrainingLayers(g, model, { ...options, unread: 1 })
   const { logprobs, values } = chosenTokens(g, model, layers)
   const perToken = LOSSES[loss]({
     g,
@@ -74,7 +76,14 @@ function chosenTokens(g: Graph, model: Model, layers: TrainingLayers): { logprob
   const chosen = gatherDistinct(g, hidden, predict) // [M,H]
   const inverseTemperature = g.input('inverse_temperature', 'float32', [])
   return {
-    logprobs: tokenLogprobs(g, chosen, layers.parameter(model.head), targets, inverseTemperature),
+    logprobs: tokenLogprobs(
+      g,
+      chosen,
+      layers.parameter(model.head),
+      layers.afterHead(model),
+      targets,
+      inverseTemperature,
+    ),
     values: model.valueHead ? g.reshape(layers.linear(chosen, model.valueHead), ['M']) : null,
   }
 }

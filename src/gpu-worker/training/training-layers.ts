@@ -23,6 +23,8 @@ export interface TrainingLayersOptions {
   maxTokens: number
   /** What of each layer the backward pass computes again instead of keeping it. */
   recompute?: Recompute | undefined
+  /** Tokens at the end of every text that are not computed, since nothing is predicted from them. */
+  unread?: number
 }
 
 /** Queries, keys and values of some tokens, [Q,…] each. */
@@ -36,16 +38,20 @@ type Projected = readonly [q: Tensor, k: Tensor, v: Tensor]
 export class TrainingLayers extends TokenLayers implements Layers {
   private readonly tokens: PrefixTokens
   private readonly recompute: Recompute
+  private readonly unread: number
 
-  constructor(g: Graph, model: Model, { maxTokens, recompute = 'nothing' }: TrainingLayersOptions) {
+  constructor(g: Graph, model: Model, { maxTokens, recompute = 'nothing', unread = 0 }: TrainingLayersOptions) {
     super(g, model, { width: 'T', maxPositions: maxTokens })
     this.recompute = recompute
+    this.unread = unread
     this.tokens = new PrefixTokens(g)
   }
 
   attention(q: Tensor, k: Tensor, v: Tensor, shape: AttentionShape): Tensor {
     const { tokens } = this
-    const all = [this.rotate(q, shape), this.rotate(k, shape), v] as const
+    const { rotary } = shape
+    const turned = rotary ? [q, k].map((x) => this.rotate(x, shape.headSize, rotary)) : [q, k]
+    const all = [...turned, v]
     const shared = all.map((x) => tokens.shared(x)) as unknown as Projected // [Q,P,F]
     const own = all.map((x) => tokens.own(x)) as unknown as Projected // [Q,A,S,F]
     const [ownQ, ...keys] = own
@@ -67,7 +73,7 @@ export class TrainingLayers extends TokenLayers implements Layers {
     batch: readonly Dim[],
     [queries, keys]: readonly [string, string],
     bias: Tensor,
-    { heads, kvHeads, headSize, scale }: AttentionShape,
+    { heads, kvHeads, headSize, scale, cap }: AttentionShape,
   ): Tensor {
     const { g } = this
     const group = heads / kvHeads
@@ -90,11 +96,16 @@ export class TrainingLayers extends TokenLayers implements Layers {
       // At full size: every layer adds it, and ONNX Runtime is five times slower at adding it broadcast.
       bias: g.untaped(() => g.expand(bias, scores)),
       alpha: scale,
+      cap,
       scores,
     }) // [B,K,G·T,D]
     const perHead = g.reshape(out, [...batch, kvHeads, group, queries, headSize])
     const back = g.transpose(perHead, [...before, b + 2, b, b + 1, b + 3]) // [B,T,K,G,D]
     return g.reshape(back, [...batch, queries, heads * headSize])
+  }
+
+  protected textLengths(): Tensor {
+    return this.g.op('Add', [this.tokens.lastPositions(this.positions), this.g.ints([1 + this.unread])])
   }
 
   /** 0 where a shared token may look, MASKED where not: at what comes later, or is out of the window. [P,P] */

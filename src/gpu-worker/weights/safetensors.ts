@@ -42,6 +42,16 @@ export function readSafetensors(path: string, names?: ReadonlySet<string>): Map<
   }
 }
 
+/** Names of a file's tensors. Throws `corrupt_model`. */
+export function safetensorsNames(path: string): string[] {
+  const file = openWeights(path)
+  try {
+    return Object.keys(readHeader(file, path).header)
+  } finally {
+    closeSync(file)
+  }
+}
+
 function readHeader(file: number, path: string): { header: Record<string, Entry>; start: number } {
   const size = statSync(path).size
   const prefix = Buffer.alloc(8)

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { readSafetensors, type StoredTensor } from './safetensors.ts'
+import { readSafetensors, safetensorsNames, type StoredTensor } from './safetensors.ts'
 
 const Index = v.object({ weight_map: v.record(v.string(), v.pipe(v.string(), v.regex(/^[\w.-]+\.safetensors$/))) })
 
@@ -10,14 +10,7 @@ const Index = v.object({ weight_map: v.record(v.string(), v.pipe(v.string(), v.r
 export function readWeightFiles(folder: string, names: ReadonlySet<string>): Map<string, StoredTensor> {
   const whole = join(folder, 'model.safetensors')
   if (existsSync(whole)) return readSafetensors(whole, names)
-  const index = join(folder, 'model.safetensors.index.json')
-  if (!existsSync(index)) {
-    throw new GavelError(
-      'corrupt_model',
-      `${folder} holds neither model.safetensors nor model.safetensors.index.json; other formats of weights are not read`,
-      { param: folder },
-    )
-  }
+  const index = indexOf(folder)
   const tensors = new Map<string, StoredTensor>()
   const places = readIndex(index)
   for (const shard of shardNames(index)) {
@@ -42,6 +35,24 @@ export function readWeightFiles(folder: string, names: ReadonlySet<string>): Map
     }
   }
   return tensors
+}
+
+/** Names of all tensors of a model folder. Throws `corrupt_model`. */
+export function weightNames(folder: string): string[] {
+  const whole = join(folder, 'model.safetensors')
+  if (existsSync(whole)) return safetensorsNames(whole)
+  return Object.keys(readIndex(indexOf(folder)))
+}
+
+/** The index of a folder without `model.safetensors`. */
+function indexOf(folder: string): string {
+  const index = join(folder, 'model.safetensors.index.json')
+  if (existsSync(index)) return index
+  throw new GavelError(
+    'corrupt_model',
+    `${folder} holds neither model.safetensors nor model.safetensors.index.json; other formats of weights are not read`,
+    { param: folder },
+  )
 }
 
 /** The files that an index of shards lists, in order of name. Throws `corrupt_model`. */

@@ -183,6 +183,8 @@ const CASES: Record<OpName, Case | Case[]> = {
   Tanh: unary(Math.tanh, -2, 2),
   Relu: unary((x) => Math.max(x, 0)),
   Erf: unary(erf, -2, 2),
+  Cos: { inputs: [fixed([4], [-2, 0, 3, 500])], expected: each(Math.cos) },
+  Sin: { inputs: [fixed([4], [-2, 0, 3, 500])], expected: each(Math.sin) },
   Gelu: unary((x) => (x * (1 + erf(x / Math.SQRT2))) / 2, -2, 2),
   Where: {
     inputs: [truth([2, 1], [1, 0]), real([2, 3]), real([3])],
@@ -234,12 +236,22 @@ const CASES: Record<OpName, Case | Case[]> = {
     shape: [2, 5],
     expected: (x) => [build([2, 5], (i, j) => (j === 1 || j === 2 ? at(x, i, j - 1) : 0)).data],
   },
-  Concat: {
-    inputs: [fixed([2]), fixed([3])],
-    attributes: { axis: 0 },
-    shape: [5],
-    expected: (a, b) => [[...a.data, ...b.data]],
-  },
+  Concat: [
+    {
+      inputs: [real([2]), real([3])],
+      attributes: { axis: 0 },
+      shape: [5],
+      expected: (a, b) => [[...a.data, ...b.data]],
+    },
+    {
+      inputs: [real([2, 1]), real([2, 3]), real([2, 2])],
+      attributes: { axis: 1 },
+      shape: [2, 6],
+      expected: (a, b, c) => [
+        build([2, 6], (i, j) => (j < 1 ? at(a, i, j) : j < 4 ? at(b, i, j - 1) : at(c, i, j - 4))).data,
+      ],
+    },
+  ],
   Split: {
     inputs: [real([2, 6])],
     attributes: { axis: 1, num_outputs: 3 },
@@ -291,21 +303,42 @@ const CASES: Record<OpName, Case | Case[]> = {
       return [y!, scales!]
     },
   },
-  RotaryEmbedding: {
-    inputs: [
-      real([1, 3, 8]), // two heads of four
-      whole([1, 3], [2, 0, 1]),
-      fixed([3, 2], ANGLES.map(Math.cos)),
-      fixed([3, 2], ANGLES.map(Math.sin)),
-    ],
-    expected: (x, positions) => {
-      const rotated = build([1, 3, 8], (b, t, i) => {
-        const [place, first] = [at(positions, b, t), 4 * Math.floor(i / 4)]
-        return turned((d) => at(x, b, t, first + d), ANGLES.slice(2 * place, 2 * place + 2), i % 4)
-      })
-      return [rotated.data]
+  RotaryEmbedding: [
+    {
+      inputs: [
+        real([1, 3, 8]), // two heads of four
+        whole([1, 3], [2, 0, 1]),
+        fixed([3, 2], ANGLES.map(Math.cos)),
+        fixed([3, 2], ANGLES.map(Math.sin)),
+      ],
+      expected: (x, positions) => {
+        const rotated = build([1, 3, 8], (b, t, i) => {
+          const [place, first] = [at(positions, b, t), 4 * Math.floor(i / 4)]
+          return turned((d) => at(x, b, t, first + d), ANGLES.slice(2 * place, 2 * place + 2), i % 4)
+        })
+        return [rotated.data]
+      },
     },
-  },
+    {
+      inputs: [
+        real([1, 3, 12]), // two heads of six, of which the first four are turned, neighbours together
+        whole([1, 3], [2, 0, 1]),
+        fixed([3, 2], ANGLES.map(Math.cos)),
+        fixed([3, 2], ANGLES.map(Math.sin)),
+      ],
+      attributes: { num_heads: 2, interleaved: 1, rotary_embedding_dim: 4 },
+      expected: (x, positions) => {
+        const rotated = build([1, 3, 12], (b, t, i) => {
+          const [place, first, within] = [at(positions, b, t), 6 * Math.floor(i / 6), i % 6]
+          if (within >= 4) return at(x, b, t, i)
+          const pair = Math.floor(within / 2)
+          const ofPair = (d: number) => at(x, b, t, first + 2 * pair + d)
+          return turned(ofPair, [ANGLES[2 * place + pair]!], within % 2)
+        })
+        return [rotated.data]
+      },
+    },
+  ],
   /** Of whole numbers whose largest is 127 in every block, so that rounding them to 8 bits changes nothing. */
   MatMulNBits: {
     inputs: [

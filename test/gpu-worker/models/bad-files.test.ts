@@ -56,6 +56,16 @@ describe('model.safetensors', () => {
       tensors((all) => all.set(UP, { shape: [2, 3], data: new Float32Array(6) })),
       /tensor model\.layers\.1\.mlp\.up_proj\.weight has shape \[2,3\], but the model's config calls for \[352,128\]/,
     ],
+    'a tensor that the model has no use for': [
+      tensors((all) => all.set('model.layers.0.self_attn.q_norm.weight', { shape: [1], data: Float32Array.of(1) })),
+      /tensor model\.layers\.0\.self_attn\.q_norm\.weight has no place in a model of type "llama"/,
+      'unsupported_model',
+    ],
+    'two of them': [
+      tensors((all) => ['a', 'b'].forEach((name) => all.set(name, { shape: [1], data: Float32Array.of(1) }))),
+      /tensor a and 1 more have no place/,
+      'unsupported_model',
+    ],
     'a missing tensor': [tensors((all) => all.delete(UP)), /tensor .*up_proj\.weight is missing/],
     infinity: [tensors((all) => (all.get(UP)!.data[9] = -Infinity)), /up_proj\.weight holds -Infinity at element 9/],
     'tensors in the same bytes': [
@@ -112,9 +122,10 @@ describe('model.safetensors', () => {
   }
   refuses(cases, tinyModelFolder)
 
-  test('tensors that the model does not use are no error', () => {
+  test('numbers that follow from the config are no error', () => {
     const folder = tinyModelFolder()
-    tensors((all) => all.set('extra.weight', { shape: [1], data: Float32Array.of(NaN) }))(folder)
+    const buffer = 'model.layers.0.self_attn.rotary_emb.inv_freq'
+    tensors((all) => all.set(buffer, { shape: [1], data: Float32Array.of(NaN) }))(folder)
     assert.equal(openPath(folder).model.layers, 4)
   })
 })
@@ -190,7 +201,7 @@ describe('config.json', () => {
       config({ num_key_value_heads: 3 }),
       /num_attention_heads: 4 is not a multiple of num_key_value_heads, 3/,
     ],
-    'heads without halves': [config({ head_dim: 31 }), /heads of 31 numbers are not even/],
+    'heads without halves': [config({ head_dim: 31 }), /of heads of 31 numbers 31 would be turned, in pairs/],
     'a negative size': [config({ hidden_size: -128 }), /hidden_size: .* received -128/],
     'an epsilon below 0': [config({ rms_norm_eps: -1 }), /rms_norm_eps: -1 is not from 0 to 1/],
     'no base for positions': [config({ rope_theta: 0 }), /rope_theta: 0 is not above 0/],
@@ -199,8 +210,25 @@ describe('config.json', () => {
       /factor: 0 is not above 0/,
     ],
     'a scaling that is not known': [
-      config({ rope_scaling: { rope_type: 'yarn' } }),
-      /rotary scaling "yarn" is not supported/,
+      config({ rope_scaling: { rope_type: 'spiral' } }),
+      /rotary scaling "spiral" is not supported/,
+    ],
+    'attention in both directions': [
+      config({ use_bidirectional_attention: true }),
+      /use_bidirectional_attention true is not/,
+    ],
+    'attention that is not causal': [config({ is_causal: false }), /is_causal false is not supported/],
+    'weights that are quantised': [
+      config({ quantization_config: { quant_method: 'awq' } }),
+      /quantization_config with settings is not supported; use the model from before it was quantised/,
+    ],
+    'kinds of layers for other layers': [
+      config({ model_type: 'qwen2', layer_types: ['full_attention'] }),
+      /layer_types lists 1 layers of 4/,
+    ],
+    'a kind of layer that is not known': [
+      config({ model_type: 'qwen2', layer_types: Array(4).fill('linear_attention') }),
+      /layers of kind "linear_attention" are not supported/,
     ],
     'an architecture that is not known': [config({ model_type: 'toString' }), /model_type "toString" is not supported/],
   }

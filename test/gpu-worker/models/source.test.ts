@@ -35,17 +35,21 @@ test('what is saved opens again as it was', () => {
   }
 })
 
-test('tensors the model does not use are left alone, a stored copy of a tied head among them', () => {
-  const folder = tinyModelFolder()
-  const path = join(folder, 'model.safetensors')
+test('a stored copy of a tied head is left alone; a head of its own is taken, as transformers does', () => {
   const embedding = weights.get('model.embed_tokens.weight')!
-  writeSafetensors(
-    path,
-    new Map([...weights, ['lm_head.weight', embedding], ['extra', { shape: [1], data: Float32Array.of(NaN) }]]),
-  )
-  const opened = openFolder(folder)
-  assert.equal(opened.model.head, 'model.embed_tokens.weight')
-  assert.equal(opened.weights.has('lm_head.weight'), false)
+  const withHead = (head: typeof embedding) => {
+    const folder = tinyModelFolder()
+    writeSafetensors(join(folder, 'model.safetensors'), new Map([...weights, ['lm_head.weight', head]]))
+    return openFolder(folder)
+  }
+  const copy = withHead(embedding)
+  assert.equal(copy.model.head, 'model.embed_tokens.weight')
+  assert.equal(copy.weights.has('lm_head.weight'), false)
+
+  const other = withHead({ ...embedding, data: embedding.data.map((x, i) => (i === 7 ? x + 1 : x)) })
+  assert.equal(other.model.head, 'lm_head.weight')
+  assert.equal(other.weights.get('lm_head.weight')!.data[7], Math.fround(embedding.data[7]! + 1))
+  assert.equal(other.config.tie_word_embeddings, false)
 })
 
 test('the chat template may lie in a file of its own, or be one of several', () => {
@@ -89,7 +93,7 @@ test('refuses a folder that does not hold together, naming file and tensor', () 
     /its tokenizer cannot be used/,
   )
   refused(config({ model_type: 'bert' }), 'unsupported_model', /model_type "bert" is not supported/)
-  refused(config({ hidden_act: 'relu' }), 'unsupported_model', /hidden_act/)
+  refused(config({ hidden_act: 'mish' }), 'unsupported_model', /hidden_act/)
   refused(
     config({ vocab_size: 1000 }),
     'corrupt_model',

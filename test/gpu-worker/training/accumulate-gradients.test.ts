@@ -88,7 +88,7 @@ function standIn(answer: (tokens: number) => Awaited<ReturnType<Trainer['accumul
     asked.push(inputs)
     return Promise.resolve(answer(batch.tokens))
   }
-  return { trainer: { accumulate } as Trainer, asked }
+  return { trainer: { accumulate, model: {} } as Trainer, asked }
 }
 const rowOf = (length: number): TrainingRow => ({ ids: Array<number>(length).fill(length), start: 1, weight: 1 })
 

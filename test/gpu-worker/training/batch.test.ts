@@ -59,7 +59,7 @@ test('a row of one token is computed, though nothing is predicted from it', () =
 
 test('rows with the same prompt share it but for its last token, from which each goes on by itself', () => {
   const row = (...own: number[]) => ({ ids: [7, 8, 9, ...own], start: 3 })
-  const [{ batch, rows } = { rows: [] }, ...others] = microBatches([row(1, 2), row(3)], 100)
+  const [{ batch, rows } = { rows: [] }, ...others] = microBatches([row(1, 2), row(3)], 100, {})
   assert.deepEqual([rows, others], [[0, 1], []])
   assert.deepEqual(plain(batch!), {
     ids: [
@@ -86,6 +86,17 @@ test('rows with the same prompt share it but for its last token, from which each
   })
 })
 
+test('a text that the model rotates otherwise for its length shares nothing', () => {
+  const row = (...own: number[]) => ({ ids: [7, 8, 9, ...own], start: 3 })
+  const shared = (limit: number) =>
+    [...microBatches([row(1, 2), row(3), row(4)], 100, { longTexts: limit })].flatMap(({ batch }) =>
+      Array.from(batch.inputs.shared_lengths.data as BigInt64Array, Number),
+    )
+  assert.deepEqual(shared(5), [2])
+  assert.deepEqual(shared(4), [2, 2])
+  assert.deepEqual(shared(3), [2, 2, 2])
+})
+
 test('only neighbours with the same prompt of more than a token are a group', () => {
   const row = (...[start, ...ids]: number[]) => ({ ids, start: start! })
   const rows = [row(2, 5, 5, 1), row(2, 5, 5, 2, 3), row(2, 5, 6, 1), row(2, 5, 5, 1), row(1, 5, 3), row(1, 5, 4)]
@@ -101,7 +112,8 @@ test('only neighbours with the same prompt of more than a token are a group', ()
 
 test('micro-batches keep to the limit, padding included, with rows of like length together', () => {
   const row = (length: number) => ({ ids: Array<number>(length + 1).fill(length), start: 1 })
-  const split = (lengths: number[], most: number) => [...microBatches(lengths.map(row), most)].map(({ rows }) => rows)
+  const split = (lengths: number[], most: number) =>
+    [...microBatches(lengths.map(row), most, {})].map(({ rows }) => rows)
   assert.deepEqual(split([3, 10, 4, 9, 5], 20), [
     [1, 3],
     [4, 2, 0],
