@@ -50,7 +50,7 @@ export function loadFolder(
     throw noPlaceFor(
       unused.map((name) => stored.get(name)!),
       where,
-      config,
+      config.model_type,
     )
   return { model, config: ownConfig, weights: checkWeights(model, read(parameters), where) }
 }
@@ -68,7 +68,7 @@ function isEqual(tensors: ReadonlyMap<string, StoredTensor>, a: string, b: strin
   return x.data.length === y.data.length && x.data.every((value, i) => value === y.data[i])
 }
 
-export const noPlaceFor = (tensors: readonly string[], where: string, { model_type: type }: { model_type?: unknown }) =>
+export const noPlaceFor = (tensors: readonly string[], where: string, type: unknown) =>
   new GavelError(
     'unsupported_model',
     `${where}: tensor ${tensors[0]} ${tensors.length > 1 ? `and ${tensors.length - 1} more have` : 'has'} no place in a model of type ${JSON.stringify(type)}, which without would not be what its file says`,

@@ -15,6 +15,14 @@ export interface Gguf {
   tensors: Map<string, StoredTensor>
 }
 
+/** Names of the files that a file is split into, by llama.cpp's rule; itself where there is one only. */
+export function ggufParts(path: string, count: number): string[] {
+  const [, stem] = /^(.*)-\d{5}-of-\d{5}\.gguf$/.exec(basename(path)) ?? []
+  if (count <= 1 || stem === undefined) return [basename(path)]
+  const five = (n: number) => String(n).padStart(5, '0')
+  return Array.from({ length: count }, (_, i) => `${stem}-${five(i + 1)}-of-${five(count)}.gguf`)
+}
+
 /**
  * Reads a GGUF file, version 2 or 3, and dequantises its tensors
  * (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
