@@ -25,6 +25,7 @@ export function tinyModelFolder(change: Partial<Parameters<typeof saveFolder>[1]
   const folder = temporaryFolder()
   saveFolder(folder, {
     config: TINY_CONFIG,
+    floats: new Set(),
     weights: initialWeights(1),
     tokenizer: tinyTokenizer(),
     dtype: 'F32',

@@ -5,15 +5,17 @@
  */
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { pythonWith } from '../../scripts/python-venv.ts'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { elementCount } from '../../src/gpu-worker/graph/tensor.ts'
+import { parseConfig } from '../../src/gpu-worker/models/config-json.ts'
 import { modelFromConfig } from '../../src/gpu-worker/models/index.ts'
 import { openFolder, saveFolder } from '../../src/gpu-worker/models/source.ts'
+import { textPart } from '../../src/gpu-worker/models/text-part.ts'
 import { Session } from '../../src/gpu-worker/runtime/session.ts'
 import { float32 } from '../../src/gpu-worker/runtime/tensors.ts'
 import { TextCodec } from '../../src/gpu-worker/text/text-codec.ts'
@@ -48,18 +50,31 @@ const python = async (script: string, args: string[], env: Record<string, string
   return ran.stdout.trim()
 }
 
+const fixture = (name: string): string =>
+  ['parity', 'families'].map((kind) => join(FIXTURES, kind, name)).find((folder) => existsSync(folder))!
+
+/** Numbers that a family keeps in its files and does not train (Apertus). */
+const CONSTANTS: Record<string, number> = { beta: 0.5, eps: -1e-6 }
+const lastPart = (parameter: string) => parameter.slice(parameter.lastIndexOf('.') + 1)
+
 /** A folder as a training job commits it: a fixture's architecture in the demo's vocabulary, trained for two steps. */
 async function trainedFolder(name: string, configFile: string): Promise<string> {
-  const given = JSON.parse(readFileSync(join(FIXTURES, 'parity', name, configFile), 'utf8')) as Record<string, unknown>
+  const { value: given, floats } = parseConfig(readFileSync(join(fixture(name), configFile), 'utf8'))
   const tokenizer = tinyTokenizer()
   const codec = new TextCodec(tokenizer)
-  const config = { ...given, vocab_size: codec.size }
+  const config: Record<string, unknown> = {
+    ...textPart(given as Record<string, unknown>).config,
+    vocab_size: codec.size,
+  }
+  // What transformers calls it changes nothing of what it is.
+  delete config.transformers_version
   const model = modelFromConfig(config)
   const rng = new SeededRng(name)
   const weights = new Map(
     [...model.parameters].map(([parameter, shape]) => {
-      const centre = /(norm|ln_\w+)\.weight$/.test(parameter) && name !== 'gemma3' ? 1 : 0
-      const width = centre === 1 ? 0.2 : 2 / Math.sqrt(shape.at(-1)!)
+      const isNorm = /(norm|ln_\w+|norms\.\d+)\.weight$/.test(parameter)
+      const centre = CONSTANTS[lastPart(parameter)] ?? (isNorm && !/^(gemma|nemotron)/.test(name) ? 1 : 0)
+      const width = lastPart(parameter) in CONSTANTS ? 0 : isNorm ? 0.2 : 2 / Math.sqrt(shape.at(-1)!)
       const data = Float32Array.from({ length: elementCount(shape) }, () => centre + width * (rng.uniform() - 0.5))
       return [parameter, { shape, data }]
     }),
@@ -75,7 +90,7 @@ async function trainedFolder(name: string, configFile: string): Promise<string> 
   await trainer.release()
 
   const folder = join(temporaryFolder(), `${name}-${configFile}`)
-  saveFolder(folder, { config, weights, tokenizer, dtype: 'F32' })
+  saveFolder(folder, { config, floats, weights, tokenizer, dtype: 'F32' })
   await writeExpected(folder)
   return folder
 }
@@ -113,23 +128,26 @@ async function adaptedFolder(base: string): Promise<string> {
 }
 
 console.log('What Gavel writes, read by transformers')
-const names = readdirSync(join(FIXTURES, 'parity'))
-const folders = []
-for (const name of names)
-  for (const configFile of ['config.json', 'config.v4.json']) folders.push(await trainedFolder(name, configFile))
-console.log(await python('check_export.py', folders))
+const names = ['parity', 'families'].flatMap((kind) => readdirSync(join(FIXTURES, kind)))
+const folders = new Map<string, string>()
+for (const name of names) {
+  for (const configFile of ['config.json', 'config.v4.json'])
+    if (existsSync(join(fixture(name), configFile)))
+      folders.set(`${name} ${configFile}`, await trainedFolder(name, configFile))
+}
+console.log(await python('check_export.py', [...folders.values()]))
 
 console.log('\nAdapters that Gavel trains, read by peft')
 const pairs = []
 for (const name of names) {
-  const base = folders[names.indexOf(name) * 2]!
+  const base = folders.get(`${name} config.json`)!
   pairs.push(base, await adaptedFolder(base))
 }
 console.log(await python('check_adapter.py', pairs))
 
 console.log('\nWhat transformers writes, read by Gavel')
 const out = temporaryFolder()
-await python('write_models.py', [folders[names.indexOf('llama3-rope') * 2]!, out])
+await python('write_models.py', [folders.get('llama3-rope config.json')!, out])
 for (const name of readdirSync(out).filter((entry) => !entry.endsWith('.safetensors'))) {
   const expected = readSafetensors(join(out, `${name}.expected.safetensors`))
   const { weights } = openFolder(join(out, name))

@@ -1,4 +1,5 @@
 import type { StoredTensor } from '../weights/safetensors.ts'
+import type { FloatFields } from './config-json.ts'
 import type { GgufHeader } from './gguf-header.ts'
 import { ggufRopeScaling } from './gguf-rope.ts'
 
@@ -187,6 +188,25 @@ export const GGUF_ARCHITECTURES = {
       /^blk\..*(attn_qkv|attn_output|ffn_up|ffn_down)\.weight$/.test(name) ? transposed(tensor) : tensor,
   },
 } satisfies Record<string, GgufArchitecture>
+
+/** Fields of these configs that transformers wants as floats. */
+export const GGUF_FLOATS: FloatFields = new Set([
+  'attention_factor',
+  'attention_multiplier',
+  'attn_logit_softcapping',
+  'embedding_multiplier',
+  'factor',
+  'final_logit_softcapping',
+  'high_freq_factor',
+  'logits_scaling',
+  'long_factor',
+  'low_freq_factor',
+  'partial_rotary_factor',
+  'residual_multiplier',
+  'rope_local_base_freq',
+  'rope_theta',
+  'short_factor',
+])
 
 const named = (type: string, architecture: string) => ({ architectures: [architecture], model_type: type })
 

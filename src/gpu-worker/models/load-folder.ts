@@ -4,6 +4,7 @@ import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
 import { readSafetensors, safetensorsNames, type StoredTensor } from '../weights/safetensors.ts'
 import { readWeightFiles, weightNames } from '../weights/weight-files.ts'
+import { parseConfig, type FloatFields } from './config-json.ts'
 import { modelFromConfig } from './index.ts'
 import type { Model } from './model.ts'
 import { textPart } from './text-part.ts'
@@ -14,6 +15,7 @@ export interface LoadedModel {
   weights: Weights
   /** The `config.json`, as found. */
   config: Record<string, unknown>
+  floats: FloatFields
 }
 
 /**
@@ -26,7 +28,8 @@ export function loadFolder(
   { configFile = 'config.json', weightsFile }: { configFile?: string; weightsFile?: string } = {},
 ): LoadedModel {
   const configPath = join(folder, configFile)
-  const { config, nameOf } = textPart(readJson(configPath, 'a model folder holds config.json and model.safetensors'))
+  const { value, floats } = readConfig(configPath)
+  const { config, nameOf } = textPart(value)
   const where = weightsFile ?? folder
   const names = weightsFile ? safetensorsNames(join(folder, weightsFile)) : weightNames(folder)
   const stored = new Map(names.flatMap((name) => (nameOf(name) === null ? [] : [[nameOf(name)!, name]])))
@@ -52,7 +55,7 @@ export function loadFolder(
       where,
       config.model_type,
     )
-  return { model, config: ownConfig, weights: checkWeights(model, read(parameters), where) }
+  return { model, config: ownConfig, floats, weights: checkWeights(model, read(parameters), where) }
 }
 
 /** What heads are called where they are not the embedding. */
@@ -75,12 +78,19 @@ export const noPlaceFor = (tensors: readonly string[], where: string, type: unkn
     { param: tensors[0]! },
   )
 
-/** A JSON object out of a model's folder. Throws `corrupt_model` where there is none. */
-export function readJson(path: string, hint: string): Record<string, unknown> {
-  if (!existsSync(path)) throw new GavelError('corrupt_model', `${path} is missing; ${hint}`, { param: path })
+/** Throws `corrupt_model` where there is no such object. */
+function readConfig(path: string): { value: Record<string, unknown>; floats: FloatFields } {
+  if (!existsSync(path)) {
+    throw new GavelError(
+      'corrupt_model',
+      `${path} is missing; a model folder holds config.json and model.safetensors`,
+      { param: path },
+    )
+  }
   try {
-    const value = JSON.parse(readFileSync(path, 'utf8')) as unknown
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+    const { value, floats } = parseConfig(readFileSync(path, 'utf8'))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return { value: value as Record<string, unknown>, floats }
   } catch (cause) {
     throw new GavelError('corrupt_model', `${path} is not JSON: ${(cause as Error).message}`, { param: path, cause })
   }

@@ -5,7 +5,7 @@ import { ggufTokenizer } from '../text/gguf-tokenizer.ts'
 import type { TokenizerFiles } from '../text/text-codec.ts'
 import { ggufParts, readGguf, type Gguf } from '../weights/gguf.ts'
 import type { StoredTensor } from '../weights/safetensors.ts'
-import { GGUF_ARCHITECTURES, type GgufArchitecture } from './gguf-architectures.ts'
+import { GGUF_ARCHITECTURES, GGUF_FLOATS, type GgufArchitecture } from './gguf-architectures.ts'
 import { GgufHeader } from './gguf-header.ts'
 import { modelFromConfig } from './index.ts'
 import { checkWeights, noPlaceFor, type LoadedModel } from './load-folder.ts'
@@ -43,7 +43,7 @@ export function loadGguf(path: string): LoadedModel & { tokenizer: TokenizerFile
   }
   const weights = checkWeights(model, renamed, file)
   if (unused.length) throw noPlaceFor(unused, file, name)
-  return { model, config, weights, tokenizer: ggufTokenizer(metadata, file) }
+  return { model, config, floats: GGUF_FLOATS, weights, tokenizer: ggufTokenizer(metadata, file) }
 }
 
 function renamedTensor(name: string, { names }: GgufArchitecture): string {

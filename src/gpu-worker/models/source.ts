@@ -6,6 +6,7 @@ import { readTokenizerFiles } from '../text/read-tokenizer-files.ts'
 import { TextCodec, type TokenizerFiles } from '../text/text-codec.ts'
 import { downloadModel, type HubOptions } from '../weights/download-model.ts'
 import { writeSafetensors, type StoredType } from '../weights/safetensors.ts'
+import { configText } from './config-json.ts'
 import { loadFolder, type LoadedModel } from './load-folder.ts'
 import { loadGguf } from './load-gguf.ts'
 import type { Weights } from './weights.ts'
@@ -111,15 +112,16 @@ export function saveFolder(
   folder: string,
   {
     config,
+    floats,
     weights,
     tokenizer,
     dtype,
-  }: Pick<ModelFolder, 'config' | 'tokenizer'> & { weights: Weights | null; dtype: StoredType },
+  }: Pick<ModelFolder, 'config' | 'floats' | 'tokenizer'> & { weights: Weights | null; dtype: StoredType },
 ): void {
   const { dtype: _, ...rest } = config
   const json = (name: string, value: object) => writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`)
   mkdirSync(folder, { recursive: true })
-  json('config.json', { ...rest, torch_dtype: TORCH_TYPES[dtype] })
+  writeFileSync(join(folder, 'config.json'), `${configText({ ...rest, torch_dtype: TORCH_TYPES[dtype] }, floats)}\n`)
   json('tokenizer.json', tokenizer.tokenizer)
   json('tokenizer_config.json', tokenizer.config)
   if (weights) writeSafetensors(join(folder, 'model.safetensors'), weights, dtype)

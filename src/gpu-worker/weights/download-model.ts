@@ -1,9 +1,10 @@
 import { HUB_URL, HubApiError, listFiles, modelInfo, type ListFileEntry } from '@huggingface/hub'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { dirname, join, posix, relative } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
 import { fetchFile, fileHash, FileRefused } from './fetch-file.ts'
+import { ggufParts } from './gguf.ts'
 import { shardNames } from './weight-files.ts'
 
 export type HubSource = Extract<ModelSource, { type: 'hub' }>
@@ -35,7 +36,7 @@ const COMMIT = /^[0-9a-f]{40}$/
 
 /**
  * The files of a hub model that the engine reads, from the cache or downloaded into it. Answers the folder that
- * holds them, or with `file` the path of that one GGUF file.
+ * holds them, or with `file` the path of that one GGUF file, beside which its other parts lie.
  * Files lie as Python's huggingface_hub lays them, so that neither fetches what the other has. A transfer that breaks is
  * gone on with; without a network, what an earlier download left is used. Throws `model_download_failed`.
  */
@@ -82,7 +83,7 @@ async function fetchModel(source: HubSource, revision: string, storage: string, 
     return path
   }
 
-  if (source.file) await get(source.file)
+  if (source.file) for (const part of partsOf(source.file)) await get(part)
   else {
     const names = [...entries.keys()]
     const whole = entries.has(WEIGHTS)
@@ -134,12 +135,21 @@ function cachedModel(source: HubSource, revision: string, storage: string): stri
   const sha = COMMIT.test(revision) ? revision : existsSync(ref) ? readFileSync(ref, 'utf8').trim() : ''
   if (!COMMIT.test(sha)) return null
   const snapshot = join(storage, 'snapshots', sha)
-  if (source.file) return existsSync(join(snapshot, source.file)) ? join(snapshot, source.file) : null
+  if (source.file) {
+    const here = partsOf(source.file).every((part) => existsSync(join(snapshot, part)))
+    return here ? join(snapshot, source.file) : null
+  }
   const complete = ['config.json', 'tokenizer.json'].every((name) => existsSync(join(snapshot, name)))
   const index = join(snapshot, INDEX)
   const weights = existsSync(index) ? shardNames(index) : [WEIGHTS]
   const weighed = [weights, [WEIGHTS]].some((names) => names.every((name) => existsSync(join(snapshot, name))))
   return complete && weighed ? snapshot : null
+}
+
+/** A GGUF file, and the other parts where its name says that it is the first of some. */
+function partsOf(file: string): string[] {
+  const [, count] = /-00001-of-(\d{5})\.gguf$/.exec(file) ?? []
+  return count ? ggufParts(file, Number(count)).map((part) => posix.join(posix.dirname(file), part)) : [file]
 }
 
 class OfflineError extends Error {}

@@ -35,6 +35,21 @@ test('what is saved opens again as it was', () => {
   }
 })
 
+test('a config is written as it was read: a float stays one, a whole number stays whole', () => {
+  const folder = tinyModelFolder({
+    config: { ...TINY_CONFIG, extra: { factor: 8, list: [1, 2.5], whole: 3 }, rope_theta: 10_000 },
+    floats: new Set(['factor', 'list', 'rope_theta']),
+  })
+  const again = temporaryFolder()
+  saveFolder(again, { ...openFolder(folder), dtype: 'F32' })
+  for (const path of [folder, again]) {
+    const text = readFileSync(join(path, 'config.json'), 'utf8')
+    assert.match(text, /"rope_theta": 10000\.0,/)
+    assert.match(text, /"factor": 8\.0,\s+"list": \[\s+1\.0,\s+2\.5\s+\],\s+"whole": 3\s/)
+    assert.match(text, /"vocab_size": 1024,/)
+  }
+})
+
 test('a stored copy of a tied head is left alone; a head of its own is taken, as transformers does', () => {
   const embedding = weights.get('model.embed_tokens.weight')!
   const withHead = (head: typeof embedding) => {

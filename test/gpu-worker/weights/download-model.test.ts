@@ -93,6 +93,11 @@ test('fetches the shards of an index, or one GGUF file', async () => {
   assert.ok(names.includes('model-1.safetensors') && !names.includes('unrelated.safetensors'))
   const file = await downloadModel({ ...source, file: 'quantised/tiny.gguf' }, options())
   assert.equal(readFileSync(file, 'utf8'), 'GGUF')
+
+  const parts = [1, 2].map((i) => `quantised/x-0000${i}-of-00002.gguf`)
+  for (const part of parts) hub.files.set(part, Buffer.from(part))
+  const first = await downloadModel({ ...source, file: parts[0]! }, options())
+  assert.equal(readFileSync(first.replace('-00001-', '-00002-'), 'utf8'), parts[1])
 })
 
 test('sends the token, and says what to do without one', async () => {
