@@ -4,7 +4,8 @@ import type { RotarySpec } from '../graph/rotary.ts'
 import { GATED, PRE_NORM, SEPARATE, type DecoderSettings, type LayerSettings } from './decoder.ts'
 import { RopeFields, rotarySpec, type RopeDefaults } from './rope-config.ts'
 
-export const Size = v.pipe(v.number(), v.integer(), v.minValue(1))
+/** A size of a config; what is beyond any tensor is damaged, or hostile. */
+export const Size = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31))
 
 /** A yes or no that may be left out. */
 export const flag = (byDefault: boolean) => v.nullish(v.boolean(), byDefault)

@@ -109,6 +109,11 @@ const MOST = {
   // More would take all memory before the first tensor could be found to be missing.
   num_hidden_layers: 1000,
   n_layer: 1000,
+  num_attention_heads: 4096,
+  num_key_value_heads: 4096,
+  n_head: 4096,
+  head_dim: 4096,
+  hidden_size: 1 << 20,
   rms_norm_eps: 1,
   layer_norm_eps: 1,
   layer_norm_epsilon: 1,

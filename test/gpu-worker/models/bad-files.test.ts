@@ -202,7 +202,12 @@ describe('config.json', () => {
       /num_attention_heads: 4 is not a multiple of num_key_value_heads, 3/,
     ],
     'heads without halves': [config({ head_dim: 31 }), /of heads of 31 numbers 31 would be turned, in pairs/],
-    'a negative size': [config({ hidden_size: -128 }), /hidden_size: .* received -128/],
+    'more heads than anything': [
+      config({ num_attention_heads: 2 ** 31 }),
+      /num_attention_heads: 2147483648 is not from 0 to 4096/,
+    ],
+    'heads wider than anything': [config({ head_dim: 2 ** 31 }), /head_dim: 2147483648 is not from 0 to 4096/],
+    'a negative size': [config({ intermediate_size: -128 }), /intermediate_size: .* received -128/],
     'an epsilon below 0': [config({ rms_norm_eps: -1 }), /rms_norm_eps: -1 is not from 0 to 1/],
     'no base for positions': [config({ rope_theta: 0 }), /rope_theta: 0 is not above 0/],
     'positions divided by 0': [
