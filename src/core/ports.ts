@@ -1,3 +1,5 @@
+import type { ProviderTakes } from './schemas/judge.ts'
+
 /** Every dependency on the outside world, as an interface. Adapters implement them; core only names them. */
 
 /** Wall-clock time in milliseconds since the epoch. */
@@ -64,7 +66,7 @@ export interface JudgeRequest {
   labels: readonly string[]
 }
 
-/** Log-probabilities (natural log) of candidate first tokens, as the provider reports them. */
+/** Log-probabilities (natural log) of candidate first tokens, as the provider reports them; −∞ for one that cannot be. */
 export interface FirstTokenLogprobs {
   logprobs: { token: string; logprob: number }[]
   /** Whether `logprobs` holds every variant of every label (local models), or only a provider's top k. */
@@ -89,6 +91,8 @@ export interface JudgeClient {
   firstTokenLogprobs(requests: JudgeRequest[], signal?: AbortSignal): Promise<(FirstTokenLogprobs | Error)[]>
   /** The token ids that carry the judge's own labels. Only where its tokenizer is at hand. */
   labelTokens?(): Promise<LabelTokens>
+  /** What is asked of a provider by now, after all that it refused. Only of one that is asked for tokens. */
+  takes?(): ProviderTakes
 }
 
 /** A call of one function of a Python program. */

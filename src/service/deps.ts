@@ -24,9 +24,10 @@ export interface Deps {
    * How to ask a judge.
    * @param secret of its provider, decrypted
    * @param local where its provider is `local`: as a worker gets it, but each object's `url` is its blob key
+   * @param isProbe to find out what its provider can: with nothing that was learnt before, and without trying again
    * @throws GavelError `unavailable_here` where this process cannot
    */
-  judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null): JudgeClient
+  judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null, isProbe?: boolean): JudgeClient
   /** What runs programs that models wrote; null where nothing can. */
   programs: ProgramRunner | null
   /**

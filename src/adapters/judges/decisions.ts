@@ -1,7 +1,7 @@
 /** Judges behind endpoints that answer questions with probabilities instead of tokens. */
 import * as v from 'valibot'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import { postJson, providerJudgeClient, readAnswer, type ProviderOptions } from './provider-call.ts'
+import { postJson, providerJudgeClient, readAnswer, urlBelow, type ProviderOptions } from './provider-call.ts'
 
 export interface DecisionJudgeOptions extends ProviderOptions {
   /** Up to and with the version: `https://host/v1`. */
@@ -13,7 +13,7 @@ const INSTRUCTIONS = 'Answer the last message, choosing the word that it asks fo
 /** Stands where a token would, so that the judge counts as abstaining and the reason names it. */
 const REFUSAL = '(refusal)'
 
-const count = v.optional(v.number(), 0)
+const count = v.nullish(v.number(), 0)
 const usage = v.nullish(v.object({ input_tokens: count, output_tokens: count }), { input_tokens: 0, output_tokens: 0 })
 const refusal = v.object({ type: v.literal('refusal') })
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1.001))
@@ -36,12 +36,16 @@ const openaiAnswer = v.object({
 
 /** OpenAI's decisions: the prompt is the input, and the question a choice between the labels. */
 export function decisionsJudgeClient(options: DecisionJudgeOptions): JudgeClient {
-  const url = `${options.baseUrl.replace(/\/+$/, '')}/decisions`
+  const url = urlBelow(options.baseUrl, '/decisions')
   return providerJudgeClient(async ({ messages, labels }, _, fetch) => {
     const choices = labels.map((value) => ({ value }))
     const question = { type: 'choice', name: 'verdict', instructions: INSTRUCTIONS, choices }
     const body = { model: options.model, input: messages, questions: [question] }
-    const answer = read(openaiAnswer, await readAnswer(await fetch(url, postJson(options.apiKey, body))), 'decision')
+    const answer = read(
+      openaiAnswer,
+      await readAnswer(await fetch(url, postJson(url, options.apiKey, body))),
+      'decision',
+    )
     const decided = answer.answers[0]!
     const listed = decided.type === 'refusal' ? [] : decided.probabilities
     return asFirstToken(labels, Object.fromEntries(listed.map((one) => [one.value, one.probability])), answer.usage)
@@ -60,12 +64,12 @@ const systemoneAnswer = v.object({
 
 /** System One: the prompt is the state, and the question a choice between the labels. Some servers wrap the answer. */
 export function systemoneJudgeClient(options: DecisionJudgeOptions): JudgeClient {
-  const url = `${options.baseUrl.replace(/\/+$/, '')}/systemone`
+  const url = urlBelow(options.baseUrl, '/systemone')
   return providerJudgeClient(async ({ messages, labels }, _, fetch) => {
     const criteria = Object.fromEntries(labels.map((label) => [label, null]))
     const questions = { verdict: { type: 'choice', instructions: INSTRUCTIONS, criteria } }
     const body = { model: options.model, state: messages, questions }
-    const raw = (await readAnswer(await fetch(url, postJson(options.apiKey, body)))) as { result?: unknown } | null
+    const raw = (await readAnswer(await fetch(url, postJson(url, options.apiKey, body)))) as { result?: unknown } | null
     const answer = read(systemoneAnswer, raw?.result ?? raw, 'System One answer')
     const { verdict } = answer.answers
     return asFirstToken(labels, verdict.type === 'refusal' ? {} : verdict.probabilities, answer.usage)

@@ -1,43 +1,53 @@
 import type { JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import { postJson, providerJudgeClient, readAnswer, type ProviderOptions, type Wishes } from './provider-call.ts'
+import type { ProviderTakes } from '../../core/schemas/judge.ts'
+import { ALL_TAKEN } from './adaptations.ts'
+import { postJson, providerJudgeClient, readAnswer, urlBelow, type ProviderOptions } from './provider-call.ts'
 import { readFirstToken } from './read-first-token.ts'
 
 export interface OpenAiJudgeOptions extends ProviderOptions {
-  /** Up to and with the version: `https://host/v1`. */
+  /** Up to and with the version: `https://host/v1`; a query goes along with every call. */
   baseUrl: string
   model: string
   /** `completions` posts the messages as one raw text, for models without a chat template. */
   api: 'chat' | 'completions'
 }
 
-/** What servers that render chat templates take, so that a model that can think answers at once. */
-export const NO_THINKING = { chat_template_kwargs: { enable_thinking: false } }
+/** One greedy token, as the provider takes that; more only where it insists, of which the first is read. */
+export const oneToken = (takes: ProviderTakes) => ({
+  ...(takes.chat_template_kwargs && { chat_template_kwargs: { enable_thinking: false } }),
+  [takes.max_tokens_field as 'max_tokens']: takes.max_tokens,
+  ...(takes.temperature && { temperature: 0 }),
+})
 
 const ENDPOINTS = {
   chat: {
     path: '/chat/completions',
-    ask: ({ messages }: JudgeRequest, { topLogprobs, noThinking }: Wishes) => ({
-      messages,
-      logprobs: true,
-      top_logprobs: topLogprobs,
-      ...(noThinking && NO_THINKING),
-    }),
+    takes: ALL_TAKEN,
+    ask: ({ messages }, { top_logprobs }) => ({ messages, logprobs: true, top_logprobs }),
   },
   completions: {
     path: '/completions',
-    ask: ({ messages }: JudgeRequest, { topLogprobs }: Wishes) => ({
+    takes: { ...ALL_TAKEN, chat_template_kwargs: false },
+    ask: ({ messages }, { top_logprobs }) => ({
       prompt: messages.map(({ content }) => content).join('\n\n'),
-      logprobs: topLogprobs,
+      logprobs: top_logprobs,
     }),
   },
-} satisfies Record<OpenAiJudgeOptions['api'], { path: string; ask: (request: JudgeRequest, wishes: Wishes) => object }>
+} satisfies Record<
+  OpenAiJudgeOptions['api'],
+  { path: string; takes: ProviderTakes; ask: (request: JudgeRequest, takes: ProviderTakes) => object }
+>
 
 /** A judge behind any OpenAI-compatible endpoint: one greedy token a question, with its alternatives. */
 export function openaiJudgeClient(options: OpenAiJudgeOptions): JudgeClient {
-  const { path, ask } = ENDPOINTS[options.api]
-  const url = options.baseUrl.replace(/\/+$/, '') + path
-  return providerJudgeClient(async (request, wishes, fetch) => {
-    const body = { model: options.model, ...ask(request, wishes), max_tokens: 1, temperature: 0 }
-    return readFirstToken(await readAnswer(await fetch(url, postJson(options.apiKey, body))))
-  }, options)
+  const { baseUrl, model, apiKey } = options
+  const { path, ask, takes } = ENDPOINTS[options.api]
+  const url = urlBelow(baseUrl, path)
+  return providerJudgeClient(
+    async (request, takes, fetch) => {
+      const body = { model, ...ask(request, takes), ...oneToken(takes) }
+      return readFirstToken(await readAnswer(await fetch(url, postJson(url, apiKey, body))))
+    },
+    { takes, ...options },
+  )
 }

@@ -1,21 +1,31 @@
 import * as v from 'valibot'
+import { wordOf } from '../../core/judges/labels.ts'
 import type { FirstTokenLogprobs } from '../../core/ports.ts'
 
-const entry = v.object({ token: v.string(), logprob: v.number() })
+type Entry = FirstTokenLogprobs['logprobs'][number]
+
+/** What cannot be said at all has no log-probability; JSON has no −∞, and servers write null for it. */
+const logprob = v.pipe(
+  v.nullable(v.number()),
+  v.transform((value) => value ?? -Infinity),
+)
+const entry = v.object({ token: v.string(), logprob })
 
 /** Chat's form of log-probabilities, which some servers also use for completions. */
 const chatForm = v.object({
   content: v.array(v.object({ ...entry.entries, top_logprobs: v.nullish(v.array(entry), []) })),
 })
 /** The older form of /completions: per position a map from token to log-probability. */
-const completionsForm = v.object({ top_logprobs: v.array(v.nullable(v.record(v.string(), v.number()))) })
+const completionsForm = v.object({
+  tokens: v.nullish(v.array(v.string()), []),
+  token_logprobs: v.nullish(v.array(logprob), []),
+  top_logprobs: v.array(v.nullable(v.record(v.string(), logprob))),
+})
 
+const count = v.nullish(v.number(), 0)
 const answerSchema = v.object({
   choices: v.pipe(v.array(v.object({ logprobs: v.nullish(v.union([chatForm, completionsForm])) })), v.minLength(1)),
-  usage: v.nullish(
-    v.object({ prompt_tokens: v.optional(v.number(), 0), completion_tokens: v.optional(v.number(), 0) }),
-    { prompt_tokens: 0, completion_tokens: 0 },
-  ),
+  usage: v.nullish(v.object({ prompt_tokens: count, completion_tokens: count })),
 })
 
 /**
@@ -39,7 +49,7 @@ export function readFirstToken(body: unknown): FirstTokenLogprobs {
     )
   }
   return {
-    logprobs,
+    logprobs: logprobs.every((one) => one.logprob === -Infinity) ? [] : logprobs,
     complete: false,
     usage: { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 },
   }
@@ -47,15 +57,28 @@ export function readFirstToken(body: unknown): FirstTokenLogprobs {
 
 type Logprobs = v.InferOutput<typeof answerSchema>['choices'][number]['logprobs']
 
-function firstToken(logprobs: Logprobs): FirstTokenLogprobs['logprobs'] {
+function firstToken(logprobs: Logprobs): Entry[] {
   if (!logprobs) return []
-  if ('top_logprobs' in logprobs) {
-    return Object.entries(logprobs.top_logprobs[0] ?? {}).map(([token, logprob]) => ({ token, logprob }))
+  if ('content' in logprobs) {
+    const [sampled] = logprobs.content
+    return sampled ? withSampled(sampled.top_logprobs ?? [], sampled) : []
   }
-  const [sampled] = logprobs.content
-  if (!sampled) return []
-  const top = (sampled.top_logprobs ?? []).map(({ token, logprob }) => ({ token, logprob }))
-  // Some servers leave the sampled token out of the alternatives.
-  const listed = top.some(({ token }) => token === sampled.token)
-  return listed ? top : [{ token: sampled.token, logprob: sampled.logprob }, ...top]
+  const { tokens, token_logprobs, top_logprobs } = logprobs
+  const top = Object.entries(top_logprobs[0] ?? {}).map(([token, logprob]) => ({ token, logprob }))
+  const [token, logprob] = [tokens?.[0], token_logprobs?.[0]]
+  return token === undefined || logprob === undefined ? top : withSampled(top, { token, logprob })
 }
+
+/**
+ * Some servers leave the sampled token out of the alternatives; others list it, spelled with the mark of a word's start
+ * that they take off what was sampled: then it has the same log-probability there.
+ */
+function withSampled(top: Entry[], { token, logprob }: Entry): Entry[] {
+  const isListed = top.some(
+    (other) => other.token === token || (wordOf(other.token) === wordOf(token) && isSame(other.logprob, logprob)),
+  )
+  return isListed ? top : [{ token, logprob }, ...top]
+}
+
+/** Equal but for how many digits were written. */
+const isSame = (a: number, b: number) => a === b || Math.abs(a - b) <= 1e-6 * (1 + Math.abs(a))

@@ -58,11 +58,12 @@ const CLIENTS = {
  * @throws GavelError unavailable_here for a local judge, and for Workers AI where it is not at hand
  */
 export function remoteJudgeClient(
-  judge: Pick<Judge, 'provider' | 'timeout_ms' | 'concurrency'>,
+  judge: Pick<Judge, 'provider' | 'timeout_ms' | 'concurrency' | 'probe'>,
   apiKey: string | null,
-  environment: Pick<RemoteOptions, 'fetch' | 'workersAi' | 'timeout' | 'rng' | 'backoffMs'> = {},
+  environment: Pick<RemoteOptions, 'fetch' | 'workersAi' | 'timeout' | 'rng' | 'backoffMs' | 'retries'> = {},
 ): JudgeClient {
-  const options = { ...environment, apiKey, timeoutMs: judge.timeout_ms, concurrency: judge.concurrency }
+  const { timeout_ms: timeoutMs, concurrency, probe } = judge
+  const options = { ...environment, apiKey, timeoutMs, concurrency, ...(probe?.takes && { takes: probe.takes }) }
   const create = CLIENTS[judge.provider.type] as (provider: Judge['provider'], options: RemoteOptions) => JudgeClient
   return create(judge.provider, options)
 }

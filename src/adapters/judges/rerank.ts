@@ -1,7 +1,7 @@
 /** Rerankers behind /rerank: a query and a document in, how well the document answers the query out. */
 import * as v from 'valibot'
 import type { JudgeClient } from '../../core/ports.ts'
-import { postJson, providerJudgeClient, readAnswer, type ProviderOptions } from './provider-call.ts'
+import { postJson, providerJudgeClient, readAnswer, urlBelow, type ProviderOptions } from './provider-call.ts'
 
 export interface RerankOptions extends ProviderOptions {
   /** Before `/rerank`: `https://host/v1`. */
@@ -24,7 +24,7 @@ const result = v.object({
   score: v.optional(v.number()),
 })
 const one = v.pipe(v.array(result), v.length(1))
-const usage = v.nullish(v.object({ total_tokens: v.optional(v.number(), 0), prompt_tokens: v.optional(v.number()) }), {
+const usage = v.nullish(v.object({ total_tokens: v.nullish(v.number(), 0), prompt_tokens: v.nullish(v.number()) }), {
   total_tokens: 0,
 })
 /** Jina, Cohere and vLLM wrap the list; TEI and SGLang answer it alone. */
@@ -36,10 +36,10 @@ const answer = v.union([v.object({ results: one, usage }), one])
  */
 export function rerankJudgeClient(options: RerankOptions): JudgeClient {
   const { baseUrl, model, dialect, rawScores, apiKey } = options
-  const url = `${baseUrl.replace(/\/+$/, '')}/rerank`
+  const url = urlBelow(baseUrl, '/rerank')
   return providerJudgeClient(async ({ messages, labels: [yes, no] }, _, fetch) => {
     const body = REQUESTS[dialect](model, messages[0]!.content, messages.at(-1)!.content)
-    const read = v.safeParse(answer, await readAnswer(await fetch(url, postJson(apiKey, body))))
+    const read = v.safeParse(answer, await readAnswer(await fetch(url, postJson(url, apiKey, body))))
     if (!read.success) throw new Error(`its answer is no ranking of one document: ${read.issues[0].message}`)
     const { results, usage } = Array.isArray(read.output) ? { results: read.output, usage: null } : read.output
     const { relevance_score, score } = results[0]!

@@ -14,9 +14,12 @@ export function labelVariants(label: string): string[] {
   return WORD_STARTS.flatMap((start) => [...cases].map((spelling) => start + spelling))
 }
 
+/** The word that a token writes, without what tells where it begins and ends. */
+export const wordOf = (token: string) => token.replace(LEADING_MARKS, '').trimEnd()
+
 /** Whether a token, as a provider reports it, is a variant of the label. */
 export function carriesLabel(token: string, label: string): boolean {
-  return token.replace(LEADING_MARKS, '').trimEnd().toLowerCase() === label.trim().toLowerCase()
+  return wordOf(token).toLowerCase() === label.trim().toLowerCase()
 }
 
 /**

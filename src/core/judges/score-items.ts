@@ -4,6 +4,7 @@ import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
+import { JudgeFailure } from './judge-failure.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
 import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
 
@@ -151,7 +152,7 @@ export const failed = (error: Error) => ({
   reason: error.message,
   ...(error instanceof GavelError && { code: error.code }),
   cached: false,
-  usage: NO_USAGE,
+  usage: error instanceof JudgeFailure ? error.usage : NO_USAGE,
 })
 
 async function askJudge(
@@ -172,11 +173,18 @@ async function askJudge(
       return prompts.map(() => failure)
     })
   return prompts.map((_, i) => {
-    const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
-    if (answer instanceof Error) return failed(answer)
-    const judgment = probabilityOfYes(answer.logprobs, judge.labels, judge.min_label_mass)
-    return { ...judgment, cached: false, usage: answer.usage, latencyMs: answer.latencyMs ?? null }
+    return scoredFrom(answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for'), judge)
   })
+}
+
+/** What an answer of a judge's client comes to. */
+export function scoredFrom(
+  answer: FirstTokenLogprobs | Error,
+  judge: Pick<ScoringJudge, 'labels' | 'min_label_mass'>,
+): ScoredItem {
+  if (answer instanceof Error) return failed(answer)
+  const judgment = probabilityOfYes(answer.logprobs, judge.labels, judge.min_label_mass)
+  return { ...judgment, cached: false, usage: answer.usage, latencyMs: answer.latencyMs ?? null }
 }
 
 /** The mean of what a judge said when asked in several ways. The ways were asked at the same time. */

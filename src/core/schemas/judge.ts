@@ -1,7 +1,7 @@
 /** A judge: a named, immutable way to get P(Yes). Creating one under an existing name makes the next version. */
 import * as v from 'valibot'
 import { judgeAudit, judgeCalibration } from './judge-jobs.ts'
-import { fields, integer, name, number, reference, shortText, text, unixSeconds, version } from './fields.ts'
+import { boolean, fields, integer, name, number, reference, shortText, text, unixSeconds, version } from './fields.ts'
 
 const url = (description: string) => v.pipe(v.string(), v.maxLength(2048), v.url(), v.description(description))
 const apiKey = v.pipe(
@@ -199,7 +199,18 @@ const askingEntries = {
 }
 
 export const createJudge = v.pipe(
-  fields({ name: v.optional(name), provider: judgeProvider, ...askingEntries }),
+  fields({
+    name: v.optional(name),
+    provider: judgeProvider,
+    ...askingEntries,
+    probe: v.optional(
+      boolean(
+        'Whether to try the provider now, with two short calls of at most 10 s, and note what it can (`probe`, `warnings`). ' +
+          'The judge is made whatever comes of it. Not for local judges and ensembles. Default false.',
+      ),
+      false,
+    ),
+  }),
   v.forward(
     v.check(
       ({ budget, price }) => budget?.cost === undefined || price !== undefined,
@@ -213,6 +224,41 @@ export type CreateJudge = v.InferOutput<typeof createJudge>
 export const setJudgeBudget = fields({
   budget: v.pipe(v.nullable(judgeBudget), v.description('Null lifts the limit. What is spent already counts.')),
 })
+
+/** What is asked of a provider beside the answer; refusals change it, one field at a time (adapters/judges/adaptations.ts). */
+export const providerTakes = v.object({
+  top_logprobs: v.pipe(v.number(), v.description('How many alternatives of the first token are asked for.')),
+  max_tokens_field: v.picklist(['max_tokens', 'max_completion_tokens']),
+  max_tokens: v.pipe(
+    v.number(),
+    v.description('1, or the least that the provider takes; only the first token is read.'),
+  ),
+  temperature: v.pipe(v.boolean(), v.description('Whether `temperature: 0` is sent.')),
+  chat_template_kwargs: v.pipe(v.boolean(), v.description('Whether a model that can think is told not to.')),
+})
+export type ProviderTakes = v.InferOutput<typeof providerTakes>
+
+const tokens = v.array(v.object({ token: v.string(), probability: v.number() }))
+/** What was found when a judge was tried. */
+export const judgeProbe = v.object({
+  created_at: unixSeconds,
+  usable: v.pipe(v.boolean(), v.description('Whether it gave a score.')),
+  reason: v.pipe(v.nullable(v.string()), v.description('Why it gave none; else null.')),
+  takes: v.pipe(v.nullable(providerTakes), v.description('Of a provider that is asked for tokens: what it takes.')),
+  alternatives: v.pipe(v.nullable(v.number()), v.description('Tokens that came with a log-probability.')),
+  label_tokens: v.pipe(
+    v.nullable(v.object({ yes: tokens, no: tokens })),
+    v.description('Those that carry a label, likeliest first.'),
+  ),
+  probability: v.nullable(v.number()),
+  label_mass: v.nullable(v.number()),
+  latency_ms: v.pipe(v.nullable(v.number()), v.description('Of the second call, which finds connections open.')),
+  repeat_difference: v.pipe(
+    v.nullable(v.number()),
+    v.description('How far apart the probabilities of two equal calls were; null where one gave none.'),
+  ),
+})
+export type JudgeProbe = v.InferOutput<typeof judgeProbe>
 
 const withoutSecret = <E extends v.ObjectEntries>(entries: E) => v.object({ ...entries, has_api_key: v.boolean() })
 
@@ -250,6 +296,11 @@ export const judge = v.object({
   ),
   calibration: v.pipe(v.optional(judgeCalibration), v.description('Made by a `judge.calibrate` job.')),
   audit: v.pipe(v.optional(judgeAudit), v.description('The newest finding of a `judge.audit` job.')),
+  probe: v.pipe(v.optional(judgeProbe), v.description('What was found when it was last tried.')),
+  warnings: v.pipe(
+    v.optional(v.array(v.string())),
+    v.description('What was found wrong with it when it was tried or asked, and what to change.'),
+  ),
 })
 export type Judge = v.InferOutput<typeof judge>
 export type JudgeTemplate = v.InferOutput<typeof judgeTemplate>

@@ -1,4 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
+import { JudgeFailure } from '../../core/judges/judge-failure.ts'
 import { sumUsage, type ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeClient } from '../../core/ports.ts'
 import type { Judge } from '../../core/schemas/judge.ts'
@@ -56,7 +57,9 @@ export function budgeted(
           return round.map(() => (error instanceof Error ? error : new Error(String(error))))
         })
         answers.push(...had)
-        const used = had.flatMap((answer) => (answer instanceof Error ? [] : [answer.usage]))
+        const used = had.flatMap((answer) =>
+          answer instanceof Error && !(answer instanceof JudgeFailure) ? [] : [answer.usage],
+        )
         spent = await spend(spentOn(sumUsage(used.map((usage) => ({ usage }))), judge.price))
       }
       return answers

@@ -35,7 +35,7 @@ async function prepare(
   tenant: string,
   body: CreateJudge,
 ): Promise<{ body: JudgeBody; secret: string | null }> {
-  const { name: _, provider, ...given } = body
+  const { name: _name, probe: _probe, provider, ...given } = body
   const rest = provider.type === 'rerank' ? forReranker(given) : given
   const labels = { yes: rest.labels.yes ?? 'Yes', no: rest.labels.no ?? 'No' }
   if (carriesLabel(labels.yes, labels.no)) {
@@ -63,7 +63,7 @@ const isGguf = (source: ModelSource): boolean =>
  * A reranker is asked with question and answer alone.
  * @throws GavelError `unprocessable` for wording that it would never see
  */
-function forReranker<B extends Omit<CreateJudge, 'name' | 'provider'>>(given: B): B {
+function forReranker<B extends Omit<CreateJudge, 'name' | 'provider' | 'probe'>>(given: B): B {
   const hasWording = given.template !== 'answer-correctness' || given.rubric !== undefined || given.debias.length > 0
   if (!hasWording) return { ...given, template: RERANK_TEMPLATE }
   const message =
@@ -71,11 +71,12 @@ function forReranker<B extends Omit<CreateJudge, 'name' | 'provider'>>(given: B)
   throw new GavelError('unprocessable', message, { param: 'template' })
 }
 
-/** As {@link checkPublicUrl}, of a URL that paths are put after. */
-function checkBaseUrl(text: string, param: string, { allowPrivateUrls }: Deps): void {
+/** As {@link checkPublicUrl}, of a URL that paths are put after: before its query, where it may have one. */
+function checkBaseUrl(text: string, param: string, { allowPrivateUrls }: Deps, mayHaveQuery: boolean): void {
   const { search, hash } = checkPublicUrl(text, param, allowPrivateUrls)
-  if (search === '' && hash === '') return
-  const message = `\`${param}\` must not carry a query or fragment: paths such as /chat/completions are put after it. Leave it out.`
+  if (hash === '' && (search === '' || mayHaveQuery)) return
+  const what = mayHaveQuery ? 'a fragment' : 'a query or fragment'
+  const message = `\`${param}\` must not carry ${what}: paths such as /chat/completions are put after it. Leave it out.`
   throw new GavelError('unprocessable', message, { param })
 }
 
@@ -86,8 +87,8 @@ type RemoteProvider = Extract<Provider, { api_key?: string | undefined }>
 
 /** Of a provider that is asked over HTTP: its URL is checked, its secret kept apart. */
 async function remote({ api_key, ...provider }: RemoteProvider, deps: Deps): Prepared {
-  if (provider.type !== 'huggingface') checkBaseUrl(provider.base_url, 'provider.base_url', deps)
-  else if (provider.endpoint_url) checkBaseUrl(provider.endpoint_url, 'provider.endpoint_url', deps)
+  if (provider.type !== 'huggingface') checkBaseUrl(provider.base_url, 'provider.base_url', deps, true)
+  else if (provider.endpoint_url) checkBaseUrl(provider.endpoint_url, 'provider.endpoint_url', deps, false)
   return { provider: { ...provider, has_api_key: api_key !== undefined }, secret: api_key ?? null }
 }
 

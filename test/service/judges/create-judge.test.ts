@@ -65,10 +65,13 @@ test('llama.cpp runs GGUF files only, wherever the model comes from', () =>
     await refused({ ...local('file', 'gavel'), label_token_ids: { yes: [1], no: [2] } }, 'label_token_ids')
   }))
 
-test('a base URL takes paths, so it has neither query nor fragment; the secret is kept apart', () =>
+test('a base URL takes paths before its query, so it has no fragment; the secret is kept apart', () =>
   withApp(async (app, refused) => {
+    await refused({ provider: { ...provider, base_url: `${provider.base_url}#a` } }, 'provider.base_url')
+    const azure = `${provider.base_url}?api-version=2024-10-21`
+    const made = await app.json('/v1/judges', { json: { provider: { ...provider, base_url: azure } } })
+    assert.equal(made.provider.base_url, azure)
     for (const end of ['?a=1', '#a']) {
-      await refused({ provider: { ...provider, base_url: provider.base_url + end } }, 'provider.base_url')
       const hub = { type: 'huggingface', model: 'a/b', endpoint_url: `https://hub.example/x${end}` }
       await refused({ provider: hub }, 'provider.endpoint_url')
     }
