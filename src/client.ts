@@ -191,6 +191,8 @@ export function createClient({ url, key }: ClientOptions) {
       ...resource<Judge, NewJudge>('/v1/judges'),
       cache: (id: string) => send<JudgeCache>('GET', `/v1/judges/${encodeURIComponent(id)}/cache`),
       clearCache: (id: string) => send<JudgeCache>('POST', `/v1/judges/${encodeURIComponent(id)}/cache/clear`),
+      /** Tries it, and answers the judge with what was found. */
+      probe: (id: string) => send<Judge>('POST', `/v1/judges/${encodeURIComponent(id)}/probe`),
       /** Takes the place of the whole budget; null lifts it. */
       setBudget: (id: string, budget: v.InferInput<typeof setJudgeBudget>['budget']) =>
         send<Judge>('PUT', `/v1/judges/${encodeURIComponent(id)}/budget`, { budget }),

@@ -7,6 +7,7 @@ import { apiCommand, connect, decimal, listCommand, wholeNumber, type ApiOptions
 import { follow } from './follow.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 import { addJobFlags, jobFromFlags } from './job-flags.ts'
+import { registerJudgeDoctor, warningsOf } from './judge-doctor.ts'
 import { readGraded, registerJudgeLessons } from './judge-lessons.ts'
 import { excerpt, figure, percent, print, printList, table, time, type Columns } from './output.ts'
 import { readJsonLines, readJsonObject } from './read-input.ts'
@@ -54,6 +55,8 @@ interface CreateOptions extends ApiOptions {
   priceOutput?: number
   budgetTokens?: number
   budgetCost?: number
+  /** False with --no-probe. */
+  probe: boolean
 }
 
 interface BudgetOptions extends ApiOptions {
@@ -106,10 +109,14 @@ export function registerJudge(program: Command, io: Io): void {
     .option('--price-output <x>', 'price of a million completion tokens', decimal)
     .option('--budget-tokens <n>', 'stop asking after so many tokens', wholeNumber)
     .option('--budget-cost <x>', 'stop asking after such a cost', decimal)
+    .option('--no-probe', 'do not try its provider (two short calls); the judge is made whatever comes of that')
     .action(async (options: CreateOptions) => {
       const created = await connect(io, options).judges.create(bodyOf(options, io))
       print(io, options, created, (j) => `${j.id}${j.name === null ? '' : ` ${j.name} (version ${j.version})`}`)
+      io.err(warningsOf(created))
     })
+
+  registerJudgeDoctor(judge, io)
 
   listCommand(judge, 'list', 'list judges, newest first').action(async (options: ApiOptions & { limit: number }) => {
     await printList(io, options, connect(io, options).judges.list, COLUMNS)
@@ -155,11 +162,14 @@ export function registerJudge(program: Command, io: Io): void {
     description:
       'find what the probabilities of a judge are worth, on a dataset or a file of graded answers; makes its next version',
     text: describeCalibration,
+    passed: (calibration) => calibration.informative !== false,
+    failure: 'There was nothing to calibrate.',
   })
   registerJudgeJob(judge, io, 'judge.audit', {
     description: 'try to fool a judge, and keep with it how often that worked; exit code 1 where it is above the limit',
     text: describeAudit,
     passed: (audit) => audit.passed,
+    failure: 'The judge did not pass.',
   })
   registerJudgeLessons(judge, io)
 }
@@ -182,7 +192,7 @@ function describeBudget({ id, budget, spent = { tokens: 0, cost: 0 } }: Judge): 
 }
 
 interface JudgeResults {
-  'judge.calibrate': JudgeCalibrateResult & { judge: string }
+  'judge.calibrate': JudgeCalibrateResult & { judge: string | null }
   'judge.audit': JudgeAuditResult
 }
 
@@ -196,7 +206,9 @@ function registerJudgeJob<T extends keyof JudgeResults>(
     arguments?: string
     description: string
     text: (result: JudgeResults[T]) => string
-    passed?: (result: JudgeResults[T]) => boolean
+    passed: (result: JudgeResults[T]) => boolean
+    /** What it means where it did not pass. */
+    failure: string
   },
 ): void {
   const name = `${type.replace('judge.', '')} ${how.arguments ?? ''}`.trim()
@@ -210,7 +222,7 @@ function registerJudgeJob<T extends keyof JudgeResults>(
     const ended = await follow(io, api, job, {}, (line) => io.err(`${line}\n`))
     const result = ended.result as unknown as JudgeResults[T]
     print(io, options, { job: ended.id, ...result }, how.text)
-    if (how.passed && !how.passed(result)) throw new CliError('The judge did not pass.')
+    if (!how.passed(result)) throw new CliError(how.failure)
   })
 }
 
@@ -230,6 +242,7 @@ async function uploadGraded(api: Client, file: string, { dataset }: JudgeJobOpti
 
 function describeCalibration({
   judge,
+  informative,
   scored,
   questions,
   map,
@@ -247,6 +260,13 @@ function describeCalibration({
     },
     rows,
   )
+  if (informative === false) {
+    const isReversed = before.auc !== null && before.auc.high < 0.5
+    const advice = isReversed
+      ? 'It is surely worse than a coin: are its labels the wrong way round?'
+      : 'More graded answers narrow the interval; a better judge moves it.'
+    return `nothing to calibrate: an AUC of ${interval(before.auc)} on ${scored} answers to ${questions} questions is not above a coin's 0.5, so no version was made. ${advice}\n${shown}`
+  }
   return `${judge} is calibrated (${map.method}) on ${scored} answers to ${questions} questions; held out:\n${shown}`
 }
 
@@ -269,9 +289,23 @@ function describeAudit({ attacks, right, passed, limit, failures }: JudgeAuditRe
 
 const WITHOUT_SECRET = new Set<unknown>(['workers_ai', 'local', 'ensemble'] satisfies NewJudge['provider']['type'][])
 
+/** What `judge show` prints beside what a judge is made from: a file may hold a judge as shown, to make another like it. */
+const SHOWN_ONLY = ['id', 'object', 'version', 'created_at', 'spent', 'calibration', 'audit', 'warnings']
+
+function readBody(file: string): Record<string, unknown> {
+  const body = readJsonObject(file)
+  for (const key of SHOWN_ONLY) delete body[key]
+  if (typeof body.probe !== 'boolean') delete body.probe
+  if (typeof body.provider === 'object' && body.provider !== null) {
+    const { has_api_key: _, ...provider } = body.provider as Record<string, unknown>
+    body.provider = provider
+  }
+  return body
+}
+
 /** Only what was given: defaults and rules are the API's. */
 function bodyOf(options: CreateOptions, io: Io): NewJudge {
-  const body = options.file === undefined ? {} : readJsonObject(options.file)
+  const body = options.file === undefined ? {} : readBody(options.file)
   const type = options.provider ?? (body.provider as { type?: unknown } | undefined)?.type
   const provider = {
     type,
@@ -290,6 +324,7 @@ function bodyOf(options: CreateOptions, io: Io): NewJudge {
   }
   return {
     ...body,
+    probe: options.probe && body.probe !== false,
     provider: withoutGaps(body.provider, provider),
     ...withoutGaps(undefined, {
       name: options.name,

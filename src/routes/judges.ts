@@ -11,6 +11,7 @@ import {
 import type { Deps } from '../service/deps.ts'
 import { findResource } from '../service/find-resource.ts'
 import { createJudge } from '../service/judges/create-judge.ts'
+import { probeJudge, probeNewJudge } from '../service/judges/probe-judge.ts'
 import { showJudge } from '../service/judges/show-judge.ts'
 import { removeResource } from '../service/remove-resource.ts'
 import { page, pageQuery } from './http/page.ts'
@@ -43,7 +44,12 @@ export const judgeRoutes = [
       template: 'answer-correctness',
     },
     response: judge,
-    handler: async ({ deps, caller, body }) => showJudge(await createJudge(deps, caller.tenant, body)),
+    async handler({ deps, caller, body }) {
+      const row = await createJudge(deps, caller.tenant, body)
+      if (!body.probe) return showJudge(row)
+      await probeNewJudge(deps, caller, row)
+      return showJudge(await findResource(deps.database, 'judges', caller.tenant, row.id, 'id'))
+    },
   }),
   route({
     method: 'GET',
@@ -95,6 +101,24 @@ export const judgeRoutes = [
       const version = await cacheOf(deps, caller.tenant, params.id)
       await deps.database.judgments.clear(version)
       return showCache(deps, version)
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/judges/:id/probe',
+    operationId: 'probeJudge',
+    tag: 'Judges',
+    summary: 'Try a judge, to know what its provider can',
+    description:
+      'Asks it twice the same, past the cache and without trying again, and keeps what that tells beside the judge: `probe` ' +
+      'and `warnings`, which say what to change. From then on the provider is asked for what it was found to take. The ' +
+      'tokens count as any. An ensemble has no provider of its own: try its judges.',
+    scope: 'judge',
+    response: judge,
+    async handler({ deps, caller, params, request }) {
+      const row = await findResource(deps.database, 'judges', caller.tenant, params.id, 'id')
+      await probeJudge(deps, caller, row, request.signal)
+      return showJudge(await findResource(deps.database, 'judges', caller.tenant, row.id, 'id'))
     },
   }),
   route({

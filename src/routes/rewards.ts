@@ -1,6 +1,7 @@
 import { NOTHING_USED } from '../core/judges/usage-counts.ts'
 import { groupsOf, relativeToGroup } from '../core/rewards/groups.ts'
 import { JUDGE_ROLES, overlapOf, rewardRows } from '../core/rewards/reward-rows.ts'
+import { rewardResolution } from '../core/rewards/resolution.ts'
 import {
   rewardsAnswer,
   rewardsRequest,
@@ -14,12 +15,13 @@ import type { Deps } from '../service/deps.ts'
 import { findResource } from '../service/find-resource.ts'
 import { isId } from '../service/ids.ts'
 import { askJudge, refuseBeyondAll } from '../service/judges/ask-judge.ts'
+import { findRecipe } from '../service/find-recipe.ts'
 import { checkReceipt, makeReceipt } from '../service/rewards/receipt.ts'
 import { MAX_BATCH_BYTES, route } from './http/route.ts'
 
 /** The recipe that a request names or holds, with ids in place of its judges' names. */
 async function recipeOf({ database }: Deps, tenant: string, reward: RewardsRequest['reward']): Promise<RewardRecipe> {
-  if (typeof reward === 'string') return (await findResource(database, 'recipes', tenant, reward, 'reward')).body
+  if (typeof reward === 'string') return findRecipe(database, tenant, reward)
   const resolved = { ...reward }
   for (const role of JUDGE_ROLES) {
     const named = reward[role]
@@ -77,6 +79,7 @@ export const rewardRoutes = [
           rewards.map((r) => r.reward),
           groupsOf(items),
           advantage,
+          rewardResolution(recipe),
         )
       const data = advantages ? rewards.map((row, i) => ({ ...row, advantage: advantages[i] })) : rewards
       return {

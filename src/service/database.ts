@@ -59,7 +59,7 @@ export interface Spent {
 }
 export interface JudgeTable extends ResourceTable<JudgeBody> {
   /** Puts a finding about a judge beside what it is; the judge itself never changes. */
-  annotate(tenant: string, id: string, finding: Pick<JudgeBody, 'audit'>): Promise<void>
+  annotate(tenant: string, id: string, finding: Partial<Pick<JudgeBody, 'audit' | 'probe' | 'warnings'>>): Promise<void>
   /** What may be spent on a judge is no part of what it says, so it alone may change. Null lifts the limit. */
   setBudget(tenant: string, id: string, budget: JudgeBody['budget'] | null): Promise<void>
   /** Adds to what was spent, in one statement; answers the new sum. Adding nothing reads it. */

@@ -20,8 +20,10 @@ export function judgeTable(db: DrizzleD1Database): JudgeTable {
 
   return {
     ...resourceTable<JudgeBody>(db, t),
-    annotate: (tenant, id, { audit }) =>
-      setBody(tenant, id, sql`json_set(${t.body}, '$.audit', json(${JSON.stringify(audit)}))`),
+    annotate: (tenant, id, finding) => {
+      const parts = Object.entries(finding).map(([key, value]) => sql`, ${`$.${key}`}, json(${JSON.stringify(value)})`)
+      return setBody(tenant, id, sql`json_set(${t.body}${sql.join(parts)})`)
+    },
     setBudget: (tenant, id, budget) =>
       setBody(
         tenant,

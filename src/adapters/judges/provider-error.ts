@@ -18,6 +18,9 @@ export interface ProviderError {
 }
 
 const MAX_MESSAGE_CHARS = 300
+/** A body may be long for reasons of its own; what is wrong stands near the beginning of a text. */
+const MAX_READ_CHARS = 4000
+const MAX_COMPLAINTS = 32
 /** Gateways wrap errors of gateways. */
 const MAX_DEPTH = 8
 /** Where an object may say more. */
@@ -25,12 +28,14 @@ const INSIDE = ['error', 'errors', 'message', 'msg', 'detail', 'details', 'descr
 
 /** @param body as parsed, or as text where it is no JSON */
 export function readProviderError(status: number | null, body: unknown): ProviderError {
-  const told = unique(complaintsIn(body, { field: null, code: null }, 0))
+  const told = unique(complaintsIn(body, { field: null, code: null }, 0)).slice(0, MAX_COMPLAINTS)
   const message = [...new Set(told.map((one) => one.message))].join('; ').replace(/\s+/g, ' ')
   return {
     status,
     message: message.slice(0, MAX_MESSAGE_CHARS) || 'no message',
-    complaints: told.flatMap((one) => itemsOf(one.message).map((text) => ({ ...one, message: text }))),
+    complaints: told.flatMap((one) =>
+      itemsOf(one.message.slice(0, MAX_READ_CHARS)).map((message) => ({ ...one, message })),
+    ),
   }
 }
 

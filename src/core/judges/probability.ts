@@ -78,6 +78,18 @@ export function labelMasses(
   return { outcome: 'scored', logMasses, labelMass: Math.min(1, labelMass) }
 }
 
+/** No softmax of a model's logits comes near it: a stand-in for "not said". */
+const NOT_SAID = -1000
+
+/**
+ * Whether log-probabilities say more than which token is the one: some providers give it 0 and all others −9999 (or −∞),
+ * and P(Yes) is then 0 or 1 however sure the model was. Nothing listed says nothing against it.
+ */
+export function hasShades(logprobs: FirstTokenLogprobs['logprobs']): boolean {
+  const others = logprobs.filter(({ logprob }) => logprob < -1e-6)
+  return logprobs.length === 0 || others.length === 0 || others.some(({ logprob }) => logprob > NOT_SAID)
+}
+
 /** The entropy of a verdict, in nats: 0 where it is certain, ln 2 where it is a toss-up. */
 export function verdictEntropy(probability: number): number {
   const part = (p: number) => (p > 0 ? -p * Math.log(p) : 0)

@@ -20,17 +20,21 @@ export type GroupAdvantage = (typeof GROUP_ADVANTAGES)[number]
 /** Added to a group's standard deviation before dividing by it, as TRL does. */
 const EPSILON = 1e-4
 
-/** Each reward against the rest of its group. Null stays null and counts for nothing; a group without spread gives 0. */
+/**
+ * Each reward against the rest of its group. Null stays null and counts for nothing; a group without spread gives 0.
+ * @param resolution rewards no further apart are the same
+ */
 export function relativeToGroup(
   rewards: readonly (number | null)[],
   groups: readonly number[][],
   kind: GroupAdvantage,
+  resolution: number,
 ): (number | null)[] {
   const advantages: (number | null)[] = rewards.map(() => null)
   for (const rows of groups) {
     const own = rows.map((i) => ({ reward: rewards[i] ?? null, tokenRewards: [] }))
     // Without token rewards an answer's advantage is one number.
-    const relative = ADVANTAGES[kind](own, { groupSize: own.length, epsilon: EPSILON }) as number[]
+    const relative = ADVANTAGES[kind](own, { groupSize: own.length, epsilon: EPSILON, resolution }) as number[]
     rows.forEach((row, i) => {
       if (rewards[row] !== null) advantages[row] = relative[i]!
     })

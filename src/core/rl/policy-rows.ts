@@ -39,6 +39,8 @@ interface BatchConfig {
 export interface GroupRelativeConfig extends BatchConfig, Pick<PolicyChoices, 'advantage' | 'aggregate' | 'kl_in'> {
   group_size: number
   advantage_epsilon: number
+  /** Rewards no further apart are the same; what a judge can tell unless given. */
+  resolution?: number
   /** That of the first step; 0 where there is no reference. */
   kl_coefficient: number
 }
@@ -57,12 +59,16 @@ export function groupRelativeRows<R extends ScoredRollout>(
   config: GroupRelativeConfig,
   beta: number,
 ): PolicyRow<R>[] {
-  const { advantage, kl_in, kl_coefficient, group_size: groupSize, advantage_epsilon: epsilon } = config
+  const { advantage, kl_in, kl_coefficient, group_size: groupSize, advantage_epsilon: epsilon, resolution } = config
   const rewarded = rollouts.map(({ score, kl_T }) => ({
     reward: score,
     tokenRewards: kl_in === 'reward' ? kl_T.map((kl) => -beta * kl) : [],
   }))
-  const advantages = ADVANTAGES[advantage](rewarded, { groupSize, epsilon })
+  const advantages = ADVANTAGES[advantage](rewarded, {
+    groupSize,
+    epsilon,
+    ...(resolution !== undefined && { resolution }),
+  })
   // Without advantage there is no policy gradient: such a rollout is trained only where a KL in the loss holds it back.
   const heldBack = kl_in === 'loss' && kl_coefficient > 0
   const rows = rollouts.map((rollout, i) => ({ rollout, advantage: advantages[i]! }))

@@ -79,6 +79,13 @@ export const calibrationMap = v.variant('method', [
 export type CalibrationMap = v.InferOutput<typeof calibrationMap>
 
 const calibrateEntries = {
+  informative: v.pipe(
+    v.optional(v.boolean()),
+    v.description(
+      'Whether the judge tells right answers from wrong ones: the interval of its AUC lies above one half. Where it does ' +
+        'not, there is nothing to calibrate, and no calibrated version is made. Absent in what earlier versions of Gavel found.',
+    ),
+  ),
   rows: v.number(),
   scored: v.number(),
   abstained: v.number(),
@@ -92,7 +99,7 @@ const calibrateEntries = {
     v.description('By the method chosen, each row by a map that never saw its question.'),
   ),
 }
-/** The result of a `judge.calibrate` job, before the API adds the id of the new `judge`. */
+/** The result of a `judge.calibrate` job, before the API adds the id of the new `judge`: null where it is not informative. */
 export const judgeCalibrateResult = v.object({
   ...calibrateEntries,
   methods: v.object({ platt: calibrationReport, isotonic: calibrationReport }),

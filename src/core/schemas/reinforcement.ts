@@ -16,7 +16,10 @@ export const reinforcementData = v.pipe(
   ),
 )
 
-export const reinforcementReward = v.union([reference('A recipe, by id or name.'), rewardRecipe])
+export const reinforcementReward = v.union([
+  reference('A recipe, by id or name; or a judge, for its judgment alone.'),
+  rewardRecipe,
+])
 
 /** The part of `config` that is the same for all. */
 export const reinforcementEntries = {

@@ -34,8 +34,8 @@ const recipeEntries = {
   lambda: v.optional(
     number(0, 1000, 'λ, weight of the verifier (labelled rows only). Default 1 where a verifier is named, else 0.'),
   ),
-  mu: v.optional(number(0, 1000, 'μ, weight of the judge (any row). Default 0.'), 0),
-  rho: v.optional(number(0, 1000, 'ρ, weight of the reranker (any row). Default 0.'), 0),
+  mu: v.optional(number(0, 1000, 'μ, weight of the judge (any row). Default 1 where a judge is named, else 0.')),
+  rho: v.optional(number(0, 1000, 'ρ, weight of the reranker (any row). Default 1 where one is named, else 0.')),
   verifier: v.optional(verifierSpec),
   judge: v.optional(reference('The judge, by id or name. Needed where mu > 0.')),
   reranker: v.optional(
@@ -84,9 +84,22 @@ const recipeEntries = {
   control: v.optional(v.pipe(rewardControl, v.description('For experiments: a judge that knows nothing.'))),
 }
 
-/** A verifier that is named counts. */
-const withLambda = <T extends { lambda?: number | undefined; verifier?: unknown }>() =>
-  v.transform((recipe: T) => ({ ...recipe, lambda: recipe.lambda ?? (recipe.verifier === undefined ? 0 : 1) }))
+interface Named {
+  lambda?: number | undefined
+  mu?: number | undefined
+  rho?: number | undefined
+  verifier?: unknown
+  judge?: string | undefined
+  reranker?: string | undefined
+}
+
+/** Whoever is named counts. */
+const withWeights = <T extends Named>() =>
+  v.transform((recipe: T) => {
+    const weight = (given: number | undefined, named: unknown) => given ?? (named === undefined ? 0 : 1)
+    const { lambda, mu, rho, verifier, judge, reranker } = recipe
+    return { ...recipe, lambda: weight(lambda, verifier), mu: weight(mu, judge), rho: weight(rho, reranker) }
+  })
 
 /** The rules between a recipe's fields. */
 const weightsAreMet = <
@@ -130,7 +143,7 @@ const weightsAreMet = <
       })
   })
 
-export const rewardRecipe = v.pipe(fields(recipeEntries), withLambda(), weightsAreMet())
+export const rewardRecipe = v.pipe(fields(recipeEntries), withWeights(), weightsAreMet())
 export type RewardRecipe = v.InferOutput<typeof rewardRecipe>
 
 /** Of training jobs. */
@@ -141,7 +154,7 @@ export const allowFailedAudit = v.optional(
 )
 
 /** A recipe as a resource (`reward_…`), for use by id or name. */
-export const createRecipe = v.pipe(fields({ name: v.optional(name), ...recipeEntries }), withLambda(), weightsAreMet())
+export const createRecipe = v.pipe(fields({ name: v.optional(name), ...recipeEntries }), withWeights(), weightsAreMet())
 
 export const recipe = v.object({
   id: v.string(),
@@ -151,6 +164,8 @@ export const recipe = v.object({
   created_at: unixSeconds,
   ...recipeEntries,
   lambda: v.number(),
+  mu: v.number(),
+  rho: v.number(),
 })
 export type Recipe = v.InferOutput<typeof recipe>
 
@@ -177,7 +192,7 @@ export const rewardItem = fields({
 export type RewardItem = v.InferOutput<typeof rewardItem>
 
 export const rewardsRequest = fields({
-  reward: v.union([reference('A recipe, by id or name.'), rewardRecipe]),
+  reward: v.union([reference('A recipe, by id or name; or a judge, for its judgment alone.'), rewardRecipe]),
   items: v.pipe(v.array(rewardItem), v.minLength(1), v.maxLength(MAX_ITEMS)),
   advantage: v.optional(
     v.pipe(

@@ -83,6 +83,7 @@ export const judgeInput = v.object({
   ...judgeInputEntries,
   ensemble: v.optional(v.object({ judges, combine, k, members: v.array(v.object(judgeInputEntries)) })),
   audited: v.optional(v.boolean()),
+  warnings: v.optional(v.array(v.string())),
 })
 export type JudgeInput = v.InferOutput<typeof judgeInput>
 

@@ -1,7 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import type { JudgeCalibrateResult, JudgeCalibrateSpec } from '../../core/schemas/judge-jobs.ts'
+import type { CalibrationReport, JudgeCalibrateResult, JudgeCalibrateSpec } from '../../core/schemas/judge-jobs.ts'
 import { calibrationStudy, type GradedAnswer } from '../../core/stats/calibration-report.ts'
 import { COMPARISONS } from '../../core/verifiers/index.ts'
 import { questionOf } from './prompts.ts'
@@ -51,6 +51,7 @@ export async function calibrateJudge(spec: JudgeCalibrateSpec, context: RunConte
   const method = spec.method ?? better
   const count = (outcome: Judgment['outcome']) => judgments.filter((judgment) => judgment.outcome === outcome).length
   return {
+    informative: tellsApart(before),
     rows: graded.length,
     scored: count('scored'),
     abstained: count('abstained'),
@@ -63,6 +64,9 @@ export async function calibrateJudge(spec: JudgeCalibrateSpec, context: RunConte
     methods,
   }
 }
+
+/** Whether a judge is surely better than a coin: else a map of its probabilities would only learn the share that is right. */
+const tellsApart = ({ auc }: CalibrationReport) => auc !== null && auc.low > 0.5
 
 function study(answers: readonly GradedAnswer[], config: JudgeCalibrateSpec['config']) {
   const right = answers.filter(({ correct }) => correct).length

@@ -1,4 +1,5 @@
 import { groupsWithoutSpread } from '../../core/rl/advantages.ts'
+import { rewardResolution } from '../../core/rewards/resolution.ts'
 import { groupRelativeRows } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { groupRelativeObjective } from './policy-objective.ts'
@@ -18,6 +19,7 @@ export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
   const { config } = spec
   const rl = await startReinforcement(spec, context, { loss: LOSSES[config.clip] })
   const { stream } = rl
+  const resolution = rewardResolution(spec.reward)
 
   for (let step = rl.firstStep; step <= config.steps && !rl.stopped(); step++) {
     // Rollouts and their rewards. With dynamic sampling, groups without spread are replaced, in so many rounds at most.
@@ -26,7 +28,7 @@ export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
     let quota = stream.quota
     for (let round = 0; round <= config.dynamic_sampling && quota.labelled + quota.unlabelled > 0; round++) {
       const seed = `${config.seed}/rollout/${step}${round ? `/${round}` : ''}`
-      groups.push(...inGroups(await rl.rollOut(step, stream.take(quota), seed, lap), config.group_size))
+      groups.push(...inGroups(await rl.rollOut(step, stream.take(quota), seed, lap), config.group_size, resolution))
       quota = stream.missing(groups.flatMap(({ rollouts: [first], flat }) => (flat || !first ? [] : [first.prompt])))
     }
     const kept = groups.filter((group) => !group.flat || config.dynamic_sampling === 0)
@@ -34,7 +36,7 @@ export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
     // Advantages, and the KL where it is taken off the reward
     const scored = await rl.score(kept.flatMap((group) => group.rollouts))
     const beta = rl.klCoefficient()
-    const rows = groupRelativeRows(scored, config, beta)
+    const rows = groupRelativeRows(scored, { ...config, resolution }, beta)
 
     // Updates
     const rate = rl.learningRate(step)
@@ -45,6 +47,7 @@ export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
     await rl.endStep(step, rollouts, {
       ...rolloutMetrics(rollouts),
       zero_spread_groups: share(groups, (group) => group.flat),
+      noise_groups: share(groups, (group) => group.flat && hasDifferences(group.rollouts)),
       ...rl.scoringMetrics(scored),
       ...updates,
       learning_rate: rate,
@@ -56,12 +59,15 @@ export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
 
 interface Group {
   rollouts: Rollout[]
-  /** Whether all its rewards are the same. */
+  /** Whether all its rewards are the same, as far as its judge can tell. */
   flat: boolean
 }
 
-function inGroups(rollouts: readonly Rollout[], size: number): Group[] {
+function inGroups(rollouts: readonly Rollout[], size: number, resolution: number): Group[] {
   const scores = rollouts.map(({ score }) => score)
-  const flat = groupsWithoutSpread(scores, size)
+  const flat = groupsWithoutSpread(scores, size, resolution)
   return flat.map((is, g) => ({ rollouts: rollouts.slice(g * size, (g + 1) * size), flat: is }))
 }
+
+/** Whether rewards are not all the same number. */
+const hasDifferences = (rollouts: readonly Rollout[]) => new Set(rollouts.flatMap(({ score }) => score ?? [])).size > 1

@@ -48,7 +48,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {}
 async function run(order: JobOrder): Promise<void> {
   try {
     const context = await contextOf(order)
-    warnOfUnauditedJudges(order, context)
+    warnOfJudges(order, context)
     const result = await runAlgorithm(order.job.spec, context)
     await send({ type: 'done', result })
   } catch (error) {
@@ -62,15 +62,17 @@ async function run(order: JobOrder): Promise<void> {
   process.exit(0)
 }
 
-/** Once a job that trains on a judge. */
-function warnOfUnauditedJudges({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
+/** Once a job that trains on a judge: what is wrong with it, and that nobody knows. */
+function warnOfJudges({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
   const { judge, reranker, reward } = inputs
   if (attempt > 1 || !reward) return
   for (const [asked, weight] of [
     [judge, reward.mu],
     [reranker, reward.rho],
   ] as const) {
-    if (!asked || weight === 0 || asked.audited !== false) continue
+    if (!asked || weight === 0) continue
+    for (const warning of asked.warnings ?? []) event('warning', `judge ${asked.id}: ${warning}`)
+    if (asked.audited !== false) continue
     const audit = `gavel judge audit --judge ${asked.id}`
     event('warning', `judge ${asked.id} was never audited, so nobody knows what fools it: \`${audit} --dataset …\``)
   }

@@ -8,9 +8,9 @@ import { clipped, refuseInvalid, rewardRows, type JudgeRole, type RowReward } fr
 import { fields, number, object } from '../../core/schemas/fields.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Deps } from '../../service/deps.ts'
-import { findResource } from '../../service/find-resource.ts'
 import { refuseBeyondAll } from '../../service/judges/ask-judge.ts'
 import { judgeTogether } from '../../service/judges/judge-together.ts'
+import { findRecipe } from '../../service/find-recipe.ts'
 import type { RouteContext } from '../http/route.ts'
 
 /** What every dialect's route has. */
@@ -18,21 +18,9 @@ export const DIALECT = { tag: 'Compatibility', scope: 'judge', pathToken: true }
 
 export type Asker = Pick<RouteContext, 'deps' | 'caller'>
 
-/**
- * The recipe that a URL names: a recipe by id or name or, where there is none, a judge, for its judgment alone behind
- * the gate.
- * @throws GavelError `not_found` where there is neither
- */
-export async function findReward({ deps, caller: { tenant } }: Asker, named: string): Promise<RewardRecipe> {
-  const found = await deps.database.recipes.find(tenant, named)
-  if (found) return found.body
-  const judge = await findResource(deps.database, 'judges', tenant, named, 'reward').catch((error: unknown) => {
-    if (!(error instanceof GavelError) || error.code !== 'not_found') throw error
-    const message = `\`reward\`: there is no reward recipe and no judge ${JSON.stringify(named.slice(0, 100))}. List yours with GET /v1/recipes and GET /v1/judges, and put a name or id into the URL.`
-    throw new GavelError('not_found', message, { param: 'reward' })
-  })
-  return { lambda: 0, mu: 1, rho: 0, judge: judge.id, normalise: 'row', gate: true }
-}
+/** The recipe that a URL names. @throws GavelError `not_found` */
+export const findReward = ({ deps, caller }: Asker, named: string): Promise<RewardRecipe> =>
+  findRecipe(deps.database, caller.tenant, named)
 
 /** A row as dialects give it; `finish_reason` is `stop` where it is not told. */
 export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: RewardItem['finish_reason'] }

@@ -12,6 +12,7 @@ import { verifierOf } from '../../core/verifiers/index.ts'
 import type { DatasetBody, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { findResource } from '../find-resource.ts'
+import { findRecipe } from '../find-recipe.ts'
 import { newId } from '../ids.ts'
 import { findModelCheckpoint } from './checkpoints.ts'
 
@@ -197,8 +198,7 @@ function resolver({ database, blobs }: Deps, tenant: string) {
 
     /** `blind`: the field of a judge with weight that can say nothing of rows without answers. */
     async reward(given: string | RewardRecipe): Promise<{ recipe: RewardRecipe; blind: string | null }> {
-      const recipe =
-        typeof given === 'string' ? (await findResource(database, 'recipes', tenant, given, 'reward')).body : given
+      const recipe = typeof given === 'string' ? await findRecipe(database, tenant, given) : given
       const resolved = { ...recipe }
       let blind: string | null = null
       for (const role of JUDGE_ROLES) {

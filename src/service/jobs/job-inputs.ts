@@ -54,8 +54,8 @@ function inputsOf({ database }: Pick<Deps, 'database'>, tenant: string, urlOf: U
 
   const judge = async (id: string): Promise<JudgeInput> => {
     const row = await findResource(database, 'judges', tenant, id, 'judge')
-    const { provider, audit } = row.body
-    const input = { ...(await oneJudge(row)), audited: Boolean(audit) }
+    const { provider, audit, warnings = [] } = row.body
+    const input = { ...(await oneJudge(row)), audited: Boolean(audit), ...(warnings.length > 0 && { warnings }) }
     if (provider.type !== 'ensemble') return input
     const rows = await Promise.all(
       provider.judges.map((member) => findResource(database, 'judges', tenant, member, 'judge')),

@@ -11,9 +11,9 @@ import { findResource } from '../find-resource.ts'
 type Result = NonNullable<Job['result']>
 /**
  * What the result of a job about a judge does to the judge: an audit is put beside it; a calibration makes a new
- * version. To be called before the job is completed, and harmless when called again.
+ * version, unless there was nothing to calibrate. To be called before the job is completed, and harmless when called again.
  *
- * @returns the result as the job keeps it: a calibration's names the new `judge`
+ * @returns the result as the job keeps it: a calibration's names the new `judge`, or null
  * @throws GavelError `unprocessable` for a result that is not of the job's kind; `not_found` when the judge is gone
  */
 export async function settleJudgeJob(deps: Deps, job: JobRow, result: Result): Promise<Result> {
@@ -25,6 +25,7 @@ export async function settleJudgeJob(deps: Deps, job: JobRow, result: Result): P
   }
   if (spec.type !== 'judge.calibrate') return result
   const { methods: _, ...calibration } = resultOf(spec.type, judgeCalibrateResult, result)
+  if (calibration.informative === false) return { ...result, judge: null }
   const measured = await findResource(deps.database, 'judges', tenant, spec.judge, 'judge')
   const base = cacheVersion({ id: measured.id, calibration: measured.body.calibration })
   // An audit looks at what is accepted, which the calibration changes.

@@ -1,13 +1,14 @@
 import { GavelError } from '../../core/errors.ts'
 import { agreementOfJudges, combineJudges } from '../../core/judges/ensemble.ts'
-import { verdictEntropy } from '../../core/judges/probability.ts'
+import { NO_SHADES } from '../../core/judges/probe.ts'
+import { hasShades, verdictEntropy } from '../../core/judges/probability.ts'
 import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../../core/judges/score-items.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { countScored, type UsageCounts } from '../../core/judges/usage-counts.ts'
-import type { JudgeClient, LabelTokens } from '../../core/ports.ts'
+import type { FirstTokenLogprobs, JudgeClient, LabelTokens } from '../../core/ports.ts'
 import type { JudgeRole, Rewarding } from '../../core/rewards/reward-rows.ts'
-import type { EnsembleProvider, Judge } from '../../core/schemas/judge.ts'
+import type { EnsembleProvider, Judge, ProviderTakes } from '../../core/schemas/judge.ts'
 import type { Judgment, JudgmentsAnswer } from '../../core/schemas/judgment.ts'
 import type { KeyBudget } from '../../core/schemas/key.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
@@ -26,7 +27,7 @@ export interface Asking extends Payer {
 }
 
 /** A judge that can be asked. */
-interface OpenRow {
+export interface OpenRow {
   judge: Judge
   client: JudgeClient
   /**
@@ -36,6 +37,8 @@ interface OpenRow {
    * all the same; then it throws the reason of the signal.
    */
   settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[], signal?: AbortSignal): void
+  /** What its provider takes, of one that is asked for tokens and was asked. */
+  takes(): ProviderTakes | null
   /** Call it when done, however that went. */
   release(): void
 }
@@ -78,16 +81,27 @@ export async function openJudge(
   return { judge, ask, release }
 }
 
-async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, items: number): Promise<OpenRow> {
+/** @param isProbe to find out what its provider can, with nothing that was learnt before */
+export async function openRow(
+  deps: Deps,
+  asking: Asking,
+  row: ResourceRow<JudgeBody>,
+  items: number,
+  isProbe = false,
+): Promise<OpenRow> {
   const judge = showJudge(row)
   /** Why the judge can never be asked, and that its budget ran out. */
   let refusal: GavelError | undefined
   let spent: GavelError | undefined
+  let opened: JudgeClient | undefined
   const client: JudgeClient = {
     // Made only when something is not cached: a replay needs neither the secret nor the provider.
     async firstTokenLogprobs(requests, signal) {
       try {
-        return await (await clientOf(deps, row)).firstTokenLogprobs(requests, signal)
+        opened ??= await clientOf(deps, row, isProbe)
+        const answers = await opened.firstTokenLogprobs(requests, signal)
+        if (!isProbe) await noteShades(deps, row, answers)
+        return answers
       } catch (error) {
         if (error instanceof GavelError && !error.retryable) refusal = error
         throw error
@@ -105,15 +119,27 @@ async function openRow(deps: Deps, asking: Asking, row: ResourceRow<JudgeBody>, 
       if (asking.job !== undefined && spent) throw spent
       signal?.throwIfAborted()
     },
+    takes: () => opened?.takes?.() ?? null,
     release: await takeFromBudget(deps.ledger, asking, asking.budget, items, deps.clock.now()),
   }
 }
 
-async function clientOf(deps: Deps, row: ResourceRow<JudgeBody>): Promise<JudgeClient> {
+/** Puts a warning beside a judge whose provider turns out to tell no probabilities. */
+async function noteShades(
+  { database }: Deps,
+  { tenant, id, body: { warnings = [] } }: ResourceRow<JudgeBody>,
+  answers: readonly (FirstTokenLogprobs | Error)[],
+): Promise<void> {
+  const had = answers.flatMap((answer) => (answer instanceof Error ? [] : [answer]))
+  if (had.length === 0 || had.some(({ logprobs }) => hasShades(logprobs)) || warnings.includes(NO_SHADES)) return
+  await database.judges.annotate(tenant, id, { warnings: [...warnings, NO_SHADES] })
+}
+
+async function clientOf(deps: Deps, row: ResourceRow<JudgeBody>, isProbe = false): Promise<JudgeClient> {
   const judge = showJudge(row)
   const secret = row.secret === null ? null : await deps.secrets.open(row.secret, row.id)
   const local = judge.provider.type === 'local' ? await judgeInput(deps, row.tenant, row.id) : null
-  return deps.judgeClient(judge, secret, local)
+  return deps.judgeClient(judge, secret, local, isProbe)
 }
 
 /**

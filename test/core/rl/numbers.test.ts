@@ -63,6 +63,24 @@ test('advantages: groups without spread are flagged and silent, whatever is take
   assert.deepEqual(groupsWithoutSpread([5, null], 2), [true])
 })
 
+test('advantages: differences that no judge can tell are none, in every estimator', () => {
+  const noise = [0, 1, 2].map((n) => 0.5 + n * 1e-7)
+  const told = [0, 1, 2].map((n) => 0.5 + n * 1e-6)
+  assert.deepEqual(groupsWithoutSpread([...noise, ...told, ...noise.map((r) => 1 - r)], 3), [true, false, true])
+  assert.deepEqual(groupsWithoutSpread(noise, 3, 0), [false])
+  for (const name of Object.keys(ADVANTAGES) as AdvantageName[]) {
+    const numbers = (rewards: number[]) =>
+      ADVANTAGES[name](rowsOf(rewards), { groupSize: 3, epsilon: 1e-10 }).map((a) =>
+        typeof a === 'number' ? a : a[0]!,
+      )
+    assert.deepEqual(numbers(noise), [0, 0, 0], name)
+    assert.ok(numbers(told)[2]! > 0, name)
+  }
+  // A batch of noise still tells what is taken off at the tokens.
+  const taken = ADVANTAGES.token_batch(rowsOf(noise, [[0], [-1], [-2]]), { groupSize: 1, epsilon: 0 })
+  near((taken[0] as Float64Array)[0]!, 1 / Math.sqrt(1 + 1e-8))
+})
+
 test('advantages: refuse broken groups and broken rewards', () => {
   assert.throws(() => groupsWithoutSpread([1, 2, 3], 2), /3 rewards are not whole groups of 2/)
   assert.throws(() => groupsWithoutSpread([1, NaN], 2), /reward 1 is NaN/)
