@@ -218,6 +218,57 @@ export function judgesContract(
     near(rewarded.data[0].reward, known.reward)
   })
 
+  check(
+    'what does not tell right from wrong is not calibrated: the job says so, and there is no new version',
+    async (api) => {
+      const dataset = await studentAndData(api)
+      await create(api, { name: 'coin' })
+      const { id } = await api.json('/v1/jobs', { json: { type: 'judge.calibrate', judge: 'coin', dataset } })
+      const { fence } = await lease(api)
+      const auc = { value: 0.52, low: 0.48, high: 0.57 }
+      const methods = { platt: report, isotonic: report }
+      const result = { ...calibration, informative: false, before: { ...report, auc }, methods }
+      await post(api, id, 'complete', { fence, result })
+      await post(api, id, 'complete', { fence, result })
+      const job = await api.json(`/v1/jobs/${id}`)
+      assert.deepEqual([job.state, job.result.judge, job.result.informative], ['succeeded', null, false])
+      const judge = await api.json('/v1/judges/coin')
+      assert.deepEqual([judge.version, judge.calibration], [1, undefined])
+    },
+  )
+
+  check('a judge alone is a reward: it weighs 1, by its name as well, in rewards, recipes and jobs', async (api) => {
+    const { id: judge } = await create(api, { name: 'j' })
+    const items = [{ prompt: 'q', completion: '5' }]
+    const rewardOf = async (reward: unknown) => (await api.json('/v1/rewards', { json: { reward, items } })) // prettier-ignore
+    const { data, recipe } = await rewardOf({ judge: 'j' })
+    near(data[0].reward, 0.9)
+    assert.deepEqual([recipe.lambda, recipe.mu, recipe.rho, recipe.judge], [0, 1, 0, judge])
+    for (const named of ['j', judge, { reranker: 'j' }]) near((await rewardOf(named)).data[0].reward, 0.9)
+    // Whoever is named counts, unless it is weighed.
+    const both = await rewardOf({ judge: 'j', verifier: 'math' })
+    assert.deepEqual([both.recipe.lambda, both.recipe.mu], [1, 1])
+    near((await rewardOf({ judge: 'j', mu: 0.25, normalise: 'none' })).data[0].reward, 0.25 * 0.9)
+    const refused = await api.json('/v1/rewards', { json: { reward: 'nobody', items } }, 404)
+    assert.match(refused.error.message, /no reward recipe and no judge "nobody"/)
+    // Where weights are given, who has none counts for nothing.
+    assert.equal((await rewardOf({ lambda: 1, judge: 'j', verifier: 'math' })).recipe.mu, 0)
+    const none = await api.json('/v1/rewards', { json: { reward: {}, items } }, 422)
+    assert.match(none.error.message, /weigh one of them above 0/)
+
+    const made = await api.json('/v1/recipes', { json: { name: 'taste', judge: 'j' } })
+    assert.deepEqual([made.lambda, made.mu, made.rho], [0, 1, 0])
+    const dataset = await studentAndData(api)
+    const grpo = { type: 'grpo', model: 'student', data: { unlabelled: dataset }, config: { steps: 1 } }
+    for (const reward of ['j', 'taste', { judge: 'j' }]) {
+      const job = await api.json('/v1/jobs', { json: { ...grpo, reward } })
+      assert.deepEqual([job.spec.reward.judge, job.spec.reward.mu], [judge, 1])
+    }
+    // A recipe's name goes before a judge's.
+    await create(api, { name: 'taste' })
+    assert.equal((await rewardOf('taste')).recipe.judge, judge)
+  })
+
   check('an audit is kept with its judge, and one that failed keeps it from being a reward', async (api) => {
     const dataset = await studentAndData(api)
     const { id: judge } = await create(api, { name: 'j' })

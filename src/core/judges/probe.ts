@@ -49,7 +49,7 @@ export function probeFinding(
     latency_ms: null,
     repeat_difference: null,
   }
-  if (first instanceof Error) return refused(probe, first.message)
+  if (first instanceof Error) return refused({ ...probe, takes: null }, first.message)
 
   const { labels, min_label_mass: least, timeout_ms: timeoutMs } = judge
   const { logprobs, complete } = first

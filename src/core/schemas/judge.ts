@@ -12,7 +12,10 @@ const apiKey = v.pipe(
 
 export const openaiProvider = fields({
   type: v.literal('openai'),
-  base_url: url('Any OpenAI-compatible endpoint up to and with its version, e.g. `https://host/v1`.'),
+  base_url: url(
+    'Any OpenAI-compatible endpoint up to and with its version, e.g. `https://host/v1`. A query, such as Azure’s ' +
+      '`?api-version=…`, goes along with every call; it is no place for a secret, since it is given back.',
+  ),
   model: shortText("The endpoint's name of the model."),
   api_key: v.optional(apiKey),
   api: v.optional(

@@ -34,8 +34,20 @@ const recipeEntries = {
   lambda: v.optional(
     number(0, 1000, 'λ, weight of the verifier (labelled rows only). Default 1 where a verifier is named, else 0.'),
   ),
-  mu: v.optional(number(0, 1000, 'μ, weight of the judge (any row). Default 1 where a judge is named, else 0.')),
-  rho: v.optional(number(0, 1000, 'ρ, weight of the reranker (any row). Default 1 where one is named, else 0.')),
+  mu: v.optional(
+    number(
+      0,
+      1000,
+      'μ, weight of the judge (any row). Default 1 where a judge is named and no weight is given, else 0.',
+    ),
+  ),
+  rho: v.optional(
+    number(
+      0,
+      1000,
+      'ρ, weight of the reranker (any row). Default 1 where one is named and no weight is given, else 0.',
+    ),
+  ),
   verifier: v.optional(verifierSpec),
   judge: v.optional(reference('The judge, by id or name. Needed where mu > 0.')),
   reranker: v.optional(
@@ -93,12 +105,18 @@ interface Named {
   reranker?: string | undefined
 }
 
-/** Whoever is named counts. */
+/** Where no weight is given, whoever is named weighs 1; a verifier that is named does in any case. */
 const withWeights = <T extends Named>() =>
   v.transform((recipe: T) => {
-    const weight = (given: number | undefined, named: unknown) => given ?? (named === undefined ? 0 : 1)
     const { lambda, mu, rho, verifier, judge, reranker } = recipe
-    return { ...recipe, lambda: weight(lambda, verifier), mu: weight(mu, judge), rho: weight(rho, reranker) }
+    const isOpen = (lambda ?? mu ?? rho) === undefined
+    const weight = (named: unknown) => (named === undefined ? 0 : 1)
+    return {
+      ...recipe,
+      lambda: lambda ?? weight(verifier),
+      mu: mu ?? (isOpen ? weight(judge) : 0),
+      rho: rho ?? (isOpen ? weight(reranker) : 0),
+    }
   })
 
 /** The rules between a recipe's fields. */

@@ -87,7 +87,8 @@ type RemoteProvider = Extract<Provider, { api_key?: string | undefined }>
 
 /** Of a provider that is asked over HTTP: its URL is checked, its secret kept apart. */
 async function remote({ api_key, ...provider }: RemoteProvider, deps: Deps): Prepared {
-  if (provider.type !== 'huggingface') checkBaseUrl(provider.base_url, 'provider.base_url', deps, true)
+  if (provider.type !== 'huggingface')
+    checkBaseUrl(provider.base_url, 'provider.base_url', deps, provider.type === 'openai')
   else if (provider.endpoint_url) checkBaseUrl(provider.endpoint_url, 'provider.endpoint_url', deps, false)
   return { provider: { ...provider, has_api_key: api_key !== undefined }, secret: api_key ?? null }
 }

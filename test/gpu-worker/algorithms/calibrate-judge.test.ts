@@ -129,6 +129,17 @@ describe('what a calibration finds', () => {
   })
 })
 
+test('a judge that is no better than a coin is marked: there is nothing to calibrate', async () => {
+  const informative = async (rows: Row[]) => (await calibrated(rows)).result.informative
+  assert.equal(await informative(FAIR), true)
+  // Right answers and wrong ones score alike, with a little luck: AUC 0.525.
+  const coin = [...answers(0.8, 20, 11), ...answers(0.2, 20, 10)]
+  const { before } = (await calibrated(coin)).result
+  assert.ok(before.auc!.low < 0.5 && before.auc!.value > 0.5, JSON.stringify(before.auc))
+  assert.equal(await informative(coin), false)
+  assert.equal(await informative([...answers(0.2, 20, 18), ...answers(0.8, 20, 2)]), false, 'worse than a coin')
+})
+
 describe('what a judge is asked', () => {
   test('every row once, in order, 128 at a time, with a word of how far it is', async () => {
     const rows = [...answers(0.8, 150, 100), ...answers(0.2, 150, 50)]
