@@ -142,7 +142,7 @@ function subjectOf({ field, message }: Complaint): Field | null {
 
 const UNKNOWN_CODE = /^(unsupported|unknown|unrecogni[sz]ed|unexpected)_(parameter|field|argument)$|^extra_forbidden$/
 const UNKNOWN_WORDS =
-  /\bnot (supported|permitted|allowed|enabled|available|recogni[sz]ed)|unsupported (?!value)|unknown|unrecogni[sz]ed|unexpected|extraneous|extra inputs|extra_forbidden|cannot find field/i
+  /\bnot (supported|permitted|allowed|enabled|available|recogni[sz]ed)|unsupported (?!value)|unknown|unrecogni[sz]ed|unexpected|extraneous|extra inputs|extra_forbidden|cannot find field|\b(does|do)(n't| not) (support|accept|allow)/i
 
 /**
  * Whether a complaint says that a field is not known, or not for this model. Where the body does not point at the field, the

@@ -1,7 +1,8 @@
 /** Judges behind endpoints that answer questions with probabilities instead of tokens. */
 import * as v from 'valibot'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import { postJson, providerJudgeClient, readAnswer, urlBelow, type ProviderOptions } from './provider-call.ts'
+import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+import { postJson, readAnswer, urlBelow } from './provider-request.ts'
 
 export interface DecisionJudgeOptions extends ProviderOptions {
   /** Up to and with the version: `https://host/v1`. */

@@ -1,7 +1,8 @@
 import type { JudgeClient, JudgeRequest } from '../../core/ports.ts'
 import type { ProviderTakes } from '../../core/schemas/judge.ts'
 import { ALL_TAKEN } from './adaptations.ts'
-import { postJson, providerJudgeClient, readAnswer, urlBelow, type ProviderOptions } from './provider-call.ts'
+import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+import { postJson, readAnswer, urlBelow } from './provider-request.ts'
 import { readFirstToken } from './read-first-token.ts'
 
 export interface OpenAiJudgeOptions extends ProviderOptions {

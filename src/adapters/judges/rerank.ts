@@ -1,7 +1,8 @@
 /** Rerankers behind /rerank: a query and a document in, how well the document answers the query out. */
 import * as v from 'valibot'
 import type { JudgeClient } from '../../core/ports.ts'
-import { postJson, providerJudgeClient, readAnswer, urlBelow, type ProviderOptions } from './provider-call.ts'
+import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+import { postJson, readAnswer, urlBelow } from './provider-request.ts'
 
 export interface RerankOptions extends ProviderOptions {
   /** Before `/rerank`: `https://host/v1`. */
