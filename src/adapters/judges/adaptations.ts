@@ -1,4 +1,4 @@
-/** What refusals change in later requests: one table, a row a field. docs/judges.md says which provider needs which. */
+/** What refusals change in later requests: one table, a row a field. docs/providers.md says which provider needs which. */
 import type { ProviderTakes } from '../../core/schemas/judge.ts'
 import type { Complaint, ProviderError } from './provider-error.ts'
 
@@ -29,7 +29,7 @@ interface Adaptation {
 
 const NO_LOGPROBS =
   'it gives no log-probabilities of this model, and P(Yes) is read from them. Use a model or provider that gives them ' +
-  '(docs/judges.md has a table), an endpoint with /decisions, /systemone or /rerank, or a local judge. It said'
+  '(docs/providers.md has a table), an endpoint with /decisions, /systemone or /rerank, or a local judge. It said'
 const TOO_FEW =
   'it gives fewer than two alternatives of a token, so that P(No) stays unknown; use another provider. It said'
 
