@@ -38,6 +38,8 @@ export type AskProvider = (
 ) => Promise<FirstTokenLogprobs>
 
 const RETRIES = 3
+/** More changes than that to one question are a provider that refuses whatever is asked. */
+const MAX_CHANGES = 16
 /** A provider that asks for a longer wait than this is given up on; in ms. */
 const MAX_WAIT_MS = 60_000
 /**
@@ -91,6 +93,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
     /** Of this question; what a later answer shows to be taken is learnt. */
     let takes = learnt
     let changed: string | null = null
+    let changes = 0
     /** Of tries that came to nothing. */
     const wasted: Usage = { promptTokens: 0, completionTokens: 0 }
     for (let retry = 0; ;) {
@@ -119,7 +122,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
         if (change && 'hopeless' in change) {
           return unreachable(new Error(change.hopeless), retry + 1, wasted, apiKey)
         }
-        if (change) {
+        if (change && changes++ < MAX_CHANGES) {
           // The provider went on to another complaint, so what was changed before is taken.
           if (change.field !== changed) learnt = narrower(learnt, takes)
           changed = change.field

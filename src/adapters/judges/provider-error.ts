@@ -101,8 +101,8 @@ export function errorInside(body: unknown): ProviderError | null {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return null
   const { error, errors, choices, success, object } = body as Record<string, unknown>
   const [choice] = (Array.isArray(choices) ? choices : []) as (Record<string, unknown> | null | undefined)[]
-  const isFailure = choice === undefined && (success === false || object === 'error')
-  const told = presentError(error) ?? presentError(choice?.error) ?? presentError(errors)
+  const isFailure = !choice && (success === false || object === 'error')
+  const told = presentError(error) ?? (choice ? presentError(choice.error) : presentError(errors))
   if (told === null && isFailure) return readProviderError(statusIn(body), body)
   if (told !== null) return readProviderError(statusIn(told), told)
   if (choice?.logprobs) return null
@@ -114,7 +114,7 @@ export function errorInside(body: unknown): ProviderError | null {
 
 /** What is there of an error: some send an empty one along with every answer. */
 function presentError(value: unknown): unknown {
-  if (value === null || value === undefined || value === false || value === '') return null
+  if (!value) return null
   if (typeof value === 'object' && Object.keys(value).length === 0) return null
   return value
 }

@@ -73,7 +73,7 @@ export function probeFinding(
 
   const difference = other?.outcome === 'scored' ? Math.abs(one.probability - other.probability) : null
   const warnings = [
-    ...(hasShades(logprobs) ? [] : [NO_SHADES]),
+    ...(complete || hasShades(logprobs) ? [] : [NO_SHADES]),
     ...(one.labelMass < GOOD_LABEL_MASS
       ? [
           `Only ${percent(one.labelMass)} of its first token's probability is on ${labels.yes} or ${labels.no}: say in the template which two words may be answered, or choose labels that it likes to say.`,

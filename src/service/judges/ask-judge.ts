@@ -130,7 +130,8 @@ async function noteShades(
   { tenant, id, body: { warnings = [] } }: ResourceRow<JudgeBody>,
   answers: readonly (FirstTokenLogprobs | Error)[],
 ): Promise<void> {
-  const had = answers.flatMap((answer) => (answer instanceof Error ? [] : [answer]))
+  // Only a provider's alternatives: of an endpoint that decides, a certain verdict is a verdict.
+  const had = answers.flatMap((answer) => (answer instanceof Error || answer.complete ? [] : [answer]))
   if (had.length === 0 || had.some(({ logprobs }) => hasShades(logprobs)) || warnings.includes(NO_SHADES)) return
   await database.judges.annotate(tenant, id, { warnings: [...warnings, NO_SHADES] })
 }

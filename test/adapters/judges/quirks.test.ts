@@ -95,6 +95,15 @@ test('a refusal as long as a body may be is read in no time', () =>
     },
   ))
 
+test('a provider that refuses whatever is asked is given up on', () =>
+  withServer(
+    { refuse: (_, times) => openaiError(`max_tokens must be at least ${times + 1}`, 'max_tokens', null) },
+    async (server) => {
+      assert.match((await ask(clientAt(providerAt(server.url)), 'q')).error!, /must be at least 18/)
+      assert.equal(server.received.length, 17)
+    },
+  ))
+
 test('what was learnt before is not learnt again', () =>
   withServer({ refuse: newOpenai }, async (server) => {
     const first = clientAt(providerAt(server.url))
