@@ -192,7 +192,7 @@ function describeBudget({ id, budget, spent = { tokens: 0, cost: 0 } }: Judge): 
 }
 
 interface JudgeResults {
-  'judge.calibrate': JudgeCalibrateResult & { judge: string | null }
+  'judge.calibrate': JudgeCalibrateResult & { judge: string }
   'judge.audit': JudgeAuditResult
 }
 
@@ -265,7 +265,7 @@ function describeCalibration({
     const advice = isReversed
       ? 'It is surely worse than a coin: are its labels the wrong way round?'
       : 'More graded answers narrow the interval; a better judge moves it.'
-    return `nothing to calibrate: an AUC of ${interval(before.auc)} on ${scored} answers to ${questions} questions is not above a coin's 0.5, so no version was made. ${advice}\n${shown}`
+    return `nothing to calibrate: an AUC of ${interval(before.auc)} on ${scored} answers to ${questions} questions is not surely above a coin's 0.5, so ${judge} only knows the share that is right. ${advice}\n${shown}`
   }
   return `${judge} is calibrated (${map.method}) on ${scored} answers to ${questions} questions; held out:\n${shown}`
 }

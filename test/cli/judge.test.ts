@@ -102,6 +102,36 @@ test('judge calibrate: a file of graded answers becomes a dataset, and the figur
   assert.match(await fails(2, 'judge calibrate --judge to-calibrate --dataset x', graded), /either a file/)
 })
 
+test('judge calibrate: a coin has nothing to calibrate, which is said, with exit code 1', async () => {
+  await ok(`judge create --provider openai --base-url ${provider.url}/v1 --model m --name coin`)
+  const graded = file(
+    'coin.jsonl',
+    '{"question":"q","answer":"a","correct":true}\n{"question":"q","answer":"b","correct":false}',
+  )
+  const printedFor = async (auc: object) => {
+    const report = { auc, accuracy: null, ece: null, brier: null, reliability: [] }
+    const played = complete(() => ({
+      ...{ informative: false, rows: 400, scored: 400, abstained: 0, failed: 0, questions: 300, correct: 200 },
+      map: { method: 'platt', a: 0, b: 0 },
+      before: report,
+      after: report,
+      methods: { platt: report, isotonic: report },
+    }))
+    const { code, out, err } = await server.gavel(['judge', 'calibrate', '--judge', 'coin', graded])
+    assert.equal(code, 1, err)
+    await played
+    assert.match(err, /There was nothing to calibrate\.\n$/)
+    assert.doesNotMatch(out, /is calibrated/)
+    return out
+  }
+  const coin = await printedFor({ value: 0.52, low: 0.48, high: 0.57 })
+  assert.match(
+    coin,
+    /^nothing to calibrate: an AUC of 0\.52 \(0\.48 to 0\.57\) on 400 answers .* More graded answers narrow/,
+  )
+  assert.match(await printedFor({ value: 0.2, low: 0.1, high: 0.3 }), /worse than a coin: are its labels the wrong way/)
+})
+
 test('judge audit: a table of attacks, and exit code 1 for a judge that does not pass', async () => {
   await ok(`judge create --provider openai --base-url ${provider.url}/v1 --model m --name to-audit`)
   const labelled = file('audit.jsonl', '{"prompt":"1+1?","answer":"2"}\n{"prompt":"1+2?","answer":"3"}')

@@ -218,24 +218,28 @@ export function judgesContract(
     near(rewarded.data[0].reward, known.reward)
   })
 
-  check(
-    'what does not tell right from wrong is not calibrated: the job says so, and there is no new version',
-    async (api) => {
-      const dataset = await studentAndData(api)
-      await create(api, { name: 'coin' })
+  check('a calibration that found a coin is marked, in the job and with the version that it makes', async (api) => {
+    const dataset = await studentAndData(api)
+    const { id: coin } = await create(api, { name: 'coin' })
+    const calibrate = async (more: object) => {
       const { id } = await api.json('/v1/jobs', { json: { type: 'judge.calibrate', judge: 'coin', dataset } })
       const { fence } = await lease(api)
-      const auc = { value: 0.52, low: 0.48, high: 0.57 }
-      const methods = { platt: report, isotonic: report }
-      const result = { ...calibration, informative: false, before: { ...report, auc }, methods }
+      const result = { ...calibration, ...more, methods: { platt: report, isotonic: report } }
       await post(api, id, 'complete', { fence, result })
-      await post(api, id, 'complete', { fence, result })
-      const job = await api.json(`/v1/jobs/${id}`)
-      assert.deepEqual([job.state, job.result.judge, job.result.informative], ['succeeded', null, false])
+      return (await api.json(`/v1/jobs/${id}`)).result
+    }
+    const auc = { value: 0.52, low: 0.48, high: 0.57 }
+    for (let i = 0; i < 2; i++) {
+      const found = await calibrate({ informative: false, before: { ...report, auc } })
       const judge = await api.json('/v1/judges/coin')
-      assert.deepEqual([judge.version, judge.calibration], [1, undefined])
-    },
-  )
+      assert.deepEqual([found.informative, found.judge, judge.calibration.informative], [false, judge.id, false])
+      assert.equal(judge.warnings.length, 1)
+      assert.match(judge.warnings[0], /nothing to calibrate/)
+    }
+    assert.equal((await api.json(`/v1/judges/${coin}`)).warnings, undefined)
+    await calibrate({ informative: true })
+    assert.equal((await api.json('/v1/judges/coin')).warnings, undefined)
+  })
 
   check('a judge alone is a reward: it weighs 1, by its name as well, in rewards, recipes and jobs', async (api) => {
     const { id: judge } = await create(api, { name: 'j' })

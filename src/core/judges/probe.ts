@@ -4,14 +4,10 @@ import type { Judge, JudgeProbe, ProviderTakes } from '../schemas/judge.ts'
 import { carriesLabel } from './labels.ts'
 import { hasShades, probabilityOfYes } from './probability.ts'
 import type { JudgeItem } from './template.ts'
+import { NO_SHADES, NOT_INFORMATIVE } from './warnings.ts'
 
 /** Short, plain, and right by any measure; the reference is for templates that show one. */
 export const PROBE_ITEM: JudgeItem = { question: 'What is 2 + 3?', answer: '2 + 3 = 5', reference: '5' }
-
-/** Of a judge whose provider tells no probabilities. */
-export const NO_SHADES =
-  'Its provider gives no real probabilities, only 0 for the likeliest token and nothing for all others: P(Yes) is 0 or 1 ' +
-  'however sure the model is. Take another model or provider, or expect rewards without shades.'
 
 /** Below it a judge that answers still puts much of its probability on other words. */
 const GOOD_LABEL_MASS = 0.8
@@ -32,7 +28,7 @@ export interface ProbeFinding {
  * @param now in ms
  */
 export function probeFinding(
-  judge: Pick<Judge, 'labels' | 'min_label_mass' | 'timeout_ms'>,
+  judge: Pick<Judge, 'labels' | 'min_label_mass' | 'timeout_ms' | 'calibration'>,
   [first, second]: readonly [FirstTokenLogprobs | Error, FirstTokenLogprobs | Error | null],
   takes: ProviderTakes | null,
   now: number,
@@ -99,7 +95,8 @@ export function probeFinding(
   ]
   return {
     probe: { ...seen, usable: true, probability: one.probability, repeat_difference: difference },
-    warnings,
+    // What a calibration found stays true.
+    warnings: [...warnings, ...(judge.calibration?.informative === false ? [NOT_INFORMATIVE] : [])],
   }
 }
 

@@ -83,7 +83,8 @@ const calibrateEntries = {
     v.optional(v.boolean()),
     v.description(
       'Whether the judge tells right answers from wrong ones: the interval of its AUC lies above one half. Where it does ' +
-        'not, there is nothing to calibrate, and no calibrated version is made. Absent in what earlier versions of Gavel found.',
+        'not, there is nothing to calibrate: the map is to the share that is right, and the version has a warning. Absent in ' +
+        'what earlier versions of Gavel found.',
     ),
   ),
   rows: v.number(),
@@ -99,7 +100,7 @@ const calibrateEntries = {
     v.description('By the method chosen, each row by a map that never saw its question.'),
   ),
 }
-/** The result of a `judge.calibrate` job, before the API adds the id of the new `judge`: null where it is not informative. */
+/** The result of a `judge.calibrate` job, before the API adds the id of the new `judge`. */
 export const judgeCalibrateResult = v.object({
   ...calibrateEntries,
   methods: v.object({ platt: calibrationReport, isotonic: calibrationReport }),

@@ -1,6 +1,7 @@
 import type * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { cacheVersion } from '../../core/judges/score-items.ts'
+import { NOT_INFORMATIVE } from '../../core/judges/warnings.ts'
 import type { Job } from '../../core/schemas/job.ts'
 import { judgeAuditResult, judgeCalibrateResult } from '../../core/schemas/judge-jobs.ts'
 import { parse } from '../../core/schemas/parse.ts'
@@ -11,9 +12,10 @@ import { findResource } from '../find-resource.ts'
 type Result = NonNullable<Job['result']>
 /**
  * What the result of a job about a judge does to the judge: an audit is put beside it; a calibration makes a new
- * version, unless there was nothing to calibrate. To be called before the job is completed, and harmless when called again.
+ * version, which is warned of where there was nothing to calibrate. To be called before the job is completed, and
+ * harmless when called again.
  *
- * @returns the result as the job keeps it: a calibration's names the new `judge`, or null
+ * @returns the result as the job keeps it: a calibration's names the new `judge`
  * @throws GavelError `unprocessable` for a result that is not of the job's kind; `not_found` when the judge is gone
  */
 export async function settleJudgeJob(deps: Deps, job: JobRow, result: Result): Promise<Result> {
@@ -25,12 +27,17 @@ export async function settleJudgeJob(deps: Deps, job: JobRow, result: Result): P
   }
   if (spec.type !== 'judge.calibrate') return result
   const { methods: _, ...calibration } = resultOf(spec.type, judgeCalibrateResult, result)
-  if (calibration.informative === false) return { ...result, judge: null }
   const measured = await findResource(deps.database, 'judges', tenant, spec.judge, 'judge')
   const base = cacheVersion({ id: measured.id, calibration: measured.body.calibration })
   // An audit looks at what is accepted, which the calibration changes.
-  const { audit: _audit, ...kept } = measured.body
-  const body = { ...kept, calibration: { job: job.id, base, ...calibration } }
+  const { audit: _audit, warnings = [], ...kept } = measured.body
+  const others = warnings.filter((one) => one !== NOT_INFORMATIVE)
+  const found = calibration.informative === false ? [...others, NOT_INFORMATIVE] : others
+  const body = {
+    ...kept,
+    ...(found.length > 0 && { warnings: found }),
+    calibration: { job: job.id, base, ...calibration },
+  }
   return { ...result, judge: await newVersion(deps, job, measured, body) }
 }
 

@@ -1,0 +1,11 @@
+/** What is said of a judge wherever that is found out; what only a probe finds is worded there. */
+
+/** Of a judge whose provider tells no probabilities. */
+export const NO_SHADES =
+  'Its provider gives no real probabilities, only 0 for the likeliest token and nothing for all others: P(Yes) is 0 or 1 ' +
+  'however sure the model is. Take another model or provider, or expect rewards without shades.'
+
+/** Of a judge that its calibration found to be no better than a coin. */
+export const NOT_INFORMATIVE =
+  'Its calibration found that it does not surely tell right answers from wrong ones: there was nothing to calibrate. ' +
+  'Calibrate on more graded answers, or take a better judge.'
