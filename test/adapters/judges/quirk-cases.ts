@@ -174,6 +174,43 @@ export const CASES: Record<string, Case> = {
     requests: [5, 1],
   },
 
+  'the least number of tokens, told by its code alone': {
+    refuse: (body) => (tokensOf(body) < 16 ? openaiError('integer below minimum value', 'max_output_tokens', 'integer_below_min_value') : null),
+    requests: [2, 1],
+    takes: { max_tokens: 16 },
+  },
+  'more tokens than are worth paying for': {
+    refuse: () => openaiError('max_tokens must be at least 1024', 'max_tokens', null),
+    error: /at least 1024/,
+    requests: [1, 1],
+  },
+  'neither name of the limit': {
+    refuse: () => UNSUPPORTED_MAX_TOKENS,
+    error: /'max_tokens' is not supported/,
+    requests: [2, 2],
+    takes: { max_tokens_field: 'max_tokens' },
+  },
+  'a field that was not sent': {
+    refuse: () => openaiError("Unsupported parameter: 'max_completion_tokens'", 'max_completion_tokens', 'unsupported_parameter'),
+    error: /max_completion_tokens/,
+    requests: [1, 1],
+  },
+  'the first of two names is the one that is refused': {
+    refuse: without('temperature', openaiError("'temperature' is not supported together with logprobs", null, null)),
+    requests: [2, 1],
+    takes: { temperature: false, top_logprobs: 20 },
+  },
+  'a value, of which only the field is named': {
+    refuse: without('temperature', openaiError('must be positive', 'temperature', null)),
+    requests: [2, 1],
+    takes: { temperature: false },
+  },
+  'the field stands above what is said of it': {
+    refuse: atMost(5, () => ({ status: 422, body: { error: { param: 'top_logprobs', details: [{ message: 'out of bounds' }] } } })),
+    requests: [3, 1],
+    takes: { top_logprobs: 5 },
+  },
+
   // chat_template_kwargs
   'Groq: property is unsupported': {
     refuse: without('chat_template_kwargs', openaiError("property 'chat_template_kwargs' is unsupported", null, null)),
@@ -325,6 +362,11 @@ export const CASES: Record<string, Case> = {
   'another spelling of another log-probability is another token': {
     answer: () => chatAnswer([YES, NO], { token: ' Yes', logprob: Math.log(0.1) }),
     probability: 0.7 / 0.9,
+    requests: [1, 1],
+  },
+  'another word of the same log-probability is another token': {
+    answer: () => chatAnswer([{ token: 'Yes', logprob: Math.log(0.4) }, { token: 'The', logprob: -4 }], { token: 'No', logprob: Math.log(0.4) }),
+    probability: 0.5,
     requests: [1, 1],
   },
   'completions: the sampled token is not among the alternatives': {
