@@ -25,6 +25,17 @@ describe('dynamic sampling', () => {
     })
   })
 
+  test('takes what no judge can tell apart for the same: it is counted, and nothing is learnt from it', async () => {
+    // Three scores of one answer, apart by what the order of additions makes of float32.
+    const noise = await run(job('grpo', {}), ({ answer }) => 0.5 + (answer!.length % 3) * 1e-7)
+    for (const values of steps(noise)) {
+      assert.deepEqual([values.zero_spread_groups, values.updates], [1, 0])
+      assert.ok(values.noise_groups! > 0.5, `${values.noise_groups}`)
+    }
+    const told = await run(job('grpo', {}), ({ answer }) => 0.5 + (answer!.length % 3) * 1e-5)
+    for (const values of steps(told)) assert.deepEqual([values.noise_groups, values.updates! > 0], [0, true])
+  })
+
   test('replaces the groups without spread and only those; the same seed replaces them by the same', async () => {
     // Answers to one kind of prompt are all the same to the judge.
     const judge = (item: JudgeItem) => (/What is 2\d/.test(item.question!) ? 0.5 : byLength(item))
