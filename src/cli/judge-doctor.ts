@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import type { Judge, JudgeProbe, ProviderTakes } from '../core/schemas/judge.ts'
+import type { ProviderTakes } from '../core/ports.ts'
+import type { Judge, JudgeProbe } from '../core/schemas/judge.ts'
 import { apiCommand, connect, type ApiOptions } from './api-command.ts'
 import { CliError, type Io } from './io.ts'
 import { figure, percent, print } from './output.ts'

@@ -1,5 +1,3 @@
-import type { ProviderTakes } from './schemas/judge.ts'
-
 /** Every dependency on the outside world, as an interface. Adapters implement them; core only names them. */
 
 /** Wall-clock time in milliseconds since the epoch. */
@@ -74,6 +72,15 @@ export interface FirstTokenLogprobs {
   usage: { promptTokens: number; completionTokens: number }
   /** From the first try to the answer, in ms; of a model here, of all that were asked together. */
   latencyMs?: number
+}
+
+/** What a provider is asked for beside the answer, as far as it takes that; the schema of judges describes the fields. */
+export interface ProviderTakes {
+  top_logprobs: number
+  max_tokens_field: 'max_tokens' | 'max_completion_tokens'
+  max_tokens: number
+  temperature: boolean
+  chat_template_kwargs: boolean
 }
 
 /** Ids of the tokens that carry each label in a judge's own vocabulary. */

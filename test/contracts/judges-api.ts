@@ -244,7 +244,7 @@ export function judgesContract(
   check('a judge alone is a reward: it weighs 1, by its name as well, in rewards, recipes and jobs', async (api) => {
     const { id: judge } = await create(api, { name: 'j' })
     const items = [{ prompt: 'q', completion: '5' }]
-    const rewardOf = async (reward: unknown) => (await api.json('/v1/rewards', { json: { reward, items } })) // prettier-ignore
+    const rewardOf = (reward: unknown) => api.json('/v1/rewards', { json: { reward, items } })
     const { data, recipe } = await rewardOf({ judge: 'j' })
     near(data[0].reward, 0.9)
     assert.deepEqual([recipe.lambda, recipe.mu, recipe.rho, recipe.judge], [0, 1, 0, judge])

@@ -1,5 +1,5 @@
 /** What refusals change in later requests: one table, a row a field. docs/providers.md says which provider needs which. */
-import type { ProviderTakes } from '../../core/schemas/judge.ts'
+import type { ProviderTakes } from '../../core/ports.ts'
 import type { Complaint, ProviderError } from './provider-error.ts'
 
 /** What is asked of a provider of which nothing is known. */

@@ -1,5 +1,4 @@
-import type { JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import type { ProviderTakes } from '../../core/schemas/judge.ts'
+import type { JudgeClient, JudgeRequest, ProviderTakes } from '../../core/ports.ts'
 import { ALL_TAKEN } from './adaptations.ts'
 import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
 import { postJson, readAnswer, urlBelow } from './provider-request.ts'

@@ -1,7 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
 import { JudgeFailure } from '../../core/judges/judge-failure.ts'
-import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, Rng } from '../../core/ports.ts'
-import type { ProviderTakes } from '../../core/schemas/judge.ts'
+import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, ProviderTakes, Rng } from '../../core/ports.ts'
 import { adaptationTo, ALL_TAKEN, narrower } from './adaptations.ts'
 import { CallFailure, checkedFetch, type Usage } from './checked-fetch.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'

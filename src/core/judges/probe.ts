@@ -1,6 +1,6 @@
 /** What two equal questions tell of a judge: what its provider can, and what to change. */
-import type { FirstTokenLogprobs } from '../ports.ts'
-import type { Judge, JudgeProbe, ProviderTakes } from '../schemas/judge.ts'
+import type { FirstTokenLogprobs, ProviderTakes } from '../ports.ts'
+import type { Judge, JudgeProbe } from '../schemas/judge.ts'
 import { carriesLabel } from './labels.ts'
 import { hasShades, probabilityOfYes } from './probability.ts'
 import type { JudgeItem } from './template.ts'

@@ -229,7 +229,7 @@ export const setJudgeBudget = fields({
 })
 
 /** What is asked of a provider beside the answer; refusals change it, one field at a time (adapters/judges/adaptations.ts). */
-export const providerTakes = v.object({
+const providerTakes = v.object({
   top_logprobs: v.pipe(v.number(), v.description('How many alternatives of the first token are asked for.')),
   max_tokens_field: v.picklist(['max_tokens', 'max_completion_tokens']),
   max_tokens: v.pipe(
@@ -239,7 +239,6 @@ export const providerTakes = v.object({
   temperature: v.pipe(v.boolean(), v.description('Whether `temperature: 0` is sent.')),
   chat_template_kwargs: v.pipe(v.boolean(), v.description('Whether a model that can think is told not to.')),
 })
-export type ProviderTakes = v.InferOutput<typeof providerTakes>
 
 const tokens = v.array(v.object({ token: v.string(), probability: v.number() }))
 /** What was found when a judge was tried. */

@@ -1,5 +1,5 @@
 /** What is known of providers, a case each: what they refuse and answer, and what a judge must make of it. */
-import type { ProviderTakes } from '../../../src/core/schemas/judge.ts'
+import type { ProviderTakes } from '../../../src/core/ports.ts'
 import { chatAnswer, SPOKEN, type Body, type Quirk } from './quirk-server.ts'
 
 export interface Case extends Quirk {
