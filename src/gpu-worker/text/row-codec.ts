@@ -148,5 +148,10 @@ function stopping(codec: TextCodec): TextCodec {
   const named = idsOf((generation ?? modelConfig).eos_token_id)
   if (stopIds.every((id) => named.includes(id))) return codec
   const { bos_token_id = null, pad_token_id = null } = modelConfig
-  return codec.with({ generation: { ...(generation ?? { bos_token_id, pad_token_id }), eos_token_id: stopIds } })
+  return codec.with({
+    generation: {
+      ...(generation ?? { bos_token_id, pad_token_id }),
+      eos_token_id: stopIds.length === 1 ? stopIds[0] : stopIds,
+    },
+  })
 }
