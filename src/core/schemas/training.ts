@@ -117,7 +117,14 @@ export const textEntries = {
   ),
   chat_template_kwargs: v.optional(
     v.pipe(
-      record(v.union([v.pipe(v.string(), v.maxLength(10_000)), v.number(), v.boolean(), v.null()])),
+      record(
+        v.union([
+          v.pipe(v.string(), v.maxLength(10_000)),
+          v.pipe(v.number(), v.minValue(-1e15), v.maxValue(1e15)),
+          v.boolean(),
+          v.null(),
+        ]),
+      ),
       v.check((args) => Object.keys(args).length <= 64, 'holds more than 64 names'),
       v.check(
         (args) => Object.keys(args).every((name) => /^[A-Za-z_]\w{0,63}$/.test(name) && !GIVEN.has(name)),

@@ -44,8 +44,10 @@ export function openRows(codec: TextCodec, format: RowFormat, { event, resume }:
  * prompt, messages that the chat template refuses, tokens that the model lacks and gold that the verifier cannot compare.
  */
 export function promptOf({ line, row }: NumberedRow, { rows, maxTokens, role, verifier }: PromptOptions): Prompt {
-  const at = <T>(work: () => T): T => naming(`${role}, line ${line}`, role, work)
-  const { text, ids } = at(() => rows.prompt(row))
+  const at = <T>(work: () => T, hint = ''): T => naming(`${role}, line ${line}`, role, work, hint)
+  const hint =
+    row.prompt !== undefined && rows.format === 'chat' ? '. Or take prompts as they stand: prompt_format "raw"' : ''
+  const { text, ids } = at(() => rows.prompt(row), hint)
   if (ids.length === 0) {
     throw new GavelError('bad_dataset_line', `${role}, line ${line}: the prompt is empty; give it some text`, {
       param: role,
@@ -72,8 +74,10 @@ export type TrainedRow = Row & { line: number; joined: boolean }
 /** A row of supervised training: prompt, completion and what ends it. Only the latter two are trained. */
 export function supervisedRow(numbered: NumberedRow, options: PromptOptions): TrainedRow {
   const { rows, maxTokens, role } = options
-  promptOf(numbered, { ...options, maxTokens: Infinity })
-  const { ids, start, joined } = naming(`${role}, line ${numbered.line}`, role, () => rows.supervised(numbered.row))
+  const prompt = promptOf(numbered, { ...options, maxTokens: Infinity })
+  const { ids, start, joined } = naming(`${role}, line ${numbered.line}`, role, () =>
+    rows.supervised(numbered.row, prompt),
+  )
   if (ids.length > maxTokens) {
     throw new GavelError(
       'prompt_too_long',
@@ -96,11 +100,11 @@ export function answerEnds(codec: TextCodec, { event, resume }: RunContext): num
   return stopIds
 }
 
-function naming<T>(where: string, role: string, work: () => T): T {
+function naming<T>(where: string, role: string, work: () => T, hint = ''): T {
   try {
     return work()
   } catch (cause) {
     if (!(cause instanceof GavelError)) throw cause
-    throw new GavelError('bad_dataset_line', `${where}: ${cause.message}`, { param: role, cause })
+    throw new GavelError('bad_dataset_line', `${where}: ${cause.message}${hint}`, { param: role, cause })
   }
 }

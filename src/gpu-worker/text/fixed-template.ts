@@ -31,9 +31,19 @@ export function apart(source: string): { fixed: string; body: string } {
 }
 
 function fixedArgument([name, value]: [string, string | number | boolean | null]): string {
-  const literal = typeof value === 'string' ? quoted(value) : value === null ? 'none' : String(value)
+  const literal =
+    typeof value === 'string'
+      ? quoted(value)
+      : value === null
+        ? 'none'
+        : typeof value === 'number'
+          ? decimal(value)
+          : String(value)
   return `{%- if ${name} is not defined %}{%- set ${name} = ${literal} %}{%- endif %}`
 }
+
+/** A number without an exponent, which not every reader of templates knows. */
+const decimal = (value: number) => (/e/.test(String(value)) ? value.toFixed(20).replace(/\.?0+$/, '') : String(value))
 
 /** The function that templates ask for the date, answering each format that this one asks with. */
 function fixedDate(body: string): string {

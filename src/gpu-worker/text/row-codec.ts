@@ -14,6 +14,11 @@ export interface RowFormat {
   chat_template_kwargs?: FixedArguments | undefined
 }
 
+export interface RowPrompt {
+  text: string
+  ids: number[]
+}
+
 /** A row of supervised training as ids. */
 export interface TrainedIds {
   ids: number[]
@@ -50,19 +55,20 @@ export class RowCodec {
   }
 
   /** What the model is to go on from. An answer at the end of a conversation is not shown. Throws as `encode` and `renderChat`. */
-  prompt(row: Row): { text: string; ids: number[] } {
+  prompt(row: Row): RowPrompt {
+    const { codec } = this
     const { asked } = this.parts(row)
-    if (typeof asked === 'string') return { text: asked, ids: this.codec.encodeText(asked) }
-    return { text: this.codec.renderChat(asked), ids: this.codec.encodeChat(asked) }
+    if (typeof asked === 'string') return { text: asked, ids: codec.encodeText(asked) }
+    const text = codec.renderChat(asked)
+    return { text, ids: codec.hasChatTemplate ? codec.encode(text) : codec.encodeText(text) }
   }
 
   /**
    * The ids of the whole text, trained from where the prompt's end: the completion, or the last turn of a conversation
    * that ends with an answer, and what ends it. Where the text holds nothing that ends it, the end token follows.
    */
-  supervised(row: Row): TrainedIds {
+  supervised(row: Row, prompt: RowPrompt = this.prompt(row)): TrainedIds {
     const { asked, completion } = this.parts(row)
-    const prompt = this.prompt(row)
     const ids = this.whole(asked, prompt, completion)
     const same = ids.findIndex((id, i) => id !== prompt.ids[i])
     const start = same < 0 ? ids.length : same
@@ -71,7 +77,7 @@ export class RowCodec {
   }
 
   /** The ids of prompt and completion together, as the model's template or the text itself joins them. */
-  private whole(asked: string | ChatMessage[], prompt: { text: string; ids: number[] }, completion: string): number[] {
+  private whole(asked: string | ChatMessage[], prompt: RowPrompt, completion: string): number[] {
     const { codec } = this
     if (typeof asked === 'string' || !codec.hasChatTemplate) return codec.encodeText(prompt.text + completion)
     const text = codec.renderChat([...asked, { role: 'assistant', content: completion }], {

@@ -136,7 +136,7 @@ export class TextCodec {
    * the token that the chat template ends an answer with.
    */
   get stopIds(): number[] {
-    this.turnEnd ??= this.findTurnEnd()
+    if (this.turnEnd === undefined) this.turnEnd = this.findTurnEnd()
     return [...new Set([...this.endIds, ...(this.turnEnd === null ? [] : [this.turnEnd])])]
   }
 
