@@ -67,7 +67,7 @@ function chatModel(tokenizer: TokenizerFiles): string {
       return [name, { shape, data }]
     }),
   )
-  saveFolder(folder, { config, weights, tokenizer, dtype: 'F32' })
+  saveFolder(folder, { config, floats: new Set(['rope_theta']), weights, tokenizer, dtype: 'F32' })
   return folder
 }
 
