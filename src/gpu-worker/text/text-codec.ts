@@ -35,6 +35,11 @@ export class TextCodec {
     return text === '' ? [] : this.tokenizer.encode(text, { add_special_tokens: false }).ids
   }
 
+  /** Ids of a text that stands for itself, no conversation: with what the tokenizer puts before a text. */
+  encodeText(text: string): number[] {
+    return this.encode(text)
+  }
+
   /** The text of some ids, without special tokens. */
   decode(ids: readonly number[]): string {
     return ids.length === 0 ? '' : this.tokenizer.decode([...ids], { skip_special_tokens: true })
@@ -67,15 +72,19 @@ export class TextCodec {
    * A conversation as the model was trained to see it, up to where the assistant is to answer. A model
    * without a chat template gets the contents one after the other.
    */
-  renderChat(messages: readonly ChatMessage[], { addGenerationPrompt = true } = {}): string {
+  renderChat(
+    messages: readonly ChatMessage[],
+    { addGenerationPrompt = true, args = {} }: { addGenerationPrompt?: boolean; args?: Record<string, unknown> } = {},
+  ): string {
     if (!this.template) return messages.map((m) => m.content).join('\n')
     try {
       return this.template.render({
+        enable_thinking: false,
+        ...args,
         messages: messages.map((m) => ({ ...m })),
         add_generation_prompt: addGenerationPrompt,
         bos_token: this.specialText('bos_token'),
         eos_token: this.specialText('eos_token'),
-        enable_thinking: false,
       })
     } catch (cause) {
       throw new GavelError(
