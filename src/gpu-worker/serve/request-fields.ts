@@ -150,7 +150,7 @@ const COMMON = {
 const format = v.variant(
   'type',
   [v.strictObject({ type: v.literal('text') })],
-  'must be {"type": "text"}: no other format is supported here',
+  'must be "text": no other format is supported here',
 )
 
 const textPart = v.strictObject(
