@@ -1,6 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import type { GenerationPart, GenerationRequest, TokenInfo } from './generation.ts'
+import type { GrammarGuide } from './grammar-guide.ts'
 import { TextStream, type TextPiece } from './text-stream.ts'
 import { tokenLogprobs, type Scores, type TokenLogprobs } from './token-logprobs.ts'
 import { TokenSampler } from './token-sampler.ts'
@@ -25,6 +26,8 @@ export interface AnswerWriterOptions {
   choice: number
   /** Tokens there may be. */
   room: number
+  /** Holds the answer to a form. */
+  guide: GrammarGuide | null
   tell: (part: Omit<GenerationPart, 'choice'>) => void
 }
 
@@ -32,6 +35,20 @@ export interface AnswerWriterOptions {
 interface Chosen {
   id: number
   logprobs: TokenLogprobs | null
+}
+
+interface Shown {
+  /** The stop text that was met. */
+  met: string | null
+  /** Nothing may follow. */
+  isComplete: boolean
+}
+
+function nothingLeft({ format }: GenerationRequest): GavelError {
+  const why = format
+    ? 'allowed_token_ids leave none that response_format allows'
+    : 'allowed_token_ids and min_tokens leave none'
+  return new GavelError('invalid_request', `no token is left to go on with: ${why}; allow more`)
 }
 
 /** One way to go on: draws, tells what there is to show, and knows when to end. */
@@ -58,43 +75,40 @@ export class AnswerWriter {
 
   /** The next token by its logits, or null when it is the last. Throws `invalid_request` where no token is possible. */
   next(logits: Float32Array): number | null {
-    const { stop, sampling } = this.options.request
-    const sample = this.sampler.choose(logits)
-    if (!sample) {
-      throw new GavelError(
-        'invalid_request',
-        'no token is left to go on with: allowed_token_ids and min_tokens leave none; allow more',
-      )
-    }
+    const { guide, room, request } = this.options
+    const sample = this.sampler.choose(logits, guide?.rule())
+    if (!sample) throw nothingLeft(request)
     const { id } = sample
     this.sampler.take(id)
     this.count++
     this.waiting.push({ id, logprobs: this.logprobsOf(id, logits, sample.scores) })
-    const isEnd = this.model.endIds.has(id) && !stop.ignoreEos
-    const isStopId = !isEnd && stop.ids.includes(id)
-    const met = this.show(id, { ends: isEnd || isStopId, mayStop: this.count > sampling.minTokens })
-    const finish = isEnd || isStopId || met !== null ? 'stop' : this.count === this.options.room ? 'length' : null
+    const isEnd = this.model.endIds.has(id) && !request.stop.ignoreEos
+    const isStopId = !isEnd && request.stop.ids.includes(id)
+    const ends = isEnd || isStopId
+    const { met, isComplete } = ends && !request.stop.includeStop ? this.showEnd() : this.show(id, ends)
+    const finish = ends || isComplete || met !== null ? 'stop' : this.count === room ? 'length' : null
     if (finish !== null) this.take(this.stream.end())
-    const { ready } = this
-    if (ready.text || finish) {
-      this.options.tell({ ...ready, finish, stopReason: met ?? (isStopId ? id : null) })
+    if (this.ready.text || finish) {
+      this.options.tell({ ...this.ready, finish, stopReason: met ?? (isStopId ? id : null) })
       this.ready = { text: '', tokens: [] }
     }
     return finish === null ? id : null
   }
 
-  /** @returns the stop text that was met */
-  private show(id: number, { ends, mayStop }: { ends: boolean; mayStop: boolean }): string | null {
-    const { skipSpecialTokens, stop } = this.options.request
-    if (ends && !stop.includeStop) {
-      this.take([...this.stream.end(), { text: '', bytes: new Uint8Array() }])
-      return null
-    }
+  /** The token that ends the answer has no text in it. */
+  private showEnd(): Shown {
+    this.take([...this.stream.end(), { text: '', bytes: new Uint8Array() }])
+    return { met: null, isComplete: false }
+  }
+
+  private show(id: number, ends: boolean): Shown {
+    const { skipSpecialTokens, sampling } = this.options.request
     const first = this.isBlank && this.count === 1
     const bytes = this.model.texts.added(id, { skipSpecialTokens, first })
-    const { pieces, stop: met } = this.stream.push(bytes, { mayStop: mayStop && !ends })
+    const isComplete = !ends && (this.options.guide?.take(bytes) ?? false)
+    const { pieces, stop } = this.stream.push(bytes, { mayStop: !ends && this.count > sampling.minTokens })
     this.take(pieces)
-    return met
+    return { met: stop, isComplete }
   }
 
   private take(pieces: readonly TextPiece[]): void {

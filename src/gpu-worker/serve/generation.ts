@@ -1,5 +1,6 @@
 /** What a model service is asked and answers, whatever the dialect. Plain data: it crosses processes. */
 import type { ChatMessage } from '../text/text-codec.ts'
+import type { AnswerFormat } from './json-grammar.ts'
 import type { Sampling } from './token-sampler.ts'
 import type { TokenLogprob, WantedLogprobs } from './token-logprobs.ts'
 
@@ -35,6 +36,8 @@ export interface GenerationRequest {
   maxTokens: number | null
   sampling: Sampling
   stop: StopRule
+  /** What the answer must be; null is any text. */
+  format: AnswerFormat | null
   seed: number | string
   skipSpecialTokens: boolean
   /** Every answer begins with its prompt. */

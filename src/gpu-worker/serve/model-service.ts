@@ -8,6 +8,7 @@ import { TokenBytes } from '../text/token-bytes.ts'
 import { AnswerWriter, type AnswerModel, type LogprobsMode } from './answer-writer.ts'
 import { BatchDecoder, type ChooseToken } from './batch-decoder.ts'
 import type { GenerationPart, GenerationRequest, GenerationUsage } from './generation.ts'
+import { GrammarGuides } from './grammar-guide.ts'
 import { PromptReader } from './prompt-reader.ts'
 import { TokenTexts } from './token-texts.ts'
 import { WEIGHT_TYPES, type WeightType } from './weight-types.ts'
@@ -46,16 +47,19 @@ export class ModelService {
   private readonly folder: Pick<ModelFolder, 'model' | 'codec'>
   private readonly decoder: BatchDecoder
   private readonly answers: AnswerModel
+  private readonly guides: GrammarGuides
 
   private constructor(
     folder: Pick<ModelFolder, 'model' | 'codec'>,
     decoder: BatchDecoder,
     answers: AnswerModel,
+    guides: GrammarGuides,
     limits: { context: number; slots: number },
   ) {
     this.folder = folder
     this.decoder = decoder
     this.answers = answers
+    this.guides = guides
     this.context = limits.context
     this.slots = limits.slots
   }
@@ -73,15 +77,16 @@ export class ModelService {
         { param: 'context' },
       )
     }
-    const texts = new TokenTexts(new TokenBytes(folder.tokenizer))
+    const bytes = new TokenBytes(folder.tokenizer)
     const capacity = context ?? Math.min(model.contextLength, DEFAULT_CONTEXT)
     const slots = slotsWithin(model, capacity, SLOTS, CACHE_BYTES)
     const { weights, matrices } = WEIGHT_TYPES[type](model, folder.weights)
     const ids = codec.largestId + 1
     const decoder = await BatchDecoder.create(model, weights, { threads, device, slots, capacity, ids, matrices })
     await refuseNaN(decoder, folder.describe)
-    const answers = { texts, endIds: new Set(codec.stopIds), logprobsMode }
-    return new ModelService({ model, codec }, decoder, answers, { context: capacity, slots })
+    const answers = { texts: new TokenTexts(bytes), endIds: new Set(codec.stopIds), logprobsMode }
+    const guides = new GrammarGuides(bytes, Math.min(model.vocabularySize, ids))
+    return new ModelService({ model, codec }, decoder, answers, guides, { context: capacity, slots })
   }
 
   /** Throws `prompt_too_long` and `invalid_request`. Ends early, with what there is, when the signal is aborted. */
@@ -97,7 +102,8 @@ export class ModelService {
     const ways = Array.from({ length: request.n }, (_, choice) => {
       const done = Promise.withResolvers<void>()
       const tell = (part: Omit<GenerationPart, 'choice'>) => emit({ choice, ...part })
-      const writer = new AnswerWriter(this.answers, { request, prompt, choice, room, tell })
+      const guide = request.format && this.guides.of(request.format)
+      const writer = new AnswerWriter(this.answers, { request, prompt, choice, room, guide, tell })
       let opened = false
       const open = () => {
         opened = true
@@ -113,7 +119,7 @@ export class ModelService {
           if (id === null) done.resolve()
           return id
         } catch (error) {
-          done.reject(error as Error)
+          done.reject(error)
           return null
         }
       }

@@ -2,7 +2,9 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { parse } from '../../core/schemas/parse.ts'
 import type { Conversation, GenerationRequest } from './generation.ts'
-import { CHAT_FIELDS, COMPLETION_FIELDS, type Field } from './request-fields.ts'
+import type { AnswerFormat, Json } from './json-grammar.ts'
+import type { Field } from './request-field.ts'
+import { CHAT_FIELDS, COMPLETION_FIELDS } from './request-fields.ts'
 
 /** How an answer is to be put. */
 export interface AnswerForm {
@@ -66,6 +68,39 @@ export function parseCompletion(body: unknown, freshSeed: () => string): ParsedR
   const single = typeof prompt === 'string' || typeof prompt[0] === 'number'
   const inputs = (single ? [prompt] : prompt) as (string | number[])[]
   return withCommon(request, inputs, freshSeed, { maxTokens, topLogprobs: logprobs ?? null, echo })
+}
+
+/** Throws `invalid_request` where what an answer must be is said twice, or with what would break it. */
+function formatOf(request: ChatRequest | CompletionRequest): AnswerFormat | null {
+  const { response_format: asked, structured_outputs: outputs } = request
+  const formats: AnswerFormat[] = []
+  if (asked?.type === 'json_object' || outputs?.json_object) formats.push({ type: 'json_object' })
+  if (asked?.type === 'json_schema') formats.push({ type: 'json_schema', schema: asked.json_schema.schema })
+  if (outputs?.json != null) formats.push({ type: 'json_schema', schema: schemaOfText(outputs.json) })
+  if (outputs?.choice) formats.push({ type: 'choice', options: outputs.choice })
+  if (formats.length > 1) {
+    const message = '`structured_outputs` and `response_format` both say what the answer must be; give one.'
+    throw new GavelError('invalid_request', message, { param: 'structured_outputs' })
+  }
+  for (const field of ['min_tokens', 'ignore_eos'] as const) {
+    if (formats.length === 0 || !request[field]) continue
+    throw new GavelError('invalid_request', `\`${field}\` cannot be had where the answer must have a form.`, {
+      param: field,
+    })
+  }
+  return formats[0] ?? null
+}
+
+/** vLLM takes schemas as texts, too. */
+function schemaOfText(schema: Json): Json {
+  if (typeof schema !== 'string') return schema
+  try {
+    return JSON.parse(schema) as Json
+  } catch {
+    throw new GavelError('invalid_request', '`structured_outputs.json` is a text that is not JSON.', {
+      param: 'structured_outputs.json',
+    })
+  }
 }
 
 const needs = (field: string, what: string, where: string) =>
@@ -146,6 +181,7 @@ function withCommon(
       ignoreEos: request.ignore_eos,
       includeStop: request.include_stop_str_in_output,
     },
+    format: formatOf(request),
     skipSpecialTokens: request.skip_special_tokens,
     echo,
     tokens: logprobs !== null || tokenIds,

@@ -1,50 +1,10 @@
 /** Every field that OpenAI's and vLLM's clients send, and what becomes of it: one table for validation and for the docs. */
 import * as v from 'valibot'
 import { looseObject, record } from '../../core/schemas/fields.ts'
+import { answerFormat, structuredOutputs } from './format-fields.ts'
+import { built, flag, integer, number, refused, wellFormed, without, type Field } from './request-field.ts'
 
-/** What a field may do: `built` does what it says; `none` is taken and changes no answer; `refused` has one neutral value. */
-export type Effect = 'built' | 'none' | 'refused'
-
-export interface Field<S extends v.GenericSchema = v.GenericSchema> {
-  schema: S
-  effect: Effect
-  /** For the docs: what it does, or why it does nothing, or the value that is taken. */
-  says: string
-}
-
-const built = <S extends v.GenericSchema>(schema: S, says: string) => ({ schema, effect: 'built' as const, says })
-
-/** Of no bearing on the answer, whatever it is. */
-const without = <S extends v.GenericSchema>(schema: S, says: string) => ({
-  schema: v.nullish(schema),
-  effect: 'none' as const,
-  says,
-})
-
-const shown = (value: unknown) => (value === undefined ? 'null' : JSON.stringify(value))
-
-/** Would change the answer, and is not implemented: taken are null and these values, at which it does nothing. */
-const refused = (...neutral: (string | number | boolean | [])[]) => {
-  const isNeutral = (value: unknown) => neutral.some((one) => (Array.isArray(one) ? isEmpty(value) : one === value))
-  const taken = neutral.map((one) => (Array.isArray(one) ? 'an empty one' : shown(one)))
-  const says = taken.length ? `only ${taken.join(' or ')}` : 'only null'
-  const advice = taken.length ? `leave it out or send ${taken.join(' or ')}` : 'leave it out'
-  return {
-    schema: v.nullish(v.custom<unknown>(isNeutral, `is not supported here; ${advice}`)),
-    effect: 'refused' as const,
-    says,
-  }
-}
-
-function isEmpty(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
-}
-
-const integer = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max))
-const number = (min: number, max: number) => v.pipe(v.number(), v.minValue(min), v.maxValue(max))
-const flag = (otherwise: boolean, says: string) => built(v.nullish(v.boolean(), otherwise), says)
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max))
-const wellFormed = v.check((value: string) => value.isWellFormed(), 'has half a surrogate pair; send whole characters')
 const stopText = v.pipe(v.string(), v.minLength(1), v.maxLength(1000), wellFormed)
 const tokenId = integer(0, 0x7fffffff)
 const tokenIds = v.pipe(v.array(tokenId), v.maxLength(1024))
@@ -118,6 +78,15 @@ const COMMON = {
     'in the answer’s `id`',
   ),
 
+  response_format: built(
+    v.nullish(answerFormat),
+    'text, `json_object`, or `json_schema`: answers are held to it token by token; see below',
+  ),
+  structured_outputs: built(
+    v.nullish(structuredOutputs),
+    '`json` (a schema), `json_object` or `choice` (a list of texts)',
+  ),
+
   user: without(text(1000), 'there are no users here'),
   metadata: without(anything, 'nothing is stored'),
   session_id: without(anything, 'there are no sessions here'),
@@ -133,7 +102,6 @@ const COMMON = {
   spaces_between_special_tokens: refused(true),
   thinking_token_budget: refused(-1),
   repetition_detection: refused(),
-  structured_outputs: refused([]),
   guided_json: refused(),
   guided_regex: refused(),
   guided_choice: refused(),
@@ -146,12 +114,6 @@ const COMMON = {
   return_token_offsets: refused(false),
   return_mm_kwargs: refused(true),
 } satisfies Record<string, Field>
-
-const format = v.variant(
-  'type',
-  [v.strictObject({ type: v.literal('text') })],
-  'must be "text": no other format is supported here',
-)
 
 const textPart = v.strictObject(
   {
@@ -202,7 +164,6 @@ export const CHAT_FIELDS = {
     'told to the chat template, and `enable_thinking` with it: false for "none"',
   ),
   add_special_tokens: flag(false, 'puts before the prompt what the tokenizer puts before texts, such as BOS'),
-  response_format: built(v.nullish(format), '`{"type": "text"}`'),
 
   store: refused(false),
   safety_identifier: without(text(1000), 'there are no users here'),
@@ -250,6 +211,5 @@ export const COMPLETION_FIELDS = {
   add_special_tokens: flag(true, 'puts before a text what the tokenizer puts before texts, such as BOS'),
 
   suffix: refused(''),
-  response_format: built(v.nullish(format), '`{"type": "text"}`'),
   prompt_embeds: refused(),
 } satisfies Record<string, Field>

@@ -25,6 +25,13 @@ export interface Sampling {
   minTokens: number
 }
 
+/** What a grammar allows next. */
+export interface TokenRule {
+  /** By id, 0 for tokens that cannot come. */
+  allowed: Uint8Array
+  mayEnd: boolean
+}
+
 export interface Sample {
   id: number
   /** What the token was drawn by; when greedy, what it was the largest of. */
@@ -53,9 +60,12 @@ export class TokenSampler {
     this.seen = new Set(prompt)
   }
 
-  /** A next token by the model's logits [V], which stay as they are; one at −∞ is never chosen. Null where all are. */
-  choose(logits: Float32Array): Sample | null {
-    const scores = this.adjusted(logits)
+  /**
+   * A next token by the model's logits [V], which stay as they are; one at −∞ is never chosen. Null where all are.
+   * @param rule where given, only these tokens [V], and `endIds` where the answer may end
+   */
+  choose(logits: Float32Array, rule?: TokenRule): Sample | null {
+    const scores = this.adjusted(rule ? this.ruled(logits, rule) : logits)
     const best = argmax(scores)
     if (scores[best] === -Infinity) return null
     return this.sampling.temperature === 0 ? { id: best, scores: () => scores } : this.drawn(scores, best)
@@ -66,6 +76,13 @@ export class TokenSampler {
     this.seen.add(id)
     this.counts.set(id, (this.counts.get(id) ?? 0) + 1)
     this.length++
+  }
+
+  private ruled(logits: Float32Array, { allowed, mayEnd }: TokenRule): Float32Array {
+    const kept = logits.slice()
+    for (let id = 0; id < kept.length; id++) if (!allowed[id]) kept[id] = -Infinity
+    for (const id of this.endIds) kept[id] = mayEnd ? logits[id]! : -Infinity
+    return kept
   }
 
   /** The logits after all that also bears on greedy choice; the logits themselves where nothing does. */
@@ -80,7 +97,7 @@ export class TokenSampler {
     for (const [id, bias] of logitBias) scores[id]! += bias
     if (repetitionPenalty !== 1)
       for (const id of this.seen)
-        scores[id]! = scores[id]! > 0 ? scores[id]! / repetitionPenalty : scores[id]! * repetitionPenalty
+        scores[id] = scores[id]! > 0 ? scores[id]! / repetitionPenalty : scores[id]! * repetitionPenalty
     if (penalised) for (const [id, count] of this.counts) scores[id]! -= frequencyPenalty * count + presencePenalty
     return scores
   }

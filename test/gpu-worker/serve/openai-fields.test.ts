@@ -1,13 +1,14 @@
 /** The fields of OpenAI's and vLLM's clients, by the official SDK against a running server. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { text as readText } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import OpenAI from 'openai'
 import type { Completion, CompletionChoice, CompletionCreateParamsNonStreaming } from 'openai/resources/completions'
 import type { ChatCompletion, ChatCompletionCreateParamsNonStreaming } from 'openai/resources/chat/completions'
 import { openPath } from '../../../src/gpu-worker/models/source.ts'
+import { compileSchema } from '../../../src/core/verifiers/json-schema/json-schema.ts'
 import { LabelScorer } from '../../../src/gpu-worker/rollout/label-scorer.ts'
 import { startModelServer } from '../../../src/gpu-worker/serve/start-model-server.ts'
 import { tinyModelFolder, tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
@@ -88,7 +89,12 @@ test('penalties, bias and allowed tokens change the greedy answer as they should
   assert.deepEqual(always, Array(12).fill(77))
   const { token_ids: fresh } = await choice({ frequency_penalty: 2, logit_bias: { 77: 3, 78: 3.5 }, max_tokens: 6 })
   assert.ok(new Set(fresh).size >= 2)
-  const { token_ids: once } = await choice({ allowed_token_ids: [70, 71, 72], presence_penalty: 2, frequency_penalty: 2, max_tokens: 3 })
+  const { token_ids: once } = await choice({
+    allowed_token_ids: [70, 71, 72],
+    presence_penalty: 2,
+    frequency_penalty: 2,
+    max_tokens: 3,
+  })
   assert.deepEqual([...once!].sort(), [70, 71, 72])
   const { token_ids: unseen } = await choice({ repetition_penalty: 100, max_tokens: 8 })
   assert.equal(new Set([...unseen!, ...ids]).size, 8 + new Set(ids).size)
@@ -327,13 +333,13 @@ test('takes bodies in pieces, and slashes at the end', async () => {
   const request = httpRequest(`${server.url}/v1/completions/`, { method: 'POST' })
   for (const character of [...body]) request.write(character)
   request.end()
-  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage]
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
   assert.equal(response.statusCode, 200, await readText(response))
   const big = httpRequest(`${server.url}/v1/completions`, { method: 'POST' })
   big.on('error', () => {})
   for (let i = 0; i < 11; i++) big.write(' '.repeat(2 ** 20))
   big.end()
-  const [refused] = (await once(big, 'response')) as [import('node:http').IncomingMessage]
+  const [refused] = (await once(big, 'response')) as [IncomingMessage]
   assert.equal(refused.statusCode, 413)
   refused.destroy()
 })
@@ -354,4 +360,81 @@ test('answers 405 with what is allowed to other methods, 404 to other paths', as
   }
   for (const method of ['OPTIONS', 'PUT', 'DELETE', 'PATCH', 'POST'])
     assert.equal((await fetch(`${server.url}/v1/other`, { method })).status, 404)
+})
+
+test('answers are held to a schema, token by token', async () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      verdict: { enum: ['yes', 'no', '🍎'] },
+      score: { type: 'integer', minimum: 1, maximum: 5 },
+      why: { type: 'string', maxLength: 12 },
+      parts: { type: 'array', items: { type: 'boolean' }, maxItems: 2 },
+    },
+    required: ['verdict', 'score', 'why'],
+    additionalProperties: false,
+  }
+  const valid = compileSchema(schema)
+  const response_format = { type: 'json_schema', json_schema: { name: 'verdict', schema, strict: true } }
+  const { choices } = await chat({ response_format, temperature: 1.5, seed: 2, n: 8, max_tokens: 200, logprobs: true })
+  const ended = choices.filter(({ finish_reason }) => finish_reason === 'stop')
+  assert.ok(ended.length > 0)
+  for (const { message, logprobs } of ended) {
+    assert.equal(valid.failure(JSON.parse(message.content!)), null, message.content!)
+    assert.equal(logprobs!.content!.map(({ token }) => token).join(''), message.content)
+  }
+  assert.ok(new Set(ended.map(({ message }) => message.content)).size > 1 || ended.length === 1)
+  const again = await chat({ response_format, temperature: 1.5, seed: 2, n: 8, max_tokens: 200 })
+  assert.deepEqual(
+    again.choices.map(({ message }) => message.content),
+    choices.map(({ message }) => message.content),
+  )
+})
+
+test('a choice, any object, and vLLM’s form of a schema', async () => {
+  const options = ['positive', 'negative', 'no idea 🍎']
+  const chosen = await chat({ structured_outputs: { choice: options }, temperature: 2, n: 6, seed: 1, max_tokens: 40 })
+  for (const { message, finish_reason } of chosen.choices) {
+    assert.equal(finish_reason, 'stop')
+    assert.ok(options.includes(message.content!))
+  }
+  const anything = await complete({
+    response_format: { type: 'json_object' },
+    temperature: 1,
+    seed: 1,
+    n: 4,
+    max_tokens: 200,
+  })
+  for (const { text, finish_reason } of anything.choices) if (finish_reason === 'stop') JSON.parse(text)
+  for (const json of [{ const: 'x' }, '{"const":"x"}'])
+    assert.equal((await choice({ structured_outputs: { json } })).text.trim(), '"x"')
+})
+
+test('what a form cannot go with is refused', async () => {
+  const cases: [object, string, RegExp][] = [
+    [
+      { response_format: { type: 'json_schema', json_schema: { schema: { pattern: 'a' } } } },
+      'response_format',
+      /has pattern/,
+    ],
+    [{ response_format: { type: 'json_schema' } }, 'response_format.json_schema', /is missing|must be/],
+    [{ response_format: { type: 'structural_tag' } }, 'response_format.type', /must be "text", "json_object" or/],
+    [{ structured_outputs: { regex: 'a' } }, 'structured_outputs.regex', /known are json, json_object and choice/],
+    [{ structured_outputs: { json: true, choice: ['a'] } }, 'structured_outputs', /one of json/],
+    [{ structured_outputs: { json: '{' } }, 'structured_outputs.json', /not JSON/],
+    [
+      { structured_outputs: { choice: ['a'] }, response_format: { type: 'json_object' } },
+      'structured_outputs',
+      /give one/,
+    ],
+    [{ response_format: { type: 'json_object' }, ignore_eos: true }, 'ignore_eos', /must have a form/],
+    [{ response_format: { type: 'json_object' }, min_tokens: 2 }, 'min_tokens', /must have a form/],
+  ]
+  for (const [extra, param, message] of cases) {
+    const body = { model: server.model, messages: [{ role: 'user', content: 'hi' }], max_tokens: 4, ...extra }
+    const response = await fetch(`${server.url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) })
+    const { error } = (await response.json()) as { error: { param: string; message: string } }
+    assert.deepEqual([response.status, error.param], [400, param], JSON.stringify(extra))
+    assert.match(error.message, message)
+  }
 })
