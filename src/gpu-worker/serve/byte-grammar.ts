@@ -127,7 +127,9 @@ class State implements GrammarState {
   readonly isFinal: boolean
   private readonly grammar: ByteGrammar
   private readonly ways: readonly NonNullable<Stack>[]
-  private readonly after: (State | null | undefined)[] = []
+  private readonly after: (State | null | undefined)[] = Array<undefined>(256).fill(undefined)
+  /** Most bytes go on alike: by the ways that take them. */
+  private readonly alike = new Map<string, State | null>()
 
   constructor(grammar: ByteGrammar, ways: readonly NonNullable<Stack>[], isEnd: boolean) {
     this.grammar = grammar
@@ -140,7 +142,10 @@ class State implements GrammarState {
     const known = this.after[byte]
     if (known !== undefined) return known
     const taken = this.ways.filter(({ node }) => node.type === 'bytes' && node.allowed.has(byte))
-    const state = this.grammar.state(taken.map(({ rest }) => rest))
+    const key = taken.map(({ id }) => id).join()
+    const alike = this.alike.get(key)
+    const state = alike === undefined ? this.grammar.state(taken.map(({ rest }) => rest)) : alike
+    this.alike.set(key, state)
     this.after[byte] = state
     return state
   }

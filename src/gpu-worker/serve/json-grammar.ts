@@ -239,7 +239,7 @@ function constants(schema: Schema, names: string[], types: Type[], at: string): 
   if (beside !== undefined) throw refuse(at, `has ${beside} beside ${'enum' in schema ? 'enum' : 'const'}`)
   if (schema.enum !== undefined && (!Array.isArray(schema.enum) || schema.enum.length === 0))
     throw refuse(at, 'has an enum that is no list')
-  const values = (schema.enum) ?? [schema.const!]
+  const values = schema.enum ?? [schema.const!]
   const kept = values.filter((value) => {
     const isConst =
       schema.enum === undefined || schema.const === undefined || JSON.stringify(schema.const) === JSON.stringify(value)

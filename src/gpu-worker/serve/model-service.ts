@@ -39,6 +39,22 @@ async function refuseNaN(decoder: BatchDecoder, describe: string): Promise<void>
   if (!sound) throw notANumber(describe)
 }
 
+/** A way to go on that ends when the signal is aborted, and whose end, or failure, can be waited for. */
+function waitFor(signal: AbortSignal, next: ChooseToken): { choose: ChooseToken; done: Promise<void> } {
+  const done = Promise.withResolvers<void>()
+  const choose: ChooseToken = (logits) => {
+    try {
+      const id = signal.aborted ? null : next(logits)
+      if (id === null) done.resolve()
+      return id
+    } catch (error) {
+      done.reject(error)
+      return null
+    }
+  }
+  return { choose, done: done.promise }
+}
+
 /** One model that answers many callers at once. */
 export class ModelService {
   readonly context: number
@@ -100,38 +116,32 @@ export class ModelService {
     const usage = { promptTokens: prompt.length, completionTokens: 0 }
     const reader = new PromptReader(this.answers.texts, request, prompt)
     const ways = Array.from({ length: request.n }, (_, choice) => {
-      const done = Promise.withResolvers<void>()
       const tell = (part: Omit<GenerationPart, 'choice'>) => emit({ choice, ...part })
       const guide = request.format && this.guides.of(request.format)
       const writer = new AnswerWriter(this.answers, { request, prompt, choice, room, guide, tell })
       let opened = false
-      const open = () => {
+      return waitFor(signal, (logits) => {
+        if (!opened) this.open(reader, room, tell)
         opened = true
-        const opening = reader.opening()
-        if (opening || room === 0)
-          tell({ text: '', tokens: [], ...opening, finish: room === 0 ? 'length' : null, stopReason: null })
-      }
-      const next: ChooseToken = (logits) => {
-        try {
-          if (!opened && !signal.aborted) open()
-          const id = signal.aborted || room === 0 ? null : writer.next(logits)
-          if (!signal.aborted && room > 0) usage.completionTokens++
-          if (id === null) done.resolve()
-          return id
-        } catch (error) {
-          done.reject(error)
-          return null
-        }
-      }
-      return { next, done: done.promise }
+        if (room === 0) return null
+        usage.completionTokens++
+        return writer.next(logits)
+      })
     })
     this.decoder.add(
       prompt,
-      ways.map(({ next }) => next),
+      ways.map(({ choose }) => choose),
       reader.read,
     )
     await Promise.all(ways.map(({ done }) => done))
     return usage
+  }
+
+  /** The first part of an answer, which may be all of it. */
+  private open(reader: PromptReader, room: number, tell: (part: Omit<GenerationPart, 'choice'>) => void): void {
+    const opening = reader.opening()
+    if (!opening && room > 0) return
+    tell({ text: '', tokens: [], ...opening, finish: room > 0 ? null : 'length', stopReason: null })
   }
 
   /** Refuses ids that the model lacks, naming the field. */

@@ -17,7 +17,8 @@ export interface AnswerForm {
 
 /** A request as read: what to generate from each prompt, and how to answer. */
 export interface ParsedRequest {
-  model: string
+  /** Null is the one there is. */
+  model: string | null
   generations: GenerationRequest[]
   form: AnswerForm
   stream: boolean
@@ -189,7 +190,7 @@ function withCommon(
     promptLogprobs: promptLogprobs ?? null,
   }
   return {
-    model: request.model,
+    model: request.model ?? null,
     stream,
     form: { logprobs: logprobs !== null, tokensAsIds: request.return_tokens_as_token_ids, tokenIds },
     includeUsage: request.stream_options?.include_usage ?? false,

@@ -32,7 +32,7 @@ const streamOptions = v.strictObject(
 )
 
 const COMMON = {
-  model: built(v.string(), 'the served model'),
+  model: built(v.nullish(v.string()), 'the served model, by its name; may be left out'),
   temperature: built(v.nullish(number(0, 2), 1), '0 to 2, default 1; 0 is greedy'),
   top_p: built(v.nullish(v.pipe(v.number(), v.gtValue(0), v.maxValue(1)), 1), 'above 0 to 1, default 1'),
   top_k: built(v.nullish(integer(-1, 0x7fffffff), 0), 'default 0; 0 and −1 are all'),
@@ -44,7 +44,7 @@ const COMMON = {
   presence_penalty: built(v.nullish(number(-2, 2), 0), '−2 to 2, default 0; counts the answer'),
   frequency_penalty: built(v.nullish(number(-2, 2), 0), '−2 to 2, default 0; counts the answer'),
   logit_bias: built(v.nullish(biases, {}), 'token id → −100 to 100'),
-  allowed_token_ids: built(v.nullish(v.pipe(tokenIds, v.minLength(1))), 'no other tokens'),
+  allowed_token_ids: built(v.nullish(v.pipe(tokenIds, v.minLength(1))), 'only these tokens'),
   seed: built(
     v.nullish(v.pipe(v.number(), v.safeInteger())),
     'the same seed, the same answer; otherwise every request is drawn anew',

@@ -200,8 +200,8 @@ function checkKey({ apiKey }: ServeDeps, c: Context): void {
   throw new GavelError('unauthorized', 'the API key is missing or wrong; send it as Authorization: Bearer KEY')
 }
 
-function checkModel({ model }: ServeDeps, wanted: string): void {
-  if (wanted === model) return
+function checkModel({ model }: ServeDeps, wanted: string | null): void {
+  if (wanted === null || wanted === model) return
   throw new GavelError(
     'not_found',
     `there is no model ${JSON.stringify(wanted)} here; this server has ${JSON.stringify(model)}`,
