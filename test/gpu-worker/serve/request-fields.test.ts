@@ -96,9 +96,7 @@ test('docs/serve.md has the tables of the fields', () => {
   const docs = read('docs/serve.md')
   for (const [effect, heading] of Object.entries(HEADINGS) as [Effect, string][]) {
     const [, after] = docs.split(`${heading}\n`)
-    const found = (after ?? '').trim().split('
-
-')[0]
+    const found = (after ?? '').trim().split('\n\n')[0]
     assert.equal(found, table(effect), `put this below ${heading}:\n${table(effect)}\n`)
   }
 })
