@@ -43,8 +43,11 @@ const promptLogprobs = (prompt: PromptInfo | undefined) =>
     ),
   }
 
-const tokenIds = (tokens: readonly TokenInfo[], form: AnswerForm) =>
-  form.tokenIds && { token_ids: tokens.map(({ id }) => id) }
+/** Those of the answer: an echoed prompt, with which it begins, has its own. */
+const tokenIds = ({ tokens, prompt }: AnswerPart, form: AnswerForm) => {
+  const echoed = form.echo && prompt ? prompt.ids.length : 0
+  return form.tokenIds && { token_ids: tokens.slice(echoed).map(({ id }) => id) }
+}
 
 const promptIds = (prompt: PromptInfo | undefined, form: AnswerForm) =>
   form.tokenIds && prompt && { prompt_token_ids: prompt.ids }
@@ -81,13 +84,13 @@ export const chatDialect: Dialect = {
     object: 'chat.completion',
     created,
     model,
-    choices: choices.map(({ text, tokens, finish, stopReason }, index) => ({
+    choices: choices.map((choice, index) => ({
       index,
-      message: { role: 'assistant', content: text, refusal: null },
-      logprobs: chatLogprobs(tokens, form),
-      finish_reason: finish,
-      stop_reason: stopReason,
-      ...tokenIds(tokens, form),
+      message: { role: 'assistant', content: choice.text, refusal: null },
+      logprobs: chatLogprobs(choice.tokens, form),
+      finish_reason: choice.finish,
+      stop_reason: choice.stopReason,
+      ...tokenIds(choice, form),
     })),
     usage: usageOf(usage),
     ...promptLogprobs(choices[0]?.prompt),
@@ -95,18 +98,18 @@ export const chatDialect: Dialect = {
   }),
   opening: (head, index) =>
     chunk(head, [{ index, delta: { role: 'assistant', content: '' }, logprobs: null, finish_reason: null }]),
-  event: (head, { choice, text, tokens, finish, stopReason, prompt }, form) => ({
+  event: (head, part, form) => ({
     ...chunk(head, [
       {
-        index: choice,
-        delta: text ? { content: text } : {},
-        logprobs: chatLogprobs(tokens, form),
-        finish_reason: finish,
-        stop_reason: stopReason,
-        ...tokenIds(tokens, form),
+        index: part.choice,
+        delta: part.text ? { content: part.text } : {},
+        logprobs: chatLogprobs(part.tokens, form),
+        finish_reason: part.finish,
+        stop_reason: part.stopReason,
+        ...tokenIds(part, form),
       },
     ]),
-    ...promptIds(prompt, form),
+    ...promptIds(part.prompt, form),
   }),
   usageEvent: (head, usage) => ({ ...chunk(head, []), usage: usageOf(usage) }),
 }
@@ -155,7 +158,7 @@ const completionChoice = (index: number, part: AnswerPart, form: AnswerForm, off
   logprobs: completionLogprobs(part.tokens, form, offset),
   finish_reason: part.finish,
   stop_reason: part.stopReason,
-  ...tokenIds(part.tokens, form),
+  ...tokenIds(part, form),
   ...promptIds(part.prompt, form),
   ...promptLogprobs(part.prompt),
 })

@@ -13,6 +13,8 @@ export interface AnswerForm {
   tokensAsIds: boolean
   /** Tells the ids of prompt and answer. */
   tokenIds: boolean
+  /** The answer begins with its prompt. */
+  echo: boolean
 }
 
 /** A request as read: what to generate from each prompt, and how to answer. */
@@ -192,7 +194,7 @@ function withCommon(
   return {
     model: request.model ?? null,
     stream,
-    form: { logprobs: logprobs !== null, tokensAsIds: request.return_tokens_as_token_ids, tokenIds },
+    form: { logprobs: logprobs !== null, tokensAsIds: request.return_tokens_as_token_ids, tokenIds, echo },
     includeUsage: request.stream_options?.include_usage ?? false,
     requestId: request.request_id ?? null,
     // Prompts of one request are drawn for themselves; the first is as if it had been sent alone.

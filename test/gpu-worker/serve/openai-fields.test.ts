@@ -11,6 +11,7 @@ import { openPath } from '../../../src/gpu-worker/models/source.ts'
 import { compileSchema } from '../../../src/core/verifiers/json-schema/json-schema.ts'
 import { LabelScorer } from '../../../src/gpu-worker/rollout/label-scorer.ts'
 import { startModelServer } from '../../../src/gpu-worker/serve/start-model-server.ts'
+import { TokenBytes } from '../../../src/gpu-worker/text/token-bytes.ts'
 import { tinyModelFolder, tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
 
 const CHAT_TEMPLATE =
@@ -160,6 +161,8 @@ test('echo tells the log-probabilities of a prompt, as training’s engine compu
   const both = await complete({ echo: true, logprobs: 0, max_tokens: 3 })
   assert.equal(both.choices[0]!.text, PROMPT + codec.decode(greedyIds.slice(0, 3)))
   assert.equal(both.choices[0]!.logprobs!.tokens!.length, ids.length + 3)
+  const named = await choice({ echo: true, max_tokens: 3 })
+  assert.deepEqual([named.prompt_token_ids, named.token_ids], [ids, greedyIds.slice(0, 3)])
 })
 
 test('prompt_logprobs are vLLM’s: by id, with rank and text', async () => {
@@ -195,6 +198,19 @@ test('streams the same tokens, texts and offsets', async () => {
     assert.deepEqual(got[i]!.tokens, logprobs!.tokens)
     assert.deepEqual(got[i]!.offsets, logprobs!.text_offset)
   })
+})
+
+test('half characters are shown as they come', async () => {
+  const half = new TokenBytes({ tokenizer })
+  const id = Array.from({ length: 1024 }, (_, id) => id).find((id) => String(half.of(id)) === String(0xe6))!
+  const ask = { logit_bias: { [id]: 100 }, max_tokens: 200, ignore_eos: true, stream: true }
+  let [events, text] = [0, '']
+  for await (const { choices } of (await complete(ask)) as unknown as AsyncIterable<VllmCompletion>) {
+    events++
+    text += choices[0]!.text
+  }
+  assert.equal(text, '\ufffd'.repeat(200))
+  assert.ok(events > 150, `${events}`)
 })
 
 test('chosen labels are told, however unlikely; tokens are named by ids on request', async () => {
