@@ -181,7 +181,7 @@ export class ModelService {
     if (typeof input === 'string') return addSpecialTokens ? codec.encodeText(input) : codec.encode(input)
     const { messages, addGenerationPrompt, continueFinalMessage, args } = input
     const text = continueFinalMessage
-      ? renderOpen(codec, messages, args)
+      ? renderOpen(codec, messages, { args })
       : codec.renderChat(messages, { addGenerationPrompt, args })
     // A template writes what begins a text itself.
     return addSpecialTokens || !codec.hasChatTemplate ? codec.encodeText(text) : codec.encode(text)
