@@ -22,6 +22,28 @@ export const repeat = (node: Node, min: number, max: number): Node => ({ type: '
 export const optional = (node: Node): Node => repeat(node, 0, 1)
 export const oneOf = (characters: string): Node => bytes(...Buffer.from(characters))
 export const literal = (text: string): Node => sequence(...Array.from(Buffer.from(text), (byte) => bytes(byte)))
+/** Any of these texts; where they begin alike, that is one way. */
+export function anyOf(texts: readonly string[]): Node {
+  return branch(
+    texts.map((text) => Buffer.from(text)),
+    0,
+  )
+}
+
+function branch(texts: readonly Uint8Array[], at: number): Node {
+  const groups = Map.groupBy(texts, (text) => text[at])
+  return choice(
+    ...[...groups].map(([byte, group]) =>
+      byte === undefined
+        ? sequence()
+        : sequence(
+            bytes(byte),
+            later(() => branch(group, at + 1)),
+          ),
+    ),
+  )
+}
+
 export function later(make: () => Node): Node {
   let made: Node | undefined
   return { type: 'later', make: () => (made ??= make()) }

@@ -32,7 +32,10 @@ export const structuredOutputs = v.pipe(
         v.pipe(v.array(v.pipe(v.string(), v.minLength(1), wellFormed)), v.minLength(1), v.maxLength(1000)),
       ),
     },
-    'is not supported here; known are json, json_object and choice',
+    (issue) =>
+      issue.expected === 'never'
+        ? 'is not supported here; known are json, json_object and choice'
+        : 'must be a JSON object with json, json_object or choice',
   ),
   v.check(
     ({ json, json_object: object, choice }) => [json, object || null, choice].filter((one) => one != null).length <= 1,

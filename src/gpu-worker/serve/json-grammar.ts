@@ -1,5 +1,17 @@
 import { GavelError } from '../../core/errors.ts'
-import { bytes, choice, later, literal, oneOf, optional, range, repeat, sequence, type Node } from './byte-grammar.ts'
+import {
+  anyOf,
+  bytes,
+  choice,
+  later,
+  literal,
+  oneOf,
+  optional,
+  range,
+  repeat,
+  sequence,
+  type Node,
+} from './byte-grammar.ts'
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
 type Schema = { [key: string]: Json }
@@ -73,7 +85,7 @@ export type AnswerFormat =
 export function formatGrammar(format: AnswerFormat): Node {
   if (format.type === 'json_object') return sequence(start, anyObject)
   if (format.type === 'json_schema') return schemaGrammar(format.schema)
-  return choice(...format.options.map(literal))
+  return anyOf(format.options)
 }
 
 /**
@@ -143,7 +155,7 @@ class Compiler {
     }
     if (schema.anyOf !== undefined) {
       alone('anyOf')
-      return this.anyOf(schema.anyOf, `${at}/anyOf`)
+      return this.alternatives(schema.anyOf, `${at}/anyOf`)
     }
     if (schema.allOf !== undefined) {
       alone('allOf')
@@ -183,7 +195,7 @@ class Compiler {
     return sequence(literal('{'), inOrder(members), literal('}'))
   }
 
-  private anyOf(options: Json, at: string): Node {
+  private alternatives(options: Json, at: string): Node {
     if (!Array.isArray(options) || options.length === 0) throw refuse(at, 'has an empty anyOf')
     return choice(...options.map((option, i) => this.node(option, `${at}/${i}`)))
   }
@@ -208,8 +220,19 @@ class Compiler {
     const node = later(() => found.node!)
     this.references.set(pointer, node)
     found.node = this.node(target, pointer)
+    if (isEndless(node)) throw refuse(at, `has $ref ${pointer}, which leads back to itself`)
     return node
   }
+}
+
+/** Whether references lead to nothing but references. */
+function isEndless(node: Node): boolean {
+  const seen = new Set<Node>()
+  for (let next: Node | undefined = node; next?.type === 'later'; next = next.make()) {
+    if (seen.has(next)) return true
+    seen.add(next)
+  }
+  return false
 }
 
 /** Members from the first on, with commas between those that are there. */
@@ -246,7 +269,7 @@ function constants(schema: Schema, names: string[], types: Type[], at: string): 
     return isConst && types.some((type) => isOf(value, type))
   })
   if (kept.length === 0) throw refuse(at, 'allows no value: none of its enum is of its type')
-  return choice(...kept.map((value) => literal(JSON.stringify(value))))
+  return anyOf(kept.map((value) => JSON.stringify(value)))
 }
 
 function isOf(value: Json, type: Type): boolean {

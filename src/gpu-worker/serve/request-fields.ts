@@ -122,7 +122,10 @@ const textPart = v.strictObject(
     cache_control: v.nullish(anything),
     prompt_cache_breakpoint: v.nullish(anything),
   },
-  'is not a field of a text part that is known here; leave it out',
+  (issue) =>
+    issue.expected === 'never'
+      ? 'is not a field of a text part that is known here; leave it out'
+      : 'must be a JSON object of type "text"',
 )
 
 /** A turn as clients send it, also as they got it from an answer. */
@@ -139,10 +142,10 @@ const message = v.strictObject(
     tool_calls: refused([]).schema,
     function_call: refused().schema,
   },
-  (issue) =>
-    issue.received === 'undefined' && issue.path
-      ? 'is missing; give it'
-      : 'is not a field of a message that is known here; leave it out',
+  (issue) => {
+    if (issue.expected === 'never') return 'is not a field of a message that is known here; leave it out'
+    return issue.received === 'undefined' && issue.path ? 'is missing; give it' : 'must be a JSON object'
+  },
 )
 
 export const CHAT_FIELDS = {

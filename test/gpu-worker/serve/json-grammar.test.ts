@@ -167,6 +167,11 @@ test('json_object is any object', () => {
 })
 
 test('a choice is one of its texts', () => {
+  const many = bySchema({ enum: Array.from({ length: 5000 }, (_, i) => `value ${i}`) })
+  assert.deepEqual(
+    ['"value 4999"', '"value 5000"', '"value "'].map((text) => accepts(many, text)),
+    [true, false, false],
+  )
   const grammar = grammarOf({ type: 'choice', options: ['yes', 'yes please', 'nö'] })
   for (const text of ['yes', 'yes please', 'nö']) assert.ok(accepts(grammar, text))
   for (const text of ['', 'ye', 'yes ', 'no']) assert.ok(!accepts(grammar, text))
@@ -188,6 +193,8 @@ test('refuses keywords that it does not know, naming them and where they are', (
     [{ type: 'array', prefixItems: [true] }, /has prefixItems/],
     [{ type: 'array', minItems: 3, maxItems: 2 }, /allows nothing: minItems is above maxItems/],
     [{ type: 'string', maxLength: 1e9 }, /has maxLength 1000000000/],
+    [{ $ref: '#' }, /has \$ref #, which leads back to itself/],
+    [{ $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } }, $ref: '#/$defs/a' }, /leads back to itself/],
     [{ type: 'text' }, /has the type "text"/],
     [{ enum: ['a'], type: 'number' }, /allows no value/],
     [{ anyOf: [] }, /empty anyOf/],

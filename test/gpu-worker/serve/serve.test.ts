@@ -200,6 +200,8 @@ test('refuses what it cannot do, naming the field', async () => {
     [{ max_tokens: 4000 }, 400, 'messages', /4000 new ones are wanted, but the context is 256 tokens/],
     [{ messages: [{ role: 'user', content: '7 '.repeat(400) }] }, 400, 'messages', /801 tokens .* context is 256/],
     [{ messages: [] }, 400, 'messages', /length of >=1/],
+    [{ messages: [null] }, 400, 'messages[0]', /must be a JSON object/],
+    [{ messages: [{ role: 'user', content: [1] }] }, 400, 'messages[0].content[0]', /must be a JSON object/],
     [{ messages: [{ role: 'tool', content: 'x' }] }, 400, 'messages[0].role', /must be/],
     [{ messages: [{ role: 'system', content: 'x' }] }, 400, '', /no system, please/],
     [{ top_logprobs: 5 }, 400, 'logprobs', /must be true where .top_logprobs. is given/],
