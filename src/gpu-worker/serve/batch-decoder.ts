@@ -27,12 +27,12 @@ export interface BatchDecoderOptions extends SessionOptions {
   matrices?: Matrices | undefined
   /** Ids from here on are never chosen: the tokenizer has none. */
   ids: number
+  /** Most logits of a prompt's tokens that are read in one run; bounds its memory. By default 2²⁴, which are 64 MB. */
+  promptLogits?: number
 }
 
 /** Prompt tokens of one prefill run, padding included; bounds its memory. */
 const PREFILL_TOKENS = 2048
-/** Most logits of a prompt's tokens in one run: 64 MB. */
-const PROMPT_LOGITS = 2 ** 24
 
 interface Waiting {
   prompt: readonly number[]
@@ -56,6 +56,8 @@ export class BatchDecoder {
   private readonly cache: KvCache
   private readonly vocabularySize: number
   private readonly slots: number
+  /** Tokens of a prompt that are read in one run. */
+  private readonly stretch: number
   private readonly logits: Float32Array
   private readonly waiting: Waiting[] = []
   private readonly active: Active[] = []
@@ -64,6 +66,7 @@ export class BatchDecoder {
   private constructor(model: Model, weights: Weights, session: Session, options: BatchDecoderOptions) {
     this.session = session
     this.slots = options.slots
+    this.stretch = Math.max(1, Math.floor((options.promptLogits ?? 2 ** 24) / model.vocabularySize))
     this.vocabularySize = model.vocabularySize
     this.cache = new KvCache(model, options.slots, options.capacity)
     this.logits = new Float32Array(options.slots * model.vocabularySize)
@@ -129,8 +132,7 @@ export class BatchDecoder {
 
   /** As {@link start}, a stretch of the prompt at a time, with the logits of every place. */
   private async readAndStart({ prompt, completions }: Waiting, readPrompt: ReadPrompt): Promise<void> {
-    const [V, slot] = [this.vocabularySize, this.active.length]
-    const stretch = Math.max(1, Math.floor(PROMPT_LOGITS / V))
+    const [V, slot, stretch] = [this.vocabularySize, this.active.length, this.stretch]
     const space = new Float32Array(Math.min(stretch, prompt.length) * V)
     for (let from = 0; from < prompt.length; from += stretch) {
       const ids = prompt.slice(from, from + stretch)
