@@ -88,12 +88,28 @@ export const learningRate = (byDefault: number) =>
   v.optional(number(0, 10, `Peak learning rate of AdamW, ≥ 0. Default ${byDefault}.`), byDefault)
 
 export const steps = integer(1, 1_000_000, 'Optimizer steps, ≥ 1.')
-export const promptTemplate = v.optional(
-  v.pipe(
-    v.string(),
-    v.maxLength(100_000),
-    v.includes('{prompt}', 'must contain `{prompt}`, where the text of the row goes'),
-    v.description('Text around the prompt of a row, with `{prompt}` in it. Default `{prompt}` alone.'),
+
+export const PROMPT_FORMATS = ['chat', 'raw'] as const
+export type PromptFormat = (typeof PROMPT_FORMATS)[number]
+
+/** How rows become text. Spread into a job. */
+export const textEntries = {
+  prompt_template: v.optional(
+    v.pipe(
+      v.string(),
+      v.maxLength(100_000),
+      v.includes('{prompt}', 'must contain `{prompt}`, where the text of the row goes'),
+      v.description(
+        "Text around one turn of a user, with `{prompt}` in it, instead of the model's chat template. Checkpoints carry it as their chat template, so it is said once. Default: the model's chat template; without one, the prompt alone.",
+      ),
+    ),
   ),
-  '{prompt}',
-)
+  prompt_format: v.optional(
+    v.pipe(
+      v.picklist(PROMPT_FORMATS),
+      v.description(
+        'What a row with `prompt` is: one turn of a user (chat), or a text that the model goes on from as it stands (raw). Default chat where there is a chat template, else raw.',
+      ),
+    ),
+  ),
+}

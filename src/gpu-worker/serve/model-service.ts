@@ -182,7 +182,9 @@ export class ModelService {
     const { codec, model } = this.folder
     const ids = Array.isArray(input)
       ? input
-      : codec.encode(typeof input === 'string' ? input : codec.renderChat(input.messages))
+      : typeof input === 'string'
+        ? codec.encodeText(input)
+        : codec.encodeChat(input.messages)
     const unknown = ids.find((id) => !(id < model.vocabularySize))
     if (unknown !== undefined) {
       throw new GavelError(

@@ -49,21 +49,22 @@ test('a chat template sees messages, special tokens and where the answer begins'
   })
 })
 
-test('a model that can think is told not to', () => {
+test('a template is told what else a caller knows, and nothing that he does not say', () => {
   // As Qwen 3 has it: an empty thought stands before the answer.
   const chat_template =
     '{{ messages[0].content }}{% if enable_thinking is defined and enable_thinking is false %}<think>\n\n</think>{% endif %}'
-  assert.equal(
-    codecWith({ chat_template }).renderChat([{ role: 'user', content: 'Is it right?' }]),
-    'Is it right?<think>\n\n</think>',
-  )
+  const codec = codecWith({ chat_template })
+  const messages = [{ role: 'user' as const, content: 'Is it right?' }]
+  assert.equal(codec.renderChat(messages), 'Is it right?')
+  const told = codec.renderChat(messages, { args: { enable_thinking: false } })
+  assert.equal(told, 'Is it right?<think>\n\n</think>')
 })
 
 test('an end token that the vocabulary lacks is an error', () => {
   for (const eos_token of ['<nothing>', null])
     assert.throws(() => codecWith({ eos_token }).endId, {
       code: 'corrupt_model',
-      message: /has no token that ends a text/,
+      message: /names no token that ends a text/,
     })
   assert.equal(codecWith({ eos_token: { content: '<eos>', lstrip: false } }).endId, 1)
 })
