@@ -36,7 +36,22 @@ export function checkedTokenizer(
     if (id >= 0)
       add({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })
   }
-  return new Tokenizer({ ...tokenizer, added_tokens: added }, { ...config, clean_up_tokenization_spaces: false })
+  return new Tokenizer({ ...tokenizer, ...llamaCut(tokenizer, config), added_tokens: added }, { ...config, clean_up_tokenization_spaces: false })
+}
+
+/**
+ * Transformers 5 cuts texts of `LlamaTokenizer` (of Llama 2, Mistral and others) by settings of that class and not by those
+ * of `tokenizer.json`: what begins with a blank gets no second one.
+ */
+function llamaCut(tokenizer: object, config: Record<string, unknown>): object {
+  const { model, decoder } = tokenizer as { model: { type: string }; decoder?: { type?: string } }
+  const isLlama = /^(Code)?LlamaTokenizer(Fast)?$/.test(String(config.tokenizer_class))
+  if (!isLlama || model.type !== 'BPE' || decoder?.type === 'ByteLevel') return {}
+  const scheme = config.add_prefix_space === false ? 'never' : config.legacy ? 'always' : 'first'
+  return {
+    normalizer: null,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split: false },
+  }
 }
 
 function checkModel(model: unknown): void {

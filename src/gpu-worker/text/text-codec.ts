@@ -183,16 +183,10 @@ export class TextCodec {
   }
 
   /**
-   * Ids that go before a text: as the config says, else as the post-processor of `tokenizer.json` has it. Transformers 5
-   * lets `add_bos_token` and `add_eos_token` stand for the whole post-processor.
+   * Ids that go before a text, as the post-processor of `tokenizer.json` has it. Like transformers 5, this takes no notice
+   * of `add_bos_token` in the config.
    */
   private ownPrefix(): number[] {
-    const { config } = this.files
-    const bos = this.special.bos_token
-    if ('add_bos_token' in config || 'add_eos_token' in config) {
-      const id = config.add_bos_token && bos !== undefined ? this.vocabulary.get(bos) : undefined
-      return id === undefined ? [] : [id]
-    }
     const text = '\u0000text'
     const { tokens } = this.tokenizer.post_processor?.([text], null, true) ?? { tokens: [text] }
     return tokens.slice(0, tokens.indexOf(text)).flatMap((token: string) => this.vocabulary.get(token) ?? [])
