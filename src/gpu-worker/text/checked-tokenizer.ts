@@ -1,5 +1,5 @@
 import { Tokenizer } from '@huggingface/tokenizers'
-import type { TokenizerFiles } from './text-codec.ts'
+import type { TokenizerFiles } from './read-tokenizer-files.ts'
 
 interface AddedToken {
   id: number
@@ -36,7 +36,10 @@ export function checkedTokenizer(
     if (id >= 0)
       add({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })
   }
-  return new Tokenizer({ ...tokenizer, ...llamaCut(tokenizer, config), added_tokens: added }, { ...config, clean_up_tokenization_spaces: false })
+  return new Tokenizer(
+    { ...tokenizer, ...llamaCut(tokenizer, config), added_tokens: added },
+    { ...config, clean_up_tokenization_spaces: false },
+  )
 }
 
 /**

@@ -1,7 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import type { TokenizerFiles } from './text-codec.ts'
+
+/** A tokenizer's files as parsed JSON: what a model folder holds of text, and a checkpoint carries on. */
+export interface TokenizerFiles {
+  /** `tokenizer.json` */
+  tokenizer: object
+  /** `tokenizer_config.json`, with the chat template in it wherever it lay. */
+  config: Record<string, unknown>
+  /** `generation_config.json`, where there is one. */
+  generation?: Record<string, unknown> | undefined
+  /** `special_tokens_map.json`, where there is one. */
+  specialTokens?: Record<string, unknown> | undefined
+}
 
 /**
  * What a model folder holds of text: `tokenizer.json`, and where they are there `tokenizer_config.json`,

@@ -1,4 +1,4 @@
-import type { TokenizerFiles } from './text-codec.ts'
+import type { TokenizerFiles } from './read-tokenizer-files.ts'
 
 /**
  * The special tokens by their names (`bos_token` …), as chat templates are given them. Where the config lists its added

@@ -1,22 +1,12 @@
-import { Tokenizer } from '@huggingface/tokenizers'
+import type { Tokenizer } from '@huggingface/tokenizers'
 import { GavelError } from '../../core/errors.ts'
-import { ChatTemplate, type ChatMessage, type TemplateArguments } from './chat-template.ts'
+import { ChatTemplate, type ChatMessage, type RenderOptions } from './chat-template.ts'
+import type { TokenizerFiles } from './read-tokenizer-files.ts'
 import { checkedTokenizer } from './checked-tokenizer.ts'
 import { idsOf, specialTexts, templateOf } from './special-tokens.ts'
 
 export type { ChatMessage } from './chat-template.ts'
-
-/** A tokenizer's files as parsed JSON: what a model folder holds of text, and a checkpoint carries on. */
-export interface TokenizerFiles {
-  /** `tokenizer.json` */
-  tokenizer: object
-  /** `tokenizer_config.json`, with the chat template in it wherever it lay. */
-  config: Record<string, unknown>
-  /** `generation_config.json`, where there is one. */
-  generation?: Record<string, unknown> | undefined
-  /** `special_tokens_map.json`, where there is one. */
-  specialTokens?: Record<string, unknown> | undefined
-}
+export type { TokenizerFiles } from './read-tokenizer-files.ts'
 
 /** What a model says of its tokens beside its tokenizer. */
 export interface ModelTokens {
@@ -24,12 +14,6 @@ export interface ModelTokens {
   config?: Record<string, unknown>
   /** Ids from here on have no embedding. */
   vocabularySize?: number
-}
-
-export interface ChatOptions {
-  /** Whether the text goes on to where the assistant is to answer. Default true. */
-  addGenerationPrompt?: boolean
-  args?: TemplateArguments
 }
 
 /**
@@ -87,7 +71,7 @@ export class TextCodec {
   }
 
   /** Ids of a conversation: see {@link renderChat}. */
-  encodeChat(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+  encodeChat(messages: readonly ChatMessage[], options: RenderOptions = {}): number[] {
     const text = this.renderChat(messages, options)
     return this.template ? this.encode(text) : this.encodeText(text)
   }
@@ -143,9 +127,8 @@ export class TextCodec {
    * A conversation as the model was trained to see it, up to where the assistant is to answer. A model
    * without a chat template gets the contents one after the other. Throws as {@link ChatTemplate.render}.
    */
-  renderChat(messages: readonly ChatMessage[], { addGenerationPrompt = true, args }: ChatOptions = {}): string {
-    if (!this.template) return messages.map((m) => m.content).join('\n')
-    return this.template.render(messages, addGenerationPrompt, args)
+  renderChat(messages: readonly ChatMessage[], options: RenderOptions = {}): string {
+    return this.template ? this.template.render(messages, options) : messages.map((m) => m.content).join('\n')
   }
 
   /**
@@ -204,7 +187,7 @@ export class TextCodec {
     const mark = 'unmistakable'
     const asked: ChatMessage = { role: 'user', content: 'x' }
     try {
-      const text = this.template.render([asked, { role: 'assistant', content: mark }], false)
+      const text = this.template.render([asked, { role: 'assistant', content: mark }], { addGenerationPrompt: false })
       const after = this.encode(text.slice(text.lastIndexOf(mark) + mark.length).trimStart())
       return text.includes(mark) && this.specialIds.has(after[0]!) ? after[0]! : null
     } catch {
