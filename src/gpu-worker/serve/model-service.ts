@@ -125,7 +125,7 @@ export class ModelService {
     const ways = Array.from({ length: request.n }, (_, choice) => {
       const done = Promise.withResolvers<void>()
       const tell = (part: Omit<GenerationPart, 'choice'>) => emit({ choice, ...part })
-      const choose = this.chooser(request, choice, room, tell)
+      const choose = this.chooser(request, choice, room, prompt, tell)
       const next: ChooseToken = (logits) => {
         if (signal.aborted) return (done.resolve(), null)
         usage.completionTokens++
@@ -148,11 +148,12 @@ export class ModelService {
     { temperature, topP, stop, seed, topLogprobs }: GenerationRequest,
     choice: number,
     room: number,
+    prompt: readonly number[],
     tell: (part: Omit<GenerationPart, 'choice'>) => void,
   ): ChooseToken {
     const { codec } = this.folder
     const rng = new SeededRng(seed, 'choice', choice)
-    const stream = new TextStream((ids) => codec.decode(ids), stop)
+    const stream = new TextStream((ids) => codec.decode(ids), stop, codec.contextOf(prompt))
     const tokens: TokenInfo[] = []
     let count = 0
     return (logits) => {
@@ -184,7 +185,7 @@ export class ModelService {
       ? input
       : typeof input === 'string'
         ? codec.encodeText(input)
-        : codec.encodeChat(input.messages)
+        : codec.encodeChat(input.messages, { date: new Date() })
     const unknown = ids.find((id) => !(id < model.vocabularySize))
     if (unknown !== undefined) {
       throw new GavelError(

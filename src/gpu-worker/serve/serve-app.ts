@@ -4,6 +4,7 @@ import { streamSSE } from 'hono/streaming'
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { GavelError } from '../../core/errors.ts'
 import { checkDepth } from '../../core/json.ts'
+import type { PromptFormat } from '../../core/schemas/training.ts'
 import type { GenerationPart, GenerationRequest, GenerationUsage } from './model-service.ts'
 import { chatDialect, completionDialect, type AnswerHead, type Dialect, type WholeChoice } from './openai-answers.ts'
 import { parseChat, parseCompletion, type ParsedRequest } from './openai-requests.ts'
@@ -13,6 +14,8 @@ export interface ServeDeps {
   model: string
   /** Unix time in seconds of the server's start. */
   created: number
+  /** What a training or evaluation of it takes a `prompt` for; chat where it has a chat template. */
+  format: PromptFormat
   /** Most ways to go on of one request. */
   maxChoices: number
   apiKey: string | null
@@ -27,7 +30,7 @@ const MAX_BODY = 10 * 2 ** 20
 /** OpenAI's routes for one model. */
 export function serveApp(deps: ServeDeps): Hono {
   const app = new Hono()
-  const card = { id: deps.model, object: 'model', created: deps.created, owned_by: 'gavel' }
+  const card = { id: deps.model, object: 'model', created: deps.created, owned_by: 'gavel', prompt_format: deps.format }
 
   app.use('/v1/*', async (c, next) => {
     if (deps.apiKey !== null && !sameText(c.req.header('authorization') ?? '', `Bearer ${deps.apiKey}`)) {

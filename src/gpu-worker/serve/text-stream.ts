@@ -8,11 +8,14 @@ export class TextStream {
   private readonly decode: (ids: readonly number[]) => string
   private readonly stops: readonly string[]
   /** Tokens from the last whole character on, and how many of them have been shown. */
-  private recent: number[] = []
-  private shown = 0
+  private recent: number[]
+  private shown: number
   private held = ''
 
-  constructor(decode: (ids: readonly number[]) => string, stops: readonly string[]) {
+  /** @param context ids before the first, which its text may depend on */
+  constructor(decode: (ids: readonly number[]) => string, stops: readonly string[], context: readonly number[] = []) {
+    this.recent = [...context]
+    this.shown = context.length
     this.decode = decode
     this.stops = stops
   }
