@@ -31,28 +31,27 @@ interface PreTokenizer {
  * How text is cut before merging, by `tokenizer.ggml.pre`: GGUF keeps only the name, so the settings are those of
  * the models' own tokenizer.json.
  */
-const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> =
-  {
-    default: { pre_tokenizer: GPT2 },
-    'gpt-2': { pre_tokenizer: GPT2 },
-    smollm: {
-      // Every digit by itself. The library's own `Digits` knows only ASCII ones.
-      pre_tokenizer: { type: 'Sequence', pretokenizers: [isolated('\\p{N}'), GPT2] },
-    },
-    'llama-bpe': {
-      pre_tokenizer: splitBy(
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-      ),
-      ignoreMerges: true,
-      addsBos: true,
-    },
-    qwen2: {
-      pre_tokenizer: splitBy(
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-      ),
-      normalizer: { type: 'NFC' },
-    },
-  }
+const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
+  default: { pre_tokenizer: GPT2 },
+  'gpt-2': { pre_tokenizer: GPT2 },
+  smollm: {
+    // Every digit by itself. The library's own `Digits` knows only ASCII ones.
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [isolated('\\p{N}'), GPT2] },
+  },
+  'llama-bpe': {
+    pre_tokenizer: splitBy(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    ),
+    ignoreMerges: true,
+    addsBos: true,
+  },
+  qwen2: {
+    pre_tokenizer: splitBy(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    ),
+    normalizer: { type: 'NFC' },
+  },
+}
 
 /** `tokenizer.ggml.token_type` of control tokens and of those a user added. */
 const CONTROL = 3

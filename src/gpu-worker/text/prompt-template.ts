@@ -47,7 +47,7 @@ function modelsOwn(own: string | null): string | null {
 }
 
 /** A text as a literal that Jinja and its likes read alike. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   const escapes: Record<string, string> = { '\\': '\\\\', "'": "\\'", '\n': '\\n', '\r': '\\r', '\t': '\\t' }
   return `'${text.replace(/[\\'\n\r\t]/g, (character) => escapes[character]!)}'`
 }

@@ -1,7 +1,8 @@
 import { GavelError } from '../../core/errors.ts'
-import type { DatasetRow } from '../../core/schemas/dataset.ts'
+import { completionOf, type DatasetRow } from '../../core/schemas/dataset.ts'
 import type { PromptFormat } from '../../core/schemas/training.ts'
 import type { ChatMessage } from './chat-template.ts'
+import { apart, fixedTemplate, type FixedArguments } from './fixed-template.ts'
 import { promptChatTemplate } from './prompt-template.ts'
 import { idsOf, templateOf } from './special-tokens.ts'
 import type { TextCodec } from './text-codec.ts'
@@ -10,6 +11,7 @@ import type { TextCodec } from './text-codec.ts'
 export interface RowFormat {
   prompt_template?: string | undefined
   prompt_format?: PromptFormat | undefined
+  chat_template_kwargs?: FixedArguments | undefined
 }
 
 /** A row of supervised training as ids. */
@@ -34,14 +36,13 @@ export class RowCodec {
   readonly format: PromptFormat
 
   /** Throws `invalid_request` where chat is wanted of a model without a template, `corrupt_model` as `codec.endId`. */
-  constructor(model: TextCodec, { prompt_template: promptTemplate, prompt_format: wanted }: RowFormat) {
-    const templated = promptTemplate === undefined ? model : withPromptTemplate(model, promptTemplate)
-    if (wanted === 'chat' && !templated.hasChatTemplate) {
-      throw new GavelError(
-        'invalid_request',
-        '`prompt_format` is "chat", but the model has no chat template; give a prompt_template, or use "raw"',
-        { param: 'prompt_format' },
-      )
+  constructor(model: TextCodec, job: RowFormat) {
+    const { prompt_template: promptTemplate, prompt_format: wanted, chat_template_kwargs: args } = job
+    const templated = withTemplate(model, promptTemplate, args)
+    const needs = args ? '`chat_template_kwargs` are given' : wanted === 'chat' ? '`prompt_format` is "chat"' : null
+    if (needs && !templated.hasChatTemplate) {
+      const message = `${needs}, but the model has no chat template; give a prompt_template, or leave that out`
+      throw new GavelError('invalid_request', message, { param: args ? 'chat_template_kwargs' : 'prompt_format' })
     }
     this.format = wanted ?? formatOf(templated)
     this.codec = stopping(remembering(templated, promptTemplate === undefined && this.format === 'raw'))
@@ -94,9 +95,15 @@ export class RowCodec {
       const asked = this.format === 'raw' ? prompt : [{ role: 'user' as const, content: prompt }]
       return { asked, completion: completion ?? '' }
     }
-    const last = messages!.at(-1)!
-    if (last.role !== 'assistant') return { asked: messages!, completion: completion ?? '' }
-    return { asked: messages!.slice(0, -1), completion: last.content }
+    const answered = messages!.at(-1)!.role === 'assistant'
+    if (answered && completion != null) {
+      const message = '`messages` end with an answer, and there is a `completion` too; keep one of them'
+      throw new GavelError('invalid_request', message)
+    }
+    return {
+      asked: answered ? messages!.slice(0, -1) : messages!,
+      completion: completionOf({ messages, completion }) ?? '',
+    }
   }
 }
 
@@ -106,10 +113,23 @@ export function formatOf(codec: TextCodec): PromptFormat {
   return codec.hasChatTemplate ? 'chat' : 'raw'
 }
 
-function withPromptTemplate(codec: TextCodec, promptTemplate: string): TextCodec {
+/** The codec with the template that a job trains with: all of what the job says is in it. */
+function withTemplate(
+  codec: TextCodec,
+  promptTemplate: string | undefined,
+  args: FixedArguments | undefined,
+): TextCodec {
   const { config } = codec.files
-  const parts = { own: templateOf(codec.files), prefix: codec.prefixText, end: codec.tokenText(codec.endId) }
-  return codec.with({ config: { ...config, chat_template: promptChatTemplate({ promptTemplate, ...parts }) } })
+  const own = templateOf(codec.files)
+  const source = promptTemplate === undefined ? own : prompted(codec, own, promptTemplate)
+  const fixed = source === null ? null : fixedTemplate(source, args)
+  return fixed === own ? codec : codec.with({ config: { ...config, chat_template: fixed } })
+}
+
+function prompted(codec: TextCodec, own: string | null, promptTemplate: string): string {
+  const { fixed, body } = own === null ? { fixed: '', body: null } : apart(own)
+  const parts = { prefix: codec.prefixText, end: codec.tokenText(codec.endId) }
+  return fixed + promptChatTemplate({ promptTemplate, own: body, ...parts })
 }
 
 /** The codec as a checkpoint carries it on: with what its raw rows were taken for, where that would not be known. */
