@@ -74,7 +74,7 @@ You help.<|im_end|>
     "mistral": """{%- set ns = namespace(system='', index=0) -%}
 {{ bos_token }}{% for message in messages %}
 {%- if message.role == 'system' %}{% set ns.system = message.content + '\\n\\n' %}
-{%- elif message.role == 'user' %}{{ '[INST] ' + (ns.system if ns.index == 0) + message.content + ' [/INST]' }}{% set ns.index = ns.index + 1 %}
+{%- elif message.role == 'user' %}{{ '[INST] ' + (ns.system if ns.index == 0 else '') + message.content + ' [/INST]' }}{% set ns.index = ns.index + 1 %}
 {%- elif message.role == 'assistant' %}{{ ' ' + message.content + eos_token }}
 {%- endif %}{% endfor %}""",
     "phi": """{% for message in messages %}{% if message['role'] in ['system', 'user'] %}{{ '<|' ~ message['role'] ~ '|>\\n' ~ message['content'] ~ '<|end|>\\n' }}{% elif message['role'] == 'assistant' %}{{'<|assistant|>\\n' + message['content'] + '<|end|>\\n'}}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% else %}{{ eos_token }}{% endif %}""",
@@ -172,19 +172,24 @@ def render(template, messages, generation):
         return {"error": str(error)}
 
 
-styles = {
-    name: {
-        "template": template,
-        "chats": {
-            f"{chat}{' +' if generation else ''}": render(template, messages, generation)
-            for chat, messages in CHATS.items()
-            for generation in (False, True)
-        },
+def main():
+    styles = {
+        name: {
+            "template": template,
+            "chats": {
+                f"{chat}{' +' if generation else ''}": render(template, messages, generation)
+                for chat, messages in CHATS.items()
+                for generation in (False, True)
+            },
+        }
+        for name, template in STYLES.items()
     }
-    for name, template in STYLES.items()
-}
-expressions = [{"template": template, **render(template, CHATS["long"], True)} for template in EXPRESSIONS]
-with open(sys.argv[1], "w", encoding="utf-8") as out:
-    json.dump({"special": SPECIAL, "chats": CHATS, "styles": styles, "expressions": expressions}, out, ensure_ascii=False, indent=1)
-    out.write("\n")
-print(len(expressions), "expressions,", sum("error" in e for e in expressions), "of them errors")
+    expressions = [{"template": template, **render(template, CHATS["long"], True)} for template in EXPRESSIONS]
+    with open(sys.argv[1], "w", encoding="utf-8") as out:
+        json.dump({"special": SPECIAL, "chats": CHATS, "styles": styles, "expressions": expressions}, out, ensure_ascii=False, indent=1)
+        out.write("\n")
+    print(len(expressions), "expressions,", sum("error" in e for e in expressions), "of them errors")
+
+
+if __name__ == "__main__":
+    main()
