@@ -44,8 +44,9 @@ export class RowCodec {
       const message = `${needs}, but the model has no chat template; give a prompt_template, or leave that out`
       throw new GavelError('invalid_request', message, { param: args ? 'chat_template_kwargs' : 'prompt_format' })
     }
-    this.format = wanted ?? formatOf(templated)
-    this.codec = stopping(remembering(templated, promptTemplate === undefined && this.format === 'raw'))
+    // A prompt_template is the job's own way to ask, whatever the model's is.
+    this.format = promptTemplate === undefined ? (wanted ?? formatOf(templated)) : 'chat'
+    this.codec = stopping(remembering(templated, this.format === 'raw'))
   }
 
   /** What the model is to go on from. An answer at the end of a conversation is not shown. Throws as `encode` and `renderChat`. */

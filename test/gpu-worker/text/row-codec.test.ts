@@ -131,6 +131,13 @@ describe('what a row with `prompt` is', () => {
 })
 
 describe('a prompt_template', () => {
+  test('is how a prompt is asked, whatever the format', () => {
+    for (const prompt_format of ['raw', 'chat'] as const) {
+      const rows = new RowCodec(codecOf('chatml'), { prompt_template: 'Q: {prompt}', prompt_format })
+      assert.equal(rows.prompt({ prompt: 'Hi' }).text, 'Q: Hi')
+    }
+  })
+
   const template = "Q: '{prompt}'\\\t{prompt}\r\nA:"
   const asked = (prompt: string) => `Q: '${prompt}'\\\t{prompt}\r\nA:`
 
