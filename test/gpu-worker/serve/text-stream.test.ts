@@ -51,3 +51,15 @@ test('gives a real tokenizer’s text back token by token', () => {
   const shown = codec.encode(text).map((id) => stream.push(id).text)
   assert.equal(shown.join('') + stream.end(), text)
 })
+
+test('shows what comes as it goes on from what was before', () => {
+  // As SentencePiece has it: the blank before the first word of a text is not shown.
+  const words: Record<number, string> = { 1: ' Paris', 2: ' is' }
+  const decode = (ids: readonly number[]) => ids.map((id) => words[id]).join('').slice(1) // prettier-ignore
+  const shown = (context: number[]) => {
+    const stream = new TextStream(decode, [], context)
+    return [stream.push(1).text, stream.push(2).text, stream.end()]
+  }
+  assert.deepEqual(shown([2]), [' Paris', ' is', ''])
+  assert.deepEqual(shown([]), ['Paris', ' is', ''])
+})
