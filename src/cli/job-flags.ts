@@ -11,7 +11,16 @@ type JobFlag = readonly [flag: string, path: string, description: string]
 const COMMON: JobFlag[] = [
   ['--model <model>', 'model', 'the model to start from: by id or name, or a checkpoint'],
   ['--name <name>', 'name', 'what to call the job'],
-  ['--prompt-template <text>', 'prompt_template', 'text around the prompt, with {prompt} in it'],
+  [
+    '--prompt-template <text>',
+    'prompt_template',
+    "text around a prompt, with {prompt} in it, instead of the model's chat template",
+  ],
+  [
+    '--prompt-format <format>',
+    'prompt_format',
+    'what a `prompt` is: chat (one turn of a user) or raw (a text to go on from)',
+  ],
   ['--seed <n>', 'config.seed', 'seed of every random choice'],
 ]
 const TRAINING: JobFlag[] = [

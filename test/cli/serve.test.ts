@@ -86,8 +86,8 @@ test('says in one line what is wrong with a model', async () => {
       /tensor model\.layers\.4\.\S+ is missing/,
     ],
     [
-      spoilt(edit('tokenizer.json', /"vocab": \{/, '"vocab": { "zz": 4000,')),
-      /ids up to 4000, but the model knows 1024/,
+      spoilt(edit('tokenizer.json', /"vocab": \{/, '"vocab": { "zz": 70,')),
+      /its tokenizer cannot be used: "zz" and ".*" have one id, 70/,
     ],
     [spoilt(edit('tokenizer.json', /^/, 'x')), /tokenizer\.json is not JSON/],
     [gguf, /small\.gguf: GGUF version \d+ cannot be read/],

@@ -9,7 +9,7 @@ import { jobSpec, type LeasedSpec, type Sample } from '../../src/core/schemas/jo
 import { parse } from '../../src/core/schemas/parse.ts'
 import { runAlgorithm } from '../../src/gpu-worker/algorithms/index.ts'
 import { RunStopped, type Resume, type RunContext } from '../../src/gpu-worker/algorithms/run-context.ts'
-import { openFolder } from '../../src/gpu-worker/models/source.ts'
+import { openPath } from '../../src/gpu-worker/models/source.ts'
 import { temporaryFolder } from '../../testing/tiny-model-folder.ts'
 
 export interface JobRun {
@@ -46,7 +46,7 @@ export async function runJob(
     clock: of.clock ?? { now: () => 0 },
     threads: 1,
     resume: of.resume ?? null,
-    openModel: async () => openFolder(of.model),
+    openModel: async () => openPath(of.model),
     rows: (role) => of.rows[role]!.map((row, i) => ({ line: i + 1, row })),
     judge: async (items) => items.map((item) => scored(of.judge!(item))),
     judgedElsewhere: of.judgedElsewhere ?? false,

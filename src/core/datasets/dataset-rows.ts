@@ -1,6 +1,6 @@
 import { GavelError } from '../errors.ts'
 import { checkDepth } from '../json.ts'
-import { datasetRow, MAX_LINE_BYTES, MAX_ROWS, type DatasetRow } from '../schemas/dataset.ts'
+import { completionOf, datasetRow, MAX_LINE_BYTES, MAX_ROWS, type DatasetRow } from '../schemas/dataset.ts'
 import { parse } from '../schemas/parse.ts'
 
 const NEWLINE = 10
@@ -18,7 +18,7 @@ export function checkDataset(bytes: Uint8Array): { rows: number; labelled: numbe
     count.rows++
     if (count.rows > MAX_ROWS) throw new GavelError('too_large', `A dataset holds at most ${MAX_ROWS} rows; split it.`)
     if (typeof row.answer === 'string') count.labelled++
-    if (typeof row.completion === 'string') count.completions++
+    if (completionOf(row) !== null) count.completions++
   }
   if (count.rows === 0)
     throw new GavelError('unprocessable', 'The dataset has no rows; send JSONL, one JSON object a line.')

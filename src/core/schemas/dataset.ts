@@ -28,7 +28,9 @@ export const datasetRow = v.pipe(
     prompt: v.optional(v.pipe(text('The prompt.'), v.nonEmpty('is empty; give the text of the prompt'))),
     messages: v.optional(v.pipe(v.array(message), v.minLength(1), v.maxLength(256))),
     answer: v.optional(v.nullable(gold('Gold: the answer known to be right. Its presence makes the row labelled.'))),
-    completion: v.optional(v.nullable(text('What the model should write: the target of SFT.'))),
+    completion: v.optional(
+      v.nullable(text('What the model should write: the target of SFT. Or let `messages` end with it.')),
+    ),
   }),
   v.check(
     (row) => (row.prompt === undefined) !== (row.messages === undefined),
@@ -36,6 +38,12 @@ export const datasetRow = v.pipe(
   ),
 )
 export type DatasetRow = v.InferOutput<typeof datasetRow>
+
+/** What a model should write: a row's completion, or the answer that its conversation ends with. */
+export function completionOf({ completion, messages }: Pick<DatasetRow, 'completion' | 'messages'>): string | null {
+  const last = messages?.at(-1)
+  return completion ?? (last?.role === 'assistant' ? last.content : null)
+}
 
 export const dataset = object({
   id: v.string(),
@@ -45,7 +53,7 @@ export const dataset = object({
   created_at: unixSeconds,
   rows: v.number(),
   labelled: v.pipe(v.number(), v.description('Rows with an answer.')),
-  completions: v.pipe(v.number(), v.description('Rows with a completion.')),
+  completions: v.pipe(v.number(), v.description('Rows with a completion, or with messages that end with an answer.')),
   bytes: v.number(),
   sha256,
 })

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { fields, integer, name, number, reference } from './fields.ts'
 import { modelReference } from './model.ts'
-import { promptTemplate } from './training.ts'
+import { textEntries } from './training.ts'
 import { verifierSpec } from './verify.ts'
 
 /** Not more than one post of samples takes. */
@@ -13,7 +13,7 @@ export const evalSpec = fields({
   name: v.optional(name),
   model: modelReference,
   dataset: reference('Dataset, by id or name. Without a judge every row must have an answer.'),
-  prompt_template: promptTemplate,
+  ...textEntries,
   verifier: v.optional(verifierSpec),
   judge: v.optional(reference('A judge to ask about each answer, by id or name. It needs no gold answers.')),
   config: v.optional(

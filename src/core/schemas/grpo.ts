@@ -7,7 +7,7 @@ import { fields, integer, name, number } from './fields.ts'
 import { modelReference } from './model.ts'
 import * as rl from './reinforcement.ts'
 import { allowFailedAudit } from './reward.ts'
-import { learningRate, promptTemplate, steps } from './training.ts'
+import { learningRate, steps, textEntries } from './training.ts'
 
 const namesOf = <N extends string>(table: Record<N, unknown>) => Object.keys(table) as [N, ...N[]]
 const chosen = <S extends v.GenericSchema>(schema: S, description: string) =>
@@ -51,7 +51,7 @@ export const grpoSpec = fields({
   name: v.optional(name),
   model: modelReference,
   data: rl.reinforcementData,
-  prompt_template: promptTemplate,
+  ...textEntries,
   reward: rl.reinforcementReward,
   allow_failed_audit: allowFailedAudit,
   config: v.pipe(

@@ -4,14 +4,14 @@ import { fields, integer, name, number } from './fields.ts'
 import { modelReference } from './model.ts'
 import * as rl from './reinforcement.ts'
 import { allowFailedAudit } from './reward.ts'
-import { learningRate, promptTemplate, steps } from './training.ts'
+import { learningRate, steps, textEntries } from './training.ts'
 
 export const ppoSpec = fields({
   type: v.literal('ppo'),
   name: v.optional(name),
   model: modelReference,
   data: rl.reinforcementData,
-  prompt_template: promptTemplate,
+  ...textEntries,
   reward: rl.reinforcementReward,
   allow_failed_audit: allowFailedAudit,
   config: fields({

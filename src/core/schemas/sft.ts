@@ -2,14 +2,14 @@
 import * as v from 'valibot'
 import { fields, integer, name, reference } from './fields.ts'
 import { modelReference } from './model.ts'
-import { learningRate, promptTemplate, steps, trainingEntries } from './training.ts'
+import { learningRate, steps, textEntries, trainingEntries } from './training.ts'
 
 export const sftSpec = fields({
   type: v.literal('sft'),
   name: v.optional(name),
   model: modelReference,
   dataset: reference('Dataset whose rows carry `completion`, by id or name.'),
-  prompt_template: promptTemplate,
+  ...textEntries,
   config: fields({
     ...trainingEntries,
     learning_rate: learningRate(2e-5),

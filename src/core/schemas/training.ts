@@ -1,6 +1,6 @@
 /** What every kind of training takes. Spread into a job's `config`. */
 import * as v from 'valibot'
-import { fields, integer, number, shortText } from './fields.ts'
+import { fields, integer, number, record, shortText } from './fields.ts'
 
 /** Low-rank adaptation. */
 const loraSettings = fields({
@@ -88,12 +88,44 @@ export const learningRate = (byDefault: number) =>
   v.optional(number(0, 10, `Peak learning rate of AdamW, ≥ 0. Default ${byDefault}.`), byDefault)
 
 export const steps = integer(1, 1_000_000, 'Optimizer steps, ≥ 1.')
-export const promptTemplate = v.optional(
-  v.pipe(
-    v.string(),
-    v.maxLength(100_000),
-    v.includes('{prompt}', 'must contain `{prompt}`, where the text of the row goes'),
-    v.description('Text around the prompt of a row, with `{prompt}` in it. Default `{prompt}` alone.'),
+
+export const PROMPT_FORMATS = ['chat', 'raw'] as const
+export type PromptFormat = (typeof PROMPT_FORMATS)[number]
+
+/** What a chat template is given by whoever renders it. */
+const GIVEN = new Set(['messages', 'tools', 'documents', 'add_generation_prompt'])
+
+/** How rows become text. Spread into a job. */
+export const textEntries = {
+  prompt_template: v.optional(
+    v.pipe(
+      v.string(),
+      v.maxLength(100_000),
+      v.includes('{prompt}', 'must contain `{prompt}`, where the text of the row goes'),
+      v.description(
+        "Text around one turn of a user, with `{prompt}` in it, instead of the model's chat template. Checkpoints carry it as their chat template, so it is said once. Default: the model's chat template; without one, the prompt alone.",
+      ),
+    ),
   ),
-  '{prompt}',
-)
+  prompt_format: v.optional(
+    v.pipe(
+      v.picklist(PROMPT_FORMATS),
+      v.description(
+        'What a row with `prompt` is: one turn of a user (chat), or a text that the model goes on from as it stands (raw). Default chat where there is a chat template, else raw.',
+      ),
+    ),
+  ),
+  chat_template_kwargs: v.optional(
+    v.pipe(
+      record(v.union([v.pipe(v.string(), v.maxLength(10_000)), v.number(), v.boolean(), v.null()])),
+      v.check((args) => Object.keys(args).length <= 64, 'holds more than 64 names'),
+      v.check(
+        (args) => Object.keys(args).every((name) => /^[A-Za-z_]\w{0,63}$/.test(name) && !GIVEN.has(name)),
+        `must hold names of letters, digits and _ that are not ${[...GIVEN].join(', ')}`,
+      ),
+      v.description(
+        'What the chat template is told beside the messages, such as {"enable_thinking": false}. Checkpoints carry it in their template.',
+      ),
+    ),
+  ),
+}

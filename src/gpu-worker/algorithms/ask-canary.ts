@@ -29,7 +29,7 @@ export async function askCanary(of: {
   )
   const items = completions.map((completion, i) => ({
     prompt: prompts[i]!.question,
-    completion: codec.decode(completion.ids),
+    completion: codec.decodeAnswer(prompts[i]!.ids, completion.ids),
     answer: prompts[i]!.answer!,
     finish_reason: completion.finish,
   }))

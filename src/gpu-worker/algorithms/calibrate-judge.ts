@@ -1,6 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
+import { completionOf } from '../../core/schemas/dataset.ts'
 import type { JudgeCalibrateResult, JudgeCalibrateSpec } from '../../core/schemas/judge-jobs.ts'
 import { calibrationStudy, type GradedAnswer } from '../../core/stats/calibration-report.ts'
 import { COMPARISONS } from '../../core/verifiers/index.ts'
@@ -85,8 +86,9 @@ function study(answers: readonly GradedAnswer[], config: JudgeCalibrateSpec['con
 function gradedRow({ line, row }: NumberedRow, { verifier }: JudgeCalibrateSpec): Graded {
   const bad = (why: string, cause?: unknown) =>
     new GavelError('bad_dataset_line', `dataset, line ${line}: ${why}`, { param: 'dataset', cause })
-  const { completion, answer } = row
-  if (typeof completion !== 'string') throw bad('there is no `completion` to judge')
+  const { answer } = row
+  const completion = completionOf(row)
+  if (completion === null) throw bad('there is no `completion` to judge')
   const item = { question: questionOf(row), answer: completion, ...(answer != null && { reference: answer }) }
   const { correct } = row as { correct?: unknown }
   if (typeof correct === 'boolean') return { item, correct }

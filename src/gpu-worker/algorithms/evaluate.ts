@@ -21,9 +21,10 @@ import type { Model } from '../models/model.ts'
 import { notANumber } from '../models/not-a-number.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
+import type { RowCodec } from '../text/row-codec.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
-import { answerEnds, promptOf, type Prompt } from './prompts.ts'
+import { answerEnds, openRows, promptOf, type Prompt } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
 import { RunStopped, type Resume, type RunContext } from './run-context.ts'
 
@@ -41,8 +42,9 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   const { config } = spec
   const { group_size: groupSize } = config
   const { model, weights, codec } = await context.openModel()
+  const format = openRows(codec, spec, context)
   const verifier = spec.verifier && verifierOf(spec.verifier, context.programs)
-  const prompts = readPrompts(spec, context, codec, verifier)
+  const prompts = readPrompts(spec, context, format, verifier)
   const capacity = capacityFor(prompts, config.max_new_tokens, model)
   const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length * groupSize))
   const { threads, device } = context
@@ -95,11 +97,10 @@ function refuseNaN(chunk: readonly Prompt[], completions: readonly Completion[])
   throw notANumber(`dataset, line ${line}`)
 }
 
-function readPrompts(spec: EvalSpec, context: RunContext, codec: TextCodec, verifier?: Verifier): Prompt[] {
+function readPrompts(spec: EvalSpec, context: RunContext, rows: RowCodec, verifier?: Verifier): Prompt[] {
   const { config } = spec
   const options = {
-    codec,
-    template: spec.prompt_template,
+    rows,
     maxTokens: config.max_prompt_tokens,
     role: 'dataset',
     verifier,
@@ -132,7 +133,7 @@ async function judgeAll(
   const judgments = await context.judge(
     completions.map(({ ids }, i) => ({
       question: chunk[Math.floor(i / groupSize)]!.question,
-      answer: codec.decode(ids),
+      answer: codec.decodeAnswer(chunk[Math.floor(i / groupSize)]!.ids, ids),
     })),
   )
   // A judge that abstains is a finding; one that cannot be asked is none.
@@ -142,13 +143,13 @@ async function judgeAll(
 }
 
 async function assess(
-  { line, text: prompt, answer: gold }: Prompt,
+  { line, ids: asked, text: prompt, answer: gold }: Prompt,
   completions: readonly Completion[],
   judgments: readonly Judgment[] | null,
   codec: TextCodec,
   verifier?: Verifier,
 ): Promise<AnsweredRow> {
-  const texts = completions.map(({ ids }) => codec.decode(ids))
+  const texts = completions.map(({ ids }) => codec.decodeAnswer(asked, ids))
   const verdicts =
     verifier && gold !== undefined
       ? await Promise.all(texts.map(async (text) => verifier.verify({ text, gold })))

@@ -4,7 +4,7 @@ import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
 import { promptOf, type Prompt } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
-import type { TextCodec } from '../text/text-codec.ts'
+import type { RowCodec } from '../text/row-codec.ts'
 
 const ROLES = ['labelled', 'unlabelled'] as const
 type Role = (typeof ROLES)[number]
@@ -19,15 +19,15 @@ export class PromptStream {
   private readonly sources: Partial<Record<Role, { prompts: Prompt[]; cursor: DataCursor }>>
 
   /** @param saved the {@link state} to go on from */
-  constructor(spec: LeasedSpec<'grpo' | 'ppo'>, context: RunContext, codec: TextCodec, saved: unknown) {
+  constructor(spec: LeasedSpec<'grpo' | 'ppo'>, context: RunContext, rows: RowCodec, saved: unknown) {
     const { config, data } = spec
     const { verifier } = spec.reward
     const read = (role: Role) => {
       if (data[role] === undefined) return {}
       const prompts =
         role === 'labelled'
-          ? readPrompts(spec, context, codec, role, verifier && verifierOf(verifier))
-          : readPrompts(spec, context, codec, role).map((prompt) => ({ ...prompt, answer: undefined }))
+          ? readPrompts(spec, context, rows, role, verifier && verifierOf(verifier))
+          : readPrompts(spec, context, rows, role).map((prompt) => ({ ...prompt, answer: undefined }))
       const state = (saved as Partial<Record<Role, CursorState>> | undefined)?.[role]
       return { [role]: { prompts, cursor: new DataCursor(prompts.length, `${role}/${config.seed}`, state) } }
     }
@@ -60,12 +60,12 @@ export class PromptStream {
 
 /** A dataset's prompts. With a verifier, an answer that it cannot compare with is an error. */
 export function readPrompts(
-  { prompt_template, config }: LeasedSpec<'grpo' | 'ppo'>,
+  { config }: LeasedSpec<'grpo' | 'ppo'>,
   context: RunContext,
-  codec: TextCodec,
+  rows: RowCodec,
   role: string,
   verifier?: Verifier,
 ): Prompt[] {
-  const options = { codec, template: prompt_template, maxTokens: config.max_prompt_tokens, role, verifier }
+  const options = { rows, maxTokens: config.max_prompt_tokens, role, verifier }
   return context.rows(role).map((row) => promptOf(row, options))
 }

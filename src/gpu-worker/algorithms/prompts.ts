@@ -1,5 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
+import { RowCodec, type RowFormat } from '../text/row-codec.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import type { Row } from '../training/batch.ts'
 import type { NumberedRow, RunContext } from './run-context.ts'
@@ -17,30 +18,34 @@ export interface Prompt {
 }
 
 export interface PromptOptions {
-  codec: TextCodec
-  template: string
+  rows: RowCodec
   maxTokens: number
   role: string
   /** What answers are to be compared by; a gold answer that it cannot compare is an error. */
   verifier?: Verifier | undefined
 }
 
+/** How the rows of a job become ids. The job's first event says so. Throws as `RowCodec`. */
+export function openRows(codec: TextCodec, format: RowFormat, { event, resume }: RunContext): RowCodec {
+  const rows = new RowCodec(codec, format)
+  if (resume) return rows
+  const chat = format.prompt_template === undefined ? "the model's chat template" : 'prompt_template'
+  const taken = { chat: `one turn of a user, in ${chat}`, raw: 'a text that the model goes on from as it stands' }
+  const template = rows.codec.hasChatTemplate ? (format.prompt_template === undefined ? 'model' : 'job') : null
+  event('info', `a row with \`prompt\` is ${taken[rows.format]} (prompt_format "${rows.format}")`, {
+    prompt_format: rows.format,
+    template,
+  })
+  return rows
+}
+
 /**
- * A row's prompt as token ids. A `prompt` goes into the job's template as it is; `messages` go through the
- * model's chat template. Throws naming dataset and line: `prompt_too_long`, and `bad_dataset_line` for an empty prompt,
- * messages that the chat template refuses and gold that the verifier cannot compare.
+ * A row's prompt as token ids. Throws naming dataset and line: `prompt_too_long`, and `bad_dataset_line` for an empty
+ * prompt, messages that the chat template refuses, tokens that the model lacks and gold that the verifier cannot compare.
  */
-export function promptOf(
-  { line, row }: NumberedRow,
-  { codec, template, maxTokens, role, verifier }: PromptOptions,
-): Prompt {
+export function promptOf({ line, row }: NumberedRow, { rows, maxTokens, role, verifier }: PromptOptions): Prompt {
   const at = <T>(work: () => T): T => naming(`${role}, line ${line}`, role, work)
-  // A replacement function, since a replacement string would give `$&` and the like a meaning.
-  const text =
-    row.prompt === undefined
-      ? at(() => codec.renderChat(row.messages!))
-      : template.replace('{prompt}', () => row.prompt!)
-  const ids = codec.encode(text)
+  const { text, ids } = at(() => rows.prompt(row))
   if (ids.length === 0) {
     throw new GavelError('bad_dataset_line', `${role}, line ${line}: the prompt is empty; give it some text`, {
       param: role,
@@ -62,12 +67,13 @@ export function promptOf(
 export const questionOf = (row: NumberedRow['row']): string =>
   row.prompt ?? row.messages!.findLast((m) => m.role === 'user')?.content ?? ''
 
-/** A row of supervised training: prompt, completion and the token that ends it. Only the latter two are trained. */
-export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Row & { line: number } {
-  const { codec, maxTokens, role } = options
-  const prompt = promptOf(numbered, { ...options, maxTokens: Infinity })
-  const start = prompt.ids.length
-  const ids = [...prompt.ids, ...codec.encode(numbered.row.completion ?? ''), codec.endId]
+export type TrainedRow = Row & { line: number; joined: boolean }
+
+/** A row of supervised training: prompt, completion and what ends it. Only the latter two are trained. */
+export function supervisedRow(numbered: NumberedRow, options: PromptOptions): TrainedRow {
+  const { rows, maxTokens, role } = options
+  promptOf(numbered, { ...options, maxTokens: Infinity })
+  const { ids, start, joined } = naming(`${role}, line ${numbered.line}`, role, () => rows.supervised(numbered.row))
   if (ids.length > maxTokens) {
     throw new GavelError(
       'prompt_too_long',
@@ -75,7 +81,7 @@ export function supervisedRow(numbered: NumberedRow, options: PromptOptions): Ro
       { param: role },
     )
   }
-  return { ids, start, line: numbered.line }
+  return { ids, start, line: numbered.line, joined }
 }
 
 /** The ids that end an answer. Warns, once a job, where there are none. */
@@ -84,7 +90,7 @@ export function answerEnds(codec: TextCodec, { event, resume }: RunContext): num
   if (stopIds.length === 0 && !resume) {
     event(
       'warning',
-      'the tokenizer has no token that ends a text (no eos_token in tokenizer_config.json), so every answer goes on to max_new_tokens',
+      'the model names no token that ends a text (no eos_token in tokenizer_config.json, no eos_token_id in config.json or generation_config.json), so every answer goes on to max_new_tokens',
     )
   }
   return stopIds

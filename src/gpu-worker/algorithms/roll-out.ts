@@ -44,8 +44,8 @@ export async function rollOut(prompts: readonly Prompt[], options: RollOutOption
   const { config, reward: recipe } = spec
   const promptAt = (i: number) => prompts[Math.floor(i / config.group_size)]!
   const itemOf = ({ ids, finish }: Completion, i: number): RewardItem => {
-    const { question, answer } = promptAt(i)
-    const item = { prompt: question, completion: codec.decode(ids), finish_reason: finish }
+    const { question, answer, ids: asked } = promptAt(i)
+    const item = { prompt: question, completion: codec.decodeAnswer(asked, ids), finish_reason: finish }
     return answer === undefined ? item : { ...item, answer }
   }
   const prefetch = new JudgePrefetch((items, role) => context.judge(items, role))

@@ -4,16 +4,17 @@ import type { SftSpec } from '../../core/schemas/sft.ts'
 import { accumulateGradients } from '../training/accumulate-gradients.ts'
 import { trainedTokens } from '../training/batch.ts'
 import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
-import { supervisedRow } from './prompts.ts'
+import { supervisedRow, type TrainedRow } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
 import { startTraining } from './start-training.ts'
 
 /** Supervised fine-tuning: cross-entropy on the completions, mean over the tokens of each step's rows. */
 export async function sft(spec: SftSpec, context: RunContext) {
   const { config } = spec
-  const run = await startTraining(context, config, { loss: 'cross-entropy', maxTokens: config.max_tokens })
-  const options = { codec: run.codec, template: spec.prompt_template, maxTokens: config.max_tokens, role: 'dataset' }
+  const run = await startTraining(context, spec, { loss: 'cross-entropy', maxTokens: config.max_tokens })
+  const options = { rows: run.rows, maxTokens: config.max_tokens, role: 'dataset' }
   const rows = context.rows('dataset').map((row) => supervisedRow(row, options))
+  warnOfJoined(rows, context)
   const cursor = new DataCursor(rows.length, `sft/${config.seed}`, run.state?.cursor as CursorState | undefined)
   let loss = run.state?.loss as number
 
@@ -42,4 +43,19 @@ export async function sft(spec: SftSpec, context: RunContext) {
     await run.commitWhenDue(step, { cursor: cursor.state(), loss })
   }
   return { steps: config.steps, loss }
+}
+
+/** Where a token holds the end of a prompt and the beginning of its completion, no prompt ever ends as it did in training. */
+function warnOfJoined(rows: readonly TrainedRow[], { event, resume }: RunContext): void {
+  const joined = rows.filter((row) => row.joined)
+  if (!joined.length || resume) return
+  const lines = joined
+    .slice(0, 3)
+    .map(({ line }) => line)
+    .join(', ')
+  event(
+    'warning',
+    `in ${joined.length} of ${rows.length} rows (line ${lines}${joined.length > 3 ? ' …' : ''}) the tokenizer makes one token of the prompt's end and the completion's beginning: end the prompt, or begin the completion, with a blank or a line end`,
+    { joined: joined.length },
+  )
 }

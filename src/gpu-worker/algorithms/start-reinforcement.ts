@@ -31,7 +31,7 @@ export async function startReinforcement(
   const capacity = config.max_prompt_tokens + config.max_new_tokens
   // Otherwise the sampler's own log-probabilities will do.
   const asksPolicy = options.valueHead || config.importance_cap > 0
-  const run = await startTraining(context, config, {
+  const run = await startTraining(context, spec, {
     ...options,
     maxTokens: capacity,
     rollouts: {
@@ -41,18 +41,19 @@ export async function startReinforcement(
       reference: referenceCopy(config),
     },
   })
-  const { codec, model, weights, state, trainer, plan } = run
+  const { rows, model, weights, state, trainer, plan } = run
+  const { codec } = rows
   const { threads, device } = context
   const fixed = weightTensors(untrained(model, weights))
   const generator = await Generator.create(model, weights, { slots: plan.slots, capacity, threads, device, fixed })
-  const stream = new PromptStream(spec, context, codec, state?.cursors)
+  const stream = new PromptStream(spec, context, rows, state?.cursors)
   const policy = asksPolicy ? await PolicyScorer.create(run, capacity, context) : null
   const reference = await openReference(run, context, config, capacity)
   const stopIds = answerEnds(codec, context)
   const canary =
     spec.data.canary === undefined
       ? []
-      : readPrompts(spec, context, codec, 'canary', verifierOf(recipe.verifier ?? 'math'))
+      : readPrompts(spec, context, rows, 'canary', verifierOf(recipe.verifier ?? 'math'))
   const canaryHistory = (state?.canary ?? []) as CanaryPoint[]
   let klCoefficient = (state?.kl_coefficient ?? config.kl_coefficient) as number
   let stoppedAt = (state?.stopped_at ?? null) as number | null

@@ -3,10 +3,12 @@ import type { ScheduleName } from '../../core/rl/schedules.ts'
 import type { Recompute } from '../../core/schemas/training.ts'
 import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
 import type { Weights } from '../models/weights.ts'
+import type { RowFormat } from '../text/row-codec.ts'
 import type { LoraSettings } from '../training/lora.ts'
 import { Trainer } from '../training/trainer.ts'
 import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
 import { planMemory, unboundedPlan, type MemoryNeeds, type MemoryPlan } from './memory-plan.ts'
+import { openRows } from './prompts.ts'
 import { RunStopped, type RunContext, type RunState } from './run-context.ts'
 
 /** The part of a job's config that every kind of training has. */
@@ -42,13 +44,16 @@ const UNCLIPPED = 3e38
  */
 export async function startTraining(
   context: RunContext,
-  config: TrainingConfig,
+  { config, ...format }: RowFormat & { config: TrainingConfig },
   { valueHead = false, ...options }: Omit<MemoryNeeds, 'model'> & { valueHead?: boolean },
 ) {
   const { resume } = context
   // Updates are not steps: a step may make several, or none.
   const point = resume && { folder: resume.folder, base: resume.state.base, updates: resume.state.updates as number }
-  const training = await openTraining(() => context.openModel(), { ...config, valueHead }, point)
+  const opened = await openTraining(() => context.openModel(), { ...config, valueHead }, point)
+  const rows = openRows(opened.folder.codec, format, context)
+  // What is committed says how it was trained.
+  const training = { ...opened, folder: { ...opened.folder, codec: rows.codec, tokenizer: rows.codec.files } }
   const { model, weights, folder } = training
   const { loss, maxTokens } = options
   if (maxTokens > model.contextLength) {
@@ -85,7 +90,8 @@ export async function startTraining(
   return {
     model,
     weights,
-    codec: folder.codec,
+    /** How its rows become ids. */
+    rows,
     trainer,
     /** How much is computed at once. */
     plan,

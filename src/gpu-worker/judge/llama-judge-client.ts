@@ -1,7 +1,7 @@
-import { Template } from '@huggingface/jinja'
 import { GavelError } from '../../core/errors.ts'
 import { carriesLabel } from '../../core/judges/labels.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../core/ports.ts'
+import { ChatTemplate } from '../text/chat-template.ts'
 
 /** What we use of node-llama-cpp 3.22.1, which is not there unless the user has installed it: 700 MB. */
 interface LlamaPackage {
@@ -139,13 +139,8 @@ function encodeChat(model: LlamaModel, messages: JudgeRequest['messages']): numb
     const ids = model.tokenize(messages.map(({ content }) => content).join('\n'), true)
     return shouldPrependBosToken && bos !== null && ids.length > 0 ? [bos, ...ids] : ids
   }
-  const text = new Template(source).render({
-    messages,
-    add_generation_prompt: true,
-    bos_token: bosString ?? '',
-    eos_token: eosString ?? '',
-    enable_thinking: false,
-  })
+  const special = { ...(bosString && { bos_token: bosString }), ...(eosString && { eos_token: eosString }) }
+  const text = new ChatTemplate(source, special).render(messages, { args: { enable_thinking: false } })
   return model.tokenize(text, true)
 }
 

@@ -30,7 +30,8 @@ export async function localJudgeClient(
 
   const tokensOf = ({ messages }: JudgeRequest): number[] | Error => {
     try {
-      const ids = codec.encode(codec.renderChat(messages))
+      // What is read is the first token of the answer, so there is no room for a thought.
+      const ids = codec.encodeChat(messages, { args: { enable_thinking: false } })
       if (ids.length === 0) return new GavelError('invalid_request', 'there is nothing to judge: the prompt is empty')
       if (ids.length <= maxTokens) return ids
       const message = `question and answer make ${ids.length} tokens, more than the ${maxTokens} of the judge's context; shorten them`

@@ -61,20 +61,9 @@ export function openFolder(folder: string): ModelFolder {
 }
 
 function withCodec(loaded: LoadedModel & { tokenizer: TokenizerFiles }, describe: string): ModelFolder {
-  const codec = buildCodec(loaded.tokenizer, describe)
-  const { vocabularySize } = loaded.model
-  if (codec.largestId >= vocabularySize) {
-    throw new GavelError(
-      'corrupt_model',
-      `${describe}: the tokenizer has ids up to ${codec.largestId}, but the model knows ${vocabularySize} tokens; they do not belong together`,
-    )
-  }
-  return { ...loaded, codec, describe }
-}
-
-function buildCodec(tokenizer: TokenizerFiles, describe: string): TextCodec {
+  const { tokenizer, config, model } = loaded
   try {
-    return new TextCodec(tokenizer)
+    return { ...loaded, describe, codec: new TextCodec(tokenizer, { config, vocabularySize: model.vocabularySize }) }
   } catch (cause) {
     throw new GavelError('corrupt_model', `${describe}: its tokenizer cannot be used: ${(cause as Error).message}`, {
       cause,
@@ -124,5 +113,7 @@ export function saveFolder(
   writeFileSync(join(folder, 'config.json'), `${configText({ ...rest, torch_dtype: TORCH_TYPES[dtype] }, floats)}\n`)
   json('tokenizer.json', tokenizer.tokenizer)
   json('tokenizer_config.json', tokenizer.config)
+  if (tokenizer.generation) json('generation_config.json', tokenizer.generation)
+  if (tokenizer.specialTokens) json('special_tokens_map.json', tokenizer.specialTokens)
   if (weights) writeSafetensors(join(folder, 'model.safetensors'), weights, dtype)
 }

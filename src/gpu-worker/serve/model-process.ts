@@ -1,7 +1,9 @@
 /** The process behind `gavel serve`: holds the model and generates. */
 import type { ModelSource } from '../../core/schemas/model.ts'
+import type { PromptFormat } from '../../core/schemas/training.ts'
 import { answerCalls } from '../child-process/answer-calls.ts'
 import { openModel, openPath, type SourceOptions } from '../models/source.ts'
+import { formatOf } from '../text/row-codec.ts'
 import type { DownloadProgress } from '../weights/download-model.ts'
 import type { GenerationPart, GenerationRequest, GenerationUsage } from './generation.ts'
 import { ModelService, type ModelServiceOptions } from './model-service.ts'
@@ -11,7 +13,7 @@ export type ServedModel = Extract<ModelSource, { type: 'hub' }> | { type: 'path'
 
 export interface ServeProtocol {
   order: { model: ServedModel; hub: SourceOptions['hub']; options: ModelServiceOptions }
-  ready: { context: number; slots: number; chat: boolean }
+  ready: { context: number; slots: number; format: PromptFormat }
   request: GenerationRequest
   part: GenerationPart
   result: GenerationUsage
@@ -30,7 +32,7 @@ answerCalls<ServeProtocol>(async ({ model, hub, options }) => {
     model.type === 'path' ? openPath(model.path) : await openModel(model, { roots: [], hub: { ...hub, onProgress } })
   const service = await ModelService.create(folder, options)
   return {
-    ready: { context: service.context, slots: service.slots, chat: folder.codec.hasChatTemplate },
+    ready: { context: service.context, slots: service.slots, format: formatOf(folder.codec) },
     answer: (request, context) => service.generate(request, context),
   }
 })

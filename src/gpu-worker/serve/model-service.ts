@@ -180,9 +180,10 @@ export class ModelService {
     if (Array.isArray(input)) return input
     if (typeof input === 'string') return addSpecialTokens ? codec.encodeText(input) : codec.encode(input)
     const { messages, addGenerationPrompt, continueFinalMessage, args } = input
+    const date = new Date()
     const text = continueFinalMessage
-      ? renderOpen(codec, messages, { args })
-      : codec.renderChat(messages, { addGenerationPrompt, args })
+      ? renderOpen(codec, messages, { args, date })
+      : codec.renderChat(messages, { addGenerationPrompt, args, date })
     // A template writes what begins a text itself.
     return addSpecialTokens || !codec.hasChatTemplate ? codec.encodeText(text) : codec.encode(text)
   }

@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto'
 import { GavelError } from '../../core/errors.ts'
+import type { PromptFormat } from '../../core/schemas/training.ts'
 import type { GenerationPart, GenerationRequest, GenerationUsage } from './generation.ts'
 import { chatDialect, completionDialect } from './openai-answers.ts'
 import type { AnswerHead, AnswerPart, Dialect } from './openai-answers.ts'
@@ -14,6 +15,8 @@ export interface ServeDeps {
   model: string
   /** Unix time in seconds of the server's start. */
   created: number
+  /** What a training or evaluation of it takes a `prompt` for; chat where it has a chat template. */
+  format: PromptFormat
   /** Most ways to go on of one request. */
   maxChoices: number
   apiKey: string | null
@@ -30,7 +33,7 @@ const MAX_CALLS = 256
 export function serveApp(deps: ServeDeps): Hono {
   // A base URL that was given with a slash at its end is the same.
   const app = new Hono({ strict: false })
-  const card = { id: deps.model, object: 'model', created: deps.created, owned_by: 'gavel' }
+  const card = { id: deps.model, object: 'model', created: deps.created, owned_by: 'gavel', prompt_format: deps.format }
   const calls = { count: 0 }
 
   type Handler = (c: Context) => Response | Promise<Response>

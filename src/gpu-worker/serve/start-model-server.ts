@@ -40,7 +40,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
     died: (how) =>
       new GavelError('model_unavailable', `the process of the model ${how}; it is started again, try again`),
   })
-  const { slots } = await process.ready()
+  const { slots, format } = await process.ready()
   const name = nameOf(model)
   const healthy = async () => {
     const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), HEALTH_MS).unref())
@@ -53,7 +53,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
 
   const created = Math.floor(Date.now() / 1000)
   const generate = (request: GenerationRequest, signal: AbortSignal) => partsOf(process, request, signal)
-  const app = serveApp({ model: name, created, maxChoices: slots, apiKey, generate, healthy })
+  const app = serveApp({ model: name, created, format, maxChoices: slots, apiKey, generate, healthy })
   const server = await listen(app.fetch, hostname, port).catch(async (error: unknown) => {
     await process.close()
     throw error

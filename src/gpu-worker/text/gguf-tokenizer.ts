@@ -19,38 +19,46 @@ const splitBy = (pattern: string) => ({
 
 const GPT2 = { ...BYTE_LEVEL, use_regex: true }
 
+interface PreTokenizer {
+  pre_tokenizer: object
+  normalizer?: object
+  ignoreMerges?: boolean
+  /** Whether BOS goes before a text where the header does not say so, as llama.cpp has it. */
+  addsBos?: boolean
+}
+
 /**
  * How text is cut before merging, by `tokenizer.ggml.pre`: GGUF keeps only the name, so the settings are those of
  * the models' own tokenizer.json.
  */
-const PRE_TOKENIZERS: Readonly<Record<string, { pre_tokenizer: object; normalizer?: object; ignoreMerges?: boolean }>> =
-  {
-    default: { pre_tokenizer: GPT2 },
-    'gpt-2': { pre_tokenizer: GPT2 },
-    smollm: {
-      // Every digit by itself. The library's own `Digits` knows only ASCII ones.
-      pre_tokenizer: { type: 'Sequence', pretokenizers: [isolated('\\p{N}'), GPT2] },
-    },
-    'llama-bpe': {
-      pre_tokenizer: splitBy(
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-      ),
-      ignoreMerges: true,
-    },
-    qwen2: {
-      pre_tokenizer: splitBy(
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-      ),
-      normalizer: { type: 'NFC' },
-    },
-  }
+const PRE_TOKENIZERS: Readonly<Record<string, PreTokenizer>> = {
+  default: { pre_tokenizer: GPT2 },
+  'gpt-2': { pre_tokenizer: GPT2 },
+  smollm: {
+    // Every digit by itself. The library's own `Digits` knows only ASCII ones.
+    pre_tokenizer: { type: 'Sequence', pretokenizers: [isolated('\\p{N}'), GPT2] },
+  },
+  'llama-bpe': {
+    pre_tokenizer: splitBy(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    ),
+    ignoreMerges: true,
+    addsBos: true,
+  },
+  qwen2: {
+    pre_tokenizer: splitBy(
+      "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    ),
+    normalizer: { type: 'NFC' },
+  },
+}
 
 /** `tokenizer.ggml.token_type` of control tokens and of those a user added. */
 const CONTROL = 3
 const USER_DEFINED = 4
 
 /**
- * `tokenizer.json` and `tokenizer_config.json` of a byte-level BPE tokenizer, out of a GGUF file's metadata.
+ * `tokenizer.json`, `tokenizer_config.json` and `generation_config.json` of a byte-level BPE tokenizer, out of a GGUF file's metadata.
  * Throws `unsupported_model` for another kind, `corrupt_model` where tokens or merges are missing.
  */
 export function ggufTokenizer(metadata: ReadonlyMap<string, GgufValue>, file: string): TokenizerFiles {
@@ -71,6 +79,9 @@ export function ggufTokenizer(metadata: ReadonlyMap<string, GgufValue>, file: st
     const special = types[id] === CONTROL
     return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }
   })
+  const idOf = (key: string) => metadata.get(`tokenizer.ggml.${key}_token_id`) ?? null
+  const special = (key: string) => tokens[idOf(key) as number] ?? null
+  const addsBos = metadata.get('tokenizer.ggml.add_bos_token') ?? pre.addsBos ?? false
   const tokenizer = {
     version: '1.0',
     truncation: null,
@@ -78,7 +89,7 @@ export function ggufTokenizer(metadata: ReadonlyMap<string, GgufValue>, file: st
     added_tokens: added,
     normalizer: pre.normalizer ?? null,
     pre_tokenizer: pre.pre_tokenizer,
-    post_processor: null,
+    post_processor: addsBos ? beginningWith(special('bos'), idOf('bos') as number) : null,
     decoder: GPT2,
     model: {
       type: 'BPE',
@@ -93,9 +104,14 @@ export function ggufTokenizer(metadata: ReadonlyMap<string, GgufValue>, file: st
       merges: strings(metadata, 'tokenizer.ggml.merges', file),
     },
   }
-  const special = (key: string) => tokens[metadata.get(`tokenizer.ggml.${key}_token_id`) as number] ?? null
+  const ends = new Set(['eos', 'eot', 'eom'].map(idOf).filter((id) => id !== null))
   return {
     tokenizer,
+    generation: {
+      bos_token_id: idOf('bos'),
+      pad_token_id: idOf('padding'),
+      eos_token_id: ends.size ? [...ends] : null,
+    },
     config: {
       tokenizer_class: 'PreTrainedTokenizerFast',
       clean_up_tokenization_spaces: false,
@@ -106,6 +122,19 @@ export function ggufTokenizer(metadata: ReadonlyMap<string, GgufValue>, file: st
       pad_token: special('padding'),
       chat_template: metadata.get('tokenizer.chat_template') ?? null,
     },
+  }
+}
+
+/** A post-processor that puts a token before each text. */
+function beginningWith(token: string | null, id: number): object | null {
+  if (token === null) return null
+  const begins = { SpecialToken: { id: token, type_id: 0 } }
+  const text = (name: string, type_id: number) => ({ Sequence: { id: name, type_id } })
+  return {
+    type: 'TemplateProcessing',
+    single: [begins, text('A', 0)],
+    pair: [begins, text('A', 0), text('B', 1)],
+    special_tokens: { [token]: { id: token, ids: [id], tokens: [token] } },
   }
 }
 

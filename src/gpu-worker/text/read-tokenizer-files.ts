@@ -1,11 +1,23 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import type { TokenizerFiles } from './text-codec.ts'
+
+/** A tokenizer's files as parsed JSON: what a model folder holds of text, and a checkpoint carries on. */
+export interface TokenizerFiles {
+  /** `tokenizer.json` */
+  tokenizer: object
+  /** `tokenizer_config.json`, with the chat template in it wherever it lay. */
+  config: Record<string, unknown>
+  /** `generation_config.json`, where there is one. */
+  generation?: Record<string, unknown> | undefined
+  /** `special_tokens_map.json`, where there is one. */
+  specialTokens?: Record<string, unknown> | undefined
+}
 
 /**
- * The tokenizer of a model folder: `tokenizer.json`, and `tokenizer_config.json` with the chat template of
- * `chat_template.jinja`, where transformers keeps it in a file of its own. Throws `corrupt_model`.
+ * What a model folder holds of text: `tokenizer.json`, and where they are there `tokenizer_config.json`,
+ * `chat_template.jinja` (which goes before a template in the config, as transformers has it), `generation_config.json`
+ * and `special_tokens_map.json`. Throws `corrupt_model`.
  */
 export function readTokenizerFiles(folder: string): TokenizerFiles {
   const path = join(folder, 'tokenizer.json')
@@ -16,23 +28,17 @@ export function readTokenizerFiles(folder: string): TokenizerFiles {
       { param: path },
     )
   }
-  const configPath = join(folder, 'tokenizer_config.json')
-  const config = existsSync(configPath) ? parse(configPath) : {}
+  const optional = (name: string) => (existsSync(join(folder, name)) ? parse(join(folder, name)) : undefined)
   const template = join(folder, 'chat_template.jinja')
   return {
     tokenizer: parse(path),
     config: {
-      ...config,
-      chat_template: existsSync(template) ? readFileSync(template, 'utf8') : oneTemplate(config.chat_template),
+      ...optional('tokenizer_config.json'),
+      ...(existsSync(template) && { chat_template: readFileSync(template, 'utf8') }),
     },
+    generation: optional('generation_config.json'),
+    specialTokens: optional('special_tokens_map.json'),
   }
-}
-
-/** Models with several templates list them by name; `default` is the one for plain conversations. */
-function oneTemplate(template: unknown): unknown {
-  if (!Array.isArray(template)) return template ?? null
-  const named = template as { name?: unknown; template?: unknown }[]
-  return named.find((entry) => entry?.name === 'default')?.template ?? null
 }
 
 function parse(path: string): Record<string, unknown> {

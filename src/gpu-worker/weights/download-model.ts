@@ -29,7 +29,14 @@ export interface DownloadProgress {
 }
 
 /** What a model folder needs beside its weights; only the first has to be there. */
-const SMALL_FILES = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'chat_template.jinja']
+const SMALL_FILES = [
+  'config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+  'generation_config.json',
+  'special_tokens_map.json',
+]
 const WEIGHTS = 'model.safetensors'
 const INDEX = 'model.safetensors.index.json'
 const COMMIT = /^[0-9a-f]{40}$/

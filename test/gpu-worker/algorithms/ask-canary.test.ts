@@ -33,7 +33,7 @@ async function look(texts: string[], judge: (item: JudgeItem) => Judgment, recip
         return texts.map((_, i) => ({ ids: [i], logprobs: [0], finish: 'stop' }))
       },
     } as unknown as Generator,
-    codec: { decode: ([i]: number[]) => texts[i!]! } as unknown as TextCodec,
+    codec: { decodeAnswer: (_: unknown, [i]: number[]) => texts[i!]! } as unknown as TextCodec,
     recipe: { ...RECIPE, ...recipe },
     sampling: { maxNewTokens: 8, stopIds: [2] },
     context: {

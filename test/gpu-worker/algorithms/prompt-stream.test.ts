@@ -7,6 +7,7 @@ import { PromptStream } from '../../../src/gpu-worker/algorithms/prompt-stream.t
 import type { Prompt } from '../../../src/gpu-worker/algorithms/prompts.ts'
 import type { RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { readTokenizerFiles } from '../../../src/gpu-worker/text/read-tokenizer-files.ts'
+import { RowCodec } from '../../../src/gpu-worker/text/row-codec.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
 import { job, MODEL } from '../../helpers/small-jobs.ts'
 
@@ -19,7 +20,7 @@ function open(rows: Record<string, DatasetRow[]>, config: object = {}, { saved, 
   const data = Object.fromEntries(Object.keys(rows).map((role) => [role, role]))
   const spec = parse(jobSpec, { ...rest, data, reward: { ...recipe, ...reward } }) as LeasedSpec<'grpo'>
   const context = { rows: (role: string) => rows[role]!.map((row, i) => ({ line: i + 1, row })) } as RunContext
-  return new PromptStream(spec, context, codec, saved)
+  return new PromptStream(spec, context, new RowCodec(codec, spec), saved)
 }
 interface Open {
   saved: unknown

@@ -4,12 +4,14 @@ import { math } from '../../../src/core/verifiers/math/index.ts'
 import { answerEnds, promptOf, questionOf, supervisedRow } from '../../../src/gpu-worker/algorithms/prompts.ts'
 import type { RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
 import { readTokenizerFiles } from '../../../src/gpu-worker/text/read-tokenizer-files.ts'
+import { RowCodec } from '../../../src/gpu-worker/text/row-codec.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
 import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const files = readTokenizerFiles(tinyModelFolder())
 const codec = new TextCodec(files)
-const options = { codec, template: 'Q: {prompt}\nA:', maxTokens: 32, role: 'labelled' }
+const rowsOf = (own: TextCodec) => new RowCodec(own, { prompt_template: 'Q: {prompt}\nA:' })
+const options = { rows: rowsOf(codec), maxTokens: 32, role: 'labelled' }
 
 describe('promptOf', () => {
   test('puts the prompt into the template as it stands, and asks the judge without it', () => {
@@ -29,7 +31,7 @@ describe('promptOf', () => {
       { role: 'user', content: 'three' },
     ] as const
     const { text, question } = promptOf({ line: 1, row: { messages: [...messages] } }, options)
-    assert.equal(text, codec.renderChat(messages))
+    assert.equal(text, 'Q: one\nA:two<eos>Q: three\nA:')
     assert.equal(question, 'three')
   })
 
@@ -37,8 +39,8 @@ describe('promptOf', () => {
     const bare = new TextCodec({ ...files, config: { ...files.config, chat_template: null } })
     const row = { messages: [{ role: 'user' as const, content: '' }], completion: '5' }
     const expected = { code: 'bad_dataset_line', message: 'labelled, line 3: the prompt is empty; give it some text' }
-    assert.throws(() => promptOf({ line: 3, row }, { ...options, codec: bare }), expected)
-    assert.throws(() => supervisedRow({ line: 3, row }, { ...options, codec: bare }), expected)
+    assert.throws(() => promptOf({ line: 3, row }, { ...options, rows: new RowCodec(bare, {}) }), expected)
+    assert.throws(() => supervisedRow({ line: 3, row }, { ...options, rows: new RowCodec(bare, {}) }), expected)
   })
 
   test('a prompt that is too long is named by dataset and line', () => {
@@ -65,7 +67,7 @@ describe('promptOf', () => {
       config: { ...files.config, chat_template: "{{ raise_exception('no') }}" },
     })
     const row = { messages: [{ role: 'user' as const, content: 'x' }] }
-    assert.throws(() => promptOf({ line: 2, row }, { ...options, codec: strict }), {
+    assert.throws(() => promptOf({ line: 2, row }, { ...options, rows: new RowCodec(strict, {}) }), {
       code: 'bad_dataset_line',
       message: /^labelled, line 2: the model's chat template refuses/,
     })
@@ -122,7 +124,7 @@ describe('answerEnds', () => {
     const endless = new TextCodec({ ...files, config: { ...files.config, eos_token: '<nothing>' } })
     const { ids, events } = ends(endless)
     assert.deepEqual([ids, events.length], [[], 1])
-    assert.match(events[0]!, /^warning: the tokenizer has no token that ends a text/)
+    assert.match(events[0]!, /^warning: the model names no token that ends a text/)
     assert.deepEqual(ends(endless, { step: 1, state: {}, folder: '' }), { ids: [], events: [] })
   })
 })

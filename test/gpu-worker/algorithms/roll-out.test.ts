@@ -48,7 +48,7 @@ async function run({ answers = ANSWERS, judge = byAnswer, seed = '3/rollout/2', 
   const rollouts = await rollOut(PROMPTS, {
     ...{ spec, context, stopIds: [0], step: 2, seed },
     generator: { generate } as unknown as Generator,
-    codec: { decode: (ids: number[]) => ids.join('') } as unknown as TextCodec,
+    codec: { decodeAnswer: (_: unknown, ids: number[]) => ids.join('') } as unknown as TextCodec,
     lap: (what) => void said.push(['lap', what]),
   })
   return { rollouts, said }

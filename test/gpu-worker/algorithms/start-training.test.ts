@@ -25,7 +25,7 @@ const CONFIG = {
 const model = tinyModelFolder()
 
 async function start(
-  changes: Partial<Parameters<typeof startTraining>[1]> = {},
+  changes: Partial<Parameters<typeof startTraining>[1]['config']> = {},
   resume: Resume | null = null,
   maxTokens = 16,
   memoryBudgetMb?: number,
@@ -47,7 +47,7 @@ async function start(
     },
     stopRequested: () => stop,
   } as unknown as RunContext
-  const run = await startTraining(context, { ...CONFIG, ...changes }, { loss: 'cross-entropy', maxTokens })
+  const run = await startTraining(context, { config: { ...CONFIG, ...changes } }, { loss: 'cross-entropy', maxTokens })
   const update = async () => {
     await accumulateGradients(run.trainer, [{ ids: [5, 6, 7], start: 1, weight: 1 }], { microBatchTokens: 64 })
     await run.trainer.step(0.01)
@@ -151,7 +151,7 @@ describe('startTraining', () => {
     test('says what was chosen, keeps to it when it goes on, and chooses anew with less', async () => {
       const first = await start({ memory_budget_mb: 240 })
       const { plan } = first.run
-      assert.match(first.events[0]!, /^info: memory: recompute \w+, \d+ tokens a pass: about 2[34]\d of 240 MB$/)
+      assert.match(first.events[1]!, /^info: memory: recompute \w+, \d+ tokens a pass: about 2[34]\d of 240 MB$/)
       await first.run.commitWhenDue(2, {})
       const checkpoint = first.committed[0]!
 
@@ -176,7 +176,8 @@ describe('startTraining', () => {
     test('without one, the defaults', async () => {
       const { run, events } = await start()
       assert.deepEqual(run.plan, { recompute: 'nothing', microBatchTokens: 4096, slots: 0 })
-      assert.deepEqual(events, [])
+      assert.equal(events.length, 1)
+      assert.match(events[0]!, /^info: a row with `prompt` is a text that .* \(prompt_format "raw"\)$/)
     })
   })
 

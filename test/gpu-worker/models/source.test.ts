@@ -127,15 +127,18 @@ test('refuses a folder that does not hold together, naming file and tensor', () 
     )
 })
 
-test('refuses a tokenizer with more tokens than the model knows', () => {
+test('opens with a tokenizer that knows more tokens than the model, and refuses those where they are used', () => {
   const small = { ...TINY_CONFIG, vocab_size: 1023 }
   const cut = new Map(weights)
   const embedding = weights.get('model.embed_tokens.weight')!
   cut.set('model.embed_tokens.weight', { shape: [1023, 128], data: embedding.data.slice(0, 1023 * 128) })
   const folder = tinyModelFolder({ config: small, weights: cut })
-  assert.throws(() => openFolder(folder), {
-    code: 'corrupt_model',
-    message: /ids up to 1023, but the model knows 1023 tokens/,
+  const text = codec.decode([1023])
+  const opened = openFolder(folder).codec
+  assert.deepEqual([codec.largestId, opened.largestId], [1023, 1022])
+  assert.throws(() => opened.encode(text), {
+    code: 'invalid_request',
+    message: /\(id 1023\), for which the model has no/,
   })
 })
 

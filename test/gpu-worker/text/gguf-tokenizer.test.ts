@@ -56,3 +56,29 @@ test('control tokens are found in text and left out of it; a user’s own are sh
   assert.equal(codec.decode(ids), 'a<user>b')
   assert.deepEqual([codec.endId, codec.stopIds, codec.largestId], [0, [0], tokens.length - 1])
 })
+
+test('a text ends at all that the header names, and begins as it says or as llama.cpp has it', () => {
+  const opened = (change: Record<string, string | number | boolean>) =>
+    new TextCodec(
+      ggufTokenizer(
+        new Map<string, string | number | boolean | string[] | number[]>([
+          ['tokenizer.ggml.model', 'gpt2'],
+          ['tokenizer.ggml.tokens', tokens],
+          ['tokenizer.ggml.token_type', tokens.map((_, i) => [3, 4][i] ?? 1)],
+          ['tokenizer.ggml.merges', merges],
+          ['tokenizer.ggml.bos_token_id', 1],
+          ['tokenizer.ggml.eos_token_id', 0],
+          ...Object.entries(change),
+        ]),
+        'x.gguf',
+      ),
+    )
+  const pre = 'tokenizer.ggml.pre'
+  const ends = { 'tokenizer.ggml.eot_token_id': 7, 'tokenizer.ggml.eom_token_id': 0 }
+  assert.deepEqual(opened(ends).stopIds, [0, 7])
+  const begins = (change: Record<string, string | boolean>) => opened(change).encodeText('a')[0] === 1
+  assert.ok(begins({ [pre]: 'llama-bpe' }))
+  assert.ok(!begins({ [pre]: 'llama-bpe', 'tokenizer.ggml.add_bos_token': false }))
+  assert.ok(!begins({ [pre]: 'qwen2' }))
+  assert.ok(begins({ [pre]: 'qwen2', 'tokenizer.ggml.add_bos_token': true }))
+})
