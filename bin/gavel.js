@@ -21,8 +21,19 @@ const source = new URL('../src/cli/main.ts', import.meta.url)
 const built = new URL('../dist/cli/main.js', import.meta.url)
 const main = existsSync(source) ? source : built
 
+endWithNpx()
 if (isSuitable(process.versions.node)) await import(main.href)
 else runWith(bundledNode())
+
+/**
+ * npx starts programs through a shell, and hands it the SIGTERM that it gets itself: the shell ends without a word to its
+ * program, which would run on for ever. So a program of npx whose shell is gone ends as if it had got the signal.
+ */
+function endWithNpx() {
+  if (process.env.npm_command !== 'exec') return
+  const shell = process.ppid
+  setInterval(() => process.ppid !== shell && process.kill(process.pid, 'SIGTERM'), 200).unref()
+}
 
 /** @param {string} version as in `process.versions.node`, e.g. "20.19.0" */
 function isSuitable(version) {

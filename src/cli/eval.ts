@@ -20,11 +20,13 @@ export function registerEval(program: Command, io: Io): void {
   })
 
   evaluation.enablePositionalOptions()
-  apiCommand(evaluation, 'compare <a> <b>', 'compare two evaluations of one dataset, row by row, by their jobs').action(
-    async (a: string, b: string, options: ApiOptions) => {
-      print(io, options, await connect(io, options).jobs.compare(a, b), describeComparison)
-    },
-  )
+  apiCommand(
+    evaluation,
+    'compare <before> <after>',
+    'compare two evaluations of one dataset, row by row, by their jobs',
+  ).action(async (before: string, after: string, options: ApiOptions) => {
+    print(io, options, await connect(io, options).jobs.compare(before, after), describeComparison)
+  })
 }
 
 type Interval = { low: number; high: number }
@@ -46,18 +48,20 @@ function describeResult(result: EvalResult): string {
   return lines.join('\n')
 }
 
+const verdict = (difference: number) => (difference > 0 ? 'better' : difference < 0 ? 'worse' : 'the same')
+
 function describeComparison(c: EvalComparison): string {
   const what = c.by === 'verifier' ? 'solved' : 'accepted by the judge'
   const columns = [
-    [c.a, percent(c.accuracy_a), `${c.both + c.only_a} of ${c.n} ${what}, ${c.only_a} of them by it alone`],
-    [c.b, percent(c.accuracy_b), `${c.both + c.only_b} of ${c.n} ${what}, ${c.only_b} of them by it alone`],
+    ['before', c.a, percent(c.accuracy_a), `${c.both + c.only_a} of ${c.n} ${what}, ${c.only_a} of them by it alone`],
+    ['after ', c.b, percent(c.accuracy_b), `${c.both + c.only_b} of ${c.n} ${what}, ${c.only_b} of them by it alone`],
   ]
   const points = (share: number) => `${share < 0 ? '−' : '+'}${(100 * Math.abs(share)).toFixed(1)}`
   const chance = c.p_value < 1e-4 ? c.p_value.toExponential(1) : c.p_value.toFixed(4)
   const low = `${points(c.low)} to ${points(c.high)}`
   return [
     ...columns.map((cells) => cells.join('  ')),
-    `difference ${points(c.difference)} points, 95 % interval ${low}; exact McNemar p = ${chance}`,
+    `after − before: ${points(c.difference)} points (${verdict(c.difference)}), 95 % interval ${low}; exact McNemar p = ${chance}`,
     ...(c.left_out ? [`${c.left_out} rows with a verdict by only one of them are left out`] : []),
   ].join('\n')
 }

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import { existsSync } from 'node:fs'
 import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
+import { LOGPROBS_MODES, type LogprobsMode } from '../gpu-worker/serve/answer-writer.ts'
 import { startModelServer } from '../gpu-worker/serve/start-model-server.ts'
 import { WEIGHT_TYPE_NAMES, type WeightType } from '../gpu-worker/serve/weight-types.ts'
 import { hubFromEnv } from '../gpu-worker/weights/hub-from-env.ts'
@@ -16,6 +17,7 @@ interface ServeOptions {
   device: DeviceWish
   context?: string
   weights: WeightType
+  logprobsMode: LogprobsMode
 }
 
 /** `gavel serve`: one model behind OpenAI's API. */
@@ -38,6 +40,14 @@ export function registerServe(program: Command): void {
         .choices(WEIGHT_TYPE_NAMES)
         .default('float32'),
     )
+    .addOption(
+      new Option(
+        '--logprobs-mode <mode>',
+        "which log-probabilities are told: the model's own, or those that tokens are drawn by",
+      )
+        .choices(LOGPROBS_MODES)
+        .default('raw_logprobs'),
+    )
     .action(serve)
 }
 
@@ -52,6 +62,7 @@ async function serve(options: ServeOptions): Promise<void> {
     apiKey: options.apiKey ?? null,
     threads: wholeNumber('--threads', options.threads, 1, 1024),
     weights: options.weights,
+    logprobsMode: options.logprobsMode,
     context: wholeNumber('--context', options.context, 2, 2 ** 20),
   })
   if (note) console.error(note)

@@ -213,7 +213,8 @@ export const jobRoutes = [
     tag: 'Jobs',
     summary: 'Compare two evaluations of one dataset, row by row',
     description:
-      'Which of the two solved which rows, the difference with its 95 % interval, and McNemar’s exact test of it. Both ' +
+      'Which of the two solved which rows, the difference (the other’s share minus this one’s: put the one before into the ' +
+      'path, the one after into `with`) with its 95 % interval, and McNemar’s exact test of it. Both ' +
       'must have succeeded, with one answer a row; rows are paired by their line in the dataset.',
     scope: 'train',
     query: fields({ with: reference('The other evaluation, by its job’s id.') }),

@@ -137,3 +137,38 @@ describe(
     })
   },
 )
+
+describe('a program that npm or npx has started through a shell', { timeout: 2 * LIMIT }, () => {
+  const worker = ['worker', '--url', 'http://127.0.0.1:9', '--api-key', `gvl_${'c'.repeat(64)}`, '--device', 'cpu']
+  const repository = path.join(import.meta.dirname, '../..')
+
+  /** Starts it, sends SIGTERM to what was started once the worker speaks, and waits until no process is left. */
+  async function terminated(command: string, args: string[], env: object): Promise<void> {
+    const child = spawn(command, args, { cwd: repository, env: { ...process.env, ...env }, detached: true })
+    try {
+      child.stderr.setEncoding('utf8')
+      for await (const text of child.stderr) if (/cannot be reached/.test(String(text))) break
+      child.kill('SIGTERM')
+      // Its pipes are closed when the last of its processes has ended.
+      child.stderr.resume()
+      child.stdout.resume()
+      await once(child.stdout, 'close', { signal: AbortSignal.timeout(LIMIT) })
+    } finally {
+      try {
+        process.kill(-child.pid!, 'SIGKILL')
+      } catch {
+        // None is left.
+      }
+    }
+  }
+
+  test('npm run: the signal reaches it', async () => {
+    await terminated('npm', ['run', 'gavel', '--', ...worker], {})
+  })
+
+  test('npx: it ends when its shell does', async () => {
+    // As npx calls it: a shell, which does not become the program.
+    const words = [process.execPath, 'bin/gavel.js', ...worker].map((word) => `'${word}'`).join(' ')
+    await terminated('sh', ['-c', `${words}; true`], { npm_command: 'exec' })
+  })
+})

@@ -76,20 +76,24 @@ test('compares two evaluations row by row, with the exact test', async () => {
     neither: 1,
     accuracy_a: 10 / 12,
     accuracy_b: 4 / 12,
-    difference: 6 / 12,
+    difference: -6 / 12,
     // 2 · (1 + 8) / 2⁸
     p_value: 18 / 256,
   })
-  // (6 ± 1.96·√(9 − 36/14)) / 14
-  assert.deepEqual([(low as number).toFixed(4), (high as number).toFixed(4)], ['0.0736', '0.7835'])
+  // (−6 ± 1.96·√(9 − 36/14)) / 14
+  assert.deepEqual([(low as number).toFixed(4), (high as number).toFixed(4)], ['-0.7835', '-0.0736'])
   const text = (await server.gavel(['eval', 'compare', first, second])).out
   assert.equal(
     text,
-    `${first}  83.3 %  10 of 12 solved, 7 of them by it alone
-${second}  33.3 %  4 of 12 solved, 1 of them by it alone
-difference +50.0 points, 95 % interval +7.4 to +78.4; exact McNemar p = 0.0703
+    `before  ${first}  83.3 %  10 of 12 solved, 7 of them by it alone
+after   ${second}  33.3 %  4 of 12 solved, 1 of them by it alone
+after − before: −50.0 points (worse), 95 % interval −78.4 to −7.4; exact McNemar p = 0.0703
 `,
   )
+  const better = (await server.gavel(['eval', 'compare', second, first])).out
+  assert.match(better, /^after − before: \+50\.0 points \(better\), 95 % interval \+7\.4 to \+78\.4;/m)
+  const same = (await server.gavel(['eval', 'compare', first, first])).out
+  assert.match(same, /^after − before: \+0\.0 points \(the same\)/m)
 })
 
 test('pairs the rows that both have, by the judge where one has no verdicts', async () => {

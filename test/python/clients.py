@@ -1,9 +1,9 @@
 """Real clients against a running Gavel, with nothing but its URL given to them.
 
-    clients.py BASE_URL KEY MODEL_FOLDER
+    clients.py BASE_URL KEY MODEL_FOLDER SERVE_URL
 
 On the server are a judge `j` and a recipe `both` of that judge and the mathematics verifier. The judge gives P(Yes) as
-text says (`p=0.25`), else one half. Prints a line a client; exits with 1 at the first that fails.
+text says (`p=0.25`), else one half. At SERVE_URL is `gavel serve` of a tiny model. Prints a line a client; exits with 1 at the first that fails.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import tempfile
 import types
 import typing
 
-BASE_URL, KEY, MODEL = sys.argv[1:]
+BASE_URL, KEY, MODEL, SERVE_URL = sys.argv[1:]
 EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
 
 
@@ -237,8 +237,43 @@ def try_nemo_gym():
     return "verify of examples/nemo_gym.py"
 
 
+def try_serve():
+    import openai
+    import pydantic
+
+    client = openai.OpenAI(base_url=f"{SERVE_URL}/v1", api_key="none", max_retries=0)
+    model = client.models.list().data[0].id
+
+    # What OpenAI's Python counts in must be what the server counts in.
+    vllm = {"top_k": 5, "min_p": 0.1, "repetition_penalty": 1.1, "return_token_ids": True}
+    choice = client.completions.create(
+        model=model, prompt="Tom has 🍎 3.", max_tokens=8, logprobs=2, echo=True, seed=1, extra_body=vllm
+    ).choices[0]
+    tokens, offsets = choice.logprobs.tokens, choice.logprobs.text_offset
+    assert "".join(tokens) == choice.text and choice.text.startswith("Tom has 🍎 3.")
+    assert all(choice.text[at : at + len(token)] == token for at, token in zip(offsets, tokens))
+    assert len(choice.token_ids) == 8
+
+    class Score(pydantic.BaseModel):
+        score: int = pydantic.Field(ge=1, le=5)
+        label: typing.Literal["good", "bad 🍎"]
+        note: typing.Optional[bool]
+
+    ask = {"model": model, "messages": [{"role": "user", "content": "hi"}], "max_tokens": 250}
+    parsed = client.chat.completions.parse(**ask, response_format=Score, seed=2, temperature=0.5)
+    assert 1 <= parsed.choices[0].message.parsed.score <= 5
+    for wrong, name in [({"tools": [{"type": "function"}]}, "tools"), ({"min_P": 0.1}, "min_P")]:
+        try:
+            client.chat.completions.create(**ask, extra_body=wrong)
+            raise AssertionError(f"{name} was taken")
+        except openai.BadRequestError as error:
+            assert error.param == name, error
+    return "tokens and offsets of gavel serve in Python's counting, vLLM's fields, a pydantic model, refusals"
+
+
 CHECKS = {
     "openai": try_openai,
+    "serve": try_serve,
     "reward servers": try_reward_servers,
     "aws lambda": try_aws_lambda,
     "verl": try_verl,

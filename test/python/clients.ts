@@ -1,5 +1,6 @@
 /**
- * `npm run test:python`: real Python clients against a running server, with only their URL changed: OpenAI's SDK, the
+ * `npm run test:python`: real Python clients against a running server, with only their URL changed: OpenAI's SDK (against
+ * `gavel serve`, too), the
  * decision judge of `verifiers`, TRL's GRPOTrainer with examples/trl.py, and the other recipes in Python. Needs Python 3; makes its environment once
  * (minutes), or takes the one whose interpreter GAVEL_TEST_PYTHON names.
  */
@@ -8,6 +9,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { pythonWith } from '../../scripts/python-venv.ts'
+import { startModelServer } from '../../src/gpu-worker/serve/start-model-server.ts'
 import { startServer } from '../../src/server.ts'
 import { temporaryFolder, tinyModelFolder } from '../../testing/tiny-model-folder.ts'
 
@@ -47,6 +49,13 @@ const server = await startServer({
   allowPrivateUrls: true,
 })
 
+const served = await startModelServer({
+  model: { type: 'path', path: tinyModelFolder() },
+  hub: { cacheFolder: '/nonexistent' },
+  port: 0,
+  threads: 1,
+})
+
 async function create(path: string, body: object): Promise<void> {
   const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' }
   const response = await fetch(server.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
@@ -71,12 +80,11 @@ try {
     OMP_NUM_THREADS: '2',
     PYTHONWARNINGS: 'ignore',
   }
-  const child = spawn(python, [join(import.meta.dirname, 'clients.py'), server.url, KEY, tinyModelFolder()], {
-    stdio: 'inherit',
-    env,
-  })
+  const urls = [server.url, KEY, tinyModelFolder(), served.url]
+  const child = spawn(python, [join(import.meta.dirname, 'clients.py'), ...urls], { stdio: 'inherit', env })
   process.exitCode = await new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1)))
 } finally {
   await server.close()
+  await served.close()
   provider.close()
 }

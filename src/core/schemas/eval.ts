@@ -140,7 +140,7 @@ export type AnsweredRow = v.InferOutput<typeof answeredRow>
 export const SCORES_FILE = 'scores.jsonl'
 export const ANSWERS_FILE = 'answers.jsonl'
 
-/** Two evaluations on the rows they share. */
+/** Two evaluations on the rows they share: `a` is the one before, `b` the one after. */
 export const evalComparison = v.object({
   object: v.literal('eval.comparison'),
   a: v.string(),
@@ -157,7 +157,10 @@ export const evalComparison = v.object({
   neither: v.number(),
   accuracy_a: v.number(),
   accuracy_b: v.number(),
-  difference: v.pipe(v.number(), v.description("A's share of solved rows minus B's.")),
+  difference: v.pipe(
+    v.number(),
+    v.description("B's share of solved rows minus A's: above 0 where B, the one after, does better."),
+  ),
   ...interval,
   p_value: v.pipe(v.number(), v.description("McNemar's exact test, two-sided.")),
 })

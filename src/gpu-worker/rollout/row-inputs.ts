@@ -36,6 +36,22 @@ export function prefillRows(prompts: readonly Prompt[]): RowInputs {
   }
 }
 
+/** A stretch of one prompt from place `from` on, what is before it being in the cache; every place is read. */
+export function promptRows(ids: readonly number[], from: number): RowInputs {
+  const places = ids.map((_, i) => i)
+  const total = from + ids.length
+  return {
+    ids: int64(ids, [1, ids.length]),
+    positions: int64(
+      places.map((i) => from + i),
+      [1, ids.length],
+    ),
+    last: int32([total - 1], [1]),
+    total: int32([total], []),
+    read: int64(places, [ids.length]),
+  }
+}
+
 /** One new token a text: the one drawn last. */
 export function decodeRows(active: readonly Text[]): RowInputs {
   const rows = active.length

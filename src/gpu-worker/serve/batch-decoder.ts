@@ -4,13 +4,19 @@ import { type Weights } from '../models/weights.ts'
 import { decodeGraph } from '../rollout/decode-graph.ts'
 import { KvCache } from '../rollout/kv-cache.ts'
 import type { Matrices } from '../rollout/quantise-weights.ts'
-import { decodeRows, prefillRows, type RowInputs } from '../rollout/row-inputs.ts'
+import { decodeRows, prefillRows, promptRows, type RowInputs } from '../rollout/row-inputs.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
 
-/** Told the logits [V] of a text's next token; answers the token it goes on with, or null when it is finished. */
+/**
+ * Told the logits [V] of a text's next token; answers the token it goes on with, or null when it is finished. It must
+ * not throw.
+ */
 export type ChooseToken = (logits: Float32Array) => number | null
+
+/** Told the logits [V] by which the model expects the prompt's token at `place` (1 and on), in order. It must not throw. */
+export type ReadPrompt = (logits: Float32Array, place: number) => void
 
 export interface BatchDecoderOptions extends SessionOptions {
   /** Texts under way at once. */
@@ -21,6 +27,8 @@ export interface BatchDecoderOptions extends SessionOptions {
   matrices?: Matrices | undefined
   /** Ids from here on are never chosen: the tokenizer has none. */
   ids: number
+  /** Most logits of a prompt's tokens that are read in one run; bounds its memory. By default 2²⁴, which are 64 MB. */
+  promptLogits?: number
 }
 
 /** Prompt tokens of one prefill run, padding included; bounds its memory. */
@@ -29,6 +37,7 @@ const PREFILL_TOKENS = 2048
 interface Waiting {
   prompt: readonly number[]
   completions: readonly ChooseToken[]
+  readPrompt: ReadPrompt | null
 }
 
 interface Active {
@@ -47,6 +56,8 @@ export class BatchDecoder {
   private readonly cache: KvCache
   private readonly vocabularySize: number
   private readonly slots: number
+  /** Tokens of a prompt that are read in one run. */
+  private readonly stretch: number
   private readonly logits: Float32Array
   private readonly waiting: Waiting[] = []
   private readonly active: Active[] = []
@@ -55,6 +66,7 @@ export class BatchDecoder {
   private constructor(model: Model, weights: Weights, session: Session, options: BatchDecoderOptions) {
     this.session = session
     this.slots = options.slots
+    this.stretch = Math.max(1, Math.floor((options.promptLogits ?? 2 ** 24) / model.vocabularySize))
     this.vocabularySize = model.vocabularySize
     this.cache = new KvCache(model, options.slots, options.capacity)
     this.logits = new Float32Array(options.slots * model.vocabularySize)
@@ -68,9 +80,9 @@ export class BatchDecoder {
     return new BatchDecoder(model, weights, session, options)
   }
 
-  /** Goes on from a prompt in one or more ways, at most `slots`; the prompt is computed once. */
-  add(prompt: readonly number[], completions: readonly ChooseToken[]): void {
-    this.waiting.push({ prompt, completions })
+  /** Goes on from a prompt in some ways, at most `slots`; the prompt is computed once, and read first. */
+  add(prompt: readonly number[], completions: readonly ChooseToken[], readPrompt: ReadPrompt | null = null): void {
+    this.waiting.push({ prompt, completions, readPrompt })
     if (!this.running) void this.run()
   }
 
@@ -80,20 +92,24 @@ export class BatchDecoder {
       // Callers may have gone in the meantime, and new ones come.
       await nextTurn()
       const prompts = this.takePrompts()
-      if (prompts.length) await this.start(prompts)
+      const [alone] = prompts
+      if (alone?.readPrompt) await this.readAndStart(alone, alone.readPrompt)
+      else if (prompts.length) await this.start(prompts)
       else await this.goOn()
     }
     this.running = false
   }
 
+  /** Prompts to be computed together; one that is read, by itself. */
   private takePrompts(): Waiting[] {
     const taken: Waiting[] = []
     let [free, width] = [this.slots - this.active.length, 0]
     for (const next of this.waiting) {
       width = Math.max(width, next.prompt.length)
-      free -= next.completions.length
-      if (free < 0 || (taken.length > 0 && width * (taken.length + 1) > PREFILL_TOKENS)) break
+      free -= Math.max(1, next.completions.length)
+      if (free < 0 || (taken.length > 0 && (next.readPrompt || width * (taken.length + 1) > PREFILL_TOKENS))) break
       taken.push(next)
+      if (next.readPrompt) break
     }
     this.waiting.splice(0, taken.length)
     return taken
@@ -104,7 +120,7 @@ export class BatchDecoder {
     const started = prompts.flatMap(({ prompt, completions }, row) =>
       completions.map((choose) => ({ row, text: { choose, length: prompt.length, last: 0 } })),
     )
-    await this.forward(prefillRows(prompts), started.length, [first, first + prompts.length])
+    await this.forward(prefillRows(prompts), this.spaceFor(started.length), [first, first + prompts.length])
     // Each completion's slot gets its prompt's cache, the last first, so that none is overwritten too early.
     for (let i = started.length - 1; i >= 0; i--) {
       const { row, text } = started[i]!
@@ -114,15 +130,40 @@ export class BatchDecoder {
     this.choose(first)
   }
 
+  /** As {@link start}, a stretch of the prompt at a time, with the logits of every place. */
+  private async readAndStart({ prompt, completions }: Waiting, readPrompt: ReadPrompt): Promise<void> {
+    const [V, slot, stretch] = [this.vocabularySize, this.active.length, this.stretch]
+    const space = new Float32Array(Math.min(stretch, prompt.length) * V)
+    for (let from = 0; from < prompt.length; from += stretch) {
+      const ids = prompt.slice(from, from + stretch)
+      const logits = space.subarray(0, ids.length * V)
+      await this.forward(promptRows(ids, from), logits, [slot, slot + 1])
+      for (let i = 0; i < ids.length; i++) {
+        const next = logits.subarray(i * V, (i + 1) * V)
+        if (from + i + 1 < prompt.length) readPrompt(next, from + i + 1)
+        else completions.forEach((_, k) => this.logits.set(next, k * V))
+      }
+      await nextTurn()
+    }
+    for (let i = completions.length - 1; i > 0; i--) this.cache.copy(slot, slot + i, prompt.length)
+    this.active.push(...completions.map((choose) => ({ choose, length: prompt.length, last: 0 })))
+    this.choose(slot)
+  }
+
   private async goOn(): Promise<void> {
-    await this.forward(decodeRows(this.active), this.active.length, [0, this.active.length])
+    await this.forward(decodeRows(this.active), this.spaceFor(this.active.length), [0, this.active.length])
     this.choose(0)
   }
 
-  private async forward(rows: RowInputs, count: number, slots: readonly [number, number]): Promise<void> {
+  private spaceFor(texts: number): Float32Array {
+    return this.logits.subarray(0, texts * this.vocabularySize)
+  }
+
+  /** @param space where the logits of the rows' places go, [places, V] */
+  private async forward(rows: RowInputs, space: Float32Array, slots: readonly [number, number]): Promise<void> {
     const V = this.vocabularySize
     const cache = this.cache.tensors(...slots)
-    const logits = float32(this.logits.subarray(0, count * V), [count, V])
+    const logits = float32(space, [space.length / V, V])
     await this.session.run({ ...this.inputs, ...rows, ...cache }, { logits, ...cache })
   }
 

@@ -5,8 +5,8 @@ import { answerCalls } from '../child-process/answer-calls.ts'
 import { openModel, openPath, type SourceOptions } from '../models/source.ts'
 import { formatOf } from '../text/row-codec.ts'
 import type { DownloadProgress } from '../weights/download-model.ts'
-import { ModelService, type GenerationPart, type GenerationRequest, type GenerationUsage } from './model-service.ts'
-import type { ModelServiceOptions } from './model-service.ts'
+import type { GenerationPart, GenerationRequest, GenerationUsage } from './generation.ts'
+import { ModelService, type ModelServiceOptions } from './model-service.ts'
 
 /** From the hub, or any path of this machine: whoever starts the server is its operator. */
 export type ServedModel = Extract<ModelSource, { type: 'hub' }> | { type: 'path'; path: string }

@@ -1,50 +1,17 @@
 import { GavelError } from '../../core/errors.ts'
-import { SeededRng } from '../../core/rl/seeded-rng.ts'
-import type { ChatMessage } from '../text/text-codec.ts'
 import { notANumber } from '../models/not-a-number.ts'
 import type { ModelFolder } from '../models/source.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { Device } from '../runtime/device.ts'
+import { renderOpen } from '../text/continue-message.ts'
+import { TokenBytes } from '../text/token-bytes.ts'
+import { AnswerWriter, type AnswerModel, type LogprobsMode } from './answer-writer.ts'
 import { BatchDecoder, type ChooseToken } from './batch-decoder.ts'
-import { sampleToken, tokenLogprobs } from './sample-token.ts'
-import { TextStream } from './text-stream.ts'
+import type { GenerationPart, GenerationRequest, GenerationUsage } from './generation.ts'
+import { GrammarGuides } from './grammar-guide.ts'
+import { PromptReader } from './prompt-reader.ts'
+import { TokenTexts } from './token-texts.ts'
 import { WEIGHT_TYPES, type WeightType } from './weight-types.ts'
-
-/** What can be asked of a model, whatever the dialect. */
-export interface GenerationRequest {
-  /** One text to go on from, as text, as token ids or as a conversation. */
-  input: string | number[] | { messages: ChatMessage[] }
-  /** Ways to go on, each drawn for itself. */
-  n: number
-  /** Tokens of one way at most; null is up to the end of the context. */
-  maxTokens: number | null
-  temperature: number
-  topP: number
-  stop: string[]
-  seed: number | string
-  /** How many alternatives to tell of each token; null tells no log-probabilities at all. */
-  topLogprobs: number | null
-}
-
-export interface TokenInfo {
-  token: string
-  logprob: number
-  top: { token: string; logprob: number }[]
-}
-
-/** News of one way to go on. */
-export interface GenerationPart {
-  choice: number
-  text: string
-  /** The tokens since the last part, where log-probabilities were asked for. */
-  tokens: TokenInfo[]
-  finish: 'stop' | 'length' | null
-}
-
-export interface GenerationUsage {
-  promptTokens: number
-  completionTokens: number
-}
 
 /** Most texts under way at once, where memory allows. */
 const SLOTS = 16
@@ -60,6 +27,8 @@ export interface ModelServiceOptions {
   context?: number | undefined
   /** How the weights are kept and multiplied; by default in single precision. */
   weights?: WeightType | undefined
+  /** By default the model's own. */
+  logprobsMode?: LogprobsMode | undefined
 }
 
 /** Throws `corrupt_model` where the model makes no numbers of its first token. */
@@ -70,6 +39,22 @@ async function refuseNaN(decoder: BatchDecoder, describe: string): Promise<void>
   if (!sound) throw notANumber(describe)
 }
 
+/** A way to go on that ends when the signal is aborted, and whose end, or failure, can be waited for. */
+function waitFor(signal: AbortSignal, next: ChooseToken): { choose: ChooseToken; done: Promise<void> } {
+  const done = Promise.withResolvers<void>()
+  const choose: ChooseToken = (logits) => {
+    try {
+      const id = signal.aborted ? null : next(logits)
+      if (id === null) done.resolve()
+      return id
+    } catch (error) {
+      done.reject(error)
+      return null
+    }
+  }
+  return { choose, done: done.promise }
+}
+
 /** One model that answers many callers at once. */
 export class ModelService {
   readonly context: number
@@ -77,25 +62,28 @@ export class ModelService {
   readonly slots: number
   private readonly folder: Pick<ModelFolder, 'model' | 'codec'>
   private readonly decoder: BatchDecoder
-  private readonly stopIds: ReadonlySet<number>
+  private readonly answers: AnswerModel
+  private readonly guides: GrammarGuides
 
   private constructor(
     folder: Pick<ModelFolder, 'model' | 'codec'>,
     decoder: BatchDecoder,
-    context: number,
-    slots: number,
+    answers: AnswerModel,
+    guides: GrammarGuides,
+    limits: { context: number; slots: number },
   ) {
     this.folder = folder
     this.decoder = decoder
-    this.stopIds = new Set(folder.codec.stopIds)
-    this.context = context
-    this.slots = slots
+    this.answers = answers
+    this.guides = guides
+    this.context = limits.context
+    this.slots = limits.slots
   }
 
-  /** Throws `invalid_request` for a context longer than the model's. */
+  /** Throws `invalid_request` for a context longer than the model's, `unsupported_model` for a tokenizer without bytes. */
   static async create(
     folder: ModelFolder,
-    { threads, device, context, weights: type = 'float32' }: ModelServiceOptions,
+    { threads, device, context, weights: type = 'float32', logprobsMode = 'raw_logprobs' }: ModelServiceOptions,
   ): Promise<ModelService> {
     const { model, codec } = folder
     if (context !== undefined && context > model.contextLength) {
@@ -105,13 +93,16 @@ export class ModelService {
         { param: 'context' },
       )
     }
+    const bytes = new TokenBytes(folder.tokenizer)
     const capacity = context ?? Math.min(model.contextLength, DEFAULT_CONTEXT)
     const slots = slotsWithin(model, capacity, SLOTS, CACHE_BYTES)
     const { weights, matrices } = WEIGHT_TYPES[type](model, folder.weights)
     const ids = codec.largestId + 1
     const decoder = await BatchDecoder.create(model, weights, { threads, device, slots, capacity, ids, matrices })
     await refuseNaN(decoder, folder.describe)
-    return new ModelService({ model, codec }, decoder, capacity, slots)
+    const answers = { texts: new TokenTexts(bytes), endIds: new Set(codec.stopIds), logprobsMode }
+    const guides = new GrammarGuides(bytes, Math.min(model.vocabularySize, ids))
+    return new ModelService({ model, codec }, decoder, answers, guides, { context: capacity, slots })
   }
 
   /** Throws `prompt_too_long` and `invalid_request`. Ends early, with what there is, when the signal is aborted. */
@@ -119,87 +110,88 @@ export class ModelService {
     request: GenerationRequest,
     { emit, signal }: { emit: (part: GenerationPart) => void; signal: AbortSignal },
   ): Promise<GenerationUsage> {
-    const prompt = this.promptIds(request.input)
+    this.checkIds(request)
+    const prompt = this.promptIds(request)
     const room = this.room(prompt, request)
     const usage = { promptTokens: prompt.length, completionTokens: 0 }
+    const reader = new PromptReader(this.answers.texts, request, prompt)
     const ways = Array.from({ length: request.n }, (_, choice) => {
-      const done = Promise.withResolvers<void>()
       const tell = (part: Omit<GenerationPart, 'choice'>) => emit({ choice, ...part })
-      const choose = this.chooser(request, choice, room, prompt, tell)
-      const next: ChooseToken = (logits) => {
-        if (signal.aborted) return (done.resolve(), null)
+      const guide = request.format && this.guides.of(request.format)
+      const writer = new AnswerWriter(this.answers, { request, prompt, choice, room, guide, tell })
+      let opened = false
+      return waitFor(signal, (logits) => {
+        if (!opened) this.open(reader, room, tell)
+        opened = true
+        if (room === 0) return null
         usage.completionTokens++
-        const id = choose(logits)
-        if (id === null) done.resolve()
-        return id
-      }
-      return { next, done: done.promise }
+        return writer.next(logits)
+      })
     })
     this.decoder.add(
       prompt,
-      ways.map(({ next }) => next),
+      ways.map(({ choose }) => choose),
+      reader.read,
     )
     await Promise.all(ways.map(({ done }) => done))
     return usage
   }
 
-  /** One way to go on: draws, tells what there is to show, and knows when to end. */
-  private chooser(
-    { temperature, topP, stop, seed, topLogprobs }: GenerationRequest,
-    choice: number,
-    room: number,
-    prompt: readonly number[],
-    tell: (part: Omit<GenerationPart, 'choice'>) => void,
-  ): ChooseToken {
-    const { codec } = this.folder
-    const rng = new SeededRng(seed, 'choice', choice)
-    const stream = new TextStream((ids) => codec.decode(ids), stop, codec.contextOf(prompt))
-    const tokens: TokenInfo[] = []
-    let count = 0
-    return (logits) => {
-      const id = sampleToken(logits, { temperature, topP, rng })
-      if (topLogprobs !== null) tokens.push(this.tokenInfo(logits, id, topLogprobs))
-      count++
-      const ended = this.stopIds.has(id)
-      const { text, stopped } = ended ? { text: '', stopped: false } : stream.push(id)
-      const finish = ended || stopped ? 'stop' : count === room ? 'length' : null
-      const rest = finish !== null && !stopped ? stream.end() : ''
-      if (text || rest || finish) tell({ text: text + rest, tokens: tokens.splice(0), finish })
-      return finish ? null : id
+  /** The first part of an answer, which may be all of it. */
+  private open(reader: PromptReader, room: number, tell: (part: Omit<GenerationPart, 'choice'>) => void): void {
+    const opening = reader.opening()
+    if (!opening && room > 0) return
+    tell({ text: '', tokens: [], ...opening, finish: room > 0 ? null : 'length', stopReason: null })
+  }
+
+  /** Refuses ids that the model lacks, naming the field. */
+  private checkIds({ sampling, stop, logprobs }: GenerationRequest): void {
+    const V = this.folder.model.vocabularySize
+    const named: [field: string, ids: readonly number[]][] = [
+      ['logit_bias', sampling.logitBias.map(([id]) => id)],
+      ['allowed_token_ids', sampling.allowedIds ?? []],
+      ['stop_token_ids', stop.ids],
+      ['logprob_token_ids', logprobs?.ids ?? []],
+    ]
+    for (const [param, ids] of named) {
+      const unknown = ids.find((id) => id >= V)
+      if (unknown === undefined) continue
+      const message = `${param} has token id ${unknown}; the model knows 0 to ${V - 1}`
+      throw new GavelError('invalid_request', message, { param })
     }
   }
 
-  private tokenInfo(logits: Float32Array, id: number, count: number): TokenInfo {
-    const { codec } = this.folder
-    const { logprob, top } = tokenLogprobs(logits, id, count)
-    return {
-      token: codec.tokenText(id),
-      logprob,
-      top: top.map((other) => ({ token: codec.tokenText(other.id), logprob: other.logprob })),
-    }
-  }
-
-  private promptIds(input: GenerationRequest['input']): number[] {
-    const { codec, model } = this.folder
-    const ids = Array.isArray(input)
-      ? input
-      : typeof input === 'string'
-        ? codec.encodeText(input)
-        : codec.encodeChat(input.messages, { date: new Date() })
-    const unknown = ids.find((id) => !(id < model.vocabularySize))
+  private promptIds(request: GenerationRequest): number[] {
+    const ids = this.truncated(this.encoded(request), request)
+    const { vocabularySize } = this.folder.model
+    const unknown = ids.find((id) => !(id < vocabularySize))
     if (unknown !== undefined) {
-      throw new GavelError(
-        'invalid_request',
-        `prompt has token id ${unknown}; the model knows 0 to ${model.vocabularySize - 1}`,
-        {
-          param: 'prompt',
-        },
-      )
+      const message = `prompt has token id ${unknown}; the model knows 0 to ${vocabularySize - 1}`
+      throw new GavelError('invalid_request', message, { param: 'prompt' })
     }
     if (ids.length > 0) return ids
     throw new GavelError('invalid_request', 'the prompt is empty; give the model some text to go on from', {
       param: 'prompt',
     })
+  }
+
+  private encoded({ input, addSpecialTokens }: GenerationRequest): number[] {
+    const { codec } = this.folder
+    if (Array.isArray(input)) return input
+    if (typeof input === 'string') return addSpecialTokens ? codec.encodeText(input) : codec.encode(input)
+    const { messages, addGenerationPrompt, continueFinalMessage, args } = input
+    const date = new Date()
+    const text = continueFinalMessage
+      ? renderOpen(codec, messages, { args, date })
+      : codec.renderChat(messages, { addGenerationPrompt, args, date })
+    // A template writes what begins a text itself.
+    return addSpecialTokens || !codec.hasChatTemplate ? codec.encodeText(text) : codec.encode(text)
+  }
+
+  private truncated(ids: number[], { truncate, maxTokens }: GenerationRequest): number[] {
+    if (!truncate) return ids
+    const kept = truncate.tokens < 0 ? Math.max(1, this.context - (maxTokens ?? 1)) : truncate.tokens
+    return truncate.side === 'left' ? ids.slice(-kept) : ids.slice(0, kept)
   }
 
   /** Tokens there is room for after the prompt. */

@@ -4,7 +4,8 @@ import { GavelError } from '../../core/errors.ts'
 import { CallProcess } from '../child-process/call-process.ts'
 import type { SourceOptions } from '../models/source.ts'
 import type { ServedModel, ServeProtocol } from './model-process.ts'
-import type { GenerationPart, GenerationRequest, GenerationUsage, ModelServiceOptions } from './model-service.ts'
+import type { GenerationPart, GenerationRequest, GenerationUsage } from './generation.ts'
+import type { ModelServiceOptions } from './model-service.ts'
 import { serveApp } from './serve-app.ts'
 
 export interface ModelServerOptions extends ModelServiceOptions {
@@ -24,8 +25,6 @@ export interface ModelServer {
   close(): Promise<void>
 }
 
-/** Requests under way or waiting; one more is refused, so that a flood does not pile up. */
-const MAX_CALLS = 256
 const HEALTH_MS = 1000
 
 /**
@@ -34,30 +33,15 @@ const HEALTH_MS = 1000
  * way get `model_unavailable`, and the next ones wait for a new process.
  */
 export async function startModelServer(options: ModelServerOptions): Promise<ModelServer> {
-  const { model, hub, threads, device, context, weights, port, hostname = '127.0.0.1', apiKey = null } = options
+  const { model, hub, port, hostname = '127.0.0.1', apiKey = null, ...service } = options
   const process = new CallProcess<ServeProtocol>({
     script: new URL(`./model-process${import.meta.url.slice(-3)}`, import.meta.url),
-    prepare: async () => ({ order: { model, hub, options: { threads, device, context, weights } } }),
+    prepare: async () => ({ order: { model, hub, options: service } }),
     died: (how) =>
       new GavelError('model_unavailable', `the process of the model ${how}; it is started again, try again`),
   })
   const { slots, format } = await process.ready()
   const name = nameOf(model)
-  let calls = 0
-
-  async function* generate(
-    request: GenerationRequest,
-    signal: AbortSignal,
-  ): AsyncGenerator<GenerationPart, GenerationUsage> {
-    if (calls >= MAX_CALLS)
-      throw new GavelError('rate_limited', `${MAX_CALLS} requests are under way already; try again in a moment`)
-    calls++
-    try {
-      return yield* partsOf(process, request, signal)
-    } finally {
-      calls--
-    }
-  }
   const healthy = async () => {
     const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), HEALTH_MS).unref())
     const ready = process.ready().then(
@@ -68,6 +52,7 @@ export async function startModelServer(options: ModelServerOptions): Promise<Mod
   }
 
   const created = Math.floor(Date.now() / 1000)
+  const generate = (request: GenerationRequest, signal: AbortSignal) => partsOf(process, request, signal)
   const app = serveApp({ model: name, created, format, maxChoices: slots, apiKey, generate, healthy })
   const server = await listen(app.fetch, hostname, port).catch(async (error: unknown) => {
     await process.close()

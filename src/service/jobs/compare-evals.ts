@@ -7,7 +7,7 @@ import type { Deps } from '../deps.ts'
 
 /**
  * Compares two finished evaluations of one dataset row by row: which of them solved which rows, and whether the
- * difference is more than chance (McNemar's exact test).
+ * difference, after (`b`) less before (`a`), is more than chance (McNemar's exact test).
  *
  * @throws GavelError `unprocessable` (param `with`) where the two have no rows to pair
  */
@@ -48,7 +48,7 @@ export function compareRows(rowsA: readonly RowScores[], rowsB: readonly RowScor
     neither: n - both - onlyA - onlyB,
     accuracy_a: (both + onlyA) / n,
     accuracy_b: (both + onlyB) / n,
-    ...pairedDifference(onlyA, onlyB, n),
+    ...pairedDifference(onlyB, onlyA, n),
     p_value: mcnemar(onlyA, onlyB),
   } as const
 }

@@ -31,12 +31,12 @@ describe('two evaluations, row by row', () => {
     const { low, high, p_value, ...counts } = compareRows(A, B)
     assert.deepEqual(counts, {
       by: 'verifier', n: 12, left_out: 3, both: 3, only_a: 5, only_b: 1, neither: 3,
-      accuracy_a: 8 / 12, accuracy_b: 4 / 12, difference: 4 / 12,
+      accuracy_a: 8 / 12, accuracy_b: 4 / 12, difference: -4 / 12,
     }) // prettier-ignore
     // Of six rows that differ five or more to one side: 2 · (1 + 6) / 64.
     assert.ok(Math.abs(p_value - 14 / 64) < 1e-12)
-    // (5 − 1)/14 ± 1.96/14 · √(7 − 16/14), worked out in Python.
-    assert.ok(Math.abs(low - -0.053100975) < 1e-6 && Math.abs(high - 0.624529547) < 1e-6, `${low} ${high}`)
+    // After less before: (1 − 5)/14 ± 1.96/14 · √(7 − 16/14), worked out in Python.
+    assert.ok(Math.abs(low - -0.624529547) < 1e-6 && Math.abs(high - 0.053100975) < 1e-6, `${low} ${high}`)
   })
 
   test('by the judge where not both have verdicts: accepted from one half on', () => {
@@ -95,7 +95,7 @@ describe('finished evaluations', () => {
       assert.deepEqual([compared.object, compared.a, compared.b], ['eval.comparison', 'job_a', 'job_b'])
       assert.deepEqual([compared.n, compared.only_a, compared.only_b], [12, 5, 1])
       const back = await compareEvals(app.deps, b, a)
-      assert.deepEqual([back.a, back.only_a, back.difference], ['job_b', 1, -4 / 12])
+      assert.deepEqual([back.a, back.only_a, back.difference], ['job_b', 1, 4 / 12])
 
       const refused = async (other: JobRow, message: RegExp) => {
         await assert.rejects(compareEvals(app.deps, a, other), refusal(message))
