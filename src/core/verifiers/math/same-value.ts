@@ -1,12 +1,11 @@
-import { bothSigns, some, variables, type Node } from './expression.ts'
+import { bothSigns, variables, type Node } from './expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
 import { realValue } from './evaluate.ts'
-import { rational } from './rational.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
 import { saysNone } from './says-none.ts'
 import { spellValue } from './spell-value.ts'
-import { proportion, sameExpression, sameNumber } from './same-expression.ts'
-import type { Unit } from './units.ts'
+import { proportion, sameExpression } from './same-expression.ts'
+import { sameQuantity } from './same-quantity.ts'
 
 /**
  * Whether an answer says the same as gold. Numbers by value (see `sameNumber`), `35%` being both 35 and 0.35; units only
@@ -14,7 +13,7 @@ import type { Unit } from './units.ts'
  * members, however they are written. A list in braces or joined by "and" has no order; every other list has one.
  */
 export function sameValue(answer: MathValue, gold: MathValue): boolean {
-  if (answer.kind === 'expression' && gold.kind === 'expression') return sameQuantity(answer, gold)
+  if (answer.kind === 'expression' && gold.kind === 'expression') return sameExpressions(answer, gold)
   if (answer.kind === 'text' && gold.kind === 'text') return sameText(answer.text, gold.text)
   if (answer.kind === 'based' || gold.kind === 'based') return sameBased(answer, gold)
   if (answer.kind === 'residue' || gold.kind === 'residue') return sameResidue(answer, gold)
@@ -24,45 +23,11 @@ export function sameValue(answer: MathValue, gold: MathValue): boolean {
   return sameNamed(answer, gold) || sameList(answer, gold) || sameRelation(answer, gold) || sameRegion(answer, gold)
 }
 
-function sameQuantity(answer: MathExpression, gold: MathExpression): boolean {
+/** Both values of each with ±. */
+function sameExpressions(answer: MathExpression, gold: MathExpression): boolean {
   if (answer.text === gold.text && answer.percent === gold.percent) return true
-  const [answers, golds] = [bothSigns(answer.node), bothSigns(gold.node)]
-  if (answers.length > 1 || golds.length > 1) return sameMembers(spread([answer]), spread([gold]))
-  const [a, g] = [answer.node, gold.node]
-  if (answer.unit && gold.unit && !isDegreeOfHeat(answer.unit, gold.unit)) {
-    if (answer.unit.dimension !== gold.unit.dimension) return false
-    if (answer.unit.factor !== gold.unit.factor)
-      return sameNumber(a, timesNumber(g, gold.unit.factor / answer.unit.factor))
-  }
-  if (sameNumber(a, g)) return true
-  if (isAngle(answer) && inRadians(gold)) return sameNumber(timesNumber(a, answer.unit!.factor), g)
-  if (isAngle(gold) && inRadians(answer)) return sameNumber(a, timesNumber(g, gold.unit!.factor))
-  if (answer.percent === gold.percent) return false
-  return answer.percent ? sameNumber(hundredth(a), g) : sameNumber(a, hundredth(g))
-}
-
-const isAngle = ({ unit }: MathExpression) => unit?.dimension === 'angle'
-/** A multiple of π without a unit. */
-const inRadians = ({ unit, node }: MathExpression) =>
-  unit === null && some(node, (part) => part.op === 'const' && part.name === 'pi')
-/** `20°` may be 20 °C. */
-const isDegreeOfHeat = (a: Unit, b: Unit) =>
-  [a, b].some(({ dimension }) => dimension === 'angle') &&
-  [a, b].some(({ dimension }) => /celsius|fahrenheit/.test(dimension))
-
-function timesNumber(node: Node, factor: number): Node {
-  return { op: 'mul', a: node, b: { op: 'num', exact: null, approx: factor, decimals: 0 } }
-}
-
-function hundredth(node: Node): Node {
-  if (node.op === 'num' && node.exact)
-    return {
-      ...node,
-      exact: rational(node.exact.n, node.exact.d * 100n),
-      approx: node.approx / 100,
-      decimals: node.decimals && node.decimals + 2,
-    }
-  return { op: 'div', a: node, b: { op: 'num', exact: { n: 100n, d: 1n }, approx: 100, decimals: 0 } }
+  const several = [answer, gold].some(({ node }) => bothSigns(node).length > 1)
+  return several ? sameMembers(spread([answer]), spread([gold])) : sameQuantity(answer, gold)
 }
 
 function sameText(answer: string, gold: string): boolean {
