@@ -1,12 +1,13 @@
 import { cleanMath } from './clean-math.ts'
 import { bothSigns, some, variables, type Node } from './expression.ts'
-import type { MathValue } from './math-value.ts'
+import type { MathExpression, MathValue } from './math-value.ts'
 import { parseExpression } from './parse-expression.ts'
 import { hasVariables, parseCompound, parseQuantity, parseWritten, quantity } from './parse-quantity.ts'
 import { parseClock, parseDate } from './parse-time.ts'
 import { remainder } from './rational.ts'
 import { saysNone } from './says-none.ts'
 import { spellText } from './spell-text.ts'
+import { parseWrittenArithmetic } from './written-arithmetic.ts'
 
 /** Longer spans are not answers. */
 const MAX_SPAN = 2000
@@ -74,6 +75,7 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
     parseBased(text) ??
     parseResidue(text) ??
     parseWritten(text) ??
+    parseWrittenArithmetic(text, operandOf) ??
     parseChoice(text, depth) ??
     parseCompound(text) ??
     parseJoined(text, depth) ??
@@ -84,6 +86,12 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
     parseQuantity(text) ??
     parseText(text)
   )
+}
+
+/** A number or expression without variables, as an operand in words. */
+function operandOf(text: string): MathExpression | null {
+  const value = parseNumber(text) ?? parseWritten(text) ?? parseQuantity(text)
+  return value?.kind === 'expression' && isNumber(value) ? value : null
 }
 
 /** The common case, without more ado: digits and nothing else. */
