@@ -5,7 +5,8 @@ const THAT = '(?: that| if| whether| to be)?'
 const DENIALS = [
   `(?:\\bnot|n['’]t|\\bnever|\\bhardly)(?: [a-z]+){0,1}? (?:true|the case|correct|right|clear|certain|sure|convinced|think|thinking|believe|say|saying|said|claim|mean|agree|possible|likely|follow|prove[ns]?)${THAT}`,
   `(?<!\\b(?:no|without|beyond|without a|never|not) )\\bdoubt(?:s|ed|ful)?${THAT}`,
-  `\\b(?:den(?:y|ies|ied)|disput(?:e|es|ed)|reject(?:s|ed)?|disagree(?:s|d)?|question)${THAT}`,
+  `\\b(?:den(?:y|ies|ied)|disput(?:e|es|ed)|reject(?:s|ed)?|disagree(?:s|d)?)${THAT}`,
+  `\\bquestion(?:s|ed|able)? (?:that|if|whether)`,
   `\\b(?<!(?:not|n['’]t|never) )(?:unsure|uncertain|unclear|false|untrue|unlikely|impossible|wrong|incorrect|mistaken)${THAT}`,
   `\\b(?:false|wrong|incorrect|mistake|misleading|silly) to (?:say|think|claim|believe|conclude)${THAT}`,
   `\\b(?:who (?:says|said|claims)|what if|even if|as if|pretend(?:ing)?|suppose|imagine|nobody (?:says|said|thinks))${THAT}`,
@@ -33,7 +34,7 @@ const BEFORE = new RegExp(
 )
 /** What stands behind a number that only bounds the answer. */
 const BEHIND =
-  /^ ?(?:\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
+  /^ ?(?:[✗✘❌✖❎]|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
 
 /** How far these are looked for. */
 const REACH = 60

@@ -1,5 +1,5 @@
 import { BOXED, boxedAnswer } from './boxed-answer.ts'
-import { asciiDigits } from './clean-math.ts'
+import { plainText } from './plain-text.ts'
 import { DENIED_BEFORE, HEDGE, TAKES_BACK } from './doubts.ts'
 import { finalPart, taggedAnswer, withoutTokens } from './final-part.ts'
 import { firstSentence, joinDisplay, lastSentence } from './last-sentence.ts'
@@ -21,7 +21,7 @@ const MARKERS_TRIED = 6
 /** Marks of an answer and how far it runs. */
 const HASHES = /####/g
 const STATED = new RegExp(
-  String.raw`(?<!${DENIED_BEFORE})\banswers?(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))\s?:?(?!\s?(?:correct|incorrect|right|wrong|not|no longer|never)\b)` +
+  String.raw`(?<!${DENIED_BEFORE})\banswers?(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))[ \t]?:?(?!\s?(?:correct|incorrect|right|wrong|not|no longer|never)\b)` +
     String.raw`|\bans\s?[:.=]|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:`,
   'gi',
 )
@@ -42,7 +42,7 @@ export function extractAnswer(text: string): MathValue[] {
 }
 
 function inTags(content: string): MathValue[] {
-  const text = asciiDigits(content).trim()
+  const text = plainText(content).trim()
   const short = text.length <= STATED_CHARS && !text.includes('\n') && !MARKED.test(text)
   const whole = short ? readings(text) : []
   return whole.length > 0 ? whole : lastStated(content)
@@ -50,9 +50,9 @@ function inTags(content: string): MathValue[] {
 const MARKED = /####|\\boxed|\banswer/i
 
 function lastStated(said: string): MathValue[] {
-  const tail = asciiDigits(withoutTokens(said.slice(-READ_CHARS)))
+  const tail = plainText(withoutTokens(said.slice(-READ_CHARS)))
   const marks = [
-    ...[...tail.matchAll(HASHES)].map((mark) => ({ at: mark.index, read: () => stated(tail, mark.index + 4) })),
+    ...[...tail.matchAll(HASHES)].map((mark) => ({ at: mark.index, read: () => stated(tail, mark.index + 4, false) })),
     ...[...tail.matchAll(BOXED)].map((mark) => ({ at: mark.index, read: () => boxedAnswer(tail, mark.index) })),
     ...[...tail.matchAll(STATED)].map((mark) => ({
       at: mark.index,
@@ -87,7 +87,7 @@ function oneOfEquals(value: MathValue): MathValue {
 }
 
 /** The value of a sentence that begins with the answer. A bare word that more lines follow is a heading, and none. */
-function stated(text: string, from: number): Reading {
+function stated(text: string, from: number, inProse = true): Reading {
   const raw = text.slice(from, from + STATED_CHARS)
   const [heading = '', ...lines] = raw.split('\n')
   if (/^[\s*_:]*$/.test(heading)) {
@@ -101,7 +101,9 @@ function stated(text: string, from: number): Reading {
   const quoted = /^\\?["“](.*?)\\?["”]/.exec(line)
   const [sentence, rest] = firstSentence(quoted?.[1] ?? line)
   if (TAKES_BACK.test(rest)) return 'unclear'
-  const values = readPhrase(sentence.replace(HEDGE, '').replace(/[\s*_]+$/, ''), 'first')
+  const phrase = sentence.replace(HEDGE, '').replace(/[\s*_]+$/, '')
+  // How far below zero is what may be asked for, where a sentence says it.
+  const values = readPhrase(inProse ? phrase.replace(/(?<=\d) below zero$/, '') : phrase, 'first')
   const isHeading = /^[\s*_]*\p{L}+[\s*_:]*$/u.test(sentence) && said.length > line.length
   return isHeading ? 'none' : values
 }

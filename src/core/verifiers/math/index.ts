@@ -1,7 +1,7 @@
 import { GavelError } from '../../errors.ts'
 import type { Verdict } from '../../schemas/verify.ts'
 import type { PureVerifier } from '../verifier.ts'
-import { asciiDigits } from './clean-math.ts'
+import { plainText } from './plain-text.ts'
 import { extractAnswer } from './extract-answer.ts'
 import type { MathValue } from './math-value.ts'
 import { isNumber, readings } from './parse-value.ts'
@@ -50,7 +50,7 @@ export function compareAnswers(
  */
 export function readGold(gold: string): MathValue[] {
   const worked = /####|\\boxed|answer/i.test(gold)
-  const values = worked ? extractAnswer(gold) : readings(asciiDigits(gold))
+  const values = worked ? extractAnswer(gold) : readings(plainText(gold))
   if (values.length > 0) return values
   throw new GavelError(
     'unprocessable',

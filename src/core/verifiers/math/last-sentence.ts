@@ -13,7 +13,7 @@ const WHOLE_CHARS = 400
 /** How many sentences without an answer are passed over. */
 const SENTENCES_TRIED = 200
 /** Where a sentence ends; `p.m. `, `sq. ` and `Rs. ` end none. */
-const SENTENCE_END = /(?<!\b(?:[ap]\.?m|sq|cu|rs))[.!?](?=\s)/i
+const SENTENCE_END = /(?<!\b(?:[ap]\.?m|sq|cu|rs))(?:!+|[.?])(?=\s)/i
 const FORMULA_ALONE = /^\s*\$[^$]+\$\s*$|^\s*\$\$[^$]+\$\$\s*$/
 
 /** Display mathematics on one line. */
@@ -36,9 +36,10 @@ export function lastSentence(text: string): MathValue[] {
   if (items) return items
   const sentences = joinDisplay(text).split('\n').flatMap(sentencesOf)
   const last = sentences.findLast(({ said }) => /\p{L}/u.test(said))
-  for (const sentence of sentences.reverse().slice(0, SENTENCES_TRIED)) {
-    const { said, asks } = sentence
-    if (asks) continue
+  // A question states nothing, unless there is nothing else.
+  const tried = [...sentences.filter(({ asks }) => asks), ...sentences.filter(({ asks }) => !asks)]
+  for (const sentence of tried.reverse().slice(0, SENTENCES_TRIED)) {
+    const { said } = sentence
     const denied = DENIES.test(said)
     const came = conclusion(denied ? (said.split(/\bbut\b/)[1] ?? '') : said)
     const other = lastFormula(came) ?? closing(came)
@@ -59,7 +60,7 @@ function sentencesOf(line: string): { said: string; asks: boolean }[] {
   for (let rest = line; rest !== '';) {
     const [said, more] = firstSentence(rest)
     sentences.push({ said, asks: more.startsWith('?') || (more === '' && said.trimEnd().endsWith('?')) })
-    rest = more.slice(1)
+    rest = more.replace(/^(?:!+|[.?])/, '')
   }
   return sentences
 }
