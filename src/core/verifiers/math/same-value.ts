@@ -1,3 +1,4 @@
+import { areRoots, assignmentsOf, inOrder } from './assignments.ts'
 import { bothSigns, variables, type Node } from './expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
 import { realValue } from './evaluate.ts'
@@ -20,6 +21,8 @@ export function sameValue(answer: MathValue, gold: MathValue): boolean {
   if (answer.kind === 'clock' || gold.kind === 'clock') return sameClock(answer, gold)
   if (answer.kind === 'choice' || gold.kind === 'choice') return sameChoice(answer, gold)
   if (answer.kind === 'ratio' || gold.kind === 'ratio') return sameRatio(answer, gold)
+  const assigned = sameAssigned(answer, gold)
+  if (assigned !== null) return assigned
   return sameNamed(answer, gold) || sameList(answer, gold) || sameRelation(answer, gold) || sameRegion(answer, gold)
 }
 
@@ -141,7 +144,6 @@ function sameList(answer: MathValue, gold: MathValue): boolean {
     const golds = spread([other])
     return (golds.length > 1 || list.open === '{') && sameMembers(spread(list.items), golds)
   }
-  if (byName(answer) && byName(gold)) return sameAssignments(answer, gold)
   if (isUnordered(answer) || isUnordered(gold)) {
     const brackets = [answer, gold].some((list) => list.open === '(' || list.open === '[')
     if (!brackets) return sameMembers(spread(answer.items), spread(gold.items))
@@ -170,24 +172,28 @@ function isUnordered(list: MathList): boolean {
   return oneName || list.items.every((item) => item.kind === 'list' && item.open !== '')
 }
 
-/** Whether every item says of another variable what it is. */
-function byName(list: MathList): boolean {
-  const names = list.items.map((item) => (item.kind === 'named' && item.left?.op === 'sym' ? item.name : null))
-  return !names.includes(null) && new Set(names).size === names.length
-}
-
-function sameAssignments(answer: MathList, gold: MathList): boolean {
-  if (answer.items.length !== gold.items.length) return false
-  const named = (item: MathValue) => (item.kind === 'named' ? item.name : '')
-  const said = gold.items.map((item) => answer.items.find((other) => named(other) === named(item)))
-  // Roots x_1 and x_2 have no order of their own.
-  if (said.includes(undefined) || gold.items.every((item) => /_/.test(named(item))))
-    return sameMembers(unnamed(answer), unnamed(gold))
-  return gold.items.every((item, i) => sameValue(said[i]!, item))
+/** By variable where both name theirs; in the order of the names where one is but a tuple. Null where neither has names. */
+function sameAssigned(answer: MathValue, gold: MathValue): boolean | null {
+  const [a, g] = [assignmentsOf(answer), assignmentsOf(gold)]
+  if (a && g) {
+    const roots = areRoots(a) && areRoots(g)
+    if (roots) return sameMembers([...a.values()], [...g.values()])
+    return a.size === g.size && [...g].every(([name, value]) => a.has(name) && sameValue(a.get(name)!, value))
+  }
+  const [assigned, other] = a ? [a, withoutName(gold)] : [g, withoutName(answer)]
+  if (!assigned || other.kind !== 'list' || areRoots(assigned)) return null
+  const values = inOrder(assigned)
+  const tuple: MathList = {
+    kind: 'list',
+    open: other.open === '{' ? '(' : other.open,
+    close: other.close,
+    joined: null,
+    items: values,
+  }
+  return a ? sameList(tuple, other) : sameList(other, tuple)
 }
 
 const withoutName = (value: MathValue) => (value.kind === 'named' ? value.value : value)
-const unnamed = (list: MathList) => list.items.map(withoutName)
 
 /** The same members, in any order, each as often as it likes. */
 function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
