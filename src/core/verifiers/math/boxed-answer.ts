@@ -35,7 +35,7 @@ export function boxedAnswer(text: string, last: number): Reading {
   if (boxes.length > 1) return readings(`\\{${boxes.map(({ content }) => content).join(', ')}\\}`)
   const { content, from, to } = boxes[0]!
   const [before, behind] = [text.slice(Math.max(0, from - 80), from), text.slice(to, to + 80)]
-  if (content.trim() === '') return 'unclear'
+  if (content.replace(/\\(?:text|mathrm)\s?\{\s*\}|[\s$~]|\\[,;: ]/g, '') === '') return 'unclear'
   if (TURNED.test(before) || NEGATED.test(before) || isDeniedBefore(before)) return 'unclear'
   if (GOES_ON.test(behind) || takesBack(behind)) return 'unclear'
   return readPhrase(content + unitBehind(content, behind), 'first')

@@ -60,8 +60,8 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\mathbb ?\{? ?R ?\}?|\\R(?![A-Za-z])/g, 'ℝ'],
   [/\\mathbb ?\{? ?Z ?\}?|\\Z(?![A-Za-z])/g, 'ℤ'],
   [/\\mathbb ?\{? ?N ?\}?|\\N(?![A-Za-z])/g, 'ℕ'],
-  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm|boldsymbol|pmb|mathtt|mathscr|mathnormal|textup|textsc|textmd|fbox|framebox|boxed|ensuremath|mathstrut)\*?\s?\{([^{}]*)\}/g, ' $1 '],
-  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm|boldsymbol|pmb|mathtt|mathscr|mathnormal|textup|textsc|textmd|fbox|framebox|boxed|ensuremath|mathstrut)\*?\s?\{([^{}]*)\}/g, ' $1 '],
+  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm|boldsymbol|pmb|mathtt|mathscr|mathnormal|textup|textsc|textmd|fbox|framebox|boxed|ensuremath|mathstrut)\*?\s?\{([^{}]*(?:\{[^{}]*\}[^{}]*){0,6})\}/g, ' $1 '],
+  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm|boldsymbol|pmb|mathtt|mathscr|mathnormal|textup|textsc|textmd|fbox|framebox|boxed|ensuremath|mathstrut)\*?\s?\{([^{}]*(?:\{[^{}]*\}[^{}]*){0,6})\}/g, ' $1 '],
   [/\\[()[\]]/g, ' '],
   [/(?<=[\w)])\*\*(?=[\w(])/g, '^'],
   [/\*\*|__|`/g, ' '],
@@ -166,6 +166,6 @@ export function cleanMath(span: string): string {
 /** Without the punctuation that ends a phrase. */
 function trimEnd(text: string): string {
   let end = text.length
-  while (end > 0 && ' .,;:?'.includes(text[end - 1]!)) end--
+  while (end > 0 && ' .,;:?*'.includes(text[end - 1]!)) end--
   return text.slice(0, end)
 }

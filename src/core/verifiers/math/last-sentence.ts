@@ -106,6 +106,8 @@ function conclusion(sentence: string): string {
   return rest !== undefined && /\d/.test(rest) ? rest : sentence
 }
 
+const SAID_DATE =
+  '(?:the )?(?:\\d{1,2}(?:st|nd|rd|th)? (?:of )?)?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\\.?(?: \\d{1,2}(?:st|nd|rd|th)?)?(?:,? \\d{4})?'
 /** What a sentence may end with that is no number: a time, a tuple, a ratio, several numbers, that there is none. */
 const CLOSINGS = [
   /(?:^|\s)(\d{1,2}(?::\d{2})? ?[ap]\.?m\.?)[\s.*]*$/i,
@@ -113,10 +115,20 @@ const CLOSINGS = [
   /(?:^|\s)(\d{1,6}(?: ?: ?\d{1,6}){1,3})[\s.*]*$/,
   /\b(?:ratio|odds)\b.{0,200} (\d{1,6} to \d{1,6})[\s.*]*$/i,
   /\bare:? (-?[\d./]{1,20}(?:(?:, -?[\d./]{1,20}){1,20}(?:,? and -?[\d./]{1,20})?| and -?[\d./]{1,20}))[\s*]*$/,
+  new RegExp(`\\b(?:is|was|on|be|in|falls on|:) (${SAID_DATE})[\\s.*]*$`, 'i'),
+  /\b(?:is|was|on|be|a) ((?:mon|tues|wednes|thurs|fri|satur|sun)day)[\s.*]*$/i,
   /\b(no (?:real |integer )?solutions?|does not exist|infinitely many solutions)[\s.*]*$/i,
 ]
 
+/** `Option C is correct`, `I would choose C`. */
+const CHOSEN = [
+  /\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement) \(?([A-J])\)?,? (?:is|must be|seems|looks)(?: (?:the|clearly|therefore|indeed|thus|obviously))* (?:correct|right|true|best|answer)\b/,
+  /(?<!\b(?:not|n['’]t|never|cannot)(?: \w+)? )\b(?:choose|pick|select|chose|picked|selected|go with|choosing) (?:(?:option|choice|answer) )?\(?([A-J])\)?[\s.*]*$/,
+]
+
 function closing(given: string): MathValue[] | null {
+  const chosen = CHOSEN.map((form) => form.exec(given)?.[1]).find((letter) => letter !== undefined)
+  if (chosen !== undefined) return [{ kind: 'choice', letter: chosen, value: null }]
   const sentence = given.replace(/\$(-?[\d./]{1,20})\$/g, '$1')
   for (const form of CLOSINGS) {
     const found = form.exec(sentence)

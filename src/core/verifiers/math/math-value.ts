@@ -19,8 +19,10 @@ export type MathValue =
   | { kind: 'based'; digits: string; base: string }
   /** `3 (mod 7)`: a class of whole numbers, and the number that it is where a plain one was asked for. */
   | { kind: 'residue'; class: bigint; modulus: bigint; shown: bigint }
-  /** A time of day on a clock of twelve hours: `3:30 PM`. */
-  | { kind: 'clock'; hour: number; minute: number; half: 'a' | 'p' }
+  /** A time of day on a clock of twelve hours: `3:30 PM`; `half` is null where nothing says which. */
+  | { kind: 'clock'; hour: number; minute: number; half: 'a' | 'p' | null }
+  /** A day, or a month of a year. */
+  | { kind: 'date'; year: number | null; month: number; day: number | null }
   /** An answer to choose from, with what stands beside its letter. */
   | { kind: 'choice'; letter: string; value: MathValue | null }
   /** Words, or mathematics beyond what is understood: compared as normalised text. */

@@ -1,4 +1,7 @@
 import { cleanMath } from './clean-math.ts'
+import { isDots, writtenOut } from './ellipsis.ts'
+import { INTEGERS, integerSet } from './integer-set.ts'
+import { markUnitVectors, vectorOf } from './unit-vectors.ts'
 import { bothSigns, some, variables, type Node } from './expression.ts'
 import type { MathExpression, MathValue } from './math-value.ts'
 import { parseExpression } from './parse-expression.ts'
@@ -35,6 +38,9 @@ export function readings(given: string): MathValue[] {
   // `{1, 3}` in LaTeX is no set: the braces group and are not seen.
   const span = given.replace(/^\$\{([^{}$\\]*,[^{}$\\]*)\}\$$/, '$$$1$$')
   const text = cleanMath(span)
+  const vectors = markUnitVectors(span)
+  const vector = vectors === null ? null : vectorOf(cleanMath(vectors))
+  if (vector) return [vector]
   // `1/3 ≈ 0.33` is the first, or else the second.
   const rounded = /^([^≈]*?)\s*(?:\\approx(?![A-Za-z])|≈)[^$]*(\$?)$/.exec(span)
   const exact = rounded ? [cleanMath(rounded[1]! + rounded[2]!)] : []
@@ -55,6 +61,10 @@ export function readings(given: string): MathValue[] {
     /^[-+]?[$€£¥₹]? ?[\d,.]*\d%? (?:an?|per|each|every) \p{L}{2,}[\p{L} ]*$/u.test(text)
       ? text.replace(/(?<=[\d%]) \p{L}.*$/u, '')
       : null,
+    // `C(10, 3)`.
+    text.replace(/^([CP]) ?\( ?(\d{1,4}) ?, ?(\d{1,4}) ?\)$/, (_, kind: string, n: string, k: string) =>
+      kind === 'C' ? `\\binom{${n}}{${k}}` : `\\frac{${n}!}{(${n}-${k})!}`,
+    ),
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
   const values = [...exact, text, ...others.filter((other) => other !== null)]
@@ -66,6 +76,7 @@ export function readings(given: string): MathValue[] {
 
 function parseClean(cleaned: string, depth: number): MathValue | null {
   const text = cleaned.trim().replace(/[.,;: ]+$/, '')
+  if (text === '…' && depth > 0) return { kind: 'text', text }
   if (text === '' || depth > MAX_DEPTH || !/[\p{L}\p{N}∅∞]/u.test(text)) return null
   if (/^dne$/i.test(text)) return { kind: 'text', text: 'does not exist' }
   return (
@@ -119,15 +130,31 @@ function parseResidue(text: string): MathValue | null {
   return { kind: 'residue', class: least, modulus, shown: behindMod === undefined ? value : least }
 }
 
-/** `(C)`, `(C) 12`, `C. 12`, `option C`; a letter alone is left to be a name. */
+const CHOICES = [
+  // `(C)`, `(C) 12`, `C. 12`, `option C`, `option C: 12`.
+  /^(?:(?:option|choice|answer) )?(?:\( ?([A-J]) ?\)|([A-J])(?:[.):](?= )|(?<=^\w{6} \w)$))(.*)$/i,
+  // `C because …`: why is not read.
+  /^(?:(?:option|choice) )?\(?([A-J])\)?(),? (?:because|since|as|due to|given that)\b()/,
+  // `d) 12`.
+  /^([a-j])\) ()(.+)$/,
+]
+
+/** An answer to choose from; a letter alone is left to be a name. What stands beside it may be any words. */
 function parseChoice(text: string, depth: number): MathValue | null {
-  const found = /^(?:(?:option|choice) )?(?:\( ?([A-J]) ?\)|([A-J])(?:[.):](?= )|(?<=^\w{6} \w)$))(.*)$/i.exec(text)
+  const found = CHOICES.map((form) => form.exec(text)).find((match) => match !== null)
   if (!found) return null
-  const [letter, beside] = [(found[1] ?? found[2])!, found[3]!]
-  if (!/[A-J]/.test(letter)) return null
-  if (beside.trim() === '') return { kind: 'choice', letter, value: null }
-  const value = parseClean(beside, depth + 1)
-  return value && { kind: 'choice', letter, value }
+  const [form, letter, beside] = [found[0], found[1] ?? found[2]!, found[3]!.trim()]
+  const spelledOut = /^(?:option|choice)/i.test(form) || /^[a-j]\) /.test(form)
+  if (!/[A-J]/.test(letter) && !spelledOut) return null
+  // `(B) or (C)`, `(D) and (E)`.
+  if (
+    /(?:^|[\s,/&])(?:and |or |not )?\(?[A-J]\)?(?=$|[\s,/&.])(?!\.? ?\p{Ll})/u.test(beside) &&
+    /^(?:and|or|not|[,/&])/i.test(beside)
+  )
+    return null
+  const value = beside === '' ? null : parseClean(beside, depth + 1)
+  if (value === null && beside !== '' && !/\p{L}{2}/u.test(beside)) return null
+  return { kind: 'choice', letter: letter.toUpperCase(), value }
 }
 
 /** Two or more values with commas, semicolons or "and"/"or" between them, without brackets around. */
@@ -149,6 +176,8 @@ function parseJoined(text: string, depth: number): MathValue | null {
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null || (item.kind === 'text' && parts.length > 8))) return null
   if (isRunningText(parts, items as MathValue[])) return null
+  const written = items.some((item) => isDots(item!)) ? writtenOut(items as MathValue[]) : null
+  if (written) return { kind: 'list', open: '', close: '', joined: null, items: written }
   return { kind: 'list', open: '', close: '', joined, items: items as MathValue[] }
 }
 
@@ -239,6 +268,11 @@ function parseBracketed(given: string, depth: number): MathValue | null {
   if (!OPENING.includes(open) || closingBracket(text, 0) !== text.length - 1) return null
   const inside = text.slice(1, -1).trim()
   if (open === '{') {
+    const whole = INTEGERS.exec(inside)
+    if (whole) {
+      const said = parseClean(inside.slice(whole[0].length), depth + 1)
+      return said && integerSet(whole[2]!, whole[3], said)
+    }
     const condition = /^([A-Za-z])(?: ?∈ ?ℝ)? ?[|:](?=.*[<>≤≥≠=∈])/.exec(inside)
     if (condition) return parseClean(inside.slice(condition[0].length), depth + 1)
   }
@@ -247,17 +281,23 @@ function parseBracketed(given: string, depth: number): MathValue | null {
   const { parts } = splitTopLevel(pairs ? inside.replace(/(\d),(?=\d)/g, '$1, ') : inside)
   if (parts.length > MAX_ITEMS) return null
   if (parts.length < 2) {
+    // The set that holds the empty one is not empty.
+    if (open === '{' && inside === '∅')
+      return { kind: 'list', open, close: '}', joined: null, items: [{ kind: 'text', text: '∅' }] }
     const inner = open === '{' || /[=<>≤≥≠∈∪]/.test(inside) ? parseClean(inside, depth + 1) : null
     const several = inner?.kind === 'expression' && bothSigns(inner.node).length > 1
     return several ? { kind: 'list', open: '{', close: '}', joined: null, items: [inner] } : inner
   }
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null)) return null
-  return { kind: 'list', open, close: text.at(-1)!, joined: null, items: items as MathValue[] }
+  const written = items.some((item) => isDots(item!)) ? writtenOut(items as MathValue[]) : null
+  return { kind: 'list', open, close: text.at(-1)!, joined: null, items: written ?? (items as MathValue[]) }
 }
 
 /** Words that are an answer, or mathematics beyond the parser; running prose and anything with a word too many is null. */
-function parseText(text: string): MathValue | null {
+function parseText(given: string): MathValue | null {
+  if (saysNone(given)) return { kind: 'text', text: spellText(given) }
+  const text = given.replace(/^on (?=(?:mon|tues|wednes|thurs|fri|satur|sun)day$)/i, '')
   const words = text.replace(/\\[A-Za-z]+/g, ' \\ ').match(/\p{L}{2,}/gu) ?? []
   if (
     words.length > MAX_WORDS ||

@@ -106,7 +106,9 @@ function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: strin
   return pairs.some(([first, second]) => {
     if (!first || !second || sameValue(first.number, second.number)) return false
     const joint = text.slice(first.end, second.start)
-    return ALTERNATIVE.test(joint) || (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
+    return (
+      joint === ' ' || ALTERNATIVE.test(joint) || (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
+    )
   })
 }
 

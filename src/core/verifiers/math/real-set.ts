@@ -26,6 +26,8 @@ export function realSet(value: MathValue): RealSet | null {
       if (saysEverything(value.text)) return whole
       return value.text === '∅' ? { variable: null, has: () => false, edges: [] } : null
     case 'list': {
+      // The set that holds the empty one is no set of numbers.
+      if (value.items.some((item) => item.kind === 'text' && item.text === '∅')) return null
       const conditions = value.items.map((item) => (item.kind === 'relation' ? condition(item) : null))
       if (conditions.every((set) => set !== null))
         return value.joined === 'or' ? merge(conditions, 'some') : merge(conditions, 'every')
@@ -51,6 +53,7 @@ export function realSet(value: MathValue): RealSet | null {
     case 'based':
     case 'residue':
     case 'clock':
+    case 'date':
     case 'choice':
     case 'ratio':
       return null

@@ -1,12 +1,11 @@
 import { areRoots, assignmentsOf, inOrder } from './assignments.ts'
 import { bothSigns, variables, type Node } from './expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
-import { realValue } from './evaluate.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
 import { saysNone } from './says-none.ts'
-import { spellValue } from './spell-value.ts'
 import { proportion, sameExpression } from './same-expression.ts'
 import { sameQuantity } from './same-quantity.ts'
+import { sameClock, sameDate, sameDuration } from './same-time.ts'
 
 /**
  * Whether an answer says the same as gold. Numbers by value (see `sameNumber`), `35%` being both 35 and 0.35; units only
@@ -14,11 +13,13 @@ import { sameQuantity } from './same-quantity.ts'
  * members, however they are written. A list in braces or joined by "and" has no order; every other list has one.
  */
 export function sameValue(answer: MathValue, gold: MathValue): boolean {
+  if (isLetterOf(answer, gold)) return true
   if (answer.kind === 'expression' && gold.kind === 'expression') return sameExpressions(answer, gold)
   if (answer.kind === 'text' && gold.kind === 'text') return sameText(answer.text, gold.text)
   if (answer.kind === 'based' || gold.kind === 'based') return sameBased(answer, gold)
   if (answer.kind === 'residue' || gold.kind === 'residue') return sameResidue(answer, gold)
   if (answer.kind === 'clock' || gold.kind === 'clock') return sameClock(answer, gold)
+  if (answer.kind === 'date' || gold.kind === 'date') return sameDate(answer, gold)
   if (answer.kind === 'choice' || gold.kind === 'choice') return sameChoice(answer, gold)
   if (answer.kind === 'ratio' || gold.kind === 'ratio') return sameRatio(answer, gold)
   const assigned = sameAssigned(answer, gold)
@@ -39,27 +40,9 @@ function sameText(answer: string, gold: string): boolean {
       .replace(/[\s"']+/g, ' ')
       .trim()
       .toLowerCase()
+      .replace(/^(?:the|an?) (?=\p{L}{2})/u, '')
   if (answer === gold || (answer.length > 1 && plain(answer) === plain(gold))) return true
   return (saysNone(answer) && saysNone(gold)) || (saysEverything(answer) && saysEverything(gold))
-}
-
-/** Times of day; where one of two does not say which half of the day, the other may be either. */
-function sameClock(answer: MathValue, gold: MathValue): boolean {
-  if (answer.kind === 'clock' && gold.kind === 'clock')
-    return answer.hour === gold.hour && answer.minute === gold.minute && answer.half === gold.half
-  const [clock, other] = answer.kind === 'clock' ? [answer, gold] : [gold, answer]
-  if (clock.kind !== 'clock') return false
-  if (other.kind === 'named') return sameClock(clock, other.value)
-  if (other.kind === 'ratio') {
-    const time = other.text.replace(/^0(?=\d)/, '')
-    return time === spellValue(clock).slice(0, -3) || time === on24Hours(clock)
-  }
-  return other.kind === 'expression' && clock.minute === 0 && realValue(other.node) === clock.hour
-}
-
-/** `19:05`. */
-function on24Hours({ hour, minute, half }: Extract<MathValue, { kind: 'clock' }>): string {
-  return `${(hour % 12) + (half === 'p' ? 12 : 0)}:${String(minute).padStart(2, '0')}`
 }
 
 function sameBased(answer: MathValue, gold: MathValue): boolean {
@@ -80,10 +63,21 @@ function sameResidue(answer: MathValue, gold: MathValue): boolean {
   return residue.kind === 'residue' && plain?.d === 1n && plain.n === residue.shown
 }
 
+/** The letter that a value is, if it is but that. */
+function letterOf(value: MathValue): string | null {
+  if (value.kind === 'choice') return value.letter
+  const letter = 'text' in value ? value.text.replace(/^\((.)\)$/, '$1') : ''
+  return /^[A-Ja-j]$/.test(letter) ? letter : null
+}
+
+/** `d` where the choice is D. */
+function isLetterOf(answer: MathValue, gold: MathValue): boolean {
+  const [a, g] = [letterOf(answer), letterOf(gold)]
+  return a !== null && g !== null && a !== g && /[A-J]/.test(g) && a.toUpperCase() === g
+}
+
 function sameChoice(answer: MathValue, gold: MathValue): boolean {
-  const letter = (value: MathValue) =>
-    value.kind === 'choice' ? value.letter : 'text' in value && /^[A-J]$/.test(value.text) ? value.text : null
-  const [a, g] = [letter(answer), letter(gold)]
+  const [a, g] = [letterOf(answer), letterOf(gold)]
   if (a !== null && g !== null) return a === g
   const behind = (value: MathValue) => (value.kind === 'choice' ? value.value : value)
   const [left, right] = [behind(answer), behind(gold)]
@@ -95,6 +89,8 @@ const isTime = (value: MathValue) => value.kind === 'ratio' && /^\d{1,2} ?: ?0\d
 
 function sameRatio(answer: MathValue, gold: MathValue): boolean {
   const [a, g] = [withoutName(answer), withoutName(gold)]
+  if (a.kind === 'ratio' && g.kind === 'expression' && g.unit) return sameDuration(a.text, g)
+  if (g.kind === 'ratio' && a.kind === 'expression' && a.unit) return sameDuration(g.text, a)
   const parts = (value: MathValue): Node[] =>
     value.kind === 'ratio'
       ? value.parts
@@ -203,9 +199,14 @@ function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
   return answers.every((item) => within(item, golds, false)) && golds.every((item) => within(item, answers, true))
 }
 
-/** A row or column of a matrix is the list of its entries. */
+/** A row or column of a matrix is the list of its entries; `[[1, 2], [3, 4]]` is one by rows. */
 function sameVector(list: MathList, matrix: Extract<Node, { op: 'matrix' }>): boolean {
   const { rows } = matrix
+  if (list.open === '[' && list.items.every((item) => item.kind === 'list' && item.open === '['))
+    return (
+      rows.length === list.items.length &&
+      rows.every((row, i) => sameVector(list.items[i] as MathList, { op: 'matrix', rows: [row] }))
+    )
   const isVector = rows.length === 1 || rows.every((row) => row.length === 1)
   if (list.open === '{' || !isVector) return false
   const entries = rows.flat()

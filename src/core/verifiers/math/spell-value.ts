@@ -26,7 +26,12 @@ export function spellValue(value: MathValue): string {
     case 'residue':
       return `${value.shown} (mod ${value.modulus})`
     case 'clock':
-      return `${value.hour}:${String(value.minute).padStart(2, '0')} ${value.half}m`
+      return `${value.hour}:${String(value.minute).padStart(2, '0')}${value.half ? ` ${value.half}m` : ''}`
+    case 'date':
+      return [value.year, value.month, value.day]
+        .filter((part) => part !== null)
+        .map((part) => String(part).padStart(2, '0'))
+        .join('-')
     case 'choice':
       return value.value ? `(${value.letter}) ${spellValue(value.value)}` : value.letter
     case 'ratio':
