@@ -104,6 +104,8 @@ const SPELLINGS: [RegExp, string][] = [
   [/∛/g, '\\sqrt[3]'],
   [/∜/g, '\\sqrt[4]'],
   [/\\([%$#&_{}])/g, '$1'],
+  [/(?<=\d) point (?=\d)/g, '.'],
+  [/(?<!\d)\.(?= ?\\overline)/g, '0.'],
   // `0.(3)` and `0.1(6)` repeat what stands in brackets; `2.5(3) + 1` multiplies.
   [/(?<=\d\.)\((\d{1,40})\)(?![\d!^])/g, '\\overline{$1}'],
   [/^(-?\d{0,20}\.\d{1,20})\((\d{1,40})\)$/g, '$1\\overline{$2}'],

@@ -28,13 +28,14 @@ const BEFORE = new RegExp(
     String.raw`\b(?:at|a|the) (?:very )?most $|\b(?:maximum|max) of $|\bas (?:many|much) as $`,
     String.raw`${ASKED}\bat (?:the very )?least $|${ASKED}\b(?:minimum|min) of $|\bas (?:few|little) as $`,
     String.raw`(?:\b(?:is|are|be|was|were|costs?|has|have|just|somewhere|anywhere) |^ ?)(?:over|under|above|below|beyond|up to|close to|almost|nearly) $`,
+    String.raw`\b(?:all|any|every|everything|anything|each)\b[^.]{0,30} but(?: not)? $`,
     String.raw`[<>≤≥≠] ?$`,
   ].join('|'),
   'i',
 )
 /** What stands behind a number that only bounds the answer. */
 const BEHIND =
-  /^ ?(?:[✗✘❌✖❎]|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
+  /^ ?(?:[✗✘❌✖❎]|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
 
 /** How far these are looked for. */
 const REACH = 60

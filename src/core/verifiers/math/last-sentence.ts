@@ -29,6 +29,8 @@ export function firstSentence(line: string): [sentence: string, rest: string] {
 
 /** The whole text where it is but an answer, else what its last sentence with an answer comes down to. */
 export function lastSentence(text: string): MathValue[] {
+  const letter = text.length <= WHOLE_CHARS ? chosenLetter(text) : null
+  if (letter && !text.trim().includes('\n')) return letter
   const whole = text.length <= WHOLE_CHARS && !text.trim().includes('\n') ? readings(conclusion(text)) : []
   const [likeliest] = whole
   if (likeliest && (!isProse(likeliest) || FORMULA_ALONE.test(text))) return whole
@@ -69,12 +71,14 @@ function sentencesOf(line: string): { said: string; asks: boolean }[] {
 function closingList(text: string): MathValue[] | null {
   const lines = text.trimEnd().split('\n')
   const heading = lines.findLastIndex((line) => line.trimEnd().endsWith(':'))
-  if (heading < 0 || !/\b(?:are|is|solutions?|answers?|values?|roots?)\b/i.test(lines[heading]!)) return null
+  if (heading < 0 || !/\b(?:are|is|solutions?|answers?|values?|roots?|results?|total)\b/i.test(lines[heading]!))
+    return null
   const rest = lines.slice(heading + 1).filter((line) => line.trim() !== '')
   const items = listItems(rest)
-  if (!items || items.length < 2 || items.length < rest.length) return null
+  if (!items || items.length < rest.length) return null
   const values = items.map((item) => readings(item)[0])
   if (!values.every((value) => value !== undefined && value.kind !== 'text')) return null
+  if (values.length === 1) return values as MathValue[]
   return [{ kind: 'list', open: '', close: '', joined: 'and', items: values as MathValue[] }]
 }
 
@@ -122,13 +126,22 @@ const CLOSINGS = [
 
 /** `Option C is correct`, `I would choose C`. */
 const CHOSEN = [
-  /\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement) \(?([A-J])\)?,? (?:is|must be|seems|looks)(?: (?:the|clearly|therefore|indeed|thus|obviously))* (?:correct|right|true|best|answer)\b/,
-  /(?<!\b(?:not|n['’]t|never|cannot)(?: \w+)? )\b(?:choose|pick|select|chose|picked|selected|go with|choosing) (?:(?:option|choice|answer) )?\(?([A-J])\)?[\s.*]*$/,
+  /\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement) \(?([A-J])\)?,? (?:is|must be|seems|looks)(?: (?:the|clearly|therefore|indeed|thus|obviously))* (?:correct|right|true|best|answer)\b/g,
+  /(?:^|[\s*])\(([A-J])\)\*{0,2} is (?:therefore |clearly |thus )?(?:the )?(?:correct|right|best)\b/g,
+  /(?<!\b(?:not|n['’]t|never|cannot)(?: \w+)? )\b(?:choose|pick|select|chose|picked|selected|go with|choosing) (?:(?:option|choice|answer) )?\(?([A-J])\)?[\s.*]*$/g,
 ]
 
+function chosenLetter(sentence: string): MathValue[] | null {
+  const letters = CHOSEN.flatMap((form) =>
+    [...sentence.matchAll(form)].map(({ index, 1: letter }) => ({ index, letter: letter! })),
+  )
+  const last = letters.sort((a, b) => a.index - b.index).at(-1)
+  return last ? [{ kind: 'choice', letter: last.letter, value: null }] : null
+}
+
 function closing(given: string): MathValue[] | null {
-  const chosen = CHOSEN.map((form) => form.exec(given)?.[1]).find((letter) => letter !== undefined)
-  if (chosen !== undefined) return [{ kind: 'choice', letter: chosen, value: null }]
+  const chosen = chosenLetter(given)
+  if (chosen) return chosen
   const sentence = given.replace(/\$(-?[\d./]{1,20})\$/g, '$1')
   for (const form of CLOSINGS) {
     const found = form.exec(sentence)

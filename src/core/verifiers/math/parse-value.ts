@@ -53,6 +53,8 @@ export function readings(given: string): MathValue[] {
       : null,
     /^[-+]?[$€£¥₹]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
     /^[-+]?\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/ /g, '').replace(',', '.') : null,
+    // `1.500.000`.
+    /^[-+]?\d{1,3}(?:\.\d{3}){2,}$/.test(text) ? text.replace(/\./g, '') : null,
     // `107 (ft)`.
     /^[-+]?[\d.,/ ]*\d \(\p{L}[\p{L}. ]{1,30}\)$/u.test(text) ? text.replace(/[()]/g, '') : null,
     // `2600g` is no product.

@@ -7,6 +7,8 @@ const SIGNS: Record<string, string> = {
   '٪': '%',
   '／': '/',
   '∕': '/',
+  '。': '.',
+  '、': ',',
   '➖': '-',
   '➕': '+',
   '➗': '/',
@@ -51,7 +53,7 @@ export function plainText(text: string): string {
     )
     .replace(UNSEEN, '')
     .replace(MARKS, ' ')
-    .replace(/[٫٬٪／∕➖➕➗✕]/g, (sign) => SIGNS[sign]!)
+    .replace(/[٫٬٪／∕。、➖➕➗✕]/g, (sign) => SIGNS[sign]!)
     .replace(/(?:\d\u0305)+/g, (run) => `\\overline{${run.replace(/\u0305/g, '')}}`)
     .replace(/(\d)\u0307/g, '\\dot{$1}')
     .replace(/[\u{1D400}-\u{1D7FF}！-～①-⑳㉑-㉟]/gu, (sign) => sign.normalize('NFKC'))

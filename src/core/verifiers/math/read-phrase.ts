@@ -60,7 +60,8 @@ export function readPhrase(phrase: string, which: 'first' | 'last'): Reading {
   const money = numbers.filter(({ currency }) => currency)
   const begins = which === 'first' && numbers.at(0)?.start === 0
   const chosen = begins ? numbers[0]! : (money.at(0) ?? numbers.at(which === 'first' ? 0 : -1)!)
-  if (isOperand(text, chosen.start, chosen.end)) return 'unclear'
+  const ofNumber = chosen.number.percent && /^ of (?:the )?\$?\d/.test(text.slice(chosen.end, chosen.end + 12))
+  if (ofNumber || isOperand(text, chosen.start, chosen.end)) return 'unclear'
   if (hasAlternative(chosen, all, text)) return 'unclear'
   return [amountAround(chosen, text) ?? measured(chosen, text)]
 }

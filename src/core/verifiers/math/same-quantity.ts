@@ -16,6 +16,8 @@ export function sameQuantity(answer: MathExpression, gold: MathExpression): bool
   if (ours && theirs) return sameAmount(answer, ours, gold, theirs)
   // `5 K` and `5 M` may be thousands and millions.
   if ([answer, gold].some(({ unit, text }) => unit && /\d[KMBT]$/.test(text))) return false
+  // A share of something is no amount of anything.
+  if ((answer.percent && theirs) || (gold.percent && ours)) return false
   const [a, g] = [answer.node, gold.node]
   if (sameNumber(a, g)) return true
   if (isAngle(answer) && inRadians(gold)) return sameNumber(times(a, DEGREE, 1), g)

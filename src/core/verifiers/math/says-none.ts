@@ -1,7 +1,7 @@
 const KIND = '(?:real|integer|integral|rational|positive|negative|whole|natural|valid|possible|complex|such)'
-const THING = '(?:solutions?|roots?|values?|numbers?|answers?|zeros?|zeroes|integers?|pairs?|[a-z])'
+const THING = '(?:solutions?|roots?|values?|numbers?|zeros?|zeroes|integers?|pairs?|[a-z])'
 const FORMS = [
-  '∅|none|nothing|(?:the )?(?:empty|null) set|\\{\\}|unsolvable|impossible',
+  '∅|none(?: exists?)?|(?:the )?(?:empty|null) set|\\{\\}|unsolvable|impossible',
   `(?:there (?:is|are|exists?) |(?:the|this) (?:equation|system|inequality|problem) has |it has |has )?no (?:${KIND} ){0,3}${THING}(?: exists?)?(?: for [a-z])?`,
   `(?:there (?:is|are) )?none|(?:the|this) (?:equation|system|inequality) is (?:inconsistent|unsolvable)`,
   `(?:the|this) (?:equation|system|inequality) (?:does not|doesn['’]t) have (?:a|any) (?:${KIND} ){0,3}(?:solutions?|roots?)`,

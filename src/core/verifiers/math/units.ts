@@ -137,6 +137,7 @@ function tokensOf(given: string): string[] | null {
     .replace(TWO_WORDS, (_, first: string, second: string) => `${first.replace(/s$/, '')}-${second}`.toLowerCase())
     .replace(ADJECTIVES, '')
     .replace(/^units? of (?=\p{L})/iu, '')
+    .replace(/\\frac ?\{([^{}]{1,30})\} ?\{([^{}]{1,30})\}/g, '($1)/($2)')
     .replace(/\^ ?\{ ?(-?\d) ?\}/g, '^$1')
     .replace(/\^ ?\( ?(-?\d) ?\)/g, '^$1')
     .replace(/[{}]/g, '')

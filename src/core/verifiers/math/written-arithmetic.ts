@@ -125,7 +125,7 @@ const OPERAND_BEHIND =
   /\b(?:half|third|quarter|fifth|tenth|fraction|percent|root|reciprocal|inverse|opposite|square|cube|sum|difference|product|quotient|log|logarithm|factorial)s? (?:of|between) (?:the )?$|%(?: of)(?: the)? $|\b(?:double|twice|thrice|triple|negative|log) $/i
 /** Stands behind one. */
 const OPERAND_BEFORE =
-  /^ ?(?:squared|cubed|factorial|doubled|tripled|halved)\b|^ (?:halves|thirds|quarters|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths|thousandths)\b|^ (?:degrees )?below zero|^ ?(?:%|percent) of \$?\d|^ (?:times|plus|minus|over|divided by|multiplied by|(?:less|more|fewer|greater) than|out of|to the power(?: of)?|to the|choose|mod) (?:\$?-?[\d\\]|(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|third|fourth|fifth)\b)/i
+  /^ ?(?:squared|cubed|factorial|doubled|tripled|halved)\b|^ (?:halves|thirds|quarters|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths|thousandths)\b|^ gross\b(?! \p{L})|^ (?:degrees )?below zero|^ ?(?:%|percent) of \$?\d|^ (?:times|plus|minus|over|divided by|multiplied by|(?:less|more|fewer|greater) than|out of|to the power(?: of)?|to the|choose|mod) (?:\$?-?[\d\\]|(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|third|fourth|fifth)\b)/iu
 
 /** Whether a number in running text is only a part of a computation in words. */
 export function isOperand(text: string, start: number, end: number): boolean {
