@@ -14,7 +14,7 @@ const READ_CHARS = 64_000
 /** Without a marker, the answer is looked for in this much of the end. */
 const CLOSING_CHARS = 4000
 /** The longest a stated answer may run on. */
-const STATED_CHARS = 400
+const STATED_CHARS = 2200
 /** How many markers are tried, from the last one backwards. */
 const MARKERS_TRIED = 6
 
@@ -89,7 +89,9 @@ function oneOfEquals(value: MathValue): MathValue {
 
 /** The value of a sentence that begins with the answer. A bare word that more lines follow is a heading, and none. */
 function stated(text: string, from: number, inProse = true): Reading {
-  const raw = text.slice(from, from + STATED_CHARS)
+  // A word, or a number, that goes on beyond is not read by half.
+  const cut = text.slice(from, from + STATED_CHARS)
+  const raw = /\S/.test(text[from + STATED_CHARS] ?? ' ') ? cut.replace(/\S+$/, '') : cut
   const [heading = '', ...lines] = raw.split('\n')
   if (/^[\s*_:]*$/.test(heading)) {
     const items = listItems(lines)

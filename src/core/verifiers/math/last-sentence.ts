@@ -9,7 +9,7 @@ import { saysEverything } from './real-set.ts'
 import { saysNone } from './says-none.ts'
 
 /** The longest text that may be an answer as a whole. */
-const WHOLE_CHARS = 400
+const WHOLE_CHARS = 2000
 /** How many sentences without an answer are passed over. */
 const SENTENCES_TRIED = 200
 /** Where a sentence ends; `p.m. `, `sq. ` and `Rs. ` end none. */

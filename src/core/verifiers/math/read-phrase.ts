@@ -1,5 +1,6 @@
 import { cleanMath } from './clean-math.ts'
 import { isExcluded } from './doubts.ts'
+import { realValue } from './evaluate.ts'
 import type { MathExpression, MathValue } from './math-value.ts'
 import { numbersIn, type FoundNumber } from './numbers-in.ts'
 import { isNumber, parseValue, readings } from './parse-value.ts'
@@ -98,7 +99,7 @@ function measured({ number, end }: FoundNumber, text: string): MathExpression {
 }
 
 const ALTERNATIVE =
-  /^ ?(?:[-~–]|\(?(?:or|to)|\(?,?(?: or)? (?:maybe|perhaps|possibly|alternatively|even)|\+-|±)(?: (?:maybe|perhaps|possibly|even))? ?$/
+  /^ ?(?:~|\(?(?:or|to)|\(?,?(?: or)? (?:maybe|perhaps|possibly|alternatively|even)|\+-|±)(?: (?:maybe|perhaps|possibly|even))? ?$/
 
 /** Whether a number is only one end of a range, or one of two that it may be: `6 to 7`, `between 6 and 7`, `6 or 7`. */
 function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: string): boolean {
@@ -108,7 +109,10 @@ function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: strin
     if (!first || !second || sameValue(first.number, second.number)) return false
     const joint = text.slice(first.end, second.start)
     return (
-      joint === ' ' || ALTERNATIVE.test(joint) || (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
+      joint === ' ' ||
+      ALTERNATIVE.test(joint) ||
+      (/^ ?- ?$/.test(joint) && realValue(first.number.node) < realValue(second.number.node)) ||
+      (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
     )
   })
 }
