@@ -9,7 +9,7 @@ const DENIALS = [
   `\\bquestion(?:s|ed|able)? (?:that|if|whether)`,
   `\\b(?<!(?:not|n['’]t|never) )(?:unsure|uncertain|unclear|false|untrue|unlikely|impossible|wrong|incorrect|mistaken)${THAT}`,
   `\\b(?:false|wrong|incorrect|mistake|misleading|silly) to (?:say|think|claim|believe|conclude)${THAT}`,
-  `\\b(?:who (?:says|said|claims)|what if|even if|as if|pretend(?:ing)?|suppose|imagine|nobody (?:says|said|thinks))${THAT}`,
+  `\\b(?:who (?:says|said|claims)|what if|even if|as if|pretend(?:ing)?|suppose|imagine|(?:nobody|no one)(?: [a-z]+)? (?:says?|said|thinks?|believes?|claims?))${THAT}`,
 ].join('|')
 const NOUN = '(?:(?:the|my|its|his|her|their|our|your|this) )?(?:(?:final|correct|right|true) )?'
 
@@ -35,7 +35,7 @@ const BEFORE = new RegExp(
 )
 /** What stands behind a number that only bounds the answer. */
 const BEHIND =
-  /^ ?(?:[✗✘❌✖❎]|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
+  /^ ?(?:[✗✘❌✖❎]|\((?:wrong|incorrect|false|rejected|(?:not|no)\b(?![^()]*\d))\b|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
 
 /** How far these are looked for. */
 const REACH = 60
@@ -47,11 +47,11 @@ export function isExcluded(text: string, start: number, end: number): boolean {
 
 /** What goes on to another answer behind one that was stated: `5? Or maybe 6.` */
 export const TAKES_BACK =
-  /^[\s.?!,;:*)]*(?:or|(?:or )?(?:maybe|perhaps|possibly|alternatively|conceivably)|it (?:could|might|may) (?:also )?be)\b,?[^.!?\n]{0,40}\d/i
+  /^[\s.?!,;:*)]*(?:or|no(?=,)|(?:oh )?wait\b|actually|correction|scratch that|i mean|make that|(?:or )?(?:maybe|perhaps|possibly|alternatively|conceivably)|it (?:could|might|may) (?:also )?be)\b,?[^.!?\n]{0,40}\d/i
 
 /** What says of a stated answer only that it is one of those that follow. */
 export const HEDGE =
-  /^(?:(?:could|may|might|must|should|would|can) be )?(?:either|(?:somewhere |anywhere )?between|among|one of) (?=\S)|^(?:could|may|might|must|should|would|can) be (?=\S)/i
+  /^(?:(?:could|may|might|must|should|would|can) be )?(?:either|(?:somewhere |anywhere )?between|among|one of|any of|some of) (?=\S)|^(?:could|may|might|must|should|would|can) be (?=\S)/i
 
 const NOT = /(?:\bnot|n['’]t|\bnever|\bcannot)(?: (?:be|equal(?: to)?|simply|really|actually))?\s*[$({\\[]*\s*$/i
 const DENIED = new RegExp(`(?:${DENIALS})(?: ${NOUN}answer(?: is)?:?)?\\s*[$\\\\([]*\\s*$`, 'i')

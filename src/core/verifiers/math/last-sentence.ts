@@ -38,12 +38,13 @@ export function lastSentence(text: string): MathValue[] {
   if (items) return items
   const sentences = joinDisplay(text).split('\n').flatMap(sentencesOf)
   const last = sentences.findLast(({ said }) => /\p{L}/u.test(said))
-  // A question states nothing, unless there is nothing else.
-  const tried = [...sentences.filter(({ asks }) => asks), ...sentences.filter(({ asks }) => !asks)]
+  // A question states nothing, unless nothing follows it.
+  const spoken = sentences.filter(({ said }) => /[\p{L}\d]/u.test(said))
+  const tried = spoken.filter((sentence) => !sentence.asks || sentence === spoken.at(-1))
   for (const sentence of tried.reverse().slice(0, SENTENCES_TRIED)) {
     const { said } = sentence
     const denied = DENIES.test(said)
-    const came = conclusion(denied ? (said.split(/\bbut\b/)[1] ?? '') : said)
+    const came = conclusion(denied ? (said.split(/\bbut\b/)[1] ?? '') : said.replace(/^\s*if\b[^,]*,/i, ''))
     const other = lastFormula(came) ?? closing(came)
     if (other) return other
     const values = readPhrase(came, 'last')
@@ -82,10 +83,12 @@ function closingList(text: string): MathValue[] | null {
   return [{ kind: 'list', open: '', close: '', joined: 'and', items: values as MathValue[] }]
 }
 
+const NEGATES = /\b(?:not|never|neither|nor|wrong|incorrect|except)\b|n['’]t\b/i
+
 /** The number that a sentence without digits ends with, or nearly: `She has twenty-four eggs left`. */
 function numberInWords(sentence: string): MathValue | null {
   const words = sentence.match(/[\p{L}'’-]+/gu) ?? []
-  if (/\d/.test(sentence) || words.length > 60) return null
+  if (/\d/.test(sentence) || words.length > 60 || NEGATES.test(sentence)) return null
   const found: { at: number; value: number; used: number }[] = []
   for (let at = 0; at < words.length; at++) {
     const number = readNumberWords(words.slice(at))

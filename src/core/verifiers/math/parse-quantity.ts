@@ -1,6 +1,6 @@
 import { variables, type Node } from './expression.ts'
 import type { MathExpression } from './math-value.ts'
-import { readWrittenNumber, SCALES } from './number-words.ts'
+import { readNumberWords, readWrittenNumber, SCALES } from './number-words.ts'
 import { parseExpression } from './parse-expression.ts'
 import { divide, rational } from './rational.ts'
 import { times } from './same-quantity.ts'
@@ -92,7 +92,7 @@ function withUnit(head: string, text: string, unit: KnownUnit[]): MathExpression
 
 /** Words that make another number of the one before or behind them. */
 const COMPUTING =
-  /(?<![\p{L}])(?:squared|cubed|factorial|doubled|tripled|halved|quadrupled|hal(?:f|ves)|thirds?|quarters?|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths?|thousandths?|millionths?|over|below|under|above|beyond|past|times|plus|minus|divided|multiplied|than|out|root|reciprocal|inverse|negative|zero|modulo|mod|choose|to|or|and|not|never|but|except|short|percent|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|raised|power|log|most|least|maximum|minimum|tops|repeating|recurring|gross|max|point)(?![\p{L}])/iu
+  /(?<![\p{L}])(?:squared|cubed|factorial|doubled|tripled|halved|quadrupled|hal(?:f|ves)|thirds?|quarters?|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths?|thousandths?|millionths?|over|below|under|above|beyond|past|times|plus|minus|divided|multiplied|than|out|root|reciprocal|inverse|negative|zero|modulo|mod|choose|to|or|and|not|never|but|except|short|percent|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|raised|power|log|most|least|maximum|minimum|tops|repeating|recurring|gross|max|point|is|are|was|were|be|wrong|incorrect|false)(?![\p{L}])/iu
 
 /** Whether words make another number of the one that they stand beside. */
 export const computes = (words: string): boolean => COMPUTING.test(words)
@@ -169,7 +169,7 @@ const AMOUNT = /^[$€£¥₹]? ?\d{1,9}(?:\.\d{1,9}|\/\d{1,9}| \d{1,9}\/\d{1,9}
 export function parseCompound(given: string): MathExpression | null {
   if (given.length > 80) return null
   const negative = given.startsWith('-')
-  const text = given.slice(negative ? 1 : 0).replace(/^(\d+)' ?(\d+(?:\.\d+)?) ?(?:"|'')$/, '$1 ft $2 in')
+  const text = withDigits(given.slice(negative ? 1 : 0)).replace(/^(\d+)' ?(\d+(?:\.\d+)?) ?(?:"|'')$/, '$1 ft $2 in')
   const parts = text.split(/(?<=[\p{L}.])(?:,? and|,)? ?(?=\d)|(?<=^[$€£¥₹] ?\d+) and (?=\d)/u)
   if (parts.length < 2 || parts.length > 4 || !parts.every((part) => AMOUNT.test(part))) return null
   const amounts = parts.map((part) => parseQuantity(part.replace(/(?<=\d)(?=\p{L})/u, ' ')))
@@ -180,6 +180,19 @@ export function parseCompound(given: string): MathExpression | null {
     if (sum) return { ...first!, unit: [unit], node: negative ? { op: 'neg', a: sum } : sum, text: spellText(given) }
   }
   return null
+}
+
+/** `two dollars and fifty cents` in digits; other text as it is. */
+function withDigits(text: string): string {
+  if (/\d/.test(text) || !text.includes(' ')) return text
+  const words = text.split(' ')
+  const spelled: string[] = []
+  for (let at = 0; at < words.length;) {
+    const found = readNumberWords(words.slice(at))
+    spelled.push(found ? String(found.value) : words[at]!)
+    at += found?.used ?? 1
+  }
+  return spelled.join(' ')
 }
 
 /** Amounts added up in the unit of the first, each in a smaller unit than the one before. */

@@ -22,9 +22,11 @@ const SHARE = /(?<![\d.,/])(\d{1,9}) out of (?:every )?(\d{1,9})(?![\d.,/]*\d)/
 const CHANCE = /(?<![\d.,/])(\d{1,9}) (?:in|out of) (?:every )?(\d{1,9})(?![\d.,/]*\d)/
 /** `(12 + 12)`: how it came about. */
 const SUM_ASIDE = /\s\([\d\s$.]{1,20}[-+*/×÷][\d\s$.+*/×÷=-]{1,60}\)[\s.]*$/
+/** `(20 red and 6 blue)`. */
+const PARTS_ASIDE = /(?<=\d.{0,200})\s\((?!or\b|not\b|maybe\b)(?=[^()]*\d[^()]*\p{L}[^()]*\d)[^()]{1,100}\)[\s.]*$/u
 /** `(forty-two)`, `or so`, `, I think`; but `(or 43)` is another answer. */
 const ASIDE =
-  /\s\((?=\p{Ll}{2})(?!(?:or|and|maybe|perhaps|possibly|not)\b[^()]*\d)[^()]{0,100}\)[\s.]*$| or so\b(?! \p{L}* ?more).*$|,? I (?:think|believe|guess|suppose|hope)\b.*$/u
+  /\s\((?=\p{Ll}{2})(?!(?:or|and|maybe|perhaps|possibly|not)\b[^()]*\d|(?:wrong|incorrect|false)\b|(?:not|no)\b[^()\d]*\))[^()]{0,100}\)[\s.]*$| or so\b(?! \p{L}* ?more).*$|,? I (?:think|believe|guess|suppose|hope)\b.*$/u
 
 /**
  * Reads a phrase: as a value where it is one; else what stands behind its last equals sign; else the number it names:
@@ -37,7 +39,7 @@ export function readPhrase(phrase: string, which: 'first' | 'last'): Reading {
   if (likeliest && (which === 'first' || isNumber(likeliest))) return whole
   const formula = which === 'first' ? leadingFormula(phrase) : 'none'
   if (formula !== 'none') return formula
-  const plain = withoutAside.replace(SUM_ASIDE, '')
+  const plain = withoutAside.replace(SUM_ASIDE, '').replace(PARTS_ASIDE, '')
   const text = cleanMath(/\d/.test(plain) ? plain : phrase)
   const equals = text.lastIndexOf('=')
   if (equals >= 0) {
@@ -110,6 +112,7 @@ function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: strin
     const joint = text.slice(first.end, second.start)
     return (
       joint === ' ' ||
+      /^,? \(?or\b(?! (?:more|less|greater|fewer|higher|lower|above|below|so)\b)[^.;:]{0,40}$/.test(joint) ||
       ALTERNATIVE.test(joint) ||
       (/^ ?- ?$/.test(joint) && realValue(first.number.node) < realValue(second.number.node)) ||
       (joint === ' and ' && /\bbetween $/i.test(text.slice(0, first.start)))
