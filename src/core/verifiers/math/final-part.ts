@@ -3,6 +3,7 @@
  * chat templates.
  */
 const NAMES = 'think|thinking|thought|thoughts|reasoning|reason|scratchpad|reflection|analysis'
+const MAX_CHARS = 1_000_000
 const TAG = new RegExp(
   `<(/?)(?:${NAMES})(?:\\s[^<>]{0,80})?>|\\[(/?)(?:THINK|THINKING|REASONING)\\]|◁(/?)think▷|` +
     '<\\|(begin|end)_of_thought\\|>|<\\|channel\\|>(analysis|commentary|final)(?:<\\|message\\|>)?',
@@ -16,8 +17,11 @@ const TOKENS =
  * What a text says when its reasoning is over: without anything between such tags, before a closing one without its
  * opening, or behind an opening one that nothing closes.
  */
-export function finalPart(text: string): string {
-  let depth = 0
+export function finalPart(given: string): string {
+  // Of a text of megabytes the end is read, and whether it begins within reasoning.
+  const text = given.slice(-MAX_CHARS)
+  const before = given.length - text.length
+  let depth = before > 0 && given.lastIndexOf('<think', before) > given.lastIndexOf('</think', before) ? 1 : 0
   let said: string[] = []
   let from = 0
   for (const tag of text.matchAll(TAG)) {

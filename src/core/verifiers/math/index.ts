@@ -5,6 +5,7 @@ import { plainText } from './plain-text.ts'
 import { extractAnswer } from './extract-answer.ts'
 import type { MathValue } from './math-value.ts'
 import { isNumber, readings } from './parse-value.ts'
+import { withinLimits } from './precise.ts'
 import { sameValue } from './same-value.ts'
 import { spellValue } from './spell-value.ts'
 
@@ -20,7 +21,7 @@ export const math: PureVerifier = {
 
   same(a, b) {
     const others = extractAnswer(b)
-    return extractAnswer(a).some((value) => others.some((other) => sameValue(value, other)))
+    return withinLimits(() => extractAnswer(a).some((value) => others.some((other) => sameValue(value, other))))
   },
 
   checkGold(gold) {
@@ -40,7 +41,7 @@ export function compareAnswers(
 ): Verdict {
   const [likeliest] = answers
   if (!likeliest) return { correct: false, extracted: null, reward: 0 }
-  const correct = answers.some((answer) => golds.some((gold) => same(answer, gold)))
+  const correct = withinLimits(() => answers.some((answer) => golds.some((gold) => same(answer, gold))))
   return { correct, extracted: spellValue(likeliest), reward: correct ? 1 : isNumber(likeliest) ? 0.1 : 0 }
 }
 

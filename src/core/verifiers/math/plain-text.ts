@@ -18,7 +18,7 @@ const ROMAN = 'ⅠⅡⅢⅣⅤⅥⅦⅧⅨⅩⅪⅫ'
 
 /** Between these a text is struck out, or not shown at all. */
 const STRUCK =
-  /~~(?=\S)[^~\n]{1,200}~~|<(del|strike)(?: [^<>]{0,80})?>[^<]{0,400}<\/\1>|<!--[\s\S]{0,2000}?-->|(?:[^\s\u0336]\u0336)+/gi
+  /~~(?=\S)[^~\n]{1,200}~~|<(del|strike)(?: [^<>]{0,80})?>[^<]{0,400}<\/\1>|<!--(?:(?!<!--)[\s\S]){0,2000}?-->|(?:[^\s\u0336]\u0336)+/gi
 /** Struck out too, where it is no pair of tokens around a whole text. */
 const STRUCK_S = /(?<=\S\s{0,3})<s>[^<\n]{1,40}<\/s>|^<s>[^<\n]{1,40}<\/s>(?=\s*\S)/gi
 const HTML =
@@ -61,10 +61,15 @@ export function plainText(text: string): string {
     .replace(/\p{Nd}/gu, (digit) => (digit < '\u0080' ? digit : asciiDigit(digit)))
 }
 
+const digits = new Map<string, string>()
+
 /** A script's digits stand side by side, from 0 to 9. */
 function asciiDigit(digit: string): string {
+  const known = digits.get(digit)
+  if (known !== undefined) return known
   const at = digit.codePointAt(0)!
   let value = 0
   while (value < 9 && /\p{Nd}/u.test(String.fromCodePoint(at - value - 1))) value++
+  digits.set(digit, String(value))
   return String(value)
 }

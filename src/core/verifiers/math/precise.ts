@@ -8,26 +8,39 @@ import { rational, type Rational } from './rational.ts'
 const FIRST = 192
 const MARGIN = 224
 const MAX_PRECISION = 6000
-/** What the work of one comparison may come to: a function counts as the square of its bits over 512. */
-const MAX_WORK = 400
+/** What the work of comparing two answers may come to, with all their parts: a function counts as the square of its bits over 512. */
+const MAX_WORK = 120
 
 /**
- * Whether two expressions are the same number where the variables have these values; null where one is not a real number
- * that is understood, or would take too long. Different is certain; the same means that they agree to at least 224
+ * Whether two expressions are the same number where the variables have these values; null where one is no real number
+ * that is understood, `costly` where it would take too long. Different is certain; the same means that they agree to at least 224
  * binary digits more than lie between the largest and the smallest part of either, so that no small term is overlooked.
  */
-export function samePrecisely(a: Node, b: Node, at: (name: string) => Rational | null): boolean | null {
-  const work = { left: MAX_WORK }
+export function samePrecisely(a: Node, b: Node, at: (name: string) => Rational | null): boolean | 'costly' | null {
+  const work = shared ?? { left: MAX_WORK }
   for (let precision = FIRST; ;) {
     const run: Run = { at, precision, widest: 0, work }
     const [left, right] = [visit(a, run), visit(b, run)]
-    if (!left || !right) return null
+    if (!left || !right) return work.left < 0 ? 'costly' : null
     const difference = B.subtract(left, right, precision)
     if (!B.containsZero(difference)) return false
     const needed = MARGIN + 2 * run.widest
     if (precision >= needed) return true
-    if (needed > MAX_PRECISION) return null
+    if (needed > MAX_PRECISION) return 'costly'
     precision = needed
+  }
+}
+
+let shared: { left: number } | null = null
+
+/** Compares with one limit of work for all that is compared within, so that long lists of costly numbers end soon too. */
+export function withinLimits<T>(compare: () => T): T {
+  const outer = shared
+  shared = outer ?? { left: MAX_WORK }
+  try {
+    return compare()
+  } finally {
+    shared = outer
   }
 }
 

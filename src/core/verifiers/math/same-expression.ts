@@ -72,9 +72,10 @@ function exactly(a: Node, b: Node, constant: boolean): boolean | null {
 
 /** Constants to as many digits as their parts ask for; in double precision where one is not real. */
 function sameConstant(a: Node, b: Node): boolean {
-  const precisely = samePrecisely(a, b, () => null)
-  if (precisely !== null) return precisely
   const [left, right] = [evaluate(a, () => NaN), evaluate(b, () => NaN)]
+  if (isValue(left) && isValue(right) && areFarApart(left, right)) return false
+  const precisely = samePrecisely(a, b, () => null)
+  if (precisely !== null) return precisely === true
   return isValue(left) && isValue(right) ? near(left, right) : sameInfinity(left, right, a, b)
 }
 
@@ -99,6 +100,12 @@ function differsPrecisely(a: Node, b: Node): boolean {
 }
 
 const isValue = ({ value: [re, im] }: Evaluation) => Number.isFinite(re) && Number.isFinite(im)
+
+/** Further apart than any rounding leads. */
+function areFarApart(left: Evaluation, right: Evaluation): boolean {
+  const size = Math.max(Math.hypot(...left.value), Math.hypot(...right.value), left.scale, right.scale)
+  return Math.hypot(left.value[0] - right.value[0], left.value[1] - right.value[1]) > 1e-3 * size
+}
 
 /** Equal but for errors of rounding. */
 function near(left: Evaluation, right: Evaluation): boolean {
