@@ -6,6 +6,7 @@ import { firstSentence, joinDisplay, lastSentence } from './last-sentence.ts'
 import { isUnclearItem, listItems } from './list-items.ts'
 import type { MathValue } from './math-value.ts'
 import { readings } from './parse-value.ts'
+import { withinLimits } from './precise.ts'
 import { readPhrase, type Reading } from './read-phrase.ts'
 import { sameValue } from './same-value.ts'
 
@@ -39,7 +40,7 @@ export function extractAnswer(text: string): MathValue[] {
   const said = finalPart(text)
   const tagged = taggedAnswer(said.slice(-READ_CHARS))
   const values = tagged === null ? lastStated(said) : inTags(tagged)
-  return values.map(oneOfEquals)
+  return withinLimits(() => values.map(oneOfEquals))
 }
 
 function inTags(content: string): MathValue[] {
