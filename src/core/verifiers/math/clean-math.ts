@@ -169,5 +169,8 @@ export function cleanMath(span: string): string {
 function trimEnd(text: string): string {
   let end = text.length
   while (end > 0 && ' .,;:?*'.includes(text[end - 1]!)) end--
-  return text.slice(0, end)
+  return text
+    .slice(0, end)
+    .replace(/(?<=\S ) ?-$/, '')
+    .trimEnd()
 }

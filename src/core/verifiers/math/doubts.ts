@@ -6,6 +6,7 @@ const DENIALS = [
   `(?:\\bnot|n['’]t|\\bnever|\\bhardly)(?: [a-z]+){0,1}? (?:true|the case|correct|right|clear|certain|sure|convinced|think|thinking|believe|say|saying|said|claim|mean|agree|possible|likely|follow|prove[ns]?)${THAT}`,
   `(?<!\\b(?:no|without|beyond|without a|never|not) )\\bdoubt(?:s|ed|ful)?${THAT}`,
   `\\b(?:den(?:y|ies|ied)|disput(?:e|es|ed)|reject(?:s|ed)?|disagree(?:s|d)?)${THAT}`,
+  `\\b(?:some|many|most|people|others|one)(?: might| would| may| could)? (?:say|think|claim|believe|guess|argue)${THAT}`,
   `\\bquestion(?:s|ed|able)? (?:that|if|whether)`,
   `\\b(?<!(?:not|n['’]t|never) )(?:unsure|uncertain|unclear|false|untrue|unlikely|impossible|wrong|incorrect|mistaken)${THAT}`,
   `\\b(?:false|wrong|incorrect|mistake|misleading|silly) to (?:say|think|claim|believe|conclude)${THAT}`,
@@ -29,13 +30,14 @@ const BEFORE = new RegExp(
     String.raw`${ASKED}\bat (?:the very )?least $|${ASKED}\b(?:minimum|min) of $|\bas (?:few|little) as $`,
     String.raw`(?:\b(?:is|are|be|was|were|costs?|has|have|just|somewhere|anywhere) |^ ?)(?:over|under|above|below|beyond|up to|close to|almost|nearly) $`,
     String.raw`\b(?:all|any|every|everything|anything|each)\b[^.]{0,30} but(?: not)? $`,
+    String.raw`\b(?:exceed(?:s|ing)?|surpass(?:es|ing)?) $`,
     String.raw`[<>≤≥≠] ?$`,
   ].join('|'),
   'i',
 )
 /** What stands behind a number that only bounds the answer. */
 const BEHIND =
-  /^ ?(?:[✗✘❌✖❎]|\((?:wrong|incorrect|false|rejected|(?:not|no)\b(?![^()]*\d))\b|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
+  /^ ?(?:[✗✘❌✖❎]|\((?:wrong|incorrect|false|rejected|(?:not|no)\b(?![^()]*\d))\b|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b|,? (?:give or take|plus or minus)\b| (?:upwards?|onwards?)\b| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
 
 /** How far these are looked for. */
 const REACH = 60

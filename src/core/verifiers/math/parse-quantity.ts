@@ -92,7 +92,7 @@ function withUnit(head: string, text: string, unit: KnownUnit[]): MathExpression
 
 /** Words that make another number of the one before or behind them. */
 const COMPUTING =
-  /(?<![\p{L}])(?:squared|cubed|factorial|doubled|tripled|halved|quadrupled|hal(?:f|ves)|thirds?|quarters?|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths?|thousandths?|millionths?|over|below|under|above|beyond|past|times|plus|minus|divided|multiplied|than|out|root|reciprocal|inverse|negative|zero|modulo|mod|choose|to|or|and|not|never|but|except|short|percent|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|raised|power|log|most|least|maximum|minimum|tops|repeating|recurring|gross|max|point|is|are|was|were|be|wrong|incorrect|false)(?![\p{L}])/iu
+  /(?<![\p{L}])(?:squared|cubed|factorial|doubled|tripled|halved|quadrupled|hal(?:f|ves)|thirds?|quarters?|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths?|thousandths?|millionths?|over|below|under|above|beyond|past|times|plus|minus|divided|multiplied|than|out|root|reciprocal|inverse|negative|zero|modulo|mod|choose|to|or|and|not|never|but|except|short|percent|dozens?|hundreds?|thousands?|millions?|billions?|trillions?|raised|power|log|most|least|maximum|minimum|tops|repeating|recurring|gross|max|point|upwards?|onwards?|is|are|was|were|be|wrong|incorrect|false)(?![\p{L}])/iu
 
 /** Whether words make another number of the one that they stand beside. */
 export const computes = (words: string): boolean => COMPUTING.test(words)

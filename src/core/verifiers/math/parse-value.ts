@@ -53,6 +53,8 @@ export function readings(given: string): MathValue[] {
       : null,
     /^[-+]?[$€£¥₹]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
     /^[-+]?\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/ /g, '').replace(',', '.') : null,
+    // `"150"`.
+    /^["“]([^"“”]+)["”]$/.exec(text)?.[1] ?? null,
     // `1.500.000`.
     /^[-+]?\d{1,3}(?:\.\d{3}){2,}$/.test(text) ? text.replace(/\./g, '') : null,
     // `107 (ft)`.
@@ -138,7 +140,7 @@ const CHOICES = [
   // `C because …`: why is not read.
   /^(?:(?:option|choice) )?\(?([A-J])\)?(),? (?:because|since|as|due to|given that)\b()/,
   // `d) 12`.
-  /^([a-j])\) ()(.+)$/,
+  /^([a-j])\)()(| .+)$/,
 ]
 
 /** An answer to choose from; a letter alone is left to be a name. What stands beside it may be any words. */
@@ -146,7 +148,7 @@ function parseChoice(text: string, depth: number): MathValue | null {
   const found = CHOICES.map((form) => form.exec(text)).find((match) => match !== null)
   if (!found) return null
   const [form, letter, beside] = [found[0], found[1] ?? found[2]!, found[3]!.trim()]
-  const spelledOut = /^(?:option|choice)/i.test(form) || /^[a-j]\) /.test(form)
+  const spelledOut = /^(?:option|choice)/i.test(form) || /^[a-j]\)/.test(form)
   if (!/[A-J]/.test(letter) && !spelledOut) return null
   // `(B) or (C)`, `(D) and (E)`.
   if (

@@ -32,7 +32,7 @@ const ENTITIES: Record<string, string> = {
 const UNSEEN = /(?![\u202d\u202e\u2066-\u2069])[\p{Cf}\ufe0e\ufe0f\u20e3]/gu
 /** Marks of approval, pictures, and ends of proofs. A cross stays: it says that the answer is none. */
 const MARKS =
-  /[✓✔☑✅∎■□▢◻◼⬛⬜☺★☆⭐✨❤♥❗❕‼\u{1F300}-\u{1F64F}\u{1F680}-\u{1F6FF}\u{1F900}-\u{1FAFF}]|\\(?:blacksquare|square|Box|qed|checkmark|bigstar)(?![A-Za-z])|\bQ\.?E\.?D\b\.?|(?<=\s):-?\)(?=\s|$)/gu
+  /[✓✔☑✅∎■□▢◻◼⬛⬜☺★☆⭐✨❤♥❗❕‼\u{1F300}-\u{1F64F}\u{1F680}-\u{1F6FF}\u{1F900}-\u{1FAFF}]|\\(?:blacksquare|square|Box|qed|checkmark|bigstar)(?![A-Za-z])|\(?\bQ\.?E\.?D\b\.?\)?|(?<=\s):-?\)(?=\s|$)/gu
 
 /** Everything on one line of a text, as it would be read aloud. */
 export function plainText(text: string): string {

@@ -101,7 +101,7 @@ function measured({ number, end }: FoundNumber, text: string): MathExpression {
 }
 
 const ALTERNATIVE =
-  /^ ?(?:~|\(?(?:or|to)|\(?,?(?: or)? (?:maybe|perhaps|possibly|alternatively|even)|\+-|±)(?: (?:maybe|perhaps|possibly|even))? ?$/
+  /^(?:-?ish)? ?(?:~|\(?(?:or|to)|\(?,?(?: or)? (?:maybe|perhaps|possibly|alternatively|even)|\+-|±)(?: (?:maybe|perhaps|possibly|even))? ?$/
 
 /** Whether a number is only one end of a range, or one of two that it may be: `6 to 7`, `between 6 and 7`, `6 or 7`. */
 function hasAlternative(chosen: FoundNumber, numbers: FoundNumber[], text: string): boolean {

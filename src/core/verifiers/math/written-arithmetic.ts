@@ -68,7 +68,10 @@ const BINARY: [RegExp, (a: Node, b: Node) => Node][] = [
   [/^(?<a>.+) (?:over|divided by) (?<b>.+)$/i, (a, b) => join('div', a, b)],
   [/^(?<a>.+) (?:less|fewer) than (?<b>.+)$/i, (a, b) => join('sub', b, a)],
   [/^(?<a>.+) (?:more|greater) than (?<b>.+)$/i, (a, b) => join('add', a, b)],
-  [/^(?<a>.+?)(?: raised)? to the power(?: of)? (?<b>.+)$/i, (a, b) => join('pow', a, b)],
+  [
+    /^(?<a>.+?)(?: raised to| to the power(?: of)?| raised to the power(?: of)?) (?<b>.+)$/i,
+    (a, b) => join('pow', a, b),
+  ],
 ]
 
 const SIGNS = /\b(?:plus|minus|times|multiplied|over|divided|than|power|and)\b/gi
@@ -122,10 +125,10 @@ function fraction(text: string, operand: Operand): Node | null {
 
 /** Stands before a number that is an operand, and so not the answer itself. */
 const OPERAND_BEHIND =
-  /\b(?:half|third|quarter|fifth|tenth|fraction|percent|root|reciprocal|inverse|opposite|square|cube|sum|difference|product|quotient|log|logarithm|factorial)s? (?:of|between) (?:the )?$|%(?: of)(?: the)? $|\b(?:double|twice|thrice|triple|negative|log) $/i
+  /\b(?:half|third|quarter|fifth|tenth|fraction|percent|root|reciprocal|inverse|opposite|square|cube|sum|difference|product|quotient|log|logarithm|factorial)s? (?:of|between) (?:the )?$|%(?: of)(?: the)? $|\b(?:double|twice|thrice|triple)(?: that of)? $|\b(?:negative|log) $/i
 /** Stands behind one. */
 const OPERAND_BEFORE =
-  /^ ?(?:squared|cubed|factorial|doubled|tripled|halved)\b|^ (?:halves|thirds|quarters|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths|thousandths)\b|^ gross\b(?! \p{L})|^ (?:degrees )?below zero|^ ?(?:%|percent) of \$?\d|^ (?:times|plus|minus|over|divided by|multiplied by|(?:less|more|fewer|greater) than|out of|to the power(?: of)?|to the|choose|mod) (?:\$?-?[\d\\]|(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|third|fourth|fifth)\b)/iu
+  /^ ?(?:squared|cubed|factorial|doubled|tripled|halved)\b|^ (?:halves|thirds|quarters|fourths|fifths|sixths|sevenths|eighths|ninths|tenths|hundredths|thousandths)\b|^ (?:gross\b(?! \p{L})|hundreds?\b)|^ (?:degrees )?below zero|^ ?(?:%|percent) of \$?\d|^ (?:times|plus|minus|over|divided by|multiplied by|raised to(?: the)?|(?:less|more|fewer|greater) than|out of|to the power(?: of)?|to the|choose|mod) (?:\$?-?[\d\\]|(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|third|fourth|fifth)\b)/iu
 
 /** Whether a number in running text is only a part of a computation in words. */
 export function isOperand(text: string, start: number, end: number): boolean {
