@@ -38,7 +38,7 @@ export function hasLostNumber(value: unknown): boolean {
 function parseJson(text: string, number: (value: number, source: string) => unknown): unknown {
   const reviver = (_: string, value: unknown, context?: { source?: string }) =>
     typeof value === 'number' && context?.source !== undefined ? number(value, context.source) : value
-  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown)
+  return JSON.parse(text, reviver)
 }
 
 /** JSON whose numbers with lost digits are texts, as they are written. Where the runtime cannot, they stay lost. */

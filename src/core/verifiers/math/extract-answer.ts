@@ -118,6 +118,6 @@ function listed(items: readonly string[]): Reading {
   if (items.length === 1) return readPhrase(firstSentence(first)[0], 'first')
   const values = items.map((item) => readings(item)[0])
   if (values.every((value) => value !== undefined && value.kind !== 'text'))
-    return [{ kind: 'list', open: '', close: '', joined: 'and', items: values as MathValue[] }]
+    return [{ kind: 'list', open: '', close: '', joined: 'and', items: values }]
   return items.slice(1).some((item) => /\d/.test(item)) ? 'unclear' : readPhrase(firstSentence(first)[0], 'first')
 }

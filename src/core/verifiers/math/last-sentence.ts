@@ -1,4 +1,3 @@
-import { cleanMath } from './clean-math.ts'
 import { DENIES } from './doubts.ts'
 import { listItems } from './list-items.ts'
 import type { MathValue } from './math-value.ts'
@@ -79,8 +78,8 @@ function closingList(text: string): MathValue[] | null {
   if (!items || items.length < rest.length) return null
   const values = items.map((item) => readings(item)[0])
   if (!values.every((value) => value !== undefined && value.kind !== 'text')) return null
-  if (values.length === 1) return values as MathValue[]
-  return [{ kind: 'list', open: '', close: '', joined: 'and', items: values as MathValue[] }]
+  if (values.length === 1) return values
+  return [{ kind: 'list', open: '', close: '', joined: 'and', items: values }]
 }
 
 const NEGATES = /\b(?:not|never|neither|nor|wrong|incorrect|except)\b|n['’]t\b/i

@@ -64,7 +64,7 @@ function exactly(given: string): Rational {
     const [whole = '', behind = ''] = part.split('.')
     return { n: BigInt(whole + behind), d: 10n ** BigInt(behind.length) }
   }) as [Rational, Rational?]
-  return bottom === '1' ? rational(top.n, top.d)! : divide(top, bottom as Rational)!
+  return bottom === '1' ? rational(top.n, top.d)! : divide(top, bottom)!
 }
 
 function tenTo(exponent: number): Rational {
