@@ -1,13 +1,13 @@
 import { GavelError } from '../../errors.ts'
 import type { Verdict } from '../../schemas/verify.ts'
 import type { PureVerifier } from '../verifier.ts'
-import { plainText } from './plain-text.ts'
-import { extractAnswer } from './extract-answer.ts'
-import type { MathValue } from './math-value.ts'
-import { isNumber, readings } from './parse-value.ts'
-import { withinLimits } from './precise.ts'
-import { sameValue } from './same-value.ts'
-import { spellValue } from './spell-value.ts'
+import { plainText } from './reading/plain-text.ts'
+import { extractAnswer } from './reading/extract-answer.ts'
+import { isNumber, type MathValue } from './values/math-value.ts'
+import { readings } from './parsing/parse-value.ts'
+import { withinLimits } from './arithmetic/precise.ts'
+import { sameValue } from './values/same-value.ts'
+import { spellValue } from './values/spell-value.ts'
 
 /**
  * The last stated answer against gold, by value. Gold may be the answer alone or a whole worked solution that ends

@@ -1,6 +1,6 @@
-import { evaluateExact } from './evaluate.ts'
-import { some, substitute, type Node } from './expression.ts'
-import { divide, magnitude, subtract, toNumber, type Rational } from './rational.ts'
+import { evaluateExact } from '../arithmetic/evaluate.ts'
+import { some, substitute, type Node } from '../arithmetic/expression.ts'
+import { divide, magnitude, subtract, toNumber, type Rational } from '../arithmetic/rational.ts'
 
 /**
  * The sum of a term over k = first, first + 1, … without end, where the term is geometric in k by its form (products,

@@ -1,7 +1,7 @@
-import { substitute, variables, type Node } from './expression.ts'
-import type { MathValue } from './math-value.ts'
+import { substitute, variables, type Node } from '../arithmetic/expression.ts'
+import type { MathValue } from '../values/math-value.ts'
 import { parseExpression } from './parse-expression.ts'
-import { sameExpression } from './same-expression.ts'
+import { sameExpression } from '../arithmetic/same-expression.ts'
 
 /** `\mathbf{i}`, `\hat{\imath}`, `\vec j`, `\hat{\mathbf{k}}`. */
 const DRESSED =

@@ -1,11 +1,11 @@
 import { DENIES } from './doubts.ts'
 import { listItems } from './list-items.ts'
-import type { MathValue } from './math-value.ts'
-import { readNumberWords } from './number-words.ts'
-import { isNumber, parseValue, readings } from './parse-value.ts'
+import { isNumber, type MathValue } from '../values/math-value.ts'
+import { readNumberWords } from '../parsing/number-words.ts'
+import { parseValue, readings } from '../parsing/parse-value.ts'
 import { FORMULA, readPhrase } from './read-phrase.ts'
-import { saysEverything } from './real-set.ts'
-import { saysNone } from './says-none.ts'
+import { saysEverything } from '../values/real-set.ts'
+import { saysNone } from '../values/says-none.ts'
 
 /** The longest text that may be an answer as a whole. */
 const WHOLE_CHARS = 2000

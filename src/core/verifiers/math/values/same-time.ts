@@ -1,9 +1,9 @@
-import { realValue } from './evaluate.ts'
+import { realValue } from '../arithmetic/evaluate.ts'
 import type { MathExpression, MathValue } from './math-value.ts'
-import { rational } from './rational.ts'
+import { rational } from '../arithmetic/rational.ts'
 import { sameQuantity } from './same-quantity.ts'
 import { spellValue } from './spell-value.ts'
-import { knownUnit } from './units.ts'
+import { knownUnit } from '../units/units.ts'
 
 type Clock = Extract<MathValue, { kind: 'clock' }>
 

@@ -1,4 +1,4 @@
-import type { MathValue } from './math-value.ts'
+import type { MathValue } from '../values/math-value.ts'
 import { readNumberWords } from './number-words.ts'
 
 const DAYTIME = String.raw`(?:,? ?(?<half>[ap])\.? ?m\.?|,? (?<words>in the morning|in the afternoon|in the evening|at night))?`

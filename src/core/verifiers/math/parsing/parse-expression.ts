@@ -1,7 +1,7 @@
 import { ROW_END } from './clean-math.ts'
-import { combine, isLarger, some, substitute, type FunctionName, type Node } from './expression.ts'
+import { combine, isLarger, some, substitute, type FunctionName, type Node } from '../arithmetic/expression.ts'
 import { geometricSum } from './geometric-sum.ts'
-import { rational } from './rational.ts'
+import { rational } from '../arithmetic/rational.ts'
 
 /** Limits on one expression: what lies beyond is no answer, and is never worked on. */
 const MAX_CHARS = 2000

@@ -4,11 +4,11 @@ import { DENIED_BEFORE, HEDGE, TAKES_BACK } from './doubts.ts'
 import { finalPart, taggedAnswer, withoutTokens } from './final-part.ts'
 import { firstSentence, joinDisplay, lastSentence } from './last-sentence.ts'
 import { isUnclearItem, listItems } from './list-items.ts'
-import type { MathValue } from './math-value.ts'
-import { readings } from './parse-value.ts'
-import { withinLimits } from './precise.ts'
+import type { MathValue } from '../values/math-value.ts'
+import { readings } from '../parsing/parse-value.ts'
+import { withinLimits } from '../arithmetic/precise.ts'
 import { readPhrase, type Reading } from './read-phrase.ts'
-import { sameValue } from './same-value.ts'
+import { sameValue } from '../values/same-value.ts'
 
 /** An answer stands at the end: of a longer text only this much is read, in UTF-16 units. */
 const READ_CHARS = 64_000

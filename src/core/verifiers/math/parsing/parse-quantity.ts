@@ -1,11 +1,11 @@
-import { variables, type Node } from './expression.ts'
-import type { MathExpression } from './math-value.ts'
+import { variables, type Node } from '../arithmetic/expression.ts'
+import type { MathExpression } from '../values/math-value.ts'
 import { readNumberWords, readWrittenNumber, SCALES } from './number-words.ts'
 import { parseExpression } from './parse-expression.ts'
-import { divide, rational } from './rational.ts'
-import { times } from './same-quantity.ts'
-import { spellText } from './spell-text.ts'
-import { conversion, knownUnit, leadingUnit, unitOf, type KnownUnit, type Unit } from './units.ts'
+import { divide, rational } from '../arithmetic/rational.ts'
+import { times } from '../values/same-quantity.ts'
+import { spellText } from '../values/spell-text.ts'
+import { conversion, knownUnit, leadingUnit, unitOf, type KnownUnit, type Unit } from '../units/units.ts'
 
 /** How many places an amount is tried to be parted from its unit. */
 const MAX_PARTINGS = 12

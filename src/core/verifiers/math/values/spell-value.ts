@@ -1,6 +1,5 @@
-import { realValue } from './evaluate.ts'
-import type { MathValue } from './math-value.ts'
-import { isNumber } from './parse-value.ts'
+import { realValue } from '../arithmetic/evaluate.ts'
+import { isNumber, type MathValue } from './math-value.ts'
 
 /** A value in one canonical spelling, so that equal plain answers are equal text: numbers in digits, lists with `, `. */
 export function spellValue(value: MathValue): string {

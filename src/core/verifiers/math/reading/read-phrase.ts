@@ -1,12 +1,12 @@
-import { cleanMath } from './clean-math.ts'
+import { cleanMath } from '../parsing/clean-math.ts'
 import { isExcluded } from './doubts.ts'
-import { realValue } from './evaluate.ts'
-import type { MathExpression, MathValue } from './math-value.ts'
+import { realValue } from '../arithmetic/evaluate.ts'
+import { isNumber, type MathExpression, type MathValue } from '../values/math-value.ts'
 import { numbersIn, type FoundNumber } from './numbers-in.ts'
-import { isNumber, parseValue, readings } from './parse-value.ts'
-import { sameValue } from './same-value.ts'
-import { knownUnit } from './units.ts'
-import { isOperand } from './written-arithmetic.ts'
+import { parseValue, readings } from '../parsing/parse-value.ts'
+import { sameValue } from '../values/same-value.ts'
+import { knownUnit } from '../units/units.ts'
+import { isOperand } from '../parsing/written-arithmetic.ts'
 
 /**
  * What a phrase says: every way to read it, the likeliest first. `none`: nothing like an answer. `excluded`: numbers that

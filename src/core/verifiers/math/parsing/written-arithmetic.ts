@@ -1,8 +1,8 @@
-import type { FunctionName, Node } from './expression.ts'
-import type { MathExpression } from './math-value.ts'
-import { rational } from './rational.ts'
+import type { FunctionName, Node } from '../arithmetic/expression.ts'
+import type { MathExpression } from '../values/math-value.ts'
+import { rational } from '../arithmetic/rational.ts'
 import { readWrittenNumber } from './number-words.ts'
-import { spellText } from './spell-text.ts'
+import { spellText } from '../values/spell-text.ts'
 
 /** The value of an operand; null where it is no plain number or expression. */
 type Operand = (text: string) => MathExpression | null

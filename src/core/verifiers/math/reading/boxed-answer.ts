@@ -1,7 +1,7 @@
 import { isDeniedBefore, TAKES_BACK } from './doubts.ts'
-import { readings } from './parse-value.ts'
+import { readings } from '../parsing/parse-value.ts'
 import { readPhrase, type Reading } from './read-phrase.ts'
-import { knownUnit } from './units.ts'
+import { knownUnit } from '../units/units.ts'
 
 /** Where a box begins. */
 export const BOXED = /\\(?:boxed|fbox|framebox)(?:\s?\{|\s?(?=[\d\\$-])|\s(?=[A-Za-z]))/g

@@ -1,8 +1,8 @@
-import { some, type Node } from './expression.ts'
+import { some, type Node } from '../arithmetic/expression.ts'
 import type { MathExpression } from './math-value.ts'
-import { add, multiply, rational, toNumber, type Rational } from './rational.ts'
-import { sameNumber } from './same-expression.ts'
-import { conversion, isSameThing, type KnownUnit, type Unit } from './units.ts'
+import { add, multiply, rational, toNumber, type Rational } from '../arithmetic/rational.ts'
+import { sameNumber } from '../arithmetic/same-expression.ts'
+import { conversion, isSameThing, type KnownUnit, type Unit } from '../units/units.ts'
 
 /**
  * Whether two numbers or expressions are the same. Where both name a unit, of the same amount: a unit of another

@@ -1,5 +1,5 @@
-import type { Node } from './expression.ts'
-import type { Unit } from './units.ts'
+import { some, type Node } from '../arithmetic/expression.ts'
+import type { Unit } from '../units/units.ts'
 
 /** What a piece of mathematics says. */
 export type MathValue =
@@ -31,3 +31,9 @@ export type MathValue =
 export type MathExpression = Extract<MathValue, { kind: 'expression' }>
 export type MathList = Extract<MathValue, { kind: 'list' }>
 export type MathRelation = Extract<MathValue, { kind: 'relation' }>
+
+/** Whether the value says a number, and so is well-formed where one was asked for. */
+export function isNumber(value: MathValue): boolean {
+  if (value.kind === 'named') return isNumber(value.value)
+  return value.kind === 'expression' && !some(value.node, ({ op }) => op === 'sym' || op === 'matrix')
+}

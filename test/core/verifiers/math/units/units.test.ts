@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { conversion, knownUnit, unitOf } from '../../../../src/core/verifiers/math/units.ts'
-import { math } from '../../../../src/core/verifiers/math/index.ts'
+import { conversion, knownUnit, unitOf } from '../../../../../src/core/verifiers/math/units/units.ts'
+import { math } from '../../../../../src/core/verifiers/math/index.ts'
 
 /** How many of the second one of the first is; the figures are those of the SI Brochure and NIST Special Publication 811. */
 function times(from: string, to: string): number | null {

@@ -1,5 +1,5 @@
-import type { MathExpression } from './math-value.ts'
-import { parseValue } from './parse-value.ts'
+import type { MathExpression } from '../values/math-value.ts'
+import { parseValue } from '../parsing/parse-value.ts'
 
 export interface FoundNumber {
   number: MathExpression

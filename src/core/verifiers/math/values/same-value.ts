@@ -1,9 +1,9 @@
 import { areRoots, assignmentsOf, inOrder } from './assignments.ts'
-import { bothSigns, variables, type Node } from './expression.ts'
+import { bothSigns, variables, type Node } from '../arithmetic/expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
 import { saysNone } from './says-none.ts'
-import { proportion, sameExpression } from './same-expression.ts'
+import { proportion, sameExpression } from '../arithmetic/same-expression.ts'
 import { sameQuantity } from './same-quantity.ts'
 import { sameClock, sameDate, sameDuration } from './same-time.ts'
 

@@ -2,14 +2,14 @@ import { cleanMath } from './clean-math.ts'
 import { isDots, writtenOut } from './ellipsis.ts'
 import { INTEGERS, integerSet } from './integer-set.ts'
 import { markUnitVectors, vectorOf } from './unit-vectors.ts'
-import { bothSigns, some, variables, type Node } from './expression.ts'
-import type { MathExpression, MathValue } from './math-value.ts'
+import { bothSigns, variables, type Node } from '../arithmetic/expression.ts'
+import { isNumber, type MathExpression, type MathValue } from '../values/math-value.ts'
 import { parseExpression } from './parse-expression.ts'
 import { hasVariables, parseCompound, parseQuantity, parseWritten, quantity } from './parse-quantity.ts'
 import { parseClock, parseDate } from './parse-time.ts'
-import { remainder } from './rational.ts'
-import { saysNone } from './says-none.ts'
-import { spellText } from './spell-text.ts'
+import { remainder } from '../arithmetic/rational.ts'
+import { saysNone } from '../values/says-none.ts'
+import { spellText } from '../values/spell-text.ts'
 import { parseWrittenArithmetic } from './written-arithmetic.ts'
 
 /** Longer spans are not answers. */
@@ -309,12 +309,6 @@ function parseText(given: string): MathValue | null {
   )
     return null
   return { kind: 'text', text: spellText(text) }
-}
-
-/** Whether the value says a number, and so is well-formed where one was asked for. */
-export function isNumber(value: MathValue): boolean {
-  if (value.kind === 'named') return isNumber(value.value)
-  return value.kind === 'expression' && !some(value.node, ({ op }) => op === 'sym' || op === 'matrix')
 }
 
 /** Where the bracket that opens at `open` closes, whatever its kind: intervals mix them. */

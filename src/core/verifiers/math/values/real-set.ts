@@ -1,5 +1,5 @@
-import { realValue } from './evaluate.ts'
-import { bothSigns, variables, type Node } from './expression.ts'
+import { realValue } from '../arithmetic/evaluate.ts'
+import { bothSigns, variables, type Node } from '../arithmetic/expression.ts'
 import type { MathRelation, MathValue } from './math-value.ts'
 
 /** Whether words say that any real number will do. */

@@ -1,4 +1,4 @@
-import { divide, multiply, rational, type Rational } from './rational.ts'
+import { divide, multiply, rational, type Rational } from '../arithmetic/rational.ts'
 import { PREFIXES, UNIT_TABLE } from './unit-table.ts'
 
 /** A product of powers of base dimensions, and how many of their base units it is. */

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import * as B from '../../../../src/core/verifiers/math/ball.ts'
-import { cleanMath } from '../../../../src/core/verifiers/math/clean-math.ts'
-import { parseExpression } from '../../../../src/core/verifiers/math/parse-expression.ts'
-import { samePrecisely } from '../../../../src/core/verifiers/math/precise.ts'
-import { rational, type Rational } from '../../../../src/core/verifiers/math/rational.ts'
+import * as B from '../../../../../src/core/verifiers/math/arithmetic/ball.ts'
+import { cleanMath } from '../../../../../src/core/verifiers/math/parsing/clean-math.ts'
+import { parseExpression } from '../../../../../src/core/verifiers/math/parsing/parse-expression.ts'
+import { samePrecisely } from '../../../../../src/core/verifiers/math/arithmetic/precise.ts'
+import { rational, type Rational } from '../../../../../src/core/verifiers/math/arithmetic/rational.ts'
 
 /** What mpmath computes (test/python/ball_reference.py), to 120 digits. */
 const reference = JSON.parse(
-  readFileSync(new URL('../../../fixtures/verifier/ball.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../../fixtures/verifier/ball.json', import.meta.url), 'utf8'),
 ) as { fn: keyof typeof FUNCTIONS; n: number; d: number; value: string }[]
 
 const PRECISION = 256

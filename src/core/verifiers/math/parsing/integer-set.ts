@@ -1,6 +1,6 @@
-import type { MathValue } from './math-value.ts'
-import { rational } from './rational.ts'
-import { realSet } from './real-set.ts'
+import type { MathValue } from '../values/math-value.ts'
+import { rational } from '../arithmetic/rational.ts'
+import { realSet } from '../values/real-set.ts'
 
 /** How far from 0 whole numbers are looked for, and how many there may be. */
 const REACH = 300

@@ -1,6 +1,6 @@
-import { evaluateExact } from './evaluate.ts'
-import type { MathValue } from './math-value.ts'
-import { divide, equal, multiply, add, subtract, type Rational } from './rational.ts'
+import { evaluateExact } from '../arithmetic/evaluate.ts'
+import type { MathValue } from '../values/math-value.ts'
+import { divide, equal, multiply, add, subtract, type Rational } from '../arithmetic/rational.ts'
 
 /** The most members that a list with dots is written out to. */
 const MAX_MEMBERS = 100
