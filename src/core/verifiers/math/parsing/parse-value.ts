@@ -66,9 +66,7 @@ export function readings(given: string): MathValue[] {
       ? text.replace(/(?<=[\d%]) \p{L}.*$/u, '')
       : null,
     // `C(10, 3)`.
-    text.replace(/^([CP]) ?\( ?(\d{1,4}) ?, ?(\d{1,4}) ?\)$/, (_, kind: string, n: string, k: string) =>
-      kind === 'C' ? `\\binom{${n}}{${k}}` : `\\frac{${n}!}{(${n}-${k})!}`,
-    ),
+    chosenOf(text),
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
   const values = [...exact, text, ...others.filter((other) => other !== null)]
@@ -76,6 +74,13 @@ export function readings(given: string): MathValue[] {
     .filter((value) => value !== null)
   const words = values.length === 0 ? WORDS.exec(span) : null
   return words ? [{ kind: 'text', text: spellText(cleanMath(words[1]!)) }] : values
+}
+
+/** `C(10, 3)` and `P(10, 3)` as what they count; null for others. */
+function chosenOf(text: string): string | null {
+  const [, kind, n, k] = /^([CP]) ?\( ?(\d{1,4}) ?, ?(\d{1,4}) ?\)$/.exec(text) ?? []
+  if (kind === undefined) return null
+  return kind === 'C' ? `\\binom{${n}}{${k}}` : `\\frac{${n}!}{(${n}-${k})!}`
 }
 
 function parseClean(cleaned: string, depth: number): MathValue | null {

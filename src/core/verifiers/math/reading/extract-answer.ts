@@ -22,8 +22,8 @@ const MARKERS_TRIED = 6
 /** Marks of an answer and how far it runs. */
 const HASHES = /####/g
 const STATED = new RegExp(
-  String.raw`(?<!${DENIED_BEFORE})\banswers?(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))[ \t]?:?(?!\s?(?:correct|incorrect|right|wrong|not|no longer|never)\b)` +
-    String.raw`|(?<=^|\n)[#*_ \t]{0,8}(?:the )?(?:final |correct )?answer[*_ \t]{0,8}(?=\n)` +
+  String.raw`\b(?=answer)(?<!${DENIED_BEFORE})answers?(?:\s?:|\s(?:is|are|=)(?![a-z])|\s(?=[$\\]))[ \t]?:?(?!\s?(?:correct|incorrect|right|wrong|not|no longer|never)\b)` +
+    String.raw`|\banswer(?<=(?:^|\n)[#*_ \t]{0,8}(?:the )?(?:final |correct )?answer)[*_ \t]{0,8}(?=\n)` +
     String.raw`|\bans\s?[:.=]|\b(?:option|choice)\sis(?![a-z])|\n[ \t]{0,8}A:|^A:`,
   'gi',
 )
