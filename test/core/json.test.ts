@@ -8,7 +8,7 @@ test('numbers that lost digits are told from those that did not', () => {
   for (const kept of [0, 1.5, 2 ** 53 - 1, -5, '12345678901234567890', true, null, undefined])
     assert.equal(hasLostDigits(kept), false, String(kept))
   assert.equal(hasLostNumber({ a: [1, { b: 'x' }] }), false)
-  assert.equal(hasLostNumber({ a: [1, { b: 1e400 }] }), true)
+  assert.equal(hasLostNumber({ a: [1, { b: Infinity }] }), true)
 })
 
 test('numbers of more digits than doubles keep become texts, and nothing else does', () => {

@@ -24,7 +24,7 @@ const ASKED = String.raw`(?<!\b(?:needs?|needed|requires?|required|must|should|h
 /** What stands before a number that is not the answer, or only bounds it. `needs at least 24` says what is asked for. */
 const BEFORE = new RegExp(
   [
-    String.raw`(?:(?:\b(?:can)?not|n['’]t)(?: (?:be|equal(?: to)?|have|necessarily|exactly|quite|really|actually|simply|even|close to|near))?|\bno longer|\brather than|\binstead of|\bnever|\bhardly|\banything but|\bother than|\bdifferent from|\bfar from|\bnowhere near|\bunlikely to be|\bexcept(?: for)?|\bexcluding|\bapart from) $`,
+    String.raw`(?:(?:\b(?:can)?not|n['’]t)(?: (?:be|equal(?: to)?|have|all|just|only|necessarily|exactly|quite|really|actually|simply|even|close to|near))?|\bno longer|\brather than|\binstead of|\bnever|\bhardly|\bused to be|\banything but|\bother than|\bdifferent from|\bfar from|\bnowhere near|\bunlikely to be|\bexcept(?: for)?|\bexcluding|\bapart from) $`,
     String.raw`\b(?:less|more|fewer|greater|smaller|larger|higher|lower|upwards|north|south) (?:than|of)(?: or equal to)? $`,
     String.raw`\b(?:at|a|the) (?:very )?most $|\b(?:maximum|max) of $|\bas (?:many|much) as $`,
     String.raw`${ASKED}\bat (?:the very )?least $|${ASKED}\b(?:minimum|min) of $|\bas (?:few|little) as $`,
@@ -37,7 +37,7 @@ const BEFORE = new RegExp(
 )
 /** What stands behind a number that only bounds the answer. */
 const BEHIND =
-  /^ ?(?:[✗✘❌✖❎]|\((?:wrong|incorrect|false|rejected|(?:not|no)\b(?![^()]*\d))\b|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b|,? (?:give or take|plus or minus)\b| (?:upwards?|onwards?)\b| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
+  /^ ?(?:[✗✘❌✖❎]|\((?:wrong|incorrect|false|rejected|(?:not|no)\b(?![^()]*\d))\b|\+(?!\s?[\d\\(])|,? (?:(?:\p{L}+ ){0,2})?(?:or|and) (?:more|less|greater|fewer|higher|lower|above|below|over|under|up|upwards?|beyond|smaller|larger|bigger|so many more)\b|,? (?:give or take|plus or minus)\b| (?:upwards?|onwards?)\b| or not\b| in base \d| or (?:its|the|an?|some|minus|negative|else|possibly|maybe|perhaps) (?!half\b)|,? (?:\p{L}+ )?(?:at (?:the )?(?:very )?(?:most|least)|(?:at )?(?:minimum|maximum)|tops|max|min)\b(?! (?:one|a|the)\b)|[^\d.]{0,20}\b(?:is|was|are) (?:wrong|incorrect|not (?:right|correct|the answer)|ruled out|impossible)\b)/iu
 
 /** How far these are looked for. */
 const REACH = 60
