@@ -19,6 +19,9 @@ const CORE = [
 ]
 const SERVICE = ['src/service', 'src/service/usage', 'src/service/deps.ts', 'src/service/jobs', 'src/service/rewards', 'src/service/judges'] // prettier-ignore
 
+/** Folders of the mathematics verifier. */
+const ofMath = (...folders) => folders.map((folder) => `src/core/verifiers/math/${folder}`)
+
 /** A folder of the worker: what it may import of the worker's other folders. */
 const ofWorker = (...folders) => folders.map((folder) => `src/gpu-worker/${folder}`)
 
@@ -36,7 +39,21 @@ export const ROOMS = {
   'src/core/stats': { imports: ['src/core', 'src/core/rl', 'src/core/schemas'], packages: [] },
   'src/core/judges': { imports: ['src/core', 'src/core/rl', 'src/core/schemas', 'src/core/stats'], packages: [] },
   'src/core/graders': { imports: ['src/core', 'src/core/schemas', 'src/core/judges'], packages: [] },
-  'src/core/verifiers': { imports: ['src/core', 'src/core/schemas', 'src/core/graders'], packages: ['valibot'] },
+  // The mathematics verifier, from numbers up to what a text states.
+  'src/core/verifiers/math/arithmetic': { imports: [], packages: [] },
+  'src/core/verifiers/math/units': { imports: ofMath('arithmetic'), packages: [] },
+  'src/core/verifiers/math/values': { imports: ofMath('arithmetic', 'units'), packages: [] },
+  'src/core/verifiers/math/parsing': { imports: ofMath('arithmetic', 'units', 'values'), packages: [] },
+  'src/core/verifiers/math/reading': { imports: ofMath('arithmetic', 'units', 'values', 'parsing'), packages: [] },
+  'src/core/verifiers': {
+    imports: [
+      'src/core',
+      'src/core/schemas',
+      'src/core/graders',
+      ...ofMath('arithmetic', 'units', 'values', 'parsing', 'reading'),
+    ],
+    packages: ['valibot'],
+  },
   'src/core/rewards': {
     imports: ['src/core', 'src/core/rl', 'src/core/schemas', 'src/core/stats', 'src/core/judges', 'src/core/verifiers'],
     packages: [],

@@ -31,15 +31,20 @@ export interface JsonLine {
 /**
  * The rows of a JSONL file; blank lines are let pass.
  * @param check what is wrong with a row, or null
+ * @param read how a line's JSON is read
  * @throws CliError naming every bad line (the first few in full)
  */
-export function readJsonLines(path: string, check: (row: Record<string, unknown>) => string | null): JsonLine[] {
+export function readJsonLines(
+  path: string,
+  check: (row: Record<string, unknown>) => string | null,
+  read: (text: string) => unknown = JSON.parse,
+): JsonLine[] {
   const rows: JsonLine[] = []
   const wrong: string[] = []
   for (const [index, text] of new TextDecoder().decode(readInput(path)).split('\n').entries()) {
     if (text.trim() === '') continue
     const line = index + 1
-    const row = parseLine(text)
+    const row = parseLine(text, read)
     const problem = typeof row === 'string' ? row : check(row)
     if (problem !== null) wrong.push(`line ${line} ${problem}`)
     else rows.push({ line, row: row as Record<string, unknown> })
@@ -55,9 +60,9 @@ export function readJsonLines(path: string, check: (row: Record<string, unknown>
 /** Most bad lines that are named. */
 const SHOWN = 10
 
-function parseLine(text: string): Record<string, unknown> | string {
+function parseLine(text: string, read: (text: string) => unknown): Record<string, unknown> | string {
   try {
-    const value = JSON.parse(text) as unknown
+    const value = read(text)
     return isObject(value) ? value : 'is not a JSON object'
   } catch (error) {
     return `is not valid JSON (${(error as Error).message.slice(0, 120)})`

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { hasLostDigits, LOST_DIGITS, parseJsonNumbersAsText } from '../core/json.ts'
 import type { Verdict, VerifierSpec } from '../core/schemas/verify.ts'
 import { CliError, EXIT, type Io } from './io.ts'
 import { excerpt, percent, print, table } from './output.ts'
@@ -68,17 +69,22 @@ async function readSpec(given: string): Promise<VerifierSpec> {
 
 /** @throws CliError naming the lines that are not of the form */
 function readRows(file: string): Row[] {
-  const rows = readJsonLines(file, ({ text, gold, expected, tier }) => {
-    if (typeof text !== 'string') return 'has no `text` (what the model wrote, a string)'
-    if (typeof gold !== 'string' && typeof gold !== 'number')
-      return 'has no `gold` (the right answer, a string or a number)'
-    if (expected !== undefined && typeof expected !== 'boolean') return 'has an `expected` other than true or false'
-    if (tier !== undefined && typeof tier !== 'string' && typeof tier !== 'number')
-      return 'has a `tier` that is no name'
-    return null
-  }).map(({ line, row }) => {
+  const rows = readJsonLines(
+    file,
+    ({ text, gold, expected, tier }) => {
+      if (typeof text !== 'string') return 'has no `text` (what the model wrote, a string)'
+      if (typeof gold !== 'string' && typeof gold !== 'number' && typeof gold !== 'boolean')
+        return 'has no `gold` (the right answer: a string, a number, true or false)'
+      if (hasLostDigits(gold)) return `has a \`gold\` that ${LOST_DIGITS}`
+      if (expected !== undefined && typeof expected !== 'boolean') return 'has an `expected` other than true or false'
+      if (tier !== undefined && typeof tier !== 'string' && typeof tier !== 'number')
+        return 'has a `tier` that is no name'
+      return null
+    },
+    parseJsonNumbersAsText,
+  ).map(({ line, row }) => {
     const { text, gold, expected, tier } = row as Pick<Row, 'text' | 'expected'> & {
-      gold: string | number
+      gold: string | number | boolean
       tier?: string | number
     }
     return { line, row, text, gold: String(gold), expected, tier: tier === undefined ? undefined : String(tier) }

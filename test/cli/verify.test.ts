@@ -103,6 +103,22 @@ test('bad lines are named, and nothing is counted', async () => {
   )
 })
 
+test('gold that is no text is read with every digit, true as the API reads it, and 1e400 is not infinite', async () => {
+  const rows = [
+    '{"text": "12345678901234567890", "gold": 12345678901234567890}',
+    '{"text": "12345678901234567891", "gold": 12345678901234567890}',
+    '{"text": "\\\\infty", "gold": 1e400}',
+    '{"text": "10^{400}", "gold": 1e400}',
+    '{"text": "true", "gold": true}',
+  ]
+  const { code, out } = await verify(rows, '--json')
+  const correct = out
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).correct)
+  assert.deepEqual([code, correct], [0, [true, false, false, true, true]])
+})
+
 test('`expected` in some rows only is no measurement', async () => {
   const { code, out, err } = await verify([RIGHT, { ...RIGHT, expected: true }], '--json')
   assert.deepEqual([code, out], [1, ''])

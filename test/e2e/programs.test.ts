@@ -48,6 +48,17 @@ test('verify, a batch at once', async () => {
   assert.deepEqual(data.slice(4, 8), data.slice(0, 4))
 })
 
+test('a whole number beyond 2^1024 is an answer, to its last digit', async () => {
+  const program = (last: number) => `\`\`\`python\ndef solution():\n    return 2**1100 + ${last}\n\`\`\``
+  const gold = String(2n ** 1100n)
+  const items = [0, 1].map((last) => ({ text: program(last), gold }))
+  const { data } = await post<{ data: Verdict[] }>('/v1/verify', { verifier: 'program', items })
+  assert.deepEqual(
+    data.map(({ correct }) => correct),
+    [true, false],
+  )
+})
+
 test('rewards', async () => {
   const { data } = await post<{ data: { reward: number }[] }>('/v1/rewards', {
     reward: { lambda: 1, verifier: { type: 'program', tolerance: 2 } },
@@ -68,6 +79,13 @@ test("OpenAI's python grader", async () => {
     })
   const graded = await run('def grade(sample, item):\n    return sample["output_json"]["n"] / item["wanted"]')
   assert.deepEqual([graded.reward, graded.metadata.scores], [0.5, { p: 0.5 }])
+  const exact = 'def grade(sample, item):\n    return float(sample["output_json"] == 9007199254740993)'
+  const great = await post<v.InferOutput<typeof runGraderAnswer>>('/v1/fine_tuning/alpha/graders/run', {
+    grader: { type: 'python', name: 'p', source: exact },
+    model_sample: '9007199254740993',
+    item: {},
+  })
+  assert.equal(great.reward, 1)
   const raised = await run('def grade(sample, item):\n    return sample["nothing"]')
   assert.equal(raised.reward, 0)
   assert.equal(raised.metadata.errors.python_grader_runtime_error, true)

@@ -26,6 +26,27 @@ const REFUSED: [file: string, code: string, complaint: RegExp][] = [
   ['src/core/x.ts', `import * as v from 'valibot'`, /packages \(none\), not valibot/],
   ['src/core/x.ts', `import type { Judge } from './schemas/judge.ts'`, /src\/core may import only itself/],
   ['src/core/rl/x.ts', `import type { Judge } from '../schemas/judge.ts'`, /src\/core\/rl may import src\/core, not/],
+  [
+    'src/core/verifiers/math/arithmetic/x.ts',
+    `import { cleanMath } from '../parsing/clean-math.ts'`,
+    /may import only itself/,
+  ],
+  [
+    'src/core/verifiers/math/units/x.ts',
+    `import { sameValue } from '../values/same-value.ts'`,
+    /not src\/core\/verifiers\/math\/values/,
+  ],
+  [
+    'src/core/verifiers/math/values/x.ts',
+    `import { parseValue } from '../parsing/parse-value.ts'`,
+    /not src\/core\/verifiers\/math\/parsing/,
+  ],
+  [
+    'src/core/verifiers/math/parsing/x.ts',
+    `import { extractAnswer } from '../reading/extract-answer.ts'`,
+    /not src\/core\/verifiers\/math\/reading/,
+  ],
+  ['src/core/verifiers/math/reading/x.ts', `import { math } from '../index.ts'`, /not src\/core\/verifiers/],
   ['src/core/x.ts', `import { Hono } from 'hono'`, /not hono/],
   ['src/core/x.ts', `export * from '../gpu-worker/judge/local-judge.ts'`, /not src\/gpu-worker/],
   ['src/core/x.ts', `type App = import('../routes/app.ts').App`, /not src\/routes/],

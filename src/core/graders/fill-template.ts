@@ -1,4 +1,4 @@
-import { hasLostDigits } from '../json.ts'
+import { hasLostDigits, parseJsonKeepingDigits } from '../json.ts'
 import type { GraderError } from '../schemas/grader.ts'
 
 /** What `{{…}}` in a grader may refer to. */
@@ -27,7 +27,7 @@ export function graderContext(modelSample: string, item: Record<string, unknown>
   const message = { role: 'assistant', content: modelSample }
   const sample: Record<string, unknown> = { output_text: modelSample, output_tools: [], choices: [{ message }] }
   try {
-    sample.output_json = JSON.parse(modelSample)
+    sample.output_json = parseJsonKeepingDigits(modelSample)
   } catch {
     // Then nothing may refer to it.
   }

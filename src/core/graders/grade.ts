@@ -4,6 +4,7 @@ import { areDifferent, expectedLevel, LETTERS, lettered } from '../judges/decide
 import { likeliest, type Choice } from '../judges/many-options.ts'
 import type { LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
+import { hasLostNumber } from '../json.ts'
 import type { ProgramRunner } from '../ports.ts'
 import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
 import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
@@ -77,6 +78,11 @@ const LEAVES: {
 
   async python({ source }, { sample, item }, { programs }) {
     if (!programs) throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
+    for (const [name, value] of Object.entries({ item, sample })) {
+      if (!hasLostNumber(value)) continue
+      const message = `\`${name}\` has a number of more digits than JSON's numbers keep; give it as text.`
+      throw new GradeFailure(name === 'item' ? 'invalid_variable_error' : 'sample_parse_error', message)
+    }
     const result = await programs.call({ source, entry: 'grade', args: [sample, item] })
     if (result.outcome === 'raised') throw new GradeFailure('python_grader_runtime_error', result.error)
     if (result.outcome === 'stopped')

@@ -2,12 +2,12 @@ import { GavelError } from '../errors.ts'
 import type { ProgramRunner } from '../ports.ts'
 import type { Verdict } from '../schemas/verify.ts'
 import { findProgram } from './find-program.ts'
-import { realValue } from './math/evaluate.ts'
-import { extractAnswer } from './math/extract-answer.ts'
+import { evaluateExact, realValue } from './math/arithmetic/evaluate.ts'
+import { extractAnswer } from './math/reading/extract-answer.ts'
 import { compareAnswers, math, readGold } from './math/index.ts'
-import type { MathValue } from './math/math-value.ts'
-import { isNumber } from './math/parse-value.ts'
-import { sameValue } from './math/same-value.ts'
+import { isNumber, type MathValue } from './math/values/math-value.ts'
+import { subtract, toNumber, type Rational } from './math/arithmetic/rational.ts'
+import { sameValue } from './math/values/same-value.ts'
 import type { Verifier } from './verifier.ts'
 
 const UNAVAILABLE =
@@ -38,8 +38,7 @@ export function program(tolerance: number, programs: ProgramRunner | null): Veri
       if (result.outcome !== 'returned') return refused(`The program ${told(result)}.`)
       if (result.text === null) return refused('The program returned nothing that is an answer.')
       // By its text alone: a program could give another number beside it, and so guess twice.
-      const near = (answer: MathValue, gold: MathValue) =>
-        Math.abs(numberOf(answer) - numberOf(gold)) <= tolerance + ROUNDING
+      const near = (answer: MathValue, gold: MathValue) => areNear(numberOf(answer), numberOf(gold), tolerance)
       return compareAnswers(
         extractAnswer(result.text),
         expected,
@@ -49,10 +48,22 @@ export function program(tolerance: number, programs: ProgramRunner | null): Veri
   }
 }
 
-/** The number that a value is; NaN where it is none. */
-function numberOf(value: MathValue): number {
+/** The number that a value is, exactly where it can be; null where it is none. */
+function numberOf(value: MathValue): Rational | number | null {
   if (value.kind === 'named') return numberOf(value.value)
-  return value.kind === 'expression' && isNumber(value) ? realValue(value.node) : NaN
+  if (value.kind !== 'expression' || !isNumber(value)) return null
+  return evaluateExact(value.node, () => 0n) ?? realValue(value.node)
+}
+
+/** Whether two numbers are no further apart than that: exactly where both are, so that no digit of a great one is lost. */
+function areNear(a: Rational | number | null, b: Rational | number | null, tolerance: number): boolean {
+  if (a === null || b === null) return false
+  if (typeof a === 'object' && typeof b === 'object') {
+    const difference = subtract(a, b)
+    return difference !== null && Math.abs(toNumber(difference)) <= tolerance + ROUNDING
+  }
+  const [x, y] = [a, b].map((n) => (typeof n === 'number' ? n : toNumber(n))) as [number, number]
+  return Math.abs(x) <= Number.MAX_SAFE_INTEGER && Math.abs(x - y) <= tolerance + ROUNDING
 }
 
 const refused = (reason: string): Verdict => ({ correct: false, extracted: null, reward: 0, reason })

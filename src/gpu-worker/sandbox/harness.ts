@@ -43,7 +43,10 @@ def spell(value, depth=0):
 def as_number(value):
     if not isinstance(value, (numbers.Real, decimal.Decimal)):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # beyond 2**1024: its text says it all
+        return None
     return number if math.isfinite(number) else None
 
 def told(error):

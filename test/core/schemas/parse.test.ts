@@ -80,6 +80,7 @@ describe('parse', () => {
     assert.equal(parse(verifyRequest, { verifier: 'math', items: [{ text: 't', gold: 1.5 }] }).items[0]!.gold, '1.5')
     const lost = { code: 'unprocessable', param: 'answer', message: /of more digits than JSON's numbers keep/ }
     assert.throws(() => parse(rewardItem, item(2 ** 53)), lost)
+    assert.throws(() => parse(rewardItem, item(JSON.parse('1e400'))), lost)
     assert.throws(() => parse(rewardItem, item([42])), { code: 'invalid_request', param: 'answer' })
   })
 

@@ -47,6 +47,11 @@ test('what becomes of a call becomes the verdict', async () => {
   assert.equal(await correct(returned('1/2', 0.5), '\\frac{1}{2}'), true)
   assert.equal(await correct(returned('0.35', 0.35), '35%'), true)
   assert.equal(await correct(returned('even'), '\\text{Even}'), true)
+  // 2^53 and 2^53 + 1 are one double, and 2^1100 is none.
+  assert.equal(await correct(returned(String(2n ** 53n), 2 ** 53), String(2n ** 53n + 1n)), false)
+  assert.equal(await correct(returned(String(2n ** 53n + 1n), 2 ** 53), String(2n ** 53n + 1n)), true)
+  assert.equal(await correct(returned(String(2n ** 1100n)), String(2n ** 1100n)), true)
+  assert.equal(await correct(returned(String(2n ** 1100n + 1n)), String(2n ** 1100n)), false)
   const none = (reason: string) => ({ correct: false, extracted: null, reward: 0, reason })
   assert.deepEqual(await verdictOf(returned(null), '18'), none('The program returned nothing that is an answer.'))
   assert.deepEqual(

@@ -1,12 +1,13 @@
 import { GavelError } from '../../errors.ts'
 import type { Verdict } from '../../schemas/verify.ts'
 import type { PureVerifier } from '../verifier.ts'
-import { asciiDigits } from './clean-math.ts'
-import { extractAnswer } from './extract-answer.ts'
-import type { MathValue } from './math-value.ts'
-import { isNumber, readings } from './parse-value.ts'
-import { sameValue } from './same-value.ts'
-import { spellValue } from './spell-value.ts'
+import { plainText } from './reading/plain-text.ts'
+import { extractAnswer } from './reading/extract-answer.ts'
+import { isNumber, type MathValue } from './values/math-value.ts'
+import { readings } from './parsing/parse-value.ts'
+import { withinLimits } from './arithmetic/precise.ts'
+import { sameValue } from './values/same-value.ts'
+import { spellValue } from './values/spell-value.ts'
 
 /**
  * The last stated answer against gold, by value. Gold may be the answer alone or a whole worked solution that ends
@@ -20,7 +21,7 @@ export const math: PureVerifier = {
 
   same(a, b) {
     const others = extractAnswer(b)
-    return extractAnswer(a).some((value) => others.some((other) => sameValue(value, other)))
+    return withinLimits(() => extractAnswer(a).some((value) => others.some((other) => sameValue(value, other))))
   },
 
   checkGold(gold) {
@@ -40,7 +41,7 @@ export function compareAnswers(
 ): Verdict {
   const [likeliest] = answers
   if (!likeliest) return { correct: false, extracted: null, reward: 0 }
-  const correct = answers.some((answer) => golds.some((gold) => same(answer, gold)))
+  const correct = withinLimits(() => answers.some((answer) => golds.some((gold) => same(answer, gold))))
   return { correct, extracted: spellValue(likeliest), reward: correct ? 1 : isNumber(likeliest) ? 0.1 : 0 }
 }
 
@@ -50,7 +51,7 @@ export function compareAnswers(
  */
 export function readGold(gold: string): MathValue[] {
   const worked = /####|\\boxed|answer/i.test(gold)
-  const values = worked ? extractAnswer(gold) : readings(asciiDigits(gold))
+  const values = worked ? extractAnswer(gold) : readings(plainText(gold))
   if (values.length > 0) return values
   throw new GavelError(
     'unprocessable',

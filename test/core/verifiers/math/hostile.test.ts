@@ -23,7 +23,8 @@ function verify(text: string, gold: string): void {
 
 test('ten megabytes of anything are answered at once', () => {
   const units = ['1', '1,', '-', '#### ', '\\boxed{', '{', '\\frac{', 'answer is ', 'answer: \n', '$', '1/', '9^{', '\\text{',
-    '1 and ', ' ', '(', '|', '\\(', '\\[', '\\\\', 'x=', '\\begin{pmatrix}', '. '] // prettier-ignore
+    '1 and ', ' ', '(', '|', '\\(', '\\[', '\\\\', 'x=', '\\begin{pmatrix}', '. ',
+    '<think>', '</think>', '<answer>', '<!--', '~~a', '<del>', '&lt;', '5 or ', 'not ', '- 12\n', '٥', '5\u0336', '\u200b', '5 m '] // prettier-ignore
   for (const unit of units) {
     const text = unit.repeat(1e7 / unit.length)
     assert.ok(milliseconds(() => verify(text, '5')) < LIMIT_MS, unit)
@@ -33,7 +34,8 @@ test('ten megabytes of anything are answered at once', () => {
 test('the longest span of anything is answered at once, as answer and as gold', () => {
   const units = ['1', '1,', '-', '{', '(', '[', '|', '\\frac{', '\\frac12', '\\sqrt', '\\sin ', 'x', 'x+', 'x^', 'x^{', '9^{', '_',
     '±', '!', '°', '=', 'x=', 'x<', '<', '∪', '1:', '&', '\\\\', '\\', '\\begin{pmatrix}', 'and ', 'one ', '1 and ', '5%', '€1', '$',
-    '\\overline{', 'a(', '1 ', '0.', '⇒', ';', '{1,', '(1,'] // prettier-ignore
+    '\\overline{', 'a(', '1 ', '0.', '⇒', ';', '{1,', '(1,',
+    'half of ', '2 plus ', 'kg m ', 'm/', 'per ', '0.(3)', '{,}', '…', '1, …, ', '\\cancel{', '\\mathbf{i}+', '(A) ', 'March 5 ', '\\sum_{k=1}^\\infty '] // prettier-ignore
   for (const unit of units) {
     const span = unit.repeat(Math.floor(1990 / unit.length))
     for (const [text, gold] of [
@@ -58,7 +60,9 @@ test('towers of powers, huge factorials and deep nests are answered at once', ()
     deep('\\{', '1', '\\}', 400), deep('(1,', '2', ')', 300), '|'.repeat(300) + 'x' + '|'.repeat(300), `1${'/3'.repeat(600)}`,
     `(${'x+'.repeat(250)}1)^{8192}`, `${'(x+1/3)'.repeat(180)}`, `\\frac{${'7'.repeat(300)}}{${'3'.repeat(300)}}`,
     `\\{${Array.from({ length: 60 }, (_, i) => `\\pm ${i}\\sqrt{x}`).join(',')}\\}`, '\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}'.repeat(50),
-    '\\sum_{i=1}^{\\sum_{j=1}^{\\sum_{k=1}^{99} k} j} i', `\\begin{pmatrix}${'1&'.repeat(500)}1\\end{pmatrix}`,
+    '\\sum_{i=1}^{\\sum_{j=1}^{\\sum_{k=1}^{99} k} j} i',
+    'e^{e^{e^{10}}}', 'e^{100000}', '\\pi+10^{-2000}', '(1+\\sqrt2)^{50000}', '\\pi^{99999}', '\\lfloor \\pi^{100} \\rfloor', '\\sin 1+'.repeat(80) + '1',
+    '\\{n\\in\\mathbb{Z}: n^2<90000\\}', '1,2,\\ldots,1000000000', '1,1.0000001,\\ldots,2', deep('e^{', '1', '}', 35), '\\{' + '\\sqrt{2}^{\\sqrt2},'.repeat(40) + '1\\}', `\\begin{pmatrix}${'1&'.repeat(500)}1\\end{pmatrix}`,
   ] // prettier-ignore
   for (const monster of monsters)
     for (const [text, gold] of [
@@ -85,7 +89,7 @@ test('a soup of everything that has a meaning is answered soon, and never throws
     '\\frac { } ( ) [ ] \\{ \\} ^ _ , ; : . … | \\| & \\\\ $ % # #### \\boxed{ \\text{ \\sqrt \\sqrt[ \\left( \\right) \\begin{pmatrix} ' +
     '\\end{pmatrix} \\begin{cases} \\end{cases} \\pm ± \\cup ∪ \\in ∈ \\infty ∞ \\le ≤ < > = ≠ ! + - * / \\cdot x y i e \\pi 1 2 3.5 ' +
     '1,234 10^9 99999999999999999999 0.3… ½ ⁻² √ \\sin \\log_ \\binom and or to half dozen million so thus answer is not ° ° C pm ' +
-    'March 5:30 \\over \\displaystyle Answer: A: (A) option B no solution \\lfloor \\rfloor \\! 5!'
+    'March 5:30 \\over \\displaystyle Answer: A: (A) option B no solution <think> </think> <answer> </answer> half of 0.(3) kg m/s per \\cancel{ \\color{red} ✅ ❌ x∈ℤ \\mathbf{i} {,} doubt - \\lfloor \\rfloor \\! 5!'
   ).split(' ')
   let state = 3
   const random = (n: number) => (state = (state * 48271) % 2147483647) % n

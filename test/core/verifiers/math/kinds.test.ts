@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { math } from '../../../../src/core/verifiers/math/index.ts'
 
-const rows = readFileSync(new URL('../../../fixtures/verifier/kinds.jsonl', import.meta.url), 'utf8')
-  .trim()
-  .split('\n')
-  .map((line) => JSON.parse(line) as { text: string; gold: string; expected: boolean; tier: string })
+const rows = ['kinds', 'adversarial'].flatMap((name) =>
+  readFileSync(new URL(`../../../fixtures/verifier/${name}.jsonl`, import.meta.url), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { text: string; gold: string; expected: boolean; tier: string }),
+)
 const correct = (text: string, gold: string) => math.verify({ text, gold }).correct
 
 for (const [kind, some] of Map.groupBy(rows, ({ tier }) => tier)) {

@@ -13,25 +13,6 @@ const FRACTIONS: Record<string, string> = {
   '⅗': '3/5', '⅘': '4/5', '⅙': '1/6', '⅚': '5/6', '⅛': '1/8', '⅜': '3/8', '⅝': '5/8', '⅞': '7/8',
 } // prettier-ignore
 
-const DIGITS = '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९０１２３４５６７８９'
-const SIGNS: Record<string, string> = {
-  '：': ':',
-  '％': '%',
-  '．': '.',
-  '٫': '.',
-  '٬': ',',
-  '٪': '%',
-  '＝': '=',
-  '－': '-',
-  '＋': '+',
-}
-
-/** Digits of other scripts and widths, and the signs that come with them, as ASCII has them: for a whole text, once. */
-export const asciiDigits = (text: string): string =>
-  text.replace(/[٠-٬۰-۹०-९％-：＝]/g, (sign) =>
-    DIGITS.includes(sign) ? String(DIGITS.indexOf(sign) % 10) : (SIGNS[sign] ?? sign),
-  )
-
 /** The end of a row of a matrix (LaTeX's `\\`). */
 export const ROW_END = '⏎'
 
@@ -45,8 +26,9 @@ const SPELLINGS: [RegExp, string][] = [
   [/∏/g, '\\prod'],
   [/\{:\}/g, ':'],
   [/(?<=\d),? ?(?:\\text ?\{ ?)?\b(?:remainder|rem)\b\.?(?: of)? ?\}? ?(?=\d)/gi, ' R '],
+  [/^ ?[—―ー] ?(?=[\d$.\\√π])/g, '-'],
   [/[\u2212\u2013\u2010\u2011\uFE63]/g, '-'],
-  [/\u2062|\u2061|\u200b|\ufeff/g, ''],
+
   [/⁄/g, '/'],
   [/\\\{ ?\\\}/g, '∅'],
   [/\{([^{}]*)\\over(?![a-z])([^{}]*)\}/g, '\\frac{$1}{$2}'],
@@ -61,18 +43,25 @@ const SPELLINGS: [RegExp, string][] = [
   [/(\$ ?\d[\d.,]*)[kK](?![A-Za-z])/g, '$1 thousand'],
   [/(?<=\d)['’_](?=\d{3}(?!\d))/g, ''],
   [/(?<=\d) ?[xX] ?(?=10 ?\^)/g, '*'],
+  [/\\(?:textcolor|colorbox|fcolorbox ?\{[^{}]{0,40}\}) ?\{[^{}]{0,40}\} ?(?=\{)|\\color ?\{[^{}]{0,40}\}|\\bbox ?(?:\[[^\]]{0,60}\])?/g, ' '],
+  [/\\(?:(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|bf|rm|it|sf|tt|bfseries|mdseries|itshape|boldmath|strut|mathstrut|mathord|mathop|protect)(?![A-Za-z]))/g, ' '],
+  [/\\(?:[bx]?cancel|sout|st|not(?= ?\d)) ?\{?/g, ' � '],
   [/\\displaystyle(?![a-z])|\\(?:textstyle|limits|nolimits|nonumber|hfill|centering)(?![A-Za-z])/g, ''],
-  [/\\(?:left|right|middle|[Bb]igg?[lrm]?)\s?\.(?!\d)/g, ' '],
+  [/\\(?:left|right|middle|[Bb]igg?[lrm]?)\s?\./g, ' '],
   [/\\(?:left|right|middle|[Bb]igg?[lrm]?)(?![A-Za-z])/g, ''],
+  [/(?<![\d.,}])(-?0) ?\{ ?, ?\} ?(?=\d)/g, '$1.'],
+  [/(?<![\d.,])(\d{1,3})\.(\d{3}) ?\{ ?, ?\} ?(?=\d)/g, '$1$2.'],
   [/(?<=\d) ?\{ ?, ?\} ?(?=\d{3}(?!\d))/g, ''],
+  [/(?<=\d) ?\{ ?, ?\} ?(?=\d)/g, '.'],
   [/(?<=\d)(?:\{,\}|\\!,\\!|,\\! ?|\\,|\\ )(?=\d{3}(?!\d))/g, ''],
   [/\\(?:begin|end)\s?\{(?:align|aligned|equation|gather|gathered|split|cases|displaymath|math|center)\*?\}/g, ' '],
   [/\\[;:, !>]|\\q?quad|~/g, ' '],
-  [/\\(?:hspace|vspace|phantom|tag|label|mbox ?\{ ?\})\*?\{[^{}]*\}/g, ' '],
+  [/\\(?:hspace|vspace|[hv]?phantom|tag|label|mbox ?\{ ?\})\*?\{[^{}]*\}/g, ' '],
   [/\\mathbb ?\{? ?R ?\}?|\\R(?![A-Za-z])/g, 'ℝ'],
-  [/\\mathbb ?\{? ?Z ?\}?/g, 'ℤ'],
-  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm)\*?\s?\{([^{}]*)\}/g, ' $1 '],
-  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm)\*?\s?\{([^{}]*)\}/g, ' $1 '],
+  [/\\mathbb ?\{? ?Z ?\}?|\\Z(?![A-Za-z])/g, 'ℤ'],
+  [/\\mathbb ?\{? ?N ?\}?|\\N(?![A-Za-z])/g, 'ℕ'],
+  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm|boldsymbol|pmb|mathtt|mathscr|mathnormal|textup|textsc|textmd|fbox|framebox|boxed|ensuremath|mathstrut)\*?\s?\{([^{}]*(?:\{[^{}]*\}[^{}]*){0,6})\}/g, ' $1 '],
+  [/\\(?:text(?:bf|it|rm|normal|sf|tt)?|math(?:rm|bf|it|sf|cal)|mbox|hbox|operatorname|emph|underline|vec|bm|boldsymbol|pmb|mathtt|mathscr|mathnormal|textup|textsc|textmd|fbox|framebox|boxed|ensuremath|mathstrut)\*?\s?\{([^{}]*(?:\{[^{}]*\}[^{}]*){0,6})\}/g, ' $1 '],
   [/\\[()[\]]/g, ' '],
   [/(?<=[\w)])\*\*(?=[\w(])/g, '^'],
   [/\*\*|__|`/g, ' '],
@@ -80,6 +69,8 @@ const SPELLINGS: [RegExp, string][] = [
   [/(?<=\d)(?:st|nd|rd|th)\b/g, ''],
   [/\\[dtc]frac/g, '\\frac'],
   [/\\[dt]binom/g, '\\binom'],
+  [/(?:\{ ?\}|(?<![\w})]))[\^_] ?\{? ?(\d{1,4}) ?\}? ?C ?_ ?\{? ?(\d{1,4}) ?\}?/g, '\\binom{$1}{$2}'],
+  [/(?:\{ ?\}|(?<![\w})]))[\^_] ?\{? ?(\d{1,4}) ?\}? ?P ?_ ?\{? ?(\d{1,4}) ?\}?/g, '\\frac{$1!}{($1-$2)!}'],
   [/\^ ?\{? ?(?:\\circ|\\degree|°|∘) ?\}?|\\degree(?![A-Za-z])|º/g, '°'],
   [/° ?C(?![A-Za-z])/g, ' celsius'],
   [/° ?F(?![A-Za-z])/g, ' fahrenheit'],
@@ -110,12 +101,25 @@ const SPELLINGS: [RegExp, string][] = [
   [/\\(?:ldots|cdots|dots[cmb]?)(?![A-Za-z])|\.\.\./g, '…'],
   [/\\prime(?![A-Za-z])|[’′]/g, "'"],
   [/√/g, '\\sqrt'],
+  [/∛/g, '\\sqrt[3]'],
+  [/∜/g, '\\sqrt[4]'],
   [/\\([%$#&_{}])/g, '$1'],
+  [/(?<=\d) point (?=\d)/g, '.'],
+  [/(?<!\d)\.(?= ?\\overline)/g, '0.'],
+  // `0.(3)` and `0.1(6)` repeat what stands in brackets; `2.5(3) + 1` multiplies.
+  [/(?<=\d\.)\((\d{1,40})\)(?![\d!^])/g, '\\overline{$1}'],
+  [/^(-?\d{0,20}\.\d{1,20})\((\d{1,40})\)$/g, '$1\\overline{$2}'],
+  [/\\dot ?\{? ?(\d) ?\}?(\d{0,38})\\dot ?\{? ?(\d) ?\}?/g, '\\overline{$1$2$3}'],
+  [/(\.\d{0,9}?)(\d)\2{0,30},? (?:repeating|recurring)$/g, '$1\\overline{$2}'],
+  [/(\.\d{0,6}?)(\d{2,12}?)\2{1,9} ?…/g, '$1\\overline{$2}'],
   // `0.333…` goes on as it began.
   [/(\.\d{0,9}?)(\d)\2{2,30} ?…/g, '$1\\overline{$2}'],
   [/\s+/g, ' '],
   [/(?<=\p{L}{2}) \^/gu, '^'],
 ] // prettier-ignore
+
+/** Equations one below another. */
+const ALIGNED = /\\begin ?\{(aligned|align|gathered|gather|split|eqnarray|equation)\*?\}([\s\S]*?)\\end ?\{\1\*?\}/g
 
 /**
  * Brings LaTeX and plain writing of an answer to one spelling: no delimiters, no decoration, single spaces, one
@@ -132,6 +136,20 @@ export function cleanMath(span: string): string {
   text = text.replace(/⏎ ?\[ ?-?[\d.]{1,6} ?[a-z]{2} ?\]/g, ROW_END)
   // A system of equations is its equations; one with conditions beside them is a function, and stays.
   text = text.replace(/\\begin ?\{cases\}([^&]*?)\\end ?\{cases\}/g, (_, rows: string) => rows.replaceAll(ROW_END, ','))
+  text = text.replace(/\\begin ?\{(array)\} ?(?:\{[^{}]{0,20}\})?([^&⏎\\]*)\\end ?\{array\}/g, ' $2 ')
+  text = text.replace(ALIGNED, (_, __, rows: string) =>
+    rows
+      .replace(/⏎[ &]*(?=[=<>≤≥]|\\[lg]eq?(?![a-z]))/g, ' ')
+      .replaceAll(ROW_END, ', ')
+      .replaceAll('&', ' '),
+  )
+  text = text.replace(
+    /([⁰¹²³⁴-⁹]+)[⁄/]([₀-₉]+)/g,
+    (_, top: string, bottom: string) =>
+      `${[...top].map((sign) => SUPERSCRIPTS[sign]).join('')}/${[...bottom].map((sign) => sign.charCodeAt(0) - 0x2080).join('')}`,
+  )
+  text = text.replace(/^ ?⁻(?=\d)/, '-')
+  text = text.replace(/\^ ?([¼½¾⅐-⅞])/g, (_, sign: string) => `^{${FRACTIONS[sign]}}`)
   text = text.replace(/[⁰¹²³⁴-⁹⁻⁺]+/g, (run) => `^{${[...run].map((sign) => SUPERSCRIPTS[sign]).join('')}}`)
   text = text.replace(/[¼½¾⅐-⅞]/g, (sign) => ` ${FRACTIONS[sign]}`)
   for (const [pattern, spelling] of SPELLINGS) text = text.replace(pattern, spelling)
@@ -150,6 +168,9 @@ export function cleanMath(span: string): string {
 /** Without the punctuation that ends a phrase. */
 function trimEnd(text: string): string {
   let end = text.length
-  while (end > 0 && ' .,;:?'.includes(text[end - 1]!)) end--
-  return text.slice(0, end)
+  while (end > 0 && ' .,;:?*'.includes(text[end - 1]!)) end--
+  return text
+    .slice(0, end)
+    .replace(/(?<=\S ) ?-$/, '')
+    .trimEnd()
 }

@@ -1,6 +1,7 @@
 import { ROW_END } from './clean-math.ts'
-import { combine, isLarger, some, substitute, type FunctionName, type Node } from './expression.ts'
-import { rational } from './rational.ts'
+import { combine, isLarger, some, substitute, type FunctionName, type Node } from '../arithmetic/expression.ts'
+import { geometricSum } from './geometric-sum.ts'
+import { rational } from '../arithmetic/rational.ts'
 
 /** Limits on one expression: what lies beyond is no answer, and is never worked on. */
 const MAX_CHARS = 2000
@@ -371,6 +372,9 @@ class Parser {
     if (bounds === null || ++this.depth > MAX_DEPTH) return this.fail()
     const term = this.product()
     this.depth--
+    const [, name, first] = /^_\{?([A-Za-z])=(-?\d{1,4})\}?\^\{?\+?∞\}?$/.exec(bounds.replace(/ /g, '')) ?? []
+    const sum = name === undefined || term.op === 'matrix' ? null : geometricSum(term, name, Number(first))
+    if (sum) return sum
     return this.join('mul', { op: 'sym', name: `\\sum${bounds.replace(/[ {}]/g, '')}` }, term)
   }
 

@@ -1,6 +1,5 @@
-import { realValue } from './evaluate.ts'
-import type { MathValue } from './math-value.ts'
-import { isNumber } from './parse-value.ts'
+import { realValue } from '../arithmetic/evaluate.ts'
+import { isNumber, type MathValue } from './math-value.ts'
 
 /** A value in one canonical spelling, so that equal plain answers are equal text: numbers in digits, lists with `, `. */
 export function spellValue(value: MathValue): string {
@@ -26,7 +25,12 @@ export function spellValue(value: MathValue): string {
     case 'residue':
       return `${value.shown} (mod ${value.modulus})`
     case 'clock':
-      return `${value.hour}:${String(value.minute).padStart(2, '0')} ${value.half}m`
+      return `${value.hour}:${String(value.minute).padStart(2, '0')}${value.half ? ` ${value.half}m` : ''}`
+    case 'date':
+      return [value.year, value.month, value.day]
+        .filter((part) => part !== null)
+        .map((part) => String(part).padStart(2, '0'))
+        .join('-')
     case 'choice':
       return value.value ? `(${value.letter}) ${spellValue(value.value)}` : value.letter
     case 'ratio':

@@ -1,12 +1,16 @@
 import { cleanMath } from './clean-math.ts'
-import { bothSigns, some, variables, type Node } from './expression.ts'
-import type { MathExpression, MathValue } from './math-value.ts'
-import { readWrittenNumber, SCALES } from './number-words.ts'
+import { isDots, writtenOut } from './ellipsis.ts'
+import { INTEGERS, integerSet } from './integer-set.ts'
+import { markUnitVectors, vectorOf } from './unit-vectors.ts'
+import { bothSigns, variables, type Node } from '../arithmetic/expression.ts'
+import { isNumber, type MathExpression, type MathValue } from '../values/math-value.ts'
 import { parseExpression } from './parse-expression.ts'
+import { hasVariables, parseCompound, parseQuantity, parseWritten, quantity } from './parse-quantity.ts'
 import { parseClock, parseDate } from './parse-time.ts'
-import { rational, remainder } from './rational.ts'
-import { saysNone } from './says-none.ts'
-import { unitOf } from './units.ts'
+import { remainder } from '../arithmetic/rational.ts'
+import { saysNone } from '../values/says-none.ts'
+import { spellText } from '../values/spell-text.ts'
+import { parseWrittenArithmetic } from './written-arithmetic.ts'
 
 /** Longer spans are not answers. */
 const MAX_SPAN = 2000
@@ -34,6 +38,9 @@ export function readings(given: string): MathValue[] {
   // `{1, 3}` in LaTeX is no set: the braces group and are not seen.
   const span = given.replace(/^\$\{([^{}$\\]*,[^{}$\\]*)\}\$$/, '$$$1$$')
   const text = cleanMath(span)
+  const vectors = markUnitVectors(span)
+  const vector = vectors === null ? null : vectorOf(cleanMath(vectors))
+  if (vector) return [vector]
   // `1/3 ≈ 0.33` is the first, or else the second.
   const rounded = /^([^≈]*?)\s*(?:\\approx(?![A-Za-z])|≈)[^$]*(\$?)$/.exec(span)
   const exact = rounded ? [cleanMath(rounded[1]! + rounded[2]!)] : []
@@ -46,6 +53,10 @@ export function readings(given: string): MathValue[] {
       : null,
     /^[-+]?[$€£¥₹]? ?\d{1,3}(?:\.\d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/\./g, '').replace(',', '.') : null,
     /^[-+]?\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)/.test(text) ? text.replace(/ /g, '').replace(',', '.') : null,
+    // `"150"`.
+    /^["“]([^"“”]+)["”]$/.exec(text)?.[1] ?? null,
+    // `1.500.000`.
+    /^[-+]?\d{1,3}(?:\.\d{3}){2,}$/.test(text) ? text.replace(/\./g, '') : null,
     // `107 (ft)`.
     /^[-+]?[\d.,/ ]*\d \(\p{L}[\p{L}. ]{1,30}\)$/u.test(text) ? text.replace(/[()]/g, '') : null,
     // `2600g` is no product.
@@ -54,17 +65,27 @@ export function readings(given: string): MathValue[] {
     /^[-+]?[$€£¥₹]? ?[\d,.]*\d%? (?:an?|per|each|every) \p{L}{2,}[\p{L} ]*$/u.test(text)
       ? text.replace(/(?<=[\d%]) \p{L}.*$/u, '')
       : null,
+    // `C(10, 3)`.
+    chosenOf(text),
     /^[([{].*\d,\d{3}(?!\d)/.test(text) ? text.replace(/(\d),(?=\d)/g, '$1, ') : null,
   ]
   const values = [...exact, text, ...others.filter((other) => other !== null)]
     .map((reading) => parseClean(reading, 0))
     .filter((value) => value !== null)
   const words = values.length === 0 ? WORDS.exec(span) : null
-  return words ? [{ kind: 'text', text: normal(cleanMath(words[1]!)) }] : values
+  return words ? [{ kind: 'text', text: spellText(cleanMath(words[1]!)) }] : values
+}
+
+/** `C(10, 3)` and `P(10, 3)` as what they count; null for others. */
+function chosenOf(text: string): string | null {
+  const [, kind, n, k] = /^([CP]) ?\( ?(\d{1,4}) ?, ?(\d{1,4}) ?\)$/.exec(text) ?? []
+  if (kind === undefined) return null
+  return kind === 'C' ? `\\binom{${n}}{${k}}` : `\\frac{${n}!}{(${n}-${k})!}`
 }
 
 function parseClean(cleaned: string, depth: number): MathValue | null {
   const text = cleaned.trim().replace(/[.,;: ]+$/, '')
+  if (text === '…' && depth > 0) return { kind: 'text', text }
   if (text === '' || depth > MAX_DEPTH || !/[\p{L}\p{N}∅∞]/u.test(text)) return null
   if (/^dne$/i.test(text)) return { kind: 'text', text: 'does not exist' }
   return (
@@ -74,6 +95,7 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
     parseBased(text) ??
     parseResidue(text) ??
     parseWritten(text) ??
+    parseWrittenArithmetic(text, operandOf) ??
     parseChoice(text, depth) ??
     parseCompound(text) ??
     parseJoined(text, depth) ??
@@ -84,6 +106,12 @@ function parseClean(cleaned: string, depth: number): MathValue | null {
     parseQuantity(text) ??
     parseText(text)
   )
+}
+
+/** A number or expression without variables, as an operand in words. */
+function operandOf(text: string): MathExpression | null {
+  const value = parseNumber(text) ?? parseWritten(text) ?? parseQuantity(text)
+  return value?.kind === 'expression' && isNumber(value) ? value : null
 }
 
 /** The common case, without more ado: digits and nothing else. */
@@ -111,38 +139,31 @@ function parseResidue(text: string): MathValue | null {
   return { kind: 'residue', class: least, modulus, shown: behindMod === undefined ? value : least }
 }
 
-/** A number in words, with a fraction or a unit behind it: `two hundred and fifty`, `two and a half hours`. */
-function parseWritten(text: string): MathExpression | null {
-  const negative = text.startsWith('-')
-  const words = text.slice(negative ? 1 : 0, MAX_SPAN).split(' ')
-  const found = readWrittenNumber(words)
-  if (!found || (found.bottom === 1 && /^\d/.test(words[0]!))) return null
-  // `two and a half million`, `half a dozen`.
-  const more =
-    /^(?:(?:of )?an? )?(\w+)$/.exec(words.slice(found.used, found.used + 2).join(' '))?.[1] ?? words[found.used] ?? ''
-  const scale = SCALES.get(more.toLowerCase()) ?? 1
-  const rest = words.slice(scale === 1 ? found.used : words.indexOf(more, found.used) + 1)
-  if (!rest.every(isUnitWord)) return null
-  const n = BigInt(found.top) * BigInt(scale) * (negative ? -1n : 1n)
-  const node: Node = {
-    op: 'num',
-    exact: rational(n, BigInt(found.bottom)),
-    approx: Number(n) / found.bottom,
-    decimals: 0,
-  }
-  const unit = rest.length > 0 ? unitOf(rest.join(' ').replace(/^of an? /, '')) : null
-  return { kind: 'expression', node, text: normal(text), percent: false, unit }
-}
+const CHOICES = [
+  // `(C)`, `(C) 12`, `C. 12`, `option C`, `option C: 12`.
+  /^(?:(?:option|choice|answer) )?(?:\( ?([A-J]) ?\)|([A-J])(?:[.):](?= )|(?<=^\w{6} \w)$))(.*)$/i,
+  // `C because …`: why is not read.
+  /^(?:(?:option|choice) )?\(?([A-J])\)?(),? (?:because|since|as|due to|given that)\b()/,
+  // `d) 12`.
+  /^([a-j])\)()(| .+)$/,
+]
 
-/** `(C)`, `(C) 12`, `C. 12`, `option C`; a letter alone is left to be a name. */
+/** An answer to choose from; a letter alone is left to be a name. What stands beside it may be any words. */
 function parseChoice(text: string, depth: number): MathValue | null {
-  const found = /^(?:(?:option|choice) )?(?:\( ?([A-J]) ?\)|([A-J])(?:[.):](?= )|(?<=^\w{6} \w)$))(.*)$/i.exec(text)
+  const found = CHOICES.map((form) => form.exec(text)).find((match) => match !== null)
   if (!found) return null
-  const [letter, beside] = [(found[1] ?? found[2])!, found[3]!]
-  if (!/[A-J]/.test(letter)) return null
-  if (beside.trim() === '') return { kind: 'choice', letter, value: null }
-  const value = parseClean(beside, depth + 1)
-  return value && { kind: 'choice', letter, value }
+  const [form, letter, beside] = [found[0], found[1] ?? found[2]!, found[3]!.trim()]
+  const spelledOut = /^(?:option|choice)/i.test(form) || /^[a-j]\)/.test(form)
+  if (!/[A-J]/.test(letter) && !spelledOut) return null
+  // `(B) or (C)`, `(D) and (E)`.
+  if (
+    /(?:^|[\s,/&])(?:and |or |not )?\(?[A-J]\)?(?=$|[\s,/&.])(?!\.? ?\p{Ll})/u.test(beside) &&
+    /^(?:and|or|not|[,/&])/i.test(beside)
+  )
+    return null
+  const value = beside === '' ? null : parseClean(beside, depth + 1)
+  if (value === null && beside !== '' && !/\p{L}{2}/u.test(beside)) return null
+  return { kind: 'choice', letter: letter.toUpperCase(), value }
 }
 
 /** Two or more values with commas, semicolons or "and"/"or" between them, without brackets around. */
@@ -164,6 +185,8 @@ function parseJoined(text: string, depth: number): MathValue | null {
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null || (item.kind === 'text' && parts.length > 8))) return null
   if (isRunningText(parts, items as MathValue[])) return null
+  const written = items.some((item) => isDots(item!)) ? writtenOut(items as MathValue[]) : null
+  if (written) return { kind: 'list', open: '', close: '', joined: null, items: written }
   return { kind: 'list', open: '', close: '', joined, items: items as MathValue[] }
 }
 
@@ -172,32 +195,6 @@ function isRunningText(parts: readonly string[], items: readonly MathValue[]): b
   const isProse = (item: MathValue) => item.kind === 'text' && /\p{L}{3}/u.test(item.text) && !saysNone(item.text)
   const words = (part: string) => part.match(/\p{L}{2,}/gu)?.length ?? 0
   return items.some(isNumber) && (items.some(isProse) || parts.some((part) => words(part) > 5))
-}
-
-const AMOUNT = /^[$€£¥₹]? ?\d{1,9}(?:\.\d{1,9}|\/\d{1,9}| \d{1,9}\/\d{1,9})?(?: ?[\p{L}¢]+\.?)?$/u
-
-/** `5 dollars and 25 cents`, `2h 30min`, `5'6"`: one amount in several units of a kind, the greatest first. */
-function parseCompound(given: string): MathExpression | null {
-  if (given.length > 80) return null
-  const negative = given.startsWith('-')
-  const text = given.slice(negative ? 1 : 0).replace(/^(\d+)' ?(\d+(?:\.\d+)?) ?(?:"|'')$/, '$1 ft $2 in')
-  const parts = text.split(/(?<=[\p{L}.])(?:,? and|,)? ?(?=\d)|(?<=^[$€£¥₹] ?\d+) and (?=\d)/u)
-  if (parts.length < 2 || parts.length > 4 || !parts.every((part) => AMOUNT.test(part))) return null
-  const amounts = parts.map((part) => parseQuantity(part.replace(/(?<=\d)(?=\p{L})/u, ' ')))
-  const [first] = amounts
-  if (!first?.unit) return null
-  let sum = first.node
-  for (const [i, part] of amounts.entries()) {
-    if (part?.node.op !== 'num' && part?.node.op !== 'div') return null
-    if (i === 0) continue
-    const { unit } = part
-    const falls = unit?.dimension === first.unit.dimension && unit.factor < amounts[i - 1]!.unit!.factor
-    if (!falls) return null
-    const exact = rational(BigInt(Math.round(unit.factor * 1e9)), BigInt(Math.round(first.unit.factor * 1e9)))
-    const share: Node = { op: 'num', exact, approx: unit.factor / first.unit.factor, decimals: 0 }
-    sum = { op: 'add', a: sum, b: { op: 'mul', a: part.node, b: share } }
-  }
-  return { ...first, node: negative ? { op: 'neg', a: sum } : sum, text: normal(given) }
 }
 
 /** A chain of relations. An equation that names its last side is that name's; others stay relations. */
@@ -225,18 +222,13 @@ function parseRelation(text: string, depth: number): MathValue | null {
   }
   const sides = parts.map((part) => parseExpression(part.trim()))
   if (sides.some((side) => side === null || side.op === 'matrix')) return null
-  return { kind: 'relation', sides: sides as Node[], signs, text: normal(text) }
+  return { kind: 'relation', sides: sides as Node[], signs, text: spellText(text) }
 }
 
 function named(name: string, rest: string, depth: number): MathValue | null {
   const value = parseClean(rest, depth + 1)
   const left = isName(name) ? parseExpression(name.trim()) : null
-  return value && { kind: 'named', name: normal(name), left: left?.op === 'matrix' ? null : left, value }
-}
-
-function hasVariables(part: string): boolean {
-  const node = parseExpression(part)
-  return node === null || variables(node).length > 0
+  return value && { kind: 'named', name: spellText(name), left: left?.op === 'matrix' ? null : left, value }
 }
 
 /** Whether one side of an equation only says what the other is: `x`, `x_1`, `f(x)`, `|AB|`, `\angle ABC`, words. */
@@ -274,7 +266,7 @@ function parseRatio(given: string): MathValue | null {
   if (signs.length === 0 || parts.length > 6) return null
   const nodes = parts.map((part) => parseExpression(part.trim()))
   if (nodes.some((node) => node === null || node.op === 'matrix')) return null
-  return { kind: 'ratio', parts: nodes as Node[], text: normal(text) }
+  return { kind: 'ratio', parts: nodes as Node[], text: spellText(text) }
 }
 
 /** A list in brackets; a set may have one member or a condition (`{x | x > 5}`). */
@@ -285,6 +277,11 @@ function parseBracketed(given: string, depth: number): MathValue | null {
   if (!OPENING.includes(open) || closingBracket(text, 0) !== text.length - 1) return null
   const inside = text.slice(1, -1).trim()
   if (open === '{') {
+    const whole = INTEGERS.exec(inside)
+    if (whole) {
+      const said = parseClean(inside.slice(whole[0].length), depth + 1)
+      return said && integerSet(whole[2]!, whole[3], said)
+    }
     const condition = /^([A-Za-z])(?: ?∈ ?ℝ)? ?[|:](?=.*[<>≤≥≠=∈])/.exec(inside)
     if (condition) return parseClean(inside.slice(condition[0].length), depth + 1)
   }
@@ -293,100 +290,30 @@ function parseBracketed(given: string, depth: number): MathValue | null {
   const { parts } = splitTopLevel(pairs ? inside.replace(/(\d),(?=\d)/g, '$1, ') : inside)
   if (parts.length > MAX_ITEMS) return null
   if (parts.length < 2) {
+    // The set that holds the empty one is not empty.
+    if (open === '{' && inside === '∅')
+      return { kind: 'list', open, close: '}', joined: null, items: [{ kind: 'text', text: '∅' }] }
     const inner = open === '{' || /[=<>≤≥≠∈∪]/.test(inside) ? parseClean(inside, depth + 1) : null
     const several = inner?.kind === 'expression' && bothSigns(inner.node).length > 1
     return several ? { kind: 'list', open: '{', close: '}', joined: null, items: [inner] } : inner
   }
   const items = parts.map((part) => parseClean(part, depth + 1))
   if (items.some((item) => item === null)) return null
-  return { kind: 'list', open, close: text.at(-1)!, joined: null, items: items as MathValue[] }
-}
-
-/** An expression, perhaps with money before it, percent or words of its unit behind it. */
-function parseQuantity(text: string): MathExpression | null {
-  const sign = /^([-+]?) ?([$€£¥₹]) ?/.exec(text)
-  let body = sign ? sign[1] + text.slice(sign[0].length) : text
-  let unit = sign?.[2] ?? ''
-  const behind = /^(.*\d) ?([$€£¢¥₹])$/.exec(body)
-  if (behind) {
-    body = behind[1]!
-    unit = behind[2]!
-  }
-  const rate = unit === '' ? null : /^(.*\d) ?(?:\/ ?|per |an? )(\p{L}{2,})$/u.exec(body)
-  if (rate) return quantity(rate[1]!, text, false, `${unit}/${rate[2]}`)
-  const share = /^(.*[\d)}]) ?(?:%|percent(?:age)?|pct)(?: (?:of )?[\p{L} '-]*)?$/iu.exec(body)
-  if (share) return quantity(share[1]!, text, true, null)
-  const thousandths = /^(.*[\d)}]) ?‰$/.exec(body)
-  if (thousandths) return quantity(`(${thousandths[1]})/1000`, text, false, null)
-  const angle = /^(.*[\d)}π]) ?°$/.exec(body)
-  if (angle && !/sin|cos|tan|cot|sec|csc/.test(body)) return quantity(angle[1]!, text, false, '°')
-  const words = body.split(' ')
-  let from = words.length
-  while (from > 1 && isUnitWord(words[from - 1]!)) from--
-  const head = words.slice(0, from).join(' ')
-  const tail = words.slice(from).join(' ')
-  const [, amount, attached] = /^(.*\d) ?(\p{L}{2,}(?:\^\{?[23]\}?)?|m\^\{?[23]\}?)$/u.exec(head) ?? []
-  if (amount && attached && unitOf(attached)) return quantity(amount, text, false, attached)
-  // `188 mm` is no product, whatever else two letters behind a number may be; `2πr h` is one.
-  const isUnit = unitOf(tail) !== null && (tail.length > 1 || !hasVariables(head))
-  const measured = tail !== '' && (isUnit || /^\p{L}{3}|^\p{L}+\/\p{L}/u.test(tail)) && /\d/.test(head)
-  const found = (measured ? quantity(head, text, false, tail) : null) ?? quantity(body, text, false, unit)
-  const scale = SCALES.get(words[from]?.toLowerCase() ?? '')
-  if (found && (!measured || scale === undefined)) return found
-  if (from === words.length) return null
-  if (scale !== undefined) return scaled(head, scale, text, words.slice(from + 1).join(' '))
-  return /\d/.test(head) ? quantity(head, text, false, tail) : null
-}
-
-/** Words that may follow a number without changing it. */
-function isUnitWord(word: string): boolean {
-  if (/^(?:and|or|to|x|y|z|plus|minus|times|pi|sin|cos|tan|ln|log|sqrt)$/i.test(word)) return false
-  if (/^[\p{L}]$/u.test(word)) return unitOf(word) !== null
-  return /^\(?[\p{L}][\p{L}'’./-]*\)?(?:\^?\{?-?[123]\}?)?,?$/u.test(word) || word === '/' || word === '°'
-}
-
-function quantity(body: string, text: string, percent: boolean, unit: string | null): MathExpression | null {
-  const node = parseExpression(body.trim())
-  if (!node) return null
-  return { kind: 'expression', node, text: normal(text), percent, unit: unit ? unitOf(unit) : null }
-}
-
-/** `1.8 billion`. */
-function scaled(head: string, scale: number, text: string, unit: string): MathExpression | null {
-  const found = quantity(head, text, false, unit)
-  if (!found || found.node.op === 'matrix') return null
-  return { ...found, node: { op: 'mul', a: found.node, b: whole(scale) } }
-}
-
-function whole(value: number): Node {
-  return { op: 'num', exact: rational(BigInt(value)), approx: value, decimals: 0 }
+  const written = items.some((item) => isDots(item!)) ? writtenOut(items as MathValue[]) : null
+  return { kind: 'list', open, close: text.at(-1)!, joined: null, items: written ?? (items as MathValue[]) }
 }
 
 /** Words that are an answer, or mathematics beyond the parser; running prose and anything with a word too many is null. */
-function parseText(text: string): MathValue | null {
+function parseText(given: string): MathValue | null {
+  if (saysNone(given)) return { kind: 'text', text: spellText(given) }
+  const text = given.replace(/^on (?=(?:mon|tues|wednes|thurs|fri|satur|sun)day$)/i, '')
   const words = text.replace(/\\[A-Za-z]+/g, ' \\ ').match(/\p{L}{2,}/gu) ?? []
   if (
     words.length > MAX_WORDS ||
     (words.length > 0 && /\d/.test(text.replace(/[\\_^{}\d]*[_^]/g, '')) && !text.includes('\\'))
   )
     return null
-  return { kind: 'text', text: normal(text) }
-}
-
-/** One spelling for mathematics that is compared as text. A space between digits stays: `4 3/8` is not `43/8`. */
-function normal(text: string): string {
-  const space = /\p{L}{2,} \p{L}{2,}/u.test(text) ? ' ' : ''
-  return text
-    .replace(/\s+/g, (_, at: number) => (/\d\s+\d/.test(text.slice(Math.max(0, at - 1), at + 8)) ? ' ' : space))
-    .replace(/([_^])\{(\w)\}/g, '$1$2')
-    .replace(/\\frac(\d)(\d)/g, '\\frac{$1}{$2}')
-    .replace(/\\sqrt(\w)/g, '\\sqrt{$1}')
-}
-
-/** Whether the value says a number, and so is well-formed where one was asked for. */
-export function isNumber(value: MathValue): boolean {
-  if (value.kind === 'named') return isNumber(value.value)
-  return value.kind === 'expression' && !some(value.node, ({ op }) => op === 'sym' || op === 'matrix')
+  return { kind: 'text', text: spellText(text) }
 }
 
 /** Where the bracket that opens at `open` closes, whatever its kind: intervals mix them. */

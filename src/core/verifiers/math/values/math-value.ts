@@ -1,5 +1,5 @@
-import type { Node } from './expression.ts'
-import type { Unit } from './units.ts'
+import { some, type Node } from '../arithmetic/expression.ts'
+import type { Unit } from '../units/units.ts'
 
 /** What a piece of mathematics says. */
 export type MathValue =
@@ -19,8 +19,10 @@ export type MathValue =
   | { kind: 'based'; digits: string; base: string }
   /** `3 (mod 7)`: a class of whole numbers, and the number that it is where a plain one was asked for. */
   | { kind: 'residue'; class: bigint; modulus: bigint; shown: bigint }
-  /** A time of day on a clock of twelve hours: `3:30 PM`. */
-  | { kind: 'clock'; hour: number; minute: number; half: 'a' | 'p' }
+  /** A time of day on a clock of twelve hours: `3:30 PM`; `half` is null where nothing says which. */
+  | { kind: 'clock'; hour: number; minute: number; half: 'a' | 'p' | null }
+  /** A day, or a month of a year. */
+  | { kind: 'date'; year: number | null; month: number; day: number | null }
   /** An answer to choose from, with what stands beside its letter. */
   | { kind: 'choice'; letter: string; value: MathValue | null }
   /** Words, or mathematics beyond what is understood: compared as normalised text. */
@@ -29,3 +31,9 @@ export type MathValue =
 export type MathExpression = Extract<MathValue, { kind: 'expression' }>
 export type MathList = Extract<MathValue, { kind: 'list' }>
 export type MathRelation = Extract<MathValue, { kind: 'relation' }>
+
+/** Whether the value says a number, and so is well-formed where one was asked for. */
+export function isNumber(value: MathValue): boolean {
+  if (value.kind === 'named') return isNumber(value.value)
+  return value.kind === 'expression' && !some(value.node, ({ op }) => op === 'sym' || op === 'matrix')
+}

@@ -1,5 +1,6 @@
 import { evaluate, evaluateExact, realValue, type Evaluation } from './evaluate.ts'
 import { some, variables, type Node } from './expression.ts'
+import { exactDouble, samePrecisely } from './precise.ts'
 import * as Q from './rational.ts'
 
 /** How many points two expressions must agree at, and how many are tried to find so many where both have a value. */
@@ -36,13 +37,13 @@ function fraction(name: string, index: number): number {
 
 /**
  * Whether two expressions are equal wherever both are defined: without rounding at whole points where both are rational
- * functions (Schwartz–Zippel), else in double precision at real points where both stay real, or, where there are none
- * such, at complex values.
+ * functions (Schwartz–Zippel); constants to certainty (see `samePrecisely`); else in double precision at real points where
+ * both stay real, confirmed precisely, or, where there are none such, at complex values.
  */
 export function sameExpression(a: Node, b: Node): boolean {
   if (a.op === 'matrix' || b.op === 'matrix') return sameMatrix(a, b)
   const constant = variables(a).length === 0 && variables(b).length === 0
-  return exactly(a, b, constant) ?? approximately(a, b, constant)
+  return exactly(a, b, constant) ?? (constant ? sameConstant(a, b) : approximately(a, b))
 }
 
 function sameMatrix(a: Node, b: Node): boolean {
@@ -69,11 +70,16 @@ function exactly(a: Node, b: Node, constant: boolean): boolean | null {
   return null
 }
 
-function approximately(a: Node, b: Node, constant: boolean): boolean {
-  if (constant) {
-    const [left, right] = [evaluate(a, () => NaN), evaluate(b, () => NaN)]
-    return isValue(left) && isValue(right) ? near(left, right) : sameInfinity(left, right, a, b)
-  }
+/** Constants to as many digits as their parts ask for; in double precision where one is not real. */
+function sameConstant(a: Node, b: Node): boolean {
+  const [left, right] = [evaluate(a, () => NaN), evaluate(b, () => NaN)]
+  if (isValue(left) && isValue(right) && areFarApart(left, right)) return false
+  const precisely = samePrecisely(a, b, () => null)
+  if (precisely !== null) return precisely === true
+  return isValue(left) && isValue(right) ? near(left, right) : sameInfinity(left, right, a, b)
+}
+
+function approximately(a: Node, b: Node): boolean {
   const complex: [Evaluation, Evaluation][] = []
   let agreed = 0
   for (let i = 0; i < TRIED && agreed < POINTS; i++) {
@@ -84,11 +90,22 @@ function approximately(a: Node, b: Node, constant: boolean): boolean {
     else if (near(left, right)) agreed++
     else return false
   }
-  if (agreed > 0) return agreed >= Math.min(POINTS, 2)
+  if (agreed > 0) return agreed >= Math.min(POINTS, 2) && !differsPrecisely(a, b)
   return complex.length >= POINTS && complex.every(([left, right]) => near(left, right))
 }
 
+/** Whether two expressions that a double cannot tell apart are different numbers at a point. */
+function differsPrecisely(a: Node, b: Node): boolean {
+  return [0, 2].some((i) => samePrecisely(a, b, (name) => exactDouble(realPoint(i)(name))) === false)
+}
+
 const isValue = ({ value: [re, im] }: Evaluation) => Number.isFinite(re) && Number.isFinite(im)
+
+/** Further apart than any rounding leads. */
+function areFarApart(left: Evaluation, right: Evaluation): boolean {
+  const size = Math.max(Math.hypot(...left.value), Math.hypot(...right.value), left.scale, right.scale)
+  return Math.hypot(left.value[0] - right.value[0], left.value[1] - right.value[1]) > 1e-3 * size
+}
 
 /** Equal but for errors of rounding. */
 function near(left: Evaluation, right: Evaluation): boolean {
@@ -154,5 +171,19 @@ export function proportion(a: Node, b: Node): number | null {
     factor ??= x / y
     agreed++
   }
-  return agreed >= 3 ? factor : null
+  return agreed >= 3 && factor !== null && isProportional(a, b) !== false ? factor : null
+}
+
+/** Whether a(p) · b(q) = a(q) · b(p) at whole points, exactly; null where they are no rational functions. */
+function isProportional(a: Node, b: Node): boolean | null {
+  const values = [0, 1, 2].map((i) => [evaluateExact(a, wholePoint(i)), evaluateExact(b, wholePoint(i))] as const)
+  const [first, ...others] = values
+  if (!first?.[0] || !first[1]) return null
+  const [x, y] = first as [Q.Rational, Q.Rational]
+  for (const [u, v] of others) {
+    const [left, right] = [v && Q.multiply(x, v), u && Q.multiply(u, y)]
+    if (!left || !right) return null
+    if (!Q.equal(left, right)) return false
+  }
+  return true
 }

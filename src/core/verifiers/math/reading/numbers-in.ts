@@ -1,5 +1,5 @@
-import type { MathExpression } from './math-value.ts'
-import { parseValue } from './parse-value.ts'
+import type { MathExpression } from '../values/math-value.ts'
+import { parseValue } from '../parsing/parse-value.ts'
 
 export interface FoundNumber {
   number: MathExpression
@@ -10,7 +10,7 @@ export interface FoundNumber {
 }
 
 /** The longest that a number in running text is read. */
-const MAX_DIGITS = 300
+const MAX_DIGITS = 2000
 
 /**
  * All numbers that stand in running, cleaned text, in order: sign, currency, separators, decimals, fraction, mixed
@@ -41,7 +41,7 @@ function withPoint(spelled: string): string {
 }
 
 const LEAD = /[$€£¥₹]? ?[-+]?[$€£¥₹]? ?/y
-const FRACTION = /\\frac ?(?:\{ ?-?[\d.]{1,300} ?\}|\d) ?(?:\{ ?-?[\d.]{1,300} ?\}|\d)/y
+const FRACTION = /\\frac ?(?:\{ ?-?[\d.]{1,2000} ?\}|\d) ?(?:\{ ?-?[\d.]{1,2000} ?\}|\d)/y
 /** `1.234,56`, as much of Europe writes it. */
 const EUROPEAN = /\d{1,3}(?:\.\d{3})+,\d{1,2}(?![\d,]|\.\d)/y
 const WHOLE = /\d{1,3}(?:,\d{3})+(?![\d,])|\d{1,3}(?: \d{3})+(?![\d ]*[\d/])|\d+|(?=\.\d)/y

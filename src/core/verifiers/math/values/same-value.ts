@@ -1,12 +1,11 @@
-import { bothSigns, some, variables, type Node } from './expression.ts'
+import { areRoots, assignmentsOf, inOrder } from './assignments.ts'
+import { bothSigns, variables, type Node } from '../arithmetic/expression.ts'
 import type { MathExpression, MathList, MathRelation, MathValue } from './math-value.ts'
-import { realValue } from './evaluate.ts'
-import { rational } from './rational.ts'
 import { realSet, sameSet, saysEverything } from './real-set.ts'
 import { saysNone } from './says-none.ts'
-import { spellValue } from './spell-value.ts'
-import { proportion, sameExpression, sameNumber } from './same-expression.ts'
-import type { Unit } from './units.ts'
+import { proportion, sameExpression } from '../arithmetic/same-expression.ts'
+import { sameQuantity } from './same-quantity.ts'
+import { sameClock, sameDate, sameDuration } from './same-time.ts'
 
 /**
  * Whether an answer says the same as gold. Numbers by value (see `sameNumber`), `35%` being both 35 and 0.35; units only
@@ -14,55 +13,25 @@ import type { Unit } from './units.ts'
  * members, however they are written. A list in braces or joined by "and" has no order; every other list has one.
  */
 export function sameValue(answer: MathValue, gold: MathValue): boolean {
-  if (answer.kind === 'expression' && gold.kind === 'expression') return sameQuantity(answer, gold)
+  if (isLetterOf(answer, gold)) return true
+  if (answer.kind === 'expression' && gold.kind === 'expression') return sameExpressions(answer, gold)
   if (answer.kind === 'text' && gold.kind === 'text') return sameText(answer.text, gold.text)
   if (answer.kind === 'based' || gold.kind === 'based') return sameBased(answer, gold)
   if (answer.kind === 'residue' || gold.kind === 'residue') return sameResidue(answer, gold)
   if (answer.kind === 'clock' || gold.kind === 'clock') return sameClock(answer, gold)
+  if (answer.kind === 'date' || gold.kind === 'date') return sameDate(answer, gold)
   if (answer.kind === 'choice' || gold.kind === 'choice') return sameChoice(answer, gold)
   if (answer.kind === 'ratio' || gold.kind === 'ratio') return sameRatio(answer, gold)
+  const assigned = sameAssigned(answer, gold)
+  if (assigned !== null) return assigned
   return sameNamed(answer, gold) || sameList(answer, gold) || sameRelation(answer, gold) || sameRegion(answer, gold)
 }
 
-function sameQuantity(answer: MathExpression, gold: MathExpression): boolean {
+/** Both values of each with ±. */
+function sameExpressions(answer: MathExpression, gold: MathExpression): boolean {
   if (answer.text === gold.text && answer.percent === gold.percent) return true
-  const [answers, golds] = [bothSigns(answer.node), bothSigns(gold.node)]
-  if (answers.length > 1 || golds.length > 1) return sameMembers(spread([answer]), spread([gold]))
-  const [a, g] = [answer.node, gold.node]
-  if (answer.unit && gold.unit && !isDegreeOfHeat(answer.unit, gold.unit)) {
-    if (answer.unit.dimension !== gold.unit.dimension) return false
-    if (answer.unit.factor !== gold.unit.factor)
-      return sameNumber(a, timesNumber(g, gold.unit.factor / answer.unit.factor))
-  }
-  if (sameNumber(a, g)) return true
-  if (isAngle(answer) && inRadians(gold)) return sameNumber(timesNumber(a, answer.unit!.factor), g)
-  if (isAngle(gold) && inRadians(answer)) return sameNumber(a, timesNumber(g, gold.unit!.factor))
-  if (answer.percent === gold.percent) return false
-  return answer.percent ? sameNumber(hundredth(a), g) : sameNumber(a, hundredth(g))
-}
-
-const isAngle = ({ unit }: MathExpression) => unit?.dimension === 'angle'
-/** A multiple of π without a unit. */
-const inRadians = ({ unit, node }: MathExpression) =>
-  unit === null && some(node, (part) => part.op === 'const' && part.name === 'pi')
-/** `20°` may be 20 °C. */
-const isDegreeOfHeat = (a: Unit, b: Unit) =>
-  [a, b].some(({ dimension }) => dimension === 'angle') &&
-  [a, b].some(({ dimension }) => /celsius|fahrenheit/.test(dimension))
-
-function timesNumber(node: Node, factor: number): Node {
-  return { op: 'mul', a: node, b: { op: 'num', exact: null, approx: factor, decimals: 0 } }
-}
-
-function hundredth(node: Node): Node {
-  if (node.op === 'num' && node.exact)
-    return {
-      ...node,
-      exact: rational(node.exact.n, node.exact.d * 100n),
-      approx: node.approx / 100,
-      decimals: node.decimals && node.decimals + 2,
-    }
-  return { op: 'div', a: node, b: { op: 'num', exact: { n: 100n, d: 1n }, approx: 100, decimals: 0 } }
+  const several = [answer, gold].some(({ node }) => bothSigns(node).length > 1)
+  return several ? sameMembers(spread([answer]), spread([gold])) : sameQuantity(answer, gold)
 }
 
 function sameText(answer: string, gold: string): boolean {
@@ -71,27 +40,9 @@ function sameText(answer: string, gold: string): boolean {
       .replace(/[\s"']+/g, ' ')
       .trim()
       .toLowerCase()
+      .replace(/^(?:the|an?) (?=\p{L}{2})/u, '')
   if (answer === gold || (answer.length > 1 && plain(answer) === plain(gold))) return true
   return (saysNone(answer) && saysNone(gold)) || (saysEverything(answer) && saysEverything(gold))
-}
-
-/** Times of day; where one of two does not say which half of the day, the other may be either. */
-function sameClock(answer: MathValue, gold: MathValue): boolean {
-  if (answer.kind === 'clock' && gold.kind === 'clock')
-    return answer.hour === gold.hour && answer.minute === gold.minute && answer.half === gold.half
-  const [clock, other] = answer.kind === 'clock' ? [answer, gold] : [gold, answer]
-  if (clock.kind !== 'clock') return false
-  if (other.kind === 'named') return sameClock(clock, other.value)
-  if (other.kind === 'ratio') {
-    const time = other.text.replace(/^0(?=\d)/, '')
-    return time === spellValue(clock).slice(0, -3) || time === on24Hours(clock)
-  }
-  return other.kind === 'expression' && clock.minute === 0 && realValue(other.node) === clock.hour
-}
-
-/** `19:05`. */
-function on24Hours({ hour, minute, half }: Extract<MathValue, { kind: 'clock' }>): string {
-  return `${(hour % 12) + (half === 'p' ? 12 : 0)}:${String(minute).padStart(2, '0')}`
 }
 
 function sameBased(answer: MathValue, gold: MathValue): boolean {
@@ -112,10 +63,21 @@ function sameResidue(answer: MathValue, gold: MathValue): boolean {
   return residue.kind === 'residue' && plain?.d === 1n && plain.n === residue.shown
 }
 
+/** The letter that a value is, if it is but that. */
+function letterOf(value: MathValue): string | null {
+  if (value.kind === 'choice') return value.letter
+  const letter = 'text' in value ? value.text.replace(/^\((.)\)$/, '$1') : ''
+  return /^[A-Ja-j]$/.test(letter) ? letter : null
+}
+
+/** `d` where the choice is D. */
+function isLetterOf(answer: MathValue, gold: MathValue): boolean {
+  const [a, g] = [letterOf(answer), letterOf(gold)]
+  return a !== null && g !== null && a !== g && /[A-J]/.test(g) && a.toUpperCase() === g
+}
+
 function sameChoice(answer: MathValue, gold: MathValue): boolean {
-  const letter = (value: MathValue) =>
-    value.kind === 'choice' ? value.letter : 'text' in value && /^[A-J]$/.test(value.text) ? value.text : null
-  const [a, g] = [letter(answer), letter(gold)]
+  const [a, g] = [letterOf(answer), letterOf(gold)]
   if (a !== null && g !== null) return a === g
   const behind = (value: MathValue) => (value.kind === 'choice' ? value.value : value)
   const [left, right] = [behind(answer), behind(gold)]
@@ -127,6 +89,8 @@ const isTime = (value: MathValue) => value.kind === 'ratio' && /^\d{1,2} ?: ?0\d
 
 function sameRatio(answer: MathValue, gold: MathValue): boolean {
   const [a, g] = [withoutName(answer), withoutName(gold)]
+  if (a.kind === 'ratio' && g.kind === 'expression' && g.unit) return sameDuration(a.text, g)
+  if (g.kind === 'ratio' && a.kind === 'expression' && a.unit) return sameDuration(g.text, a)
   const parts = (value: MathValue): Node[] =>
     value.kind === 'ratio'
       ? value.parts
@@ -176,7 +140,6 @@ function sameList(answer: MathValue, gold: MathValue): boolean {
     const golds = spread([other])
     return (golds.length > 1 || list.open === '{') && sameMembers(spread(list.items), golds)
   }
-  if (byName(answer) && byName(gold)) return sameAssignments(answer, gold)
   if (isUnordered(answer) || isUnordered(gold)) {
     const brackets = [answer, gold].some((list) => list.open === '(' || list.open === '[')
     if (!brackets) return sameMembers(spread(answer.items), spread(gold.items))
@@ -205,24 +168,28 @@ function isUnordered(list: MathList): boolean {
   return oneName || list.items.every((item) => item.kind === 'list' && item.open !== '')
 }
 
-/** Whether every item says of another variable what it is. */
-function byName(list: MathList): boolean {
-  const names = list.items.map((item) => (item.kind === 'named' && item.left?.op === 'sym' ? item.name : null))
-  return !names.includes(null) && new Set(names).size === names.length
-}
-
-function sameAssignments(answer: MathList, gold: MathList): boolean {
-  if (answer.items.length !== gold.items.length) return false
-  const named = (item: MathValue) => (item.kind === 'named' ? item.name : '')
-  const said = gold.items.map((item) => answer.items.find((other) => named(other) === named(item)))
-  // Roots x_1 and x_2 have no order of their own.
-  if (said.includes(undefined) || gold.items.every((item) => /_/.test(named(item))))
-    return sameMembers(unnamed(answer), unnamed(gold))
-  return gold.items.every((item, i) => sameValue(said[i]!, item))
+/** By variable where both name theirs; in the order of the names where one is but a tuple. Null where neither has names. */
+function sameAssigned(answer: MathValue, gold: MathValue): boolean | null {
+  const [a, g] = [assignmentsOf(answer), assignmentsOf(gold)]
+  if (a && g) {
+    const roots = areRoots(a) && areRoots(g)
+    if (roots) return sameMembers([...a.values()], [...g.values()])
+    return a.size === g.size && [...g].every(([name, value]) => a.has(name) && sameValue(a.get(name)!, value))
+  }
+  const [assigned, other] = a ? [a, withoutName(gold)] : [g, withoutName(answer)]
+  if (!assigned || other.kind !== 'list' || areRoots(assigned)) return null
+  const values = inOrder(assigned)
+  const tuple: MathList = {
+    kind: 'list',
+    open: other.open === '{' ? '(' : other.open,
+    close: other.close,
+    joined: null,
+    items: values,
+  }
+  return a ? sameList(tuple, other) : sameList(other, tuple)
 }
 
 const withoutName = (value: MathValue) => (value.kind === 'named' ? value.value : value)
-const unnamed = (list: MathList) => list.items.map(withoutName)
 
 /** The same members, in any order, each as often as it likes. */
 function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
@@ -232,9 +199,14 @@ function sameMembers(answers: MathValue[], golds: MathValue[]): boolean {
   return answers.every((item) => within(item, golds, false)) && golds.every((item) => within(item, answers, true))
 }
 
-/** A row or column of a matrix is the list of its entries. */
+/** A row or column of a matrix is the list of its entries; `[[1, 2], [3, 4]]` is one by rows. */
 function sameVector(list: MathList, matrix: Extract<Node, { op: 'matrix' }>): boolean {
   const { rows } = matrix
+  if (list.open === '[' && list.items.every((item) => item.kind === 'list' && item.open === '['))
+    return (
+      rows.length === list.items.length &&
+      rows.every((row, i) => sameVector(list.items[i] as MathList, { op: 'matrix', rows: [row] }))
+    )
   const isVector = rows.length === 1 || rows.every((row) => row.length === 1)
   if (list.open === '{' || !isVector) return false
   const entries = rows.flat()

@@ -1,5 +1,5 @@
-import { realValue } from './evaluate.ts'
-import { bothSigns, variables, type Node } from './expression.ts'
+import { realValue } from '../arithmetic/evaluate.ts'
+import { bothSigns, variables, type Node } from '../arithmetic/expression.ts'
 import type { MathRelation, MathValue } from './math-value.ts'
 
 /** Whether words say that any real number will do. */
@@ -26,6 +26,8 @@ export function realSet(value: MathValue): RealSet | null {
       if (saysEverything(value.text)) return whole
       return value.text === '∅' ? { variable: null, has: () => false, edges: [] } : null
     case 'list': {
+      // The set that holds the empty one is no set of numbers.
+      if (value.items.some((item) => item.kind === 'text' && item.text === '∅')) return null
       const conditions = value.items.map((item) => (item.kind === 'relation' ? condition(item) : null))
       if (conditions.every((set) => set !== null))
         return value.joined === 'or' ? merge(conditions, 'some') : merge(conditions, 'every')
@@ -51,6 +53,7 @@ export function realSet(value: MathValue): RealSet | null {
     case 'based':
     case 'residue':
     case 'clock':
+    case 'date':
     case 'choice':
     case 'ratio':
       return null
@@ -61,6 +64,8 @@ export function realSet(value: MathValue): RealSet | null {
 export function sameSet(a: RealSet, b: RealSet): boolean {
   if (a.variable && b.variable && a.variable !== b.variable) return false
   const edges = [...new Set([...a.edges, ...b.edges])].filter(Number.isFinite).sort((x, y) => x - y)
+  // So far out a double does not tell one edge from the next.
+  if (edges.some((x) => Math.abs(x) > MAX_EDGE)) return false
   const distinct = edges.filter((x, i) => i === 0 || !near(x, edges[i - 1]!))
   const between = distinct.slice(1).map((x, i) => (x + distinct[i]!) / 2)
   const [least, greatest] = [distinct.at(0), distinct.at(-1)]
@@ -69,6 +74,7 @@ export function sameSet(a: RealSet, b: RealSet): boolean {
   return [...distinct, ...between, ...beyond].every((x) => a.has(x) === b.has(x))
 }
 
+const MAX_EDGE = 1e12
 const near = (x: number, y: number) => x === y || Math.abs(x - y) < 1e-9 * Math.max(1, Math.abs(x), Math.abs(y))
 const whole: RealSet = { variable: null, has: () => true, edges: [] }
 
