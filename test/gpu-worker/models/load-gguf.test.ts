@@ -176,7 +176,11 @@ test('refuses what it cannot give back, and what is missing', () => {
     /tiny\.gguf: architecture "mamba" is not supported in GGUF; known are llama, granite, qwen2/,
   )
   refused(file({ 'tokenizer.ggml.pre': 'odd' }), 'unsupported_model', /pre-tokenizer "odd"/)
-  refused(file({ 'tokenizer.ggml.model': 'llama' }), 'unsupported_model', /its tokenizer is "llama"/)
+  refused(
+    file({ 'tokenizer.ggml.model': 'bert' }),
+    'unsupported_model',
+    /its tokenizer is "bert"; known are gpt2, llama/,
+  )
   refused(file({ 'tokenizer.ggml.merges': 5 }), 'corrupt_model', /tokenizer\.ggml\.merges is missing or not a list/)
   refused(file({ 'llama.block_count': 'four' }), 'corrupt_model', /the number llama\.block_count is missing/)
   refused(file({ 'llama.rope.scaling.type': 'spiral' }), 'unsupported_model', /rotary scaling "spiral" is not known/)

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { PRE_TOKENIZERS } from '../../../src/gpu-worker/text/gguf-pre-tokenizers.ts'
 import { ggufTokenizer } from '../../../src/gpu-worker/text/gguf-tokenizer.ts'
+import type { GgufValue } from '../../../src/gpu-worker/weights/gguf.ts'
 import { TextCodec } from '../../../src/gpu-worker/text/text-codec.ts'
 import { tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
 
@@ -81,4 +84,70 @@ test('a text ends at all that the header names, and begins as it says or as llam
   assert.ok(!begins({ [pre]: 'llama-bpe', 'tokenizer.ggml.add_bos_token': false }))
   assert.ok(!begins({ [pre]: 'qwen2' }))
   assert.ok(begins({ [pre]: 'qwen2', 'tokenizer.ggml.add_bos_token': true }))
+})
+
+/** What SentencePiece makes of some texts (test/fixtures/gguf/make_spm.py). */
+interface Spm {
+  add_space_prefix: boolean
+  tokens: string[]
+  scores: number[]
+  token_type: number[]
+  bos_token_id: number
+  eos_token_id: number
+  unknown_token_id: number
+  texts: [text: string, ids: number[], decoded: string][]
+}
+const SPM = JSON.parse(readFileSync(new URL('../../fixtures/gguf/spm.json', import.meta.url), 'utf8')) as Record<
+  string,
+  Spm
+>
+
+const sentencePiece = ({ texts: _, ...spm }: Spm, change: Record<string, GgufValue> = {}) =>
+  ggufTokenizer(
+    new Map<string, GgufValue>([
+      ['tokenizer.ggml.model', 'llama'],
+      ...Object.entries(spm).map(([key, value]): [string, GgufValue] => [`tokenizer.ggml.${key}`, value]),
+      ...Object.entries(change),
+    ]),
+    'x.gguf',
+  )
+
+for (const [name, spm] of Object.entries(SPM)) {
+  test(`texts are cut and joined as SentencePiece does it, like ${name}`, () => {
+    const codec = new TextCodec(sentencePiece(spm))
+    for (const [text, ids, decoded] of spm.texts) {
+      // With a space before each text, SentencePiece has one before a token that begins it, too; llama.cpp has not.
+      if (spm.add_space_prefix && text.startsWith('<turn>')) continue
+      assert.deepEqual(codec.encode(text), ids, JSON.stringify(text))
+      assert.equal(codec.decode(ids), decoded, JSON.stringify(text))
+    }
+    assert.deepEqual(codec.encodeText('x')[0], spm.bos_token_id)
+    assert.deepEqual(codec.stopIds, [spm.eos_token_id])
+  })
+}
+
+test('BOS of SentencePiece is left out where the header says so', () => {
+  const codec = new TextCodec(sentencePiece(SPM.llama!, { 'tokenizer.ggml.add_bos_token': false }))
+  assert.notEqual(codec.encodeText('x')[0], SPM.llama!.bos_token_id)
+})
+
+test('pieces without scores are refused', () => {
+  const message = /tokenizer\.ggml\.scores or the tokens' types are not as many as the tokens/
+  assert.throws(() => sentencePiece(SPM.llama!, { 'tokenizer.ggml.scores': [1] }), { code: 'corrupt_model', message })
+  const text = { 'tokenizer.ggml.scores': ['x'] }
+  assert.throws(() => sentencePiece(SPM.llama!, text), { code: 'corrupt_model', message: /scores is not a list of/ })
+})
+
+test('words are cut as the models of each pre-tokenizer cut them', () => {
+  const text = "HelloWorld isn't 12345\n\nnaïve"
+  const cut = (pre: string) => {
+    const { pre_tokenizer } = PRE_TOKENIZERS[pre]! as unknown as {
+      pre_tokenizer: { pretokenizers: { pattern: { Regex: string } }[] }
+    }
+    return text.match(new RegExp(pre_tokenizer.pretokenizers[0]!.pattern.Regex, 'gu'))
+  }
+  assert.deepEqual(cut('llama-bpe'), ['HelloWorld', ' isn', "'t", ' ', '123', '45', '\n\n', 'naïve'])
+  assert.deepEqual(cut('deepseek-r1-qwen'), ['HelloWorld', ' isn', "'t", ' ', ...'12345', '\n\n', 'naïve'])
+  assert.deepEqual(cut('gpt-4o'), ['Hello', 'World', " isn't", ' ', '123', '45', '\n\n', 'naïve'])
+  assert.deepEqual(cut('tekken'), ['Hello', 'World', ' isn', "'t", ' ', ...'12345', '\n\n', 'naïve'])
 })
