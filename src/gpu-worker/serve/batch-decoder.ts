@@ -42,9 +42,19 @@ interface Waiting {
 
 interface Active {
   choose: ChooseToken
+  prompt: readonly number[]
+  answer: number[]
   length: number
   last: number
 }
+
+const begun = (choose: ChooseToken, prompt: readonly number[]): Active => ({
+  choose,
+  prompt,
+  answer: [],
+  length: prompt.length,
+  last: 0,
+})
 
 /**
  * Decodes texts of many callers together: a new text joins the batch at the next token, a finished one leaves it.
@@ -56,6 +66,7 @@ export class BatchDecoder {
   private readonly cache: KvCache
   private readonly vocabularySize: number
   private readonly slots: number
+  private readonly longTexts: number | undefined
   /** Tokens of a prompt that are read in one run. */
   private readonly stretch: number
   private readonly logits: Float32Array
@@ -66,6 +77,7 @@ export class BatchDecoder {
   private constructor(model: Model, weights: Weights, session: Session, options: BatchDecoderOptions) {
     this.session = session
     this.slots = options.slots
+    this.longTexts = model.longTexts
     this.stretch = Math.max(1, Math.floor((options.promptLogits ?? 2 ** 24) / model.vocabularySize))
     this.vocabularySize = model.vocabularySize
     this.cache = new KvCache(model, options.slots, options.capacity)
@@ -78,6 +90,11 @@ export class BatchDecoder {
     const graph = decodeGraph(model, { capacity: options.capacity, matrices: options.matrices, sample: false })
     const session = await Session.create(graph, { ...options, fixed: weightTensors(weights) })
     return new BatchDecoder(model, weights, session, options)
+  }
+
+  /** How long a prompt may be that is read: where long texts are rotated otherwise, they are read in one run, or not at all. */
+  get mostRead(): number {
+    return this.longTexts === undefined ? Infinity : Math.max(this.longTexts, this.stretch)
   }
 
   /** Goes on from a prompt in some ways, at most `slots`; the prompt is computed once, and read first. */
@@ -95,6 +112,7 @@ export class BatchDecoder {
       const [alone] = prompts
       if (alone?.readPrompt) await this.readAndStart(alone, alone.readPrompt)
       else if (prompts.length) await this.start(prompts)
+      else if (this.becameLong >= 0) await this.beginAnew(this.becameLong)
       else await this.goOn()
     }
     this.running = false
@@ -118,7 +136,7 @@ export class BatchDecoder {
   private async start(prompts: readonly Waiting[]): Promise<void> {
     const first = this.active.length
     const started = prompts.flatMap(({ prompt, completions }, row) =>
-      completions.map((choose) => ({ row, text: { choose, length: prompt.length, last: 0 } })),
+      completions.map((choose) => ({ row, text: begun(choose, prompt) })),
     )
     await this.forward(prefillRows(prompts), this.spaceFor(started.length), [first, first + prompts.length])
     // Each completion's slot gets its prompt's cache, the last first, so that none is overwritten too early.
@@ -146,13 +164,26 @@ export class BatchDecoder {
       await nextTurn()
     }
     for (let i = completions.length - 1; i > 0; i--) this.cache.copy(slot, slot + i, prompt.length)
-    this.active.push(...completions.map((choose) => ({ choose, length: prompt.length, last: 0 })))
+    this.active.push(...completions.map((choose) => begun(choose, prompt)))
     this.choose(slot)
   }
 
   private async goOn(): Promise<void> {
     await this.forward(decodeRows(this.active), this.spaceFor(this.active.length), [0, this.active.length])
     this.choose(0)
+  }
+
+  /** The slot of a text that its last token has made long, or -1. */
+  private get becameLong(): number {
+    return this.longTexts === undefined ? -1 : this.active.findIndex(({ length }) => length === this.longTexts! + 1)
+  }
+
+  /** Computes a text again: what the cache holds of it was rotated otherwise. */
+  private async beginAnew(slot: number): Promise<void> {
+    const { prompt, answer, choose } = this.active[slot]!
+    const rows = prefillRows([{ prompt: [...prompt, ...answer], completions: [choose] }])
+    await this.forward(rows, this.spaceFor(1), [slot, slot + 1])
+    this.choose(slot, slot + 1)
   }
 
   private spaceFor(texts: number): Float32Array {
@@ -167,15 +198,18 @@ export class BatchDecoder {
     await this.session.run({ ...this.inputs, ...rows, ...cache }, { logits, ...cache })
   }
 
-  /** Lets the texts from slot `first` on choose their next tokens; the last text moves into a finished one's slot. */
-  private choose(first: number): void {
+  /** Lets the texts of some slots choose their next tokens; the last text moves into a finished one's slot. */
+  private choose(first: number, end = this.active.length): void {
     const V = this.vocabularySize
-    const chosen = this.active.slice(first).map(({ choose }, i) => choose(this.logits.subarray(i * V, (i + 1) * V)))
-    for (let slot = this.active.length - 1; slot >= first; slot--) {
+    const chosen = this.active
+      .slice(first, end)
+      .map(({ choose }, i) => choose(this.logits.subarray(i * V, (i + 1) * V)))
+    for (let slot = end - 1; slot >= first; slot--) {
       const id = chosen[slot - first]!
       const text = this.active[slot]!
       if (id !== null) {
         text.last = id
+        text.answer.push(id)
         text.length += 1
         continue
       }

@@ -115,6 +115,10 @@ export class ModelService {
     const room = this.room(prompt, request)
     const usage = { promptTokens: prompt.length, completionTokens: 0 }
     const reader = new PromptReader(this.answers.texts, request, prompt)
+    if (reader.read && prompt.length > this.decoder.mostRead) {
+      const message = `log-probabilities of a prompt are given of up to ${this.decoder.mostRead} tokens by this model, which turns longer texts otherwise; the prompt has ${prompt.length}`
+      throw new GavelError('prompt_too_long', message, { param: 'prompt' })
+    }
     const ways = Array.from({ length: request.n }, (_, choice) => {
       const tell = (part: Omit<GenerationPart, 'choice'>) => emit({ choice, ...part })
       const guide = request.format && this.guides.of(request.format)

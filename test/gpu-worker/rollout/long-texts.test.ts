@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadFolder } from '../../../src/gpu-worker/models/load-folder.ts'
 import { Generator } from '../../../src/gpu-worker/rollout/generator.ts'
+import { BatchDecoder } from '../../../src/gpu-worker/serve/batch-decoder.ts'
 import { LabelScorer } from '../../../src/gpu-worker/rollout/label-scorer.ts'
 import { Session } from '../../../src/gpu-worker/runtime/session.ts'
 import { float32 } from '../../../src/gpu-worker/runtime/tensors.ts'
@@ -44,6 +45,38 @@ test('texts that become long on the way, at one moment or another, beside ones t
     while (expected.length < 8) expected.push(best(last(await logitsOf([...prompt, ...expected]))))
     for (const { ids } of completions.slice(2 * i, 2 * i + 2)) assert.deepEqual(ids, expected, `prompt ${i}`)
   }
+})
+
+test('texts of the server that become long, beside ones that do not', async () => {
+  const prompts = [text(LIMIT - 3, 1), text(LIMIT, 2), text(5, 4)]
+  const decoder = await BatchDecoder.create(model, weights, {
+    ...{ slots: 3, capacity: 96, ids: model.vocabularySize, threads: 1 },
+  })
+  assert.equal(decoder.mostRead, (2 ** 24 / model.vocabularySize) | 0)
+  await Promise.all(
+    prompts.map(async (prompt, i) => {
+      const logits: Float32Array[] = []
+      const ids: number[] = []
+      await new Promise<void>((resolve) => {
+        const choose = (next: Float32Array) => {
+          logits.push(next.slice())
+          if (logits.length > 8) return (resolve(), null)
+          ids.push(best(next))
+          return last(ids)
+        }
+        decoder.add(prompt, [choose])
+      })
+      for (const [t, found] of logits.entries()) {
+        assertClose(
+          [...found],
+          [...last(await logitsOf([...prompt, ...ids.slice(0, t)]))],
+          1e-4,
+          `text ${i}, token ${t}`,
+        )
+      }
+    }),
+  )
+  await decoder.release()
 })
 
 test('texts with a long beginning in common are each as if alone, on either side of the limit', async () => {
