@@ -54,7 +54,7 @@ export function openFolder(folder: string): ModelFolder {
   if (existsSync(join(folder, ADAPTER_CONFIG)) && !existsSync(join(folder, 'model.safetensors'))) {
     throw new GavelError(
       'unsupported_model',
-      `${folder} holds a LoRA adapter without its model. Use the last checkpoint of its job, which holds the model merged, or have every checkpoint do so with lora.merge "every".`,
+      `${folder} holds a LoRA adapter without its model. Merge it into its model first, with PEFT: PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(…). If it is a checkpoint of Gavel's, use the last one of its job, which holds the model merged, or have every checkpoint do so with lora.merge "every".`,
     )
   }
   return withCodec({ ...loadFolder(folder), tokenizer: readTokenizerFiles(folder) }, folder)

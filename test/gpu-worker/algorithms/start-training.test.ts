@@ -87,7 +87,7 @@ describe('startTraining', () => {
       assert.deepEqual(readdirSync(checkpoint.folder).sort(), [...ADAPTER, ...TOKENIZER].sort())
       assert.throws(() => openFolder(checkpoint.folder), {
         code: 'unsupported_model',
-        message: /holds a LoRA adapter without its model\. Use the last checkpoint/,
+        message: /holds a LoRA adapter without its model\. Merge it into its model first/,
       })
       const second = await start(LORA, checkpoint)
       for (let i = 0; i < 2; i++) await second.update()
