@@ -39,7 +39,8 @@ export interface BlobStream {
  */
 export interface BlobStore {
   get(key: string): Promise<Uint8Array | null>
-  stream(key: string): Promise<BlobStream | null>
+  /** @param from the first byte that is wanted; `size` of the answer is that of the whole object */
+  stream(key: string, from?: number): Promise<BlobStream | null>
   head(key: string): Promise<BlobHead | null>
   /**
    * Writes an object whole or not at all. A stream must hold exactly `size` bytes, else nothing is stored.
@@ -55,6 +56,51 @@ export interface BlobStore {
   list(prefix: string): Promise<BlobHead[]>
   /** A URL that lets its holder read (or write) one object without credentials, where the store has such. */
   presign(key: string, method: 'GET' | 'PUT', expiresInSeconds: number): Promise<string | null>
+  /** What is too large for one request is written in parts. */
+  parts: BlobParts
+  room(): Promise<BlobRoom>
+}
+
+/** Most parts of one object, by S3's rules. */
+export const MAX_PARTS = 10_000
+
+/**
+ * Writes of objects in parts, each sent by itself, in any order, and again where it was lost. There is no object until
+ * the last call. All parts but the last are of one size.
+ */
+export interface BlobParts {
+  /** What a part should have, in bytes; an object of no more is put at once. */
+  partBytes: number
+  /** @returns the upload's id */
+  begin(key: string, partBytes: number): Promise<string>
+  /**
+   * @param number from 1
+   * @returns what {@link finish} wants of the part: its ETag
+   * @throws GavelError `invalid_request` where the upload is over, or the stream does not hold `size` bytes
+   */
+  put(key: string, upload: string, number: number, body: BlobStream): Promise<string>
+  /** A URL to PUT one part to, whose answer has its ETag as a header; null where the store has none. */
+  presign(key: string, upload: string, number: number, expiresInSeconds: number): Promise<string | null>
+  /**
+   * Makes the parts the object.
+   * @param etags of all parts, in order
+   * @throws GavelError `invalid_request` where the upload is over, or a part is missing or another
+   */
+  finish(key: string, upload: string, etags: readonly string[]): Promise<void>
+  /** Ends an upload and forgets its parts; one that is over is left alone. */
+  abort(key: string, upload: string): Promise<void>
+  /** Ends all uploads of keys below a prefix, where the store can list them; R2 by its binding ends them itself after a week. */
+  abortAll(prefix: string): Promise<void>
+}
+
+/** What a store can take. */
+export interface BlobRoom {
+  /** Largest object, in bytes. */
+  objectBytes: number
+  /** Free space in bytes; null where that is not known. */
+  freeBytes: number | null
+  /** Names the disk that it lies on, as `diskOf` does (adapters/node); null where it is none of a machine. */
+  volume: string | null
 }
 
 /** One question to a judge model: messages in, the first token's distribution out. */

@@ -1,6 +1,11 @@
 import { AwsClient } from 'aws4fetch'
 import { GavelError } from '../../core/errors.ts'
-import type { BlobHead, BlobStore } from '../../core/ports.ts'
+import type { BlobHead, BlobParts, BlobStore } from '../../core/ports.ts'
+import { MAX_OBJECT_BYTES } from '../../core/schemas/checkpoint.ts'
+import { s3Parts } from './s3-parts.ts'
+
+/** A Worker takes requests of 100 MB at most on the smaller plans. */
+const PART_BYTES = 64 * 1024 ** 2
 
 /** Credentials of R2's S3 endpoint. Without them there are no presigned URLs, and bytes go through the Worker. */
 export interface R2Credentials {
@@ -11,7 +16,11 @@ export interface R2Credentials {
 }
 
 /** A blob store in an R2 bucket, by its binding. */
-export function r2BlobStore(bucket: R2Bucket, credentials: R2Credentials | null): BlobStore {
+export function r2BlobStore(
+  bucket: R2Bucket,
+  credentials: R2Credentials | null,
+  { partBytes = PART_BYTES }: { partBytes?: number } = {},
+): BlobStore {
   const signer = credentials && new AwsClient({ ...credentials, service: 's3', region: 'auto' })
 
   return {
@@ -20,8 +29,8 @@ export function r2BlobStore(bucket: R2Bucket, credentials: R2Credentials | null)
       return object && new Uint8Array(await object.arrayBuffer())
     },
 
-    async stream(key) {
-      const object = await translated(bucket.get(key))
+    async stream(key, from = 0) {
+      const object = await translated(bucket.get(key, from > 0 ? { range: { offset: from } } : {}))
       return object && { size: object.size, body: object.body as ReadableStream<Uint8Array> }
     },
 
@@ -63,11 +72,54 @@ export function r2BlobStore(bucket: R2Bucket, credentials: R2Credentials | null)
       url.searchParams.set('X-Amz-Expires', String(expiresInSeconds))
       return (await signer.sign(url, { method, aws: { signQuery: true } })).url
     },
+
+    // The binding and the S3 endpoint each begin uploads that only they know.
+    parts: credentials ? s3Parts(credentials, partBytes) : bindingParts(bucket, partBytes),
+    room: async () => ({ objectBytes: MAX_OBJECT_BYTES, freeBytes: null, volume: null }),
   }
 }
 
-const translated = <T>(answer: Promise<T>): Promise<T> =>
+function bindingParts(bucket: R2Bucket, partBytes: number): BlobParts {
+  const upload = (key: string, id: string) => bucket.resumeMultipartUpload(key, id)
+  return {
+    partBytes,
+    begin: async (key) => (await translated(bucket.createMultipartUpload(key))).uploadId,
+
+    async put(key, id, number, { size, body }) {
+      const sized = new FixedLengthStream(size)
+      const sent = Promise.all([body.pipeTo(sized.writable), upload(key, id).uploadPart(number, sized.readable)])
+      return (await translated(sent, key))[1].etag
+    },
+
+    presign: async () => null,
+
+    async finish(key, id, etags) {
+      const parts = etags.map((etag, i) => ({ partNumber: i + 1, etag }))
+      await translated(upload(key, id).complete(parts), key)
+    },
+
+    async abort(key, id) {
+      await translated(upload(key, id).abort(), key).catch((error: GavelError) => {
+        if (error.code !== 'invalid_request') throw error
+      })
+    },
+
+    // The binding lists none.
+    abortAll: async () => {},
+  }
+}
+
+/** R2's codes for an upload that it does not know, and for parts that are not those that were sent. */
+const UPLOAD_OVER = /\((10024|10025|10048|10011)\)/
+
+/** @param ofUpload the key, where the answer may be that its upload is over */
+const translated = <T>(answer: Promise<T>, ofUpload?: string): Promise<T> =>
   answer.catch((cause: unknown) => {
-    const message = `The object store did not take or give the object (${(cause as Error).message.slice(0, 200)}). Try again.`
+    const { message: reason } = cause as Error
+    if (ofUpload !== undefined && UPLOAD_OVER.test(reason)) {
+      const message = `The upload of ${ofUpload} is over, or its parts are not those that were sent; begin anew.`
+      throw new GavelError('invalid_request', message, { param: 'upload', cause })
+    }
+    const message = `The object store did not take or give the object (${reason.slice(0, 200)}). Try again.`
     throw new GavelError('storage_unavailable', message, { cause })
   })

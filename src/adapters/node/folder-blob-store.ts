@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { dirname, join, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { GavelError } from '../../core/errors.ts'
-import type { BlobHead, BlobStore, BlobStream } from '../../core/ports.ts'
+import type { BlobHead, BlobParts, BlobStore, BlobStream } from '../../core/ports.ts'
+import { MAX_OBJECT_BYTES } from '../../core/schemas/checkpoint.ts'
+import { folderParts, forgetUnfinished, PART_BYTES } from './folder-parts.ts'
 
 /** Where unfinished writes lie: beside the objects, on the same file system, so that a rename is atomic. */
 const UNFINISHED = '.unfinished'
@@ -13,8 +16,10 @@ const UNFINISHED = '.unfinished'
  * A blob store in a folder, one file per object. A write goes to a file of its own, is flushed to the disk, and only
  * then takes its name: after a crash an object is there whole or not at all.
  */
-export function folderBlobStore(root: string): BlobStore {
+export function folderBlobStore(root: string, { partBytes = PART_BYTES }: { partBytes?: number } = {}): BlobStore {
   const pathOf = (key: string) => join(root, ...checkedKey(key).split('/'))
+  const parts = folderParts(join(root, UNFINISHED, 'parts'), pathOf, partBytes)
+  forgetUnfinished(join(root, UNFINISHED), Date.now()).catch(() => {})
 
   async function write(body: Uint8Array | BlobStream): Promise<string> {
     const folder = join(root, UNFINISHED)
@@ -46,10 +51,10 @@ export function folderBlobStore(root: string): BlobStore {
   return {
     get: (key) => translated(async () => readFile(pathOf(key)).then(plain).catch(missing)),
 
-    async stream(key) {
+    async stream(key, start = 0) {
       const head = await this.head(key)
       if (!head) return null
-      const body = Readable.toWeb(createReadStream(pathOf(key))) as unknown as ReadableStream<Uint8Array>
+      const body = Readable.toWeb(createReadStream(pathOf(key), { start })) as unknown as ReadableStream<Uint8Array>
       return { size: head.size, body }
     },
 
@@ -94,6 +99,22 @@ export function folderBlobStore(root: string): BlobStore {
       }),
 
     presign: async () => null,
+
+    parts: {
+      ...parts,
+      begin: (...of: Parameters<BlobParts['begin']>) => translated(() => parts.begin(...of)),
+      put: (...of: Parameters<BlobParts['put']>) => translated(() => parts.put(...of)),
+      async finish(key, upload, etags) {
+        await translated(() => parts.finish(key, upload, etags))
+        await syncFolder(dirname(pathOf(key)))
+      },
+    },
+
+    async room() {
+      await mkdir(root, { recursive: true })
+      const [{ bavail, bsize }, { dev }] = await Promise.all([statfs(root), stat(root)])
+      return { objectBytes: MAX_OBJECT_BYTES, freeBytes: bavail * bsize, volume: `${hostname()}/${dev}` }
+    },
   }
 }
 

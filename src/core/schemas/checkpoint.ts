@@ -2,8 +2,17 @@
 import * as v from 'valibot'
 import { fields, integer, jsonObject, sha256, unixSeconds } from './fields.ts'
 
-/** Largest single file of a checkpoint, in bytes (the limit of one S3 PUT). */
-export const MAX_OBJECT_BYTES = 5 * 1024 ** 3
+/** Largest single file of a checkpoint, in bytes: S3, R2 and their like take a little more, in parts. */
+export const MAX_OBJECT_BYTES = 5e12
+/** Most files of a checkpoint. */
+export const MAX_OBJECTS = 1000
+
+/**
+ * Whether only the run itself has a use for a file (the optimizer's memory, the value head, the reference), whole or in
+ * shards: most of a checkpoint's bytes.
+ */
+export const isOfTheRun = (name: string): boolean =>
+  /^(optimizer|value_head|reference)(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name)
 
 export const objectEntry = fields({
   name: v.pipe(
@@ -21,7 +30,7 @@ const distinctNames = v.check<ObjectEntry[], string>(
   (objects) => new Set(objects.map((object) => object.name)).size === objects.length,
   'must not name one file twice',
 )
-export const objectEntries = v.pipe(v.array(objectEntry), v.minLength(1), v.maxLength(1000), distinctNames)
+export const objectEntries = v.pipe(v.array(objectEntry), v.minLength(1), v.maxLength(MAX_OBJECTS), distinctNames)
 
 export const manifest = fields({
   objects: objectEntries,

@@ -1,6 +1,6 @@
 /** What every kind of training takes. Spread into a job's `config`. */
 import * as v from 'valibot'
-import { fields, integer, number, record, shortText } from './fields.ts'
+import { boolean, fields, integer, number, record, shortText } from './fields.ts'
 
 /** Low-rank adaptation. */
 const loraSettings = fields({
@@ -27,6 +27,17 @@ const loraSettings = fields({
   ),
 })
 
+const checkpointKeep = fields({
+  last: v.optional(integer(1, 1_000_000, 'How many of the newest are kept, ≥ 1. Default 3.'), 3),
+  best: v.optional(
+    boolean(
+      'Whether the one with the largest share of right answers on the canary is kept as well, the earliest of those alike. Default true.',
+    ),
+    true,
+  ),
+})
+export type CheckpointKeep = v.InferOutput<typeof checkpointKeep>
+
 export const RECOMPUTE = ['nothing', 'cheap', 'all'] as const
 export type Recompute = (typeof RECOMPUTE)[number]
 
@@ -50,6 +61,15 @@ export const trainingEntries = {
   checkpoint_every: v.optional(
     integer(0, 1_000_000, 'Steps between checkpoints; 0 commits one at the end only. Default 0.'),
     0,
+  ),
+  keep: v.optional(
+    v.pipe(
+      checkpointKeep,
+      v.description(
+        'Which checkpoints are kept when another is committed: the `last` ones, and the `best` by the canary. One that a model, a judge or another job names is never dropped.',
+      ),
+    ),
+    {},
   ),
   memory_budget_mb: v.optional(
     integer(

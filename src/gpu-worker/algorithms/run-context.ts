@@ -22,6 +22,14 @@ export interface Resume {
 /** A run was asked to stop, and did so where it can go on: training has committed a checkpoint, an evaluation starts over. */
 export class RunStopped extends Error {}
 
+/** Where checkpoints are written and kept. Two of one `volume` share their room. */
+export interface StorageRoom {
+  /** The worker's own disk, where a checkpoint lies until it is uploaded. */
+  scratch: { freeBytes: number; volume: string | null }
+  /** The object store: the largest object that it takes, and its room where that is known. */
+  store: { objectBytes: number; freeBytes: number | null; volume: string | null }
+}
+
 /** An algorithm's whole surroundings. Everything it reads or says goes through here. */
 export interface RunContext {
   clock: Clock
@@ -30,6 +38,10 @@ export interface RunContext {
   device?: Device | undefined
   /** What a job may take that names no `memory_budget_mb` of its own, in MB. */
   memoryBudgetMb?: number | undefined
+  /** Most bytes of one file of a checkpoint. */
+  shardBytes?: number | undefined
+  /** What there is room for; absent where nobody knows. */
+  storage?: StorageRoom | undefined
   resume: Resume | null
   /** Opens the model the job names, or the judge's. */
   openModel(): Promise<ModelFolder>

@@ -34,6 +34,7 @@ export async function startReinforcement(
   const run = await startTraining(context, spec, {
     ...options,
     maxTokens: capacity,
+    canary: spec.data.canary !== undefined && config.canary_every > 0,
     rollouts: {
       newTokens: config.max_new_tokens,
       completions: config.prompts_per_step * config.group_size,

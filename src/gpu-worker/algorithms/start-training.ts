@@ -1,11 +1,12 @@
 import { GavelError } from '../../core/errors.ts'
 import type { ScheduleName } from '../../core/rl/schedules.ts'
-import type { Recompute } from '../../core/schemas/training.ts'
+import type { CheckpointKeep, Recompute } from '../../core/schemas/training.ts'
 import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
 import type { Weights } from '../models/weights.ts'
 import type { RowFormat } from '../text/row-codec.ts'
 import type { LoraSettings } from '../training/lora.ts'
 import { Trainer } from '../training/trainer.ts'
+import { checkRoom } from './check-room.ts'
 import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
 import { planMemory, unboundedPlan, type MemoryNeeds, type MemoryPlan } from './memory-plan.ts'
 import { openRows } from './prompts.ts'
@@ -28,6 +29,7 @@ interface TrainingConfig {
   adam_epsilon: number
   clip_norm: number
   checkpoint_every: number
+  keep?: CheckpointKeep | undefined
 }
 
 interface CommitOptions {
@@ -45,7 +47,11 @@ const UNCLIPPED = 3e38
 export async function startTraining(
   context: RunContext,
   { config, ...format }: RowFormat & { config: TrainingConfig },
-  { valueHead = false, ...options }: Omit<MemoryNeeds, 'model'> & { valueHead?: boolean },
+  {
+    valueHead = false,
+    canary = false,
+    ...options
+  }: Omit<MemoryNeeds, 'model'> & { valueHead?: boolean; canary?: boolean },
 ) {
   const { resume } = context
   // Updates are not steps: a step may make several, or none.
@@ -62,6 +68,18 @@ export async function startTraining(
       `rows may have up to ${maxTokens} tokens, but the model's context is ${model.contextLength}; lower the limits in config`,
     )
   }
+  checkRoom(
+    training,
+    {
+      steps: config.steps,
+      checkpointEvery: config.checkpoint_every,
+      keep: config.keep,
+      canary,
+      reference: options.rollouts?.reference === 'trained',
+      mergeEvery: config.lora?.merge === 'every',
+    },
+    context,
+  )
   const optimizer = {
     beta1: config.beta1,
     beta2: config.beta2,
@@ -82,7 +100,8 @@ export async function startTraining(
     const sums = [...weights].map(([name, { data }]) => [`the sum of ${name}`, sum(data)])
     finiteOrStop(step, Object.fromEntries(sums), REMEDIES.update)
     const merged = last || config.lora?.merge === 'every'
-    const write = await trainingFiles(training, trainer.state, { merged, files })
+    const { shardBytes } = context
+    const write = await trainingFiles(training, trainer.state, { merged, files, shardBytes })
     const noted = { updates: trainer.state.steps, plan, ...(training.base && { base: training.base }) }
     await context.checkpoint(step, { ...state, ...noted }, write)
   }

@@ -4,10 +4,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { GavelError } from '../../core/errors.ts'
+import { isOfTheRun } from '../../core/schemas/checkpoint.ts'
 import type { Download } from '../../core/schemas/worker.ts'
 import { fileSha256 } from './file-sha256.ts'
-import { OPTIMIZER_FILE } from './optimizer-file.ts'
-import { REFERENCE_FILE, VALUE_HEAD_FILE } from './training-files.ts'
 
 /** Where objects are read: the API as a worker sees it, or a store. */
 export interface ObjectSource {
@@ -50,13 +49,10 @@ export async function fetchCheckpoint(
   return folder
 }
 
-/** What only the run itself has a use for; most of a checkpoint's bytes. */
-const OF_THE_RUN = new Set([OPTIMIZER_FILE, REFERENCE_FILE, VALUE_HEAD_FILE])
-
 /** Fetches what it takes to use a checkpoint's model. */
 export const fetchModel: typeof fetchCheckpoint = (source, objects, folder) =>
   fetchCheckpoint(
     source,
-    objects.filter(({ name }) => !OF_THE_RUN.has(name)),
+    objects.filter(({ name }) => !isOfTheRun(name)),
     folder,
   )

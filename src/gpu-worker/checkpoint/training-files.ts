@@ -1,21 +1,19 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import { checkWeights } from '../models/load-folder.ts'
-import type { Model } from '../models/model.ts'
+import { trainedParameters, type Model } from '../models/model.ts'
 import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
 import type { Weights } from '../models/weights.ts'
 import type { OptimizerState } from '../training/adamw.ts'
 import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../training/lora.ts'
 import { initialValueHead, VALUE_HEAD, valueHeadParameters, withValueHead } from '../training/value-head.ts'
-import { readSafetensors, writeSafetensors } from '../weights/safetensors.ts'
+import { elementCount } from '../graph/tensor.ts'
+import { readWeightFiles, SHARD_BYTES, splitIntoShards, writeWeightFiles } from '../weights/weight-files.ts'
 import { readAdapter, writeAdapter } from './adapter-file.ts'
-import { OPTIMIZER_FILE, readOptimizer, writeOptimizer } from './optimizer-file.ts'
+import { optimizerShapes, readOptimizer, writeOptimizer } from './optimizer-file.ts'
 
-/** Its name in a checkpoint. */
-export const VALUE_HEAD_FILE = 'value_head.safetensors'
-/** The reference's trained parameters, in the checkpoints of a run that resets it. */
-export const REFERENCE_FILE = 'reference.safetensors'
+/** What the reference's trained parameters are called, in the checkpoints of a run that resets it. */
+export const REFERENCE = 'reference'
 
 /** What a run trains: a model with, for LoRA, adapters on it. */
 export interface Training {
@@ -62,31 +60,72 @@ export async function openTraining(
     folder,
     model,
     weights: new Map([...folder.weights, ...adapter, ...head]),
-    optimizer: point ? readOptimizer(join(point.folder, OPTIMIZER_FILE), model, point.updates) : undefined,
+    optimizer: point ? readOptimizer(point.folder, model, point.updates) : undefined,
     base,
   }
 }
 
+interface FileOptions {
+  /** Of a LoRA run: whether the whole model is written as well. */
+  merged: boolean
+  /** Most bytes of a file of tensors. */
+  shardBytes?: number | undefined
+}
+
 /**
  * What writes a checkpoint's files: the model whole or, of a LoRA run, the adapter as PEFT has it (and, with
- * `merged`, the whole model without adapters as well), the value head where there is one, more `files` of tensors, the
- * tokenizer, and the optimizer's memory.
+ * `merged`, the whole model without adapters as well), the value head where there is one, more `files` of tensors by
+ * what they are called, the tokenizer, and the optimizer's memory.
  */
 export async function trainingFiles(
   { folder, model, weights, base }: Training,
   optimizer: OptimizerState,
-  { merged, files }: { merged: boolean; files: Record<string, Weights> },
+  { merged, files, shardBytes }: FileOptions & { files: Record<string, Weights> },
 ): Promise<(target: string) => void> {
   const { head, policy } = apart(weights)
   const whole = !base || merged ? await mergedWeights(model, policy) : null
   return (target) => {
-    saveFolder(target, { ...folder, weights: whole, dtype: 'F32' })
+    saveFolder(target, { ...folder, weights: whole, dtype: 'F32', shardBytes })
     if (base) writeAdapter(target, model, weights, folder.hubId ?? null)
-    if (model.valueHead) writeSafetensors(join(target, VALUE_HEAD_FILE), head)
-    for (const [name, tensors] of Object.entries(files)) writeSafetensors(join(target, name), tensors)
-    writeOptimizer(join(target, OPTIMIZER_FILE), optimizer)
+    if (model.valueHead) writeWeightFiles(target, head, { stem: VALUE_HEAD, shardBytes })
+    for (const [stem, tensors] of Object.entries(files)) writeWeightFiles(target, tensors, { stem, shardBytes })
+    writeOptimizer(target, optimizer, shardBytes)
   }
 }
+
+/** Bytes of the tensors of a checkpoint that is to come, by what they are for; how many files, and bytes of the largest. */
+export function checkpointSize(
+  { folder, model, weights, base }: Pick<Training, 'folder' | 'model' | 'weights' | 'base'>,
+  { merged, reference, shardBytes = SHARD_BYTES }: FileOptions & { reference: boolean },
+) {
+  const { head, policy } = apart(weights)
+  const parts = {
+    weights: !base ? policy : merged ? folder.weights : NO_TENSORS,
+    adapter: model.adapter ? shapesOf(model.adapter.parameters) : NO_TENSORS,
+    value_head: head,
+    reference: reference ? shapesOf(trainedParameters(model)) : NO_TENSORS,
+    optimizer: optimizerShapes(model),
+  }
+  const bytesOf = (tensors: Shapes): number =>
+    [...tensors.values()].reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0)
+  const sizes = Object.entries(parts).filter(([, tensors]) => tensors.size > 0)
+  const files = sizes.flatMap(([, tensors]) =>
+    splitIntoShards(tensors, 'F32', shardBytes).map((names) =>
+      bytesOf(new Map(names.map((name) => [name, tensors.get(name)!]))),
+    ),
+  )
+  return {
+    parts: Object.fromEntries(sizes.map(([part, tensors]) => [part, bytesOf(tensors)])),
+    bytes: sizes.reduce((sum, [, tensors]) => sum + bytesOf(tensors), 0),
+    files: files.length,
+    largest: Math.max(...files),
+  }
+}
+
+type Shapes = ReadonlyMap<string, { shape: readonly number[] }>
+const NO_TENSORS: Shapes = new Map()
+const shapesOf = (parameters: Model['parameters']): Shapes =>
+  new Map([...parameters].map(([name, shape]) => [name, { shape }]))
 
 /** The head in a file of its own: nobody but the run has a use for it. */
 function apart(weights: Weights): { head: Weights; policy: Weights } {
@@ -96,8 +135,8 @@ function apart(weights: Weights): { head: Weights; policy: Weights } {
 }
 
 function readValueHead(folder: string, model: Model): Weights {
-  const path = join(folder, VALUE_HEAD_FILE)
-  return checkWeights({ parameters: valueHeadParameters(model) }, readSafetensors(path), path)
+  const stored = readWeightFiles(folder, undefined, VALUE_HEAD)
+  return checkWeights({ parameters: valueHeadParameters(model) }, stored, `${folder}/${VALUE_HEAD}.safetensors`)
 }
 
 function fingerprint(weights: Weights): string {

@@ -5,7 +5,8 @@ import type { ModelSource } from '../../core/schemas/model.ts'
 import { readTokenizerFiles } from '../text/read-tokenizer-files.ts'
 import { TextCodec, type TokenizerFiles } from '../text/text-codec.ts'
 import { downloadModel, type HubOptions } from '../weights/download-model.ts'
-import { writeSafetensors, type StoredType } from '../weights/safetensors.ts'
+import type { StoredType } from '../weights/safetensors.ts'
+import { hasWeightFiles, writeWeightFiles } from '../weights/weight-files.ts'
 import { configText } from './config-json.ts'
 import { loadFolder, type LoadedModel } from './load-folder.ts'
 import { loadGguf } from './load-gguf.ts'
@@ -51,7 +52,7 @@ export function openPath(path: string): ModelFolder {
 
 /** A folder with `config.json`, weights and tokenizer, as transformers or {@link saveFolder} writes it. */
 export function openFolder(folder: string): ModelFolder {
-  if (existsSync(join(folder, ADAPTER_CONFIG)) && !existsSync(join(folder, 'model.safetensors'))) {
+  if (existsSync(join(folder, ADAPTER_CONFIG)) && !hasWeightFiles(folder)) {
     throw new GavelError(
       'unsupported_model',
       `${folder} holds a LoRA adapter without its model. Merge it into its model first, with PEFT: PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(…). If it is a checkpoint of Gavel's, use the last one of its job, which holds the model merged, or have every checkpoint do so with lora.merge "every".`,
@@ -95,7 +96,8 @@ const TORCH_TYPES = { F32: 'float32', F16: 'float16' } satisfies Record<StoredTy
 
 /**
  * Writes what {@link openFolder}, and transformers, load: config, weights and tokenizer.
- * @param model its `weights` are left out where they are null: what is in the folder goes with an adapter
+ * @param model its `weights` are left out where they are null: what is in the folder goes with an adapter;
+ *   `shardBytes`: most bytes of one file of them
  */
 export function saveFolder(
   folder: string,
@@ -105,7 +107,12 @@ export function saveFolder(
     weights,
     tokenizer,
     dtype,
-  }: Pick<ModelFolder, 'config' | 'floats' | 'tokenizer'> & { weights: Weights | null; dtype: StoredType },
+    shardBytes,
+  }: Pick<ModelFolder, 'config' | 'floats' | 'tokenizer'> & {
+    weights: Weights | null
+    dtype: StoredType
+    shardBytes?: number | undefined
+  },
 ): void {
   const { dtype: _, ...rest } = config
   const json = (name: string, value: object) => writeFileSync(join(folder, name), `${JSON.stringify(value, null, 2)}\n`)
@@ -115,5 +122,5 @@ export function saveFolder(
   json('tokenizer_config.json', tokenizer.config)
   if (tokenizer.generation) json('generation_config.json', tokenizer.generation)
   if (tokenizer.specialTokens) json('special_tokens_map.json', tokenizer.specialTokens)
-  if (weights) writeSafetensors(join(folder, 'model.safetensors'), weights, dtype)
+  if (weights) writeWeightFiles(folder, weights, { dtype, shardBytes })
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { folderBlobStore } from '../../../src/adapters/node/folder-blob-store.ts'
-import { blobStoreContract } from '../../contracts/blob-store.ts'
+import { abortAllContract, blobStoreContract } from '../../contracts/blob-store.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'gavel-blobs-'))
 after(() => rmSync(root, { recursive: true }))
@@ -12,6 +12,7 @@ const folder = () => mkdtempSync(join(root, 'store-'))
 
 describe('folderBlobStore', () => {
   blobStoreContract(test, async () => folderBlobStore(folder()))
+  abortAllContract(test, async () => folderBlobStore(folder()))
 
   test('refuses keys that lead elsewhere', async () => {
     const path = folder()
