@@ -258,9 +258,11 @@ export function createClient({ url, key }: ClientOptions) {
       get: (id: string) => send<Checkpoint>('GET', `/v1/checkpoints/${encodeURIComponent(id)}`),
       delete: (id: string) => send<Deleted>('DELETE', `/v1/checkpoints/${encodeURIComponent(id)}`),
       manifest: (id: string) => send<Manifest>('GET', `/v1/checkpoints/${encodeURIComponent(id)}/files/manifest.json`),
-      /** The bytes of a file, as a stream: `response.body`. */
-      file: (id: string, name: string) =>
-        request('GET', `/v1/checkpoints/${encodeURIComponent(id)}/files/${encodeURIComponent(name)}`),
+      /** The bytes of a file, as a stream: `response.body`. With `from`, those from a byte on (status 206). */
+      file: (id: string, name: string, { from = 0 }: { from?: number } = {}) =>
+        request('GET', `/v1/checkpoints/${encodeURIComponent(id)}/files/${encodeURIComponent(name)}`, {
+          headers: from > 0 ? { range: `bytes=${from}-` } : {},
+        }),
     },
   }
 }

@@ -9,6 +9,7 @@ import { sha256Hex } from './core/sha256.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './service/deps.ts'
 import { sweepJobs } from './service/jobs/change.ts'
+import { sweepObjects } from './service/jobs/collect.ts'
 import { secretBox } from './service/keys.ts'
 import { describeError } from './service/request-log.ts'
 import { CountedCache } from './service/usage/counted-cache.ts'
@@ -79,6 +80,8 @@ export default {
   },
 
   async scheduled(_event, env) {
-    await sweepJobs(await depsFrom(env))
+    const deps = await depsFrom(env)
+    await sweepJobs(deps)
+    await sweepObjects(deps)
   },
 } satisfies ExportedHandler<Env>

@@ -22,6 +22,7 @@ import { PythonSandbox } from './gpu-worker/sandbox/python-sandbox.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './service/deps.ts'
 import { sweepJobs } from './service/jobs/change.ts'
+import { sweepObjects } from './service/jobs/collect.ts'
 import { secretBox } from './service/keys.ts'
 import { Metrics } from './service/metrics.ts'
 import { CountedCache } from './service/usage/counted-cache.ts'
@@ -81,7 +82,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     listening.once('error', reject)
   })
   const sweep = setInterval(() => {
-    sweepJobs(deps).catch((error: unknown) => deps.logError(error, 'sweep'))
+    sweepJobs(deps)
+      .then(() => sweepObjects(deps))
+      .catch((error: unknown) => deps.logError(error, 'sweep'))
   }, SWEEP_MS)
   const writing = setInterval(() => void writeCounts(deps), WRITE_MS)
 

@@ -26,7 +26,7 @@ const CHECKPOINT_COLUMNS: Columns<Checkpoint> = {
 }
 
 type Listing = ApiOptions & { limit: number }
-type Downloading = ApiOptions & { out: string; step?: number }
+type Downloading = ApiOptions & { out: string; step?: number; weightsOnly?: boolean }
 
 /** `gavel jobs`: looking at jobs and steering them. */
 export function registerJobs(program: Command, io: Io): void {
@@ -89,11 +89,13 @@ export function registerJobs(program: Command, io: Io): void {
     })
   }
 
-  apiCommand(jobs, 'delete <job>', 'delete a job that has ended; its checkpoints stay').action(
-    async (id: string, options: ApiOptions) => {
-      print(io, options, await connect(io, options).jobs.delete(id), (d) => `${d.id} is deleted`)
-    },
-  )
+  apiCommand(
+    jobs,
+    'delete <job>',
+    'delete a job that has ended, with its checkpoints unless a model, a judge or a job names them',
+  ).action(async (id: string, options: ApiOptions) => {
+    print(io, options, await connect(io, options).jobs.delete(id), (d) => `${d.id} is deleted`)
+  })
 
   apiCommand(jobs, 'follow <job>', 'show what a job does until it has ended; Ctrl-C lets go of it').action(
     async (id: string, options: ApiOptions) => {
@@ -106,12 +108,16 @@ export function registerJobs(program: Command, io: Io): void {
   apiCommand(jobs, 'download <job>', "fetch a job's newest checkpoint, or one by its id, and check every file")
     .requiredOption('--out <dir>', 'folder to put the files into')
     .option('--step <n>', 'the checkpoint of this step', decimal)
+    .option('--weights-only', 'leave out what only the run has a use for, such as the memory of the optimizer')
     .action(async (id: string, options: Downloading) => {
       const api = connect(io, options)
       const checkpoint = await findCheckpoint(api, id, options.step)
-      await downloadCheckpoint(api, checkpoint, options.out)
-      print(io, options, { ...checkpoint, folder: options.out }, (c) => {
-        return `${options.out} holds ${c.id}: step ${c.step}, ${c.files.length} files, ${size(c.bytes)}, all as committed`
+      const { weightsOnly = false } = options
+      const files = await downloadCheckpoint(api, checkpoint, options.out, { weightsOnly })
+      print(io, options, { ...checkpoint, files, folder: options.out }, (c) => {
+        const left = c.bytes - files.reduce((sum, file) => sum + file.size, 0)
+        const without = weightsOnly ? `, without ${size(left)} that only the run has a use for` : ''
+        return `${options.out} holds ${c.id}: step ${c.step}, ${files.length} files, ${size(c.bytes - left)}, all as committed${without}`
       })
     })
 

@@ -89,8 +89,11 @@ export interface BlobParts {
   finish(key: string, upload: string, etags: readonly string[]): Promise<void>
   /** Ends an upload and forgets its parts; one that is over is left alone. */
   abort(key: string, upload: string): Promise<void>
-  /** Ends all uploads of keys below a prefix, where the store can list them; R2 by its binding ends them itself after a week. */
-  abortAll(prefix: string): Promise<void>
+  /**
+   * Ends all uploads of keys below a prefix of which `isOver` holds, where the store can list them; R2 by its binding
+   * cannot, and ends them itself after a week.
+   */
+  abortAll(prefix: string, isOver?: (key: string) => boolean): Promise<void>
 }
 
 /** What a store can take. */

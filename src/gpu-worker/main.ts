@@ -1,7 +1,8 @@
 /**
  * Entry of a worker. Environment: GAVEL_URL and GAVEL_API_KEY (a key of scope `worker`) say where jobs come
  * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_DEVICE (auto, cpu or cuda), GAVEL_MEMORY_MB
- * (what a training job that names no budget may take), GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
+ * (what a training job that names no budget may take), GAVEL_SHARD_BYTES (most bytes of one
+ * file of a checkpoint, 4.5 · 10⁹ by itself), GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
  * which jobs may name models), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
  */
 import { mkdirSync } from 'node:fs'
@@ -23,6 +24,7 @@ if (!url || !key) {
 const threads = wholeNumber('GAVEL_THREADS')
 const device = await chosenDevice()
 const memoryBudgetMb = wholeNumber('GAVEL_MEMORY_MB')
+const shardBytes = wholeNumber('GAVEL_SHARD_BYTES')
 
 const stopping = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
@@ -40,6 +42,7 @@ await runWorker({
   threads,
   device,
   memoryBudgetMb,
+  shardBytes,
   roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
   hub: hubFromEnv(env),
 })

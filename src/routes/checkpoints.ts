@@ -1,8 +1,10 @@
+import * as v from 'valibot'
 import { GavelError } from '../core/errors.ts'
 import { checkpoint } from '../core/schemas/checkpoint.ts'
 import { deleted } from '../core/schemas/fields.ts'
 import type { CheckpointRow } from '../service/database.ts'
 import { findCheckpoint } from '../service/jobs/checkpoints.ts'
+import { collectObjects } from '../service/jobs/collect.ts'
 import { refuseWhileUsed } from '../service/remove-resource.ts'
 import { unixSeconds } from '../service/resource-header.ts'
 import { route } from './http/route.ts'
@@ -36,11 +38,17 @@ export const checkpointRoutes = [
     operationId: 'getCheckpointFile',
     tag: 'Checkpoints',
     summary: 'Download a file of a checkpoint',
-    description: '`manifest.json` is one of them: it lists the others with size and SHA-256.',
+    description:
+      '`manifest.json` is one of them: it lists the others with size and SHA-256. With `Range: bytes=N-`, the rest of a file whose transfer broke off.',
     scope: 'train',
     response: { mediaType: 'application/octet-stream', description: 'The file.' },
-    otherResponses: { '302': 'Where the object store has URLs of its own: the place to read it from.' },
-    async handler({ deps, caller, params }) {
+    headers: { Range: v.pipe(v.string(), v.description('`bytes=N-`: only from byte N on.')) },
+    otherResponses: {
+      '206': 'The rest of it.',
+      '416': 'It has no such byte.',
+      '302': 'Where the object store has URLs of its own: the place to read it from.',
+    },
+    async handler({ deps, caller, params, request }) {
       const row = await findCheckpoint(deps.database, caller.tenant, params.id)
       const names = [...row.manifest.objects.map((object) => object.name), 'manifest.json']
       if (!names.includes(params.name)) {
@@ -48,7 +56,7 @@ export const checkpointRoutes = [
           param: 'name',
         })
       }
-      return serveObject(deps.blobs, `${row.prefix}/${params.name}`, params.name, 'application/octet-stream')
+      return serveObject(deps.blobs, `${row.prefix}/${params.name}`, params.name, 'application/octet-stream', request)
     },
   }),
   route({
@@ -63,10 +71,7 @@ export const checkpointRoutes = [
       const row = await findCheckpoint(deps.database, caller.tenant, params.id)
       await refuseWhileUsed(deps.database, caller.tenant, row.id)
       await deps.database.checkpoints.remove(caller.tenant, row.id)
-      await deps.blobs.delete(`${row.prefix}/manifest.json`)
-      // With what other holders of the lease have sent of the same step.
-      const step = row.prefix.slice(0, row.prefix.lastIndexOf('/') + 1)
-      for (const { key } of await deps.blobs.list(step)) await deps.blobs.delete(key)
+      await collectObjects(deps, (await deps.database.jobs.ofCheckpoints(row.job))!.job)
       return { id: row.id, object: 'checkpoint', deleted: true }
     },
   }),

@@ -8,6 +8,7 @@ import { parse } from '../core/schemas/parse.ts'
 import type { JobRow } from '../service/database.ts'
 import type { Deps } from '../service/deps.ts'
 import { changeJob, jobNotFound } from '../service/jobs/change.ts'
+import { collectJob } from '../service/jobs/collect.ts'
 import { compareEvals } from '../service/jobs/compare-evals.ts'
 import { createJob } from '../service/jobs/create-job.ts'
 import { cancel, isTerminal, pause, resume, type Change } from '../service/jobs/transitions.ts'
@@ -128,7 +129,9 @@ export const jobRoutes = [
     path: '/v1/jobs/:id',
     operationId: 'deleteJob',
     tag: 'Jobs',
-    summary: 'Delete a finished job; its checkpoints stay',
+    summary: 'Delete a finished job with its checkpoints',
+    description:
+      'What it reported goes at once. A checkpoint that a model, a judge or another job names stays, and goes with the last of them.',
     scope: 'train',
     response: deleted,
     async handler({ deps, caller, params }) {
@@ -138,7 +141,9 @@ export const jobRoutes = [
           const message = `Job ${row.id} is ${row.state}. Cancel it and wait for it to end, then delete it.`
           throw new GavelError('conflict', message, { param: 'id' })
         }
-        if (await deps.database.jobs.remove(row, deps.clock.now())) return { id: row.id, object: 'job', deleted: true }
+        if (!(await deps.database.jobs.remove(row, deps.clock.now()))) continue
+        await collectJob(deps, row)
+        return { id: row.id, object: 'job', deleted: true }
       }
     },
   }),

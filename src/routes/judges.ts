@@ -10,6 +10,7 @@ import {
 } from '../core/schemas/judge.ts'
 import type { Deps } from '../service/deps.ts'
 import { findResource } from '../service/find-resource.ts'
+import { releaseCheckpoints } from '../service/jobs/collect.ts'
 import { createJudge } from '../service/judges/create-judge.ts'
 import { probeJudge, probeNewJudge } from '../service/judges/probe-judge.ts'
 import { showJudge } from '../service/judges/show-judge.ts'
@@ -153,7 +154,8 @@ export const judgeRoutes = [
     scope: 'judge',
     response: deleted,
     async handler({ deps, caller, params }) {
-      const { id } = await removeResource(deps, 'judges', caller.tenant, params.id)
+      const { id, body } = await removeResource(deps, 'judges', caller.tenant, params.id)
+      await releaseCheckpoints(deps, caller.tenant, body)
       return { id, object: 'judge', deleted: true }
     },
   }),

@@ -4,6 +4,7 @@ import type { ModelBody, ResourceRow } from '../service/database.ts'
 import { findResource } from '../service/find-resource.ts'
 import { newId } from '../service/ids.ts'
 import { findModelCheckpoint } from '../service/jobs/checkpoints.ts'
+import { releaseCheckpoints } from '../service/jobs/collect.ts'
 import { removeResource } from '../service/remove-resource.ts'
 import { resourceHeader } from '../service/resource-header.ts'
 import { page, pageQuery } from './http/page.ts'
@@ -65,10 +66,12 @@ export const modelRoutes = [
     operationId: 'deleteModel',
     tag: 'Models',
     summary: 'Delete a model; its weights stay where they are',
+    description: 'A checkpoint goes with the last thing that names it where its job is deleted.',
     scope: 'train',
     response: deleted,
     async handler({ deps, caller, params }) {
-      const { id } = await removeResource(deps, 'models', caller.tenant, params.id)
+      const { id, body } = await removeResource(deps, 'models', caller.tenant, params.id)
+      await releaseCheckpoints(deps, caller.tenant, body)
       return { id, object: 'model', deleted: true }
     },
   }),

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { GavelError } from '../core/errors.ts'
+import { MAX_PARTS } from '../core/ports.ts'
 import { MAX_OBJECT_BYTES, objectEntry } from '../core/schemas/checkpoint.ts'
 import { fields, integer } from '../core/schemas/fields.ts'
 import { job, JOB_TYPES } from '../core/schemas/job.ts'
@@ -10,18 +11,18 @@ import * as schemas from '../core/schemas/worker.ts'
 import type { JobRow } from '../service/database.ts'
 import type { Deps } from '../service/deps.ts'
 import { changeJob, checkFence, jobNotFound, staleFence } from '../service/jobs/change.ts'
-import { checkpointPrefix, commitCheckpoint } from '../service/jobs/checkpoints.ts'
+import { commitCheckpoint } from '../service/jobs/checkpoints.ts'
 import { inputKeys, judgeOf, rerankerOf } from '../service/jobs/job-inputs.ts'
 import { leaseJob } from '../service/jobs/lease-job.ts'
 import { settleJudgeJob } from '../service/jobs/settle-judge-job.ts'
 import { complete, fail, LEASE_SECONDS, release } from '../service/jobs/transitions.ts'
+import { finishUpload, keyOf, uploadPlaces } from '../service/jobs/upload-places.ts'
 import { askJudge, noteUse, showJudgments, type Asking } from '../service/judges/ask-judge.ts'
 import { unixSeconds } from '../service/resource-header.ts'
 import { MAX_BATCH_BYTES, route, type Caller } from './http/route.ts'
 import { streamObject } from './http/serve-object.ts'
 import { toJudgeItem } from './judgments.ts'
 
-const UPLOAD_SECONDS = 6 * 3600
 const common = { tag: 'Worker', scope: 'worker' } as const
 
 /** The operator's workers serve everyone; a tenant's own serve the tenant. */
@@ -171,19 +172,8 @@ export const workerRoutes = [
     body: schemas.uploadsRequest,
     response: v.object({ data: v.array(schemas.upload) }),
     async handler({ deps, caller, params: { id }, body: { fence, step, objects } }) {
-      const prefix = checkpointPrefix(await leasedJob(deps, caller, id, fence), step, fence)
-      const upload = async ({ name }: { name: string }) => {
-        const key = `${prefix}/${name}`
-        const url = await deps.blobs.presign(key, 'PUT', UPLOAD_SECONDS)
-        return {
-          name,
-          key,
-          url: url ?? `/v1/worker/jobs/${id}/uploads/${fence}/${step}/${name}`,
-          method: 'PUT',
-          headers: {},
-        }
-      }
-      return { data: await Promise.all(objects.map(upload)) }
+      const job = await leasedJob(deps, caller, id, fence)
+      return { data: await uploadPlaces(deps, { job, fence, step }, objects) }
     },
   }),
   route({
@@ -193,9 +183,14 @@ export const workerRoutes = [
     params: uploadPlace.entries,
     operationId: 'putUpload',
     summary: 'Put a file where the object store has no URLs of its own',
+    description: 'With `upload` and `part`, one part of it; the answer has its `ETag`.',
+    query: fields({
+      upload: v.optional(schemas.uploadId),
+      part: v.optional(integer(1, MAX_PARTS, 'Number of the part, from 1.')),
+    }),
     rawBody: { 'application/octet-stream': { type: 'string', format: 'binary' } },
     response: v.object({ size: v.number() }),
-    async handler({ deps, caller, params: { id, ...path }, request }) {
+    async handler({ deps, caller, params: { id, ...path }, query: { upload, part }, request }) {
       const place = { fence: Number(path.fence), step: Number(path.step), name: path.name }
       const { fence, step, name } = parse(uploadPlace, place, 'path')
       const row = await leasedJob(deps, caller, id, fence)
@@ -211,9 +206,51 @@ export const workerRoutes = [
           param: 'body',
         })
       }
-      const key = `${checkpointPrefix(row, step, fence)}/${name}`
-      await deps.blobs.put(key, request.body ? { size, body: request.body } : new Uint8Array())
-      return { size }
+      const key = keyOf({ job: row, fence, step }, name)
+      if (upload === undefined) {
+        await deps.blobs.put(key, request.body ? { size, body: request.body } : new Uint8Array())
+        return { size }
+      }
+      if (part === undefined || !request.body) {
+        const [message, param] = request.body
+          ? ['`part` is missing; give the number of the part.', 'part']
+          : ['The body is empty; send the part.', 'body']
+        throw new GavelError('invalid_request', message!, { param: param! })
+      }
+      const etag = await deps.blobs.parts.put(key, upload, part, { size, body: request.body })
+      return Response.json({ size }, { headers: { etag } })
+    },
+  }),
+  route({
+    ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/uploads/finish',
+    operationId: 'finishUpload',
+    summary: 'Make the parts of a file the file',
+    description: 'The same again is harmless.',
+    body: schemas.finishUploadRequest,
+    response: v.object({ size: v.number() }),
+    async handler({ deps, caller, params: { id }, body: { fence, step, object, ...parts } }) {
+      const job = await leasedJob(deps, caller, id, fence)
+      await finishUpload(deps, { job, fence, step }, object, parts)
+      return { size: object.size }
+    },
+  }),
+  route({
+    ...common,
+    method: 'DELETE',
+    path: '/v1/worker/jobs/:id/uploads/:fence/:step/:name',
+    params: uploadPlace.entries,
+    operationId: 'abortUpload',
+    summary: 'Give up an upload in parts',
+    query: fields({ upload: schemas.uploadId }),
+    response: v.object({ aborted: v.literal(true) }),
+    async handler({ deps, caller, params: { id, ...path }, query: { upload } }) {
+      const place = { fence: Number(path.fence), step: Number(path.step), name: path.name }
+      const { fence, step, name } = parse(uploadPlace, place, 'path')
+      const job = await leasedJob(deps, caller, id, fence)
+      await deps.blobs.parts.abort(keyOf({ job, fence, step }, name), upload)
+      return { aborted: true }
     },
   }),
   route({
@@ -337,7 +374,7 @@ export const workerRoutes = [
     summary: "Read an object of the job's inputs where the object store has no URLs of its own",
     query: fields({ fence: schemas.fence }),
     response: { mediaType: 'application/octet-stream', description: 'The object.' },
-    async handler({ deps, caller, params: { id, key }, query: { fence } }) {
+    async handler({ deps, caller, params: { id, key }, query: { fence }, request }) {
       const row = await leasedJob(deps, caller, id, fence)
       if (!(await inputKeys(deps, row)).has(key)) {
         throw new GavelError(
@@ -346,7 +383,8 @@ export const workerRoutes = [
           { param: 'key' },
         )
       }
-      return streamObject(deps.blobs, key, key.slice(key.lastIndexOf('/') + 1), 'application/octet-stream')
+      const name = key.slice(key.lastIndexOf('/') + 1)
+      return streamObject(deps.blobs, key, name, 'application/octet-stream', request)
     },
   }),
 ]

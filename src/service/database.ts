@@ -183,6 +183,17 @@ export interface JobTable {
   /** Deletes a job unless someone has changed it since `before` was read; answers whether it did. */
   remove(before: JobRow, now: number): Promise<boolean>
 
+  /** A job and whether it is deleted: checkpoints that something names outlive theirs. */
+  ofCheckpoints(id: string): Promise<{ job: JobRow; deleted: boolean } | null>
+  /** Puts the next look for a job's objects that nothing names off until `at`. */
+  collectLater(job: string, at: number): Promise<void>
+  /** Jobs, also deleted ones, that are due for it. */
+  collectable(now: number, limit: number): Promise<JobRow[]>
+  /** Notes that a look was taken at `now`; null: there is nothing to look for after it. */
+  collected(job: string, now: number, next: number | null): Promise<void>
+  /** Forgets all that was posted of a deleted job. */
+  forgetPosts(job: string): Promise<void>
+
   /** The posts of a worker. Each is one statement that takes all rows or, when the lease is lost, none: false. */
   postMetrics(lease: Lease, points: MetricPoint[]): Promise<boolean>
   postSamples(lease: Lease, samples: Sample[]): Promise<boolean>
@@ -192,6 +203,8 @@ export interface JobTable {
 
   /** In order of steps; the cursor is a step. */
   metrics(job: string, page: Page): Promise<Paged<MetricPoint>>
+  /** One metric at all steps that have it, in order. */
+  metricHistory(job: string, name: string): Promise<{ step: number; value: number }[]>
   lastStep(jobs: string[]): Promise<Map<string, number>>
   /** How many there are in each state, of all tenants. */
   countByState(): Promise<Map<JobState, number>>
@@ -220,6 +233,10 @@ export interface CheckpointTable {
   /** Newest first. */
   list(tenant: string, job: string, page: Page): Promise<Paged<CheckpointRow>>
   remove(tenant: string, id: string): Promise<boolean>
+  /** All of a job, in order of steps. */
+  ofJob(job: string): Promise<CheckpointRow[]>
+  /** Removes those of some checkpoints of a job that no model, judge or other job names; answers which. */
+  removeUnnamed(job: string, ids: readonly string[]): Promise<CheckpointRow[]>
 }
 
 export type JudgeBody = Omit<Judge, 'id' | 'object' | 'name' | 'version' | 'created_at'>

@@ -80,7 +80,8 @@ function below(store: BlobStore, prefix: string): BlobStore {
       presign: (key, upload, number, seconds) => store.parts.presign(prefix + key, upload, number, seconds),
       finish: (key, upload, etags) => store.parts.finish(prefix + key, upload, etags),
       abort: (key, upload) => store.parts.abort(prefix + key, upload),
-      abortAll: (start) => store.parts.abortAll(prefix + start),
+      abortAll: (start, isOver = () => true) =>
+        store.parts.abortAll(prefix + start, (key) => isOver(key.slice(prefix.length))),
     },
   }
 }

@@ -1,11 +1,11 @@
 /** What a worker is told and refused, beyond what the contract of the API holds. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { MAX_OBJECT_BYTES } from '../../src/core/schemas/checkpoint.ts'
 import type { Deps } from '../../src/service/deps.ts'
 import { countingJudge, sftJob, studentAndData } from '../contracts/api.ts'
 import { testApp, type TestApp } from '../helpers/test-app.ts'
 
-const FIVE_GIB = 5 * 1024 ** 3
 const SIX_HOURS = 6 * 60 * 60
 
 let app: TestApp
@@ -58,7 +58,7 @@ describe('uploads', () => {
       status,
     ) // prettier-ignore
 
-  test('a file needs its size, of 5 GiB at most', async () => {
+  test('a file needs its size, of 5 TB at most', async () => {
     const { id, fence, done } = await leased()
     const path = place(id, fence, 3)
     puts.length = 0
@@ -67,14 +67,14 @@ describe('uploads', () => {
       assert.deepEqual([error.code, error.param], ['invalid_request', 'Content-Length'], length)
       assert.match(error.message, /^Content-Length is missing; send the size of the file\./)
     }
-    const { error } = await put(path, String(FIVE_GIB + 1), 'x', 413)
+    const { error } = await put(path, String(MAX_OBJECT_BYTES + 1), 'x', 413)
     assert.deepEqual([error.code, error.param], ['too_large', 'body'])
-    assert.match(error.message, /larger than 5368709120 bytes/)
+    assert.match(error.message, /larger than 5000000000000 bytes/)
     assert.equal(puts.length, 0)
-    assert.deepEqual(await put(path, String(FIVE_GIB), 'x', 200), { size: FIVE_GIB })
+    assert.deepEqual(await put(path, String(MAX_OBJECT_BYTES), 'x', 200), { size: MAX_OBJECT_BYTES })
     const [key, sent] = puts.at(-1) as [string, { size: number; body: ReadableStream }]
     assert.equal(key, `tenants/default/jobs/${id}/checkpoints/3/${fence}/model.safetensors`)
-    assert.deepEqual([sent.size, await new Response(sent.body).text()], [FIVE_GIB, 'x'])
+    assert.deepEqual([sent.size, await new Response(sent.body).text()], [MAX_OBJECT_BYTES, 'x'])
     await done()
   })
 

@@ -70,12 +70,15 @@ export function s3Parts({ url, ...credentials }: S3Access, partBytes: number, re
       await abort(key, upload)
     },
 
-    async abortAll(prefix) {
-      for (let more = true; more;) {
-        const page = await send('GET', `${url}/?${new URLSearchParams({ uploads: '', prefix })}`)
-        const uploads = [...page.matchAll(/<Upload>(.*?)<\/Upload>/gs)].map(([, upload]) => upload!)
-        for (const upload of uploads) await abort(element('Key', upload)!, element('UploadId', upload)!)
-        more = uploads.length > 0 && element('IsTruncated', page) === 'true'
+    async abortAll(prefix, isOver = () => true) {
+      for (let marker: Record<string, string> | null = {}; marker;) {
+        const page = await send('GET', `${url}/?${new URLSearchParams({ uploads: '', prefix, ...marker })}`)
+        for (const [, upload] of page.matchAll(/<Upload>(.*?)<\/Upload>/gs)) {
+          const key = element('Key', upload!)!
+          if (isOver(key)) await abort(key, element('UploadId', upload!)!)
+        }
+        const next = { 'key-marker': element('NextKeyMarker', page) ?? '', 'upload-id-marker': element('NextUploadIdMarker', page) ?? '' } // prettier-ignore
+        marker = element('IsTruncated', page) === 'true' ? next : null
       }
     },
   }

@@ -1,10 +1,24 @@
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, lt, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { CheckpointTable } from '../../service/database.ts'
 import { leaseHolds } from './jobs/lease-holds.ts'
 import { mayExist } from './may-exist.ts'
 import { paged, seqOf } from './resource-table.ts'
 import { checkpoints } from './tables.ts'
+
+/**
+ * A condition that holds of a checkpoint that nothing else of its tenant names, in its JSON and with quotes, as
+ * `activeJobsWith` looks for ids. It stands in the statement that removes: what is named between a look and the deed
+ * is not removed.
+ */
+const unnamed = sql.join(
+  [
+    sql`NOT EXISTS (SELECT 1 FROM models AS m WHERE m.tenant = checkpoints.tenant AND m.deleted_at IS NULL AND instr(m.body, json_quote(checkpoints.id)) > 0)`,
+    sql`NOT EXISTS (SELECT 1 FROM judges AS j WHERE j.tenant = checkpoints.tenant AND j.deleted_at IS NULL AND instr(j.body, json_quote(checkpoints.id)) > 0)`,
+    sql`NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.tenant = checkpoints.tenant AND o.deleted_at IS NULL AND o.id <> checkpoints.job AND instr(o.spec, json_quote(checkpoints.id)) > 0)`,
+  ],
+  sql` AND `,
+)
 
 export function checkpointTable(db: DrizzleD1Database): CheckpointTable {
   const t = checkpoints
@@ -53,5 +67,13 @@ export function checkpointTable(db: DrizzleD1Database): CheckpointTable {
         .returning({ id: t.id })
       return removed.length > 0
     },
+
+    ofJob: (job) => db.select().from(t).where(eq(t.job, job)).orderBy(asc(t.step)),
+
+    removeUnnamed: (job, ids) =>
+      db
+        .delete(t)
+        .where(and(eq(t.job, job), sql`${t.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`, unnamed))
+        .returning(),
   }
 }

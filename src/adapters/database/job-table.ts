@@ -2,9 +2,11 @@ import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { JobTable } from '../../service/database.ts'
 import { activeJobsWith } from './jobs/active-jobs-with.ts'
 import { claimJob } from './jobs/claim-job.ts'
+import { collectableJobs, collectLater, jobCollected, jobOfCheckpoints } from './jobs/collectable-jobs.ts'
 import { countJobsByState } from './jobs/count-jobs-by-state.ts'
 import { expiredJobs } from './jobs/expired-jobs.ts'
 import { findJob, getJob } from './jobs/find-job.ts'
+import { forgetPosts } from './jobs/forget-posts.ts'
 import { heartbeatJob } from './jobs/heartbeat-job.ts'
 import { insertJob } from './jobs/insert-job.ts'
 import { lastSteps } from './jobs/last-steps.ts'
@@ -12,6 +14,7 @@ import { listEvents } from './jobs/list-events.ts'
 import { listJobs } from './jobs/list-jobs.ts'
 import { listMetrics } from './jobs/list-metrics.ts'
 import { listSamples } from './jobs/list-samples.ts'
+import { metricHistory } from './jobs/metric-history.ts'
 import { postEvents } from './jobs/post-events.ts'
 import { postMetrics } from './jobs/post-metrics.ts'
 import { postSamples } from './jobs/post-samples.ts'
@@ -35,12 +38,19 @@ export function jobTable(db: DrizzleD1Database): JobTable {
     expired: (now, maxTries) => expiredJobs(db, now, maxTries),
     remove: (before, now) => removeJob(db, before, now),
 
+    ofCheckpoints: (id) => jobOfCheckpoints(db, id),
+    collectLater: (job, at) => collectLater(db, job, at),
+    collectable: (now, limit) => collectableJobs(db, now, limit),
+    collected: (job, now, next) => jobCollected(db, job, now, next),
+    forgetPosts: (job) => forgetPosts(db, job),
+
     postMetrics: (lease, points) => postMetrics(db, lease, points),
     postSamples: (lease, samples) => postSamples(db, lease, samples),
     postEvents: (lease, events, now) => postEvents(db, lease, events, now),
     supersede: (lease, afterStep) => supersedeSteps(db, lease, afterStep),
 
     metrics: (job, page) => listMetrics(db, job, page),
+    metricHistory: (job, name) => metricHistory(db, job, name),
     lastStep: (jobs) => lastSteps(db, jobs),
     samples: (job, page) => listSamples(db, job, page),
     events: (job, page) => listEvents(db, job, page),

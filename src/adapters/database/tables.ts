@@ -67,10 +67,13 @@ export const jobs = sqliteTable(
     idempotencyKey: text('idempotency_key'),
     requestSha256: text('request_sha256'),
     deletedAt: integer('deleted_at'),
+    /** When to look for objects of it that nothing names; null where there can be none. */
+    collectAt: integer('collect_at'),
   },
   (t) => [
     index('jobs_by_tenant').on(t.tenant, t.seq),
     index('jobs_by_state').on(t.state, t.seq),
+    index('jobs_by_collection').on(t.collectAt),
     uniqueIndex('jobs_by_idempotency_key').on(t.tenant, t.idempotencyKey),
   ],
 )

@@ -73,9 +73,9 @@ export function folderParts(root: string, pathOf: (key: string) => string, partB
 
     abort: (key, upload) => rm(unfinished(key, upload), { force: true }),
 
-    async abortAll(prefix) {
+    async abortAll(prefix, isOver = () => true) {
       for (const { path, key } of await unfinishedUploads(root))
-        if (key.startsWith(prefix)) await rm(path, { force: true })
+        if (key.startsWith(prefix) && isOver(key)) await rm(path, { force: true })
     },
   }
 }

@@ -147,13 +147,13 @@ function s3Parts(client: S3Client, bucket: string, partBytes: number): BlobParts
       await abort(key, upload)
     },
 
-    async abortAll(prefix) {
+    async abortAll(prefix, isOver = () => true) {
       let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {}
       for (;;) {
         const page = await translated(() =>
           client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, ...markers })),
         )
-        for (const { Key, UploadId } of page.Uploads ?? []) await abort(Key!, UploadId!)
+        for (const { Key, UploadId } of page.Uploads ?? []) if (isOver(Key!)) await abort(Key!, UploadId!)
         if (!page.IsTruncated) return
         markers = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
       }

@@ -28,7 +28,7 @@ const loraSettings = fields({
 })
 
 const checkpointKeep = fields({
-  last: v.optional(integer(1, 1_000_000, 'How many of the newest are kept, ≥ 1. Default 3.'), 3),
+  last: v.optional(integer(1, 1_000_000, 'How many of the newest are kept, ≥ 1. Default 5.'), 5),
   best: v.optional(
     boolean(
       'Whether the one with the largest share of right answers on the canary is kept as well, the earliest of those alike. Default true.',

@@ -1,6 +1,7 @@
 /** What a worker and the API say to each other. Every call but `lease` carries the fence of the lease. */
 import * as v from 'valibot'
-import { manifest, objectEntries } from './checkpoint.ts'
+import { MAX_PARTS } from '../ports.ts'
+import { manifest, objectEntries, objectEntry } from './checkpoint.ts'
 import { fields, integer, jsonObject, reference, shortText } from './fields.ts'
 import { eventPost, JOB_TYPES, jobError, jobSpec, metricPoint, sample, type LeasedSpec } from './job.ts'
 import { ensembleProvider, judge } from './judge.ts'
@@ -108,6 +109,12 @@ export const leasedJob = v.object({
   lease_seconds: v.number(),
   attempt: v.number(),
   inputs: jobInputs,
+  store: v.pipe(
+    v.object({ object_bytes: v.number(), free_bytes: v.nullable(v.number()), volume: v.nullable(v.string()) }),
+    v.description(
+      'What the object store takes: the largest object, its free space, and the disk it lies on, where these are known.',
+    ),
+  ),
 })
 export type LeasedJob = Omit<v.InferOutput<typeof leasedJob>, 'spec'> & { spec: LeasedSpec }
 export const leaseAnswer = v.object({ job: leasedJob })
@@ -128,14 +135,41 @@ export const uploadsRequest = fields({ fence, step, objects: objectEntries })
 export const upload = v.object({
   name: v.string(),
   key: v.string(),
-  url: v.pipe(
-    v.string(),
-    v.description("Absolute: send to it without credentials. A path: of this API, with the worker's key."),
+  url: v.optional(
+    v.pipe(
+      v.string(),
+      v.description("Absolute: send to it without credentials. A path: of this API, with the worker's key."),
+    ),
+  ),
+  parts: v.optional(
+    v.pipe(
+      v.object({
+        upload: v.pipe(v.string(), v.description('What to name when it is finished, or given up.')),
+        bytes: v.pipe(v.number(), v.description('Of each part but the last.')),
+        urls: v.pipe(v.array(v.string()), v.description('Where to put each, as with `url`. Each answers its ETag.')),
+      }),
+      v.description('Of a large file, in place of `url`: it is sent in parts, and then finished.'),
+    ),
   ),
   method: v.literal('PUT'),
   headers: v.record(v.string(), v.string()),
 })
 export type Upload = v.InferOutput<typeof upload>
+
+/** Names an upload in parts. */
+export const uploadId = shortText('The `upload` that the parts belong to.', 2048)
+export const finishUploadRequest = fields({
+  fence,
+  step,
+  object: objectEntry,
+  upload: uploadId,
+  etags: v.pipe(
+    v.array(shortText('What the store answered to the part.', 256)),
+    v.minLength(1),
+    v.maxLength(MAX_PARTS),
+    v.description('Of all parts, in order.'),
+  ),
+})
 
 export const commitRequest = fields({ fence, step, manifest })
 export const commitAnswer = v.object({ id: v.string() })

@@ -1,9 +1,10 @@
-import { REFERENCE } from '../checkpoint/training-files.ts'
+import { join } from 'node:path'
+import { REFERENCE_FILE } from '../checkpoint/training-files.ts'
 import { checkWeights } from '../models/load-folder.ts'
 import { trainedParameters } from '../models/model.ts'
 import type { Weights } from '../models/weights.ts'
 import { PolicyScorer } from '../training/policy-scorer.ts'
-import { readWeightFiles } from '../weights/weight-files.ts'
+import { readShards } from '../weights/weight-files.ts'
 import type { MemoryNeeds } from './memory-plan.ts'
 import type { RunContext } from './run-context.ts'
 import type { startTraining } from './start-training.ts'
@@ -50,12 +51,12 @@ export async function openReference(
     resetWhenDue(step: number): void {
       if (step % every === 0) for (const [name, { data }] of own) data.set(weights.get(name)!.data)
     },
-    files: () => ({ [REFERENCE]: own }),
+    files: () => ({ [REFERENCE_FILE]: own }),
   }
 
   function saved(folder: string): Weights {
-    const stored = readWeightFiles(folder, undefined, REFERENCE)
-    return checkWeights({ parameters: trainedParameters(model) }, stored, `${folder}/${REFERENCE}.safetensors`)
+    const path = join(folder, REFERENCE_FILE)
+    return checkWeights({ parameters: trainedParameters(model) }, readShards(path), path)
   }
 
   function copied(): Weights {

@@ -1,4 +1,4 @@
-import { createWriteStream, mkdirSync, statSync } from 'node:fs'
+import { createWriteStream, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,36 +8,73 @@ import { isOfTheRun } from '../../core/schemas/checkpoint.ts'
 import type { Download } from '../../core/schemas/worker.ts'
 import { fileSha256 } from './file-sha256.ts'
 
-/** Where objects are read: the API as a worker sees it, or a store. */
-export interface ObjectSource {
-  download(object: Download): Promise<Response>
+/** What an object is fetched by: where it lies is the source's to know. */
+export type Fetched = Pick<Download, 'name' | 'size' | 'sha256'>
+
+/** Where objects are read: the API as a worker or as a user sees it, or a store. */
+export interface ObjectSource<O extends Fetched = Download> {
+  /** @param from the first byte that is wanted; a source that cannot leave any out answers 200 with all */
+  download(object: O, from: number): Promise<Response>
 }
 
+/** Requests in a row that bring no byte before a transfer is given up. */
+const TRIES = 3
+
 /**
- * Fetches an object into a file and holds it against its size and hash. Throws `corrupt_model` naming it, and
- * `storage_unavailable` where the connection broke.
+ * Fetches an object into a file and holds it against its size and hash. What is in the file already is taken for its
+ * beginning, and only the rest is asked for, after a connection broke as well. Throws `corrupt_model` naming it, and
+ * `storage_unavailable` where the connection broke time and again; what came is then left for the next call.
  */
-export async function fetchObject(source: ObjectSource, object: Download, path: string): Promise<string> {
+export async function fetchObject<O extends Fetched>(
+  source: ObjectSource<O>,
+  object: O,
+  path: string,
+): Promise<string> {
   mkdirSync(dirname(path), { recursive: true })
-  const { body } = await source.download(object)
-  const bytes = body ? Readable.fromWeb(body as ReadableStream<Uint8Array>) : Readable.from([])
-  await pipeline(bytes, createWriteStream(path)).catch((error: Error) => {
-    // What fetch throws where a connection ends before the body does.
-    if (!(error instanceof TypeError)) throw error
-    throw new GavelError('storage_unavailable', `${object.name} broke off while it was fetched: ${error.message}`, {
-      cause: error,
-    })
-  })
+  const before = Math.min(sizeOf(path), object.size)
+  await fetchRest(source, object, path)
   const [size, sha256] = [statSync(path).size, await fileSha256(path)]
-  if (size !== object.size || sha256 !== object.sha256) {
-    throw new GavelError(
-      'corrupt_model',
-      `${object.name}: the stored bytes (${size}, sha256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); it was changed since. Restore it, or use another checkpoint or dataset.`,
-      { param: object.name },
-    )
-  }
-  return path
+  if (size === object.size && sha256 === object.sha256) return path
+  rmSync(path)
+  // What lay there may have been of another object.
+  if (before > 0) return fetchObject(source, object, path)
+  throw new GavelError(
+    'corrupt_model',
+    `${object.name}: the stored bytes (${size}, sha256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); it was changed since. Restore it, or use another checkpoint or dataset.`,
+    { param: object.name },
+  )
 }
+
+async function fetchRest<O extends Fetched>(source: ObjectSource<O>, object: O, path: string): Promise<void> {
+  let broken: Error | null = null
+  for (let inVain = 0; !existsSync(path) || sizeOf(path) < object.size;) {
+    const from = sizeOf(path)
+    const response = await source.download(object, from).catch((error: unknown) => {
+      throw broken && error instanceof TypeError ? brokeOff(object, broken) : error
+    })
+    const partial = response.status === 206
+    const { body } = response
+    const bytes = body ? Readable.fromWeb(body as ReadableStream<Uint8Array>) : Readable.from([])
+    broken = await pipeline(bytes, createWriteStream(path, { flags: partial ? 'a' : 'w' })).then(
+      () => null,
+      (error: Error) => error,
+    )
+    // A whole answer is what there is: its size and hash say whether it is right.
+    if (!broken && !partial) return
+    // What fetch throws where a connection ends before the body does.
+    if (broken && !(broken instanceof TypeError)) throw broken
+    inVain = sizeOf(path) > from ? 0 : inVain + 1
+    if (inVain < TRIES) continue
+    throw brokeOff(object, broken)
+  }
+}
+
+function brokeOff({ name }: Fetched, cause: Error | null): GavelError {
+  const message = `${name} broke off while it was fetched: ${cause?.message ?? 'nothing more came'}`
+  return new GavelError('storage_unavailable', message, { cause })
+}
+
+const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0)
 
 /** Fetches all objects of a checkpoint into a folder. */
 export async function fetchCheckpoint(

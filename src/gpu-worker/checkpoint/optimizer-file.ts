@@ -2,21 +2,17 @@ import { checkWeights } from '../models/load-folder.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
 import type { Weights } from '../models/weights.ts'
 import type { OptimizerState } from '../training/adamw.ts'
-import { readWeightFiles, writeWeightFiles } from '../weights/weight-files.ts'
+import { readShards, writeShards } from '../weights/weight-files.ts'
 
-/** What its files in a checkpoint are called: `optimizer.safetensors`, or shards of it and their index. */
-const OPTIMIZER = 'optimizer'
+/** Its name in a checkpoint, unless it is in shards. */
+export const OPTIMIZER_FILE = 'optimizer.safetensors'
 const FIRST_MOMENT = 'exp_avg:'
 const SECOND_MOMENT = 'exp_avg_sq:'
 
 /** AdamW's moments as safetensors, each parameter's under `exp_avg:NAME` and `exp_avg_sq:NAME`. */
-export function writeOptimizer(
-  folder: string,
-  { firstMoment, secondMoment }: OptimizerState,
-  shardBytes?: number,
-): void {
+export function writeOptimizer(path: string, { firstMoment, secondMoment }: OptimizerState, shardBytes?: number): void {
   const moments = new Map([...underPrefix(firstMoment, FIRST_MOMENT), ...underPrefix(secondMoment, SECOND_MOMENT)])
-  writeWeightFiles(folder, moments, { stem: OPTIMIZER, shardBytes })
+  writeShards(path, moments, { shardBytes })
 }
 
 /** The shapes of what {@link writeOptimizer} writes of a model. */
@@ -29,14 +25,14 @@ const underPrefix = <T>(tensors: ReadonlyMap<string, T>, prefix: string) =>
   [...tensors].map(([name, tensor]) => [prefix + name, tensor] as const)
 
 /** Throws `corrupt_model` where a moment is missing or misshapen. */
-export function readOptimizer(folder: string, model: Model, steps: number): OptimizerState {
-  const stored = readWeightFiles(folder, undefined, OPTIMIZER)
+export function readOptimizer(path: string, model: Model, steps: number): OptimizerState {
+  const stored = readShards(path)
   const moments = (prefix: string): Weights => {
     const own = [...stored].filter(([name]) => name.startsWith(prefix))
     return checkWeights(
       { parameters: trainedParameters(model) },
       new Map(own.map(([name, t]) => [name.slice(prefix.length), t])),
-      `${folder}/${OPTIMIZER}.safetensors`,
+      path,
     )
   }
   return { steps, firstMoment: moments(FIRST_MOMENT), secondMoment: moments(SECOND_MOMENT) }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
+import { elementCount } from '../graph/tensor.ts'
 import { checkWeights } from '../models/load-folder.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
 import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
@@ -7,13 +9,14 @@ import type { Weights } from '../models/weights.ts'
 import type { OptimizerState } from '../training/adamw.ts'
 import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../training/lora.ts'
 import { initialValueHead, VALUE_HEAD, valueHeadParameters, withValueHead } from '../training/value-head.ts'
-import { elementCount } from '../graph/tensor.ts'
-import { readWeightFiles, SHARD_BYTES, splitIntoShards, writeWeightFiles } from '../weights/weight-files.ts'
+import { readShards, SHARD_BYTES, splitIntoShards, writeShards } from '../weights/weight-files.ts'
 import { readAdapter, writeAdapter } from './adapter-file.ts'
-import { optimizerShapes, readOptimizer, writeOptimizer } from './optimizer-file.ts'
+import { OPTIMIZER_FILE, optimizerShapes, readOptimizer, writeOptimizer } from './optimizer-file.ts'
 
-/** What the reference's trained parameters are called, in the checkpoints of a run that resets it. */
-export const REFERENCE = 'reference'
+/** Its name in a checkpoint. */
+const VALUE_HEAD_FILE = 'value_head.safetensors'
+/** The reference's trained parameters, in the checkpoints of a run that resets it. */
+export const REFERENCE_FILE = 'reference.safetensors'
 
 /** What a run trains: a model with, for LoRA, adapters on it. */
 export interface Training {
@@ -60,7 +63,7 @@ export async function openTraining(
     folder,
     model,
     weights: new Map([...folder.weights, ...adapter, ...head]),
-    optimizer: point ? readOptimizer(point.folder, model, point.updates) : undefined,
+    optimizer: point ? readOptimizer(join(point.folder, OPTIMIZER_FILE), model, point.updates) : undefined,
     base,
   }
 }
@@ -74,8 +77,8 @@ interface FileOptions {
 
 /**
  * What writes a checkpoint's files: the model whole or, of a LoRA run, the adapter as PEFT has it (and, with
- * `merged`, the whole model without adapters as well), the value head where there is one, more `files` of tensors by
- * what they are called, the tokenizer, and the optimizer's memory.
+ * `merged`, the whole model without adapters as well), the value head where there is one, more `files` of tensors, the
+ * tokenizer, and the optimizer's memory.
  */
 export async function trainingFiles(
   { folder, model, weights, base }: Training,
@@ -87,9 +90,9 @@ export async function trainingFiles(
   return (target) => {
     saveFolder(target, { ...folder, weights: whole, dtype: 'F32', shardBytes })
     if (base) writeAdapter(target, model, weights, folder.hubId ?? null)
-    if (model.valueHead) writeWeightFiles(target, head, { stem: VALUE_HEAD, shardBytes })
-    for (const [stem, tensors] of Object.entries(files)) writeWeightFiles(target, tensors, { stem, shardBytes })
-    writeOptimizer(target, optimizer, shardBytes)
+    if (model.valueHead) writeShards(join(target, VALUE_HEAD_FILE), head, { shardBytes })
+    for (const [name, tensors] of Object.entries(files)) writeShards(join(target, name), tensors, { shardBytes })
+    writeOptimizer(join(target, OPTIMIZER_FILE), optimizer, shardBytes)
   }
 }
 
@@ -109,8 +112,9 @@ export function checkpointSize(
   const bytesOf = (tensors: Shapes): number =>
     [...tensors.values()].reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0)
   const sizes = Object.entries(parts).filter(([, tensors]) => tensors.size > 0)
-  const files = sizes.flatMap(([, tensors]) =>
-    splitIntoShards(tensors, 'F32', shardBytes).map((names) =>
+  const files = sizes.flatMap(([part, tensors]) =>
+    // PEFT knows no shards.
+    splitIntoShards(tensors, 'F32', part === 'adapter' ? Infinity : shardBytes).map((names) =>
       bytesOf(new Map(names.map((name) => [name, tensors.get(name)!]))),
     ),
   )
@@ -135,8 +139,8 @@ function apart(weights: Weights): { head: Weights; policy: Weights } {
 }
 
 function readValueHead(folder: string, model: Model): Weights {
-  const stored = readWeightFiles(folder, undefined, VALUE_HEAD)
-  return checkWeights({ parameters: valueHeadParameters(model) }, stored, `${folder}/${VALUE_HEAD}.safetensors`)
+  const path = join(folder, VALUE_HEAD_FILE)
+  return checkWeights({ parameters: valueHeadParameters(model) }, readShards(path), path)
 }
 
 function fingerprint(weights: Weights): string {

@@ -10,7 +10,7 @@ const MAX_MESSAGE = 4000
  */
 export function jobErrorOf(error: unknown): { error: JobError; retryable: boolean } {
   const { code, message } = describe(error)
-  return { error: { code, message: message.slice(0, MAX_MESSAGE) }, retryable: ERRORS[code].retryable }
+  return { error: { code, message: message.slice(0, MAX_MESSAGE).toWellFormed() }, retryable: ERRORS[code].retryable }
 }
 
 function describe(error: unknown): Pick<GavelError, 'code' | 'message'> {

@@ -13,6 +13,8 @@ export interface EngineOptions extends SourceOptions {
   device?: Device | undefined
   /** What a job that names no budget may take, in MB. */
   memoryBudgetMb?: number | undefined
+  /** Most bytes of one file of a checkpoint. */
+  shardBytes?: number | undefined
 }
 
 /** A job with everything fetched that lies in the API's store. */

@@ -2,7 +2,8 @@
  * The process that runs one job: ONNX Runtime blocks its event loop, so leases, heartbeats and uploads are its
  * parent's (run-worker.ts). It speaks job-messages.ts over IPC and ends with the job, or with its parent.
  */
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { datasetRows } from '../../core/datasets/dataset-rows.ts'
 import { GavelError } from '../../core/errors.ts'
@@ -87,6 +88,8 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     device: options.device,
     memoryBudgetMb: options.memoryBudgetMb,
     resume: order.resume,
+    shardBytes: order.options.shardBytes,
+    storage: roomOf(order),
     async openModel() {
       if (!inputs.model) throw new GavelError('invalid_request', `a job of type ${job.type} has no model`)
       return open(inputs.model, order.modelFolder, options)
@@ -108,6 +111,15 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
       await done
     },
     stopRequested: () => stopRequested,
+  }
+}
+
+/** What there is room for as the job begins. */
+function roomOf({ workspace, job: { store } }: JobOrder): RunContext['storage'] {
+  const { bavail, bsize } = statfsSync(workspace)
+  return {
+    scratch: { freeBytes: bavail * bsize, volume: `${hostname()}/${statSync(workspace).dev}` },
+    store: { objectBytes: store.object_bytes, freeBytes: store.free_bytes, volume: store.volume },
   }
 }
 

@@ -4,8 +4,9 @@ import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
-import { fetchCheckpoint, fetchModel, fetchObject } from '../checkpoint/fetch-objects.ts'
+import { fetchCheckpoint, fetchModel, fetchObject, type ObjectSource } from '../checkpoint/fetch-objects.ts'
 import { commitCheckpoint } from './commit-checkpoint.ts'
+import { fitEvent, fitPoint, fitSample, inPosts, isRefusal, jsonBytes } from './fit-reports.ts'
 import { jobErrorOf } from './job-error.ts'
 import type { EngineOptions, JobOrder, ToJob } from './job-messages.ts'
 import { runInProcess, type Ending, type Report } from './run-in-process.ts'
@@ -27,7 +28,9 @@ const PAUSE_AFTER_ERROR_MS = 2000
 /** A beat also hears of a cancel or a pause, so it comes oftener than the lease needs. */
 const MAX_BEAT_SECONDS = 5
 /** Answers that the API is asked to have judged in one call: what is judged is cached, so a broken call costs little. */
-const JUDGE_AT_ONCE = 128
+const JUDGE_AT_ONCE = { rows: 128, bytes: 8e6 }
+/** A result of less is not refused for its size. */
+const RESULT_BYTES = 100_000
 
 /** Takes jobs and runs them, one at a time, until told to stop. Failures of one job or call never end it. */
 export async function runWorker(options: WorkerOptions): Promise<void> {
@@ -61,7 +64,7 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
   log(`worker: ${job.id} ${end.type}${end.type === 'failed' ? `: ${end.error.message}` : ''}`)
   rmSync(workspace, { recursive: true, force: true })
   try {
-    if (end.type === 'done') await calls.complete(end.result)
+    if (end.type === 'done') await complete(end.result)
     else if (end.type === 'failed') await calls.fail(end.error, end.retryable)
     else if (end.type === 'stopped') await calls.release()
   } catch (error) {
@@ -91,16 +94,20 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
   function report(message: Report): Promise<ToJob | void> {
     const REPORTS: { [T in Report['type']]: (message: Extract<Report, { type: T }>) => Promise<ToJob | void> } = {
       async metrics({ point }) {
-        await calls.metrics([point])
+        const { points, left } = fitPoint(point)
+        if (left.length > 0)
+          await warn(`step ${point.step}: not reported, since they are no numbers: ${left.join(', ')}`)
+        if (points.length > 0) await told(`the metrics of step ${point.step}`, () => calls.metrics(points))
       },
       async event({ event }) {
-        await calls.events([event])
+        await told('an event', () => calls.events([fitEvent(event)]))
       },
       async samples({ samples }) {
-        await calls.samples(samples)
+        for (const some of inPosts(samples.map(fitSample)))
+          await told(`${some.length} samples of step ${some[0]!.step}`, () => calls.samples(some))
       },
       async checkpoint({ step, state, folder }) {
-        await commitCheckpoint(api, job, { step, state, folder })
+        await commitCheckpoint(api, job, { step, state, folder }, over.signal)
         rmSync(folder, { recursive: true, force: true })
         return { type: 'committed' }
       },
@@ -115,12 +122,36 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
     return (REPORTS[message.type] as (message: Report) => Promise<ToJob | void>)(message)
   }
 
+  /** A report that the API refuses is lost, and the job goes on. */
+  async function told(what: string, send: () => Promise<unknown>): Promise<void> {
+    try {
+      await send()
+    } catch (error) {
+      if (!isRefusal(error)) throw error
+      await warn(`the API refused ${what}, which are lost: ${error.message}`)
+    }
+  }
+
+  async function warn(message: string): Promise<void> {
+    log(`worker: ${job.id}: ${message}`)
+    await calls.events([fitEvent({ level: 'warning', message })]).catch((error: unknown) => {
+      if (!isRefusal(error)) throw error
+    })
+  }
+
+  async function complete(result: Record<string, unknown>): Promise<void> {
+    try {
+      await calls.complete(result)
+    } catch (error) {
+      if (!isRefusal(error) || jsonBytes(result) < RESULT_BYTES) throw error
+      await warn(`the API refused the result of the job, which is lost: ${error.message}`)
+      await calls.complete({ refused: error.message })
+    }
+  }
+
   async function judgeAll(judge: string, items: readonly JudgeItem[]): Promise<ScoredItem[]> {
     const judgments: ScoredItem[] = []
-    while (judgments.length < items.length) {
-      const from = judgments.length
-      judgments.push(...(await calls.judge(judge, items.slice(from, from + JUDGE_AT_ONCE))))
-    }
+    for (const some of inPosts(items, JUDGE_AT_ONCE)) judgments.push(...(await calls.judge(judge, some)))
     return judgments
   }
 }
@@ -138,11 +169,11 @@ function endOf(error: unknown): Ending | { type: 'lost' } {
 async function prepare(
   job: LeasedJob,
   workspace: string,
-  { api, threads, device, memoryBudgetMb, roots, hub }: WorkerOptions,
+  { api, threads, device, memoryBudgetMb, shardBytes, roots, hub }: WorkerOptions,
   signal: AbortSignal,
 ): Promise<JobOrder> {
   const { inputs } = job
-  const from: Pick<WorkerApi, 'download'> = { download: (object) => api.download(object, signal) }
+  const from: ObjectSource = { download: (object, from) => api.download(object, signal, from) }
   const folderOf = (model: ModelInput | null | undefined, name: string) =>
     model?.type === 'checkpoint' ? fetchModel(from, model.objects, join(workspace, name)) : null
   const datasets: Record<string, string> = {}
@@ -162,7 +193,7 @@ async function prepare(
   }
   return {
     job,
-    options: { threads, device, memoryBudgetMb, roots, hub },
+    options: { threads, device, memoryBudgetMb, shardBytes, roots, hub },
     datasets,
     modelFolder: await folderOf(inputs.model, 'model'),
     judgeFolders,

@@ -2,7 +2,7 @@ import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { UsageCounts } from '../../core/judges/usage-counts.ts'
-import type { Manifest } from '../../core/schemas/checkpoint.ts'
+import type { Manifest, ObjectEntry } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { Judgment as JudgmentAnswer } from '../../core/schemas/judgment.ts'
 import type { Download, HeartbeatAnswer, LeasedJob, Upload } from '../../core/schemas/worker.ts'
@@ -54,6 +54,13 @@ export class WorkerApi {
       samples: (data: Sample[]) => post('samples', { data }),
       uploads: async (step: number, objects: Manifest['objects']) =>
         (await post<{ data: Upload[] }>('uploads', { step, objects })).data,
+      finishUpload: (step: number, object: ObjectEntry, upload: string, etags: readonly string[]) =>
+        post('uploads/finish', { step, object, upload, etags }),
+      /** Asks once: what is not given up here is later. */
+      abortUpload: (step: number, name: string, upload: string) => {
+        const path = `/v1/worker/jobs/${id}/uploads/${fence}/${step}/${name}?${new URLSearchParams({ upload })}`
+        return this.retrying(() => this.ask(path, { method: 'DELETE' }), { tries: 1 })
+      },
       commit: (step: number, manifest: Manifest) => post<{ id: string }>('checkpoints', { step, manifest }),
       complete: (result: Record<string, unknown>) => post('complete', { result }),
       fail: (error: JobError, retryable: boolean) => post('fail', { error, retryable }),
@@ -75,21 +82,24 @@ export class WorkerApi {
   }
 
   /** Bytes of an object, from a presigned URL or from the API itself. */
-  download({ url }: Download, signal: AbortSignal | null = null): Promise<Response> {
-    return this.retrying(() => this.options.fetch(this.absolute(url), { headers: this.keyFor(url), signal }), {
-      signal,
-    })
+  download({ url }: Download, signal: AbortSignal | null = null, from = 0): Promise<Response> {
+    const range: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
+    return this.retrying(() => this.ask(url, { headers: range, signal }), { signal })
   }
 
-  /** Sends an object; `body` is called again for each try. */
-  async upload({ url, method, headers }: Upload, body: () => Promise<Blob>): Promise<void> {
-    await this.retrying(async () =>
-      this.options.fetch(this.absolute(url), {
-        method,
-        headers: { ...headers, ...this.keyFor(url) },
-        body: await body(),
-      }),
-    )
+  /** Sends an object, or a part of one, to its place; `body` is called again for each try. */
+  upload(
+    { url, method, headers }: Omit<Upload, 'name' | 'key' | 'parts'>,
+    body: () => Promise<Blob>,
+    signal: AbortSignal | null = null,
+  ): Promise<Response> {
+    const init = async () => ({ method, headers, body: await body(), signal })
+    return this.retrying(async () => this.ask(url!, await init()), { signal })
+  }
+
+  /** Asks at a place that the API named, with the worker's key where it is the API's own. */
+  private ask(url: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> {
+    return this.options.fetch(this.absolute(url), { ...init, headers: { ...init.headers, ...this.keyFor(url) } })
   }
 
   /** An absolute URL is presigned and takes no key; a path is the API's own. */

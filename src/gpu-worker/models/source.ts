@@ -6,7 +6,7 @@ import { readTokenizerFiles } from '../text/read-tokenizer-files.ts'
 import { TextCodec, type TokenizerFiles } from '../text/text-codec.ts'
 import { downloadModel, type HubOptions } from '../weights/download-model.ts'
 import type { StoredType } from '../weights/safetensors.ts'
-import { hasWeightFiles, writeWeightFiles } from '../weights/weight-files.ts'
+import { hasWeights, writeShards } from '../weights/weight-files.ts'
 import { configText } from './config-json.ts'
 import { loadFolder, type LoadedModel } from './load-folder.ts'
 import { loadGguf } from './load-gguf.ts'
@@ -52,7 +52,7 @@ export function openPath(path: string): ModelFolder {
 
 /** A folder with `config.json`, weights and tokenizer, as transformers or {@link saveFolder} writes it. */
 export function openFolder(folder: string): ModelFolder {
-  if (existsSync(join(folder, ADAPTER_CONFIG)) && !hasWeightFiles(folder)) {
+  if (existsSync(join(folder, ADAPTER_CONFIG)) && !hasWeights(folder)) {
     throw new GavelError(
       'unsupported_model',
       `${folder} holds a LoRA adapter without its model. Merge it into its model first, with PEFT: PeftModel.from_pretrained(model, folder).merge_and_unload().save_pretrained(…). If it is a checkpoint of Gavel's, use the last one of its job, which holds the model merged, or have every checkpoint do so with lora.merge "every".`,
@@ -122,5 +122,5 @@ export function saveFolder(
   json('tokenizer_config.json', tokenizer.config)
   if (tokenizer.generation) json('generation_config.json', tokenizer.generation)
   if (tokenizer.specialTokens) json('special_tokens_map.json', tokenizer.specialTokens)
-  if (weights) writeWeightFiles(folder, weights, { dtype, shardBytes })
+  if (weights) writeShards(join(folder, 'model.safetensors'), weights, { dtype, shardBytes })
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { elementCount } from '../graph/tensor.ts'
@@ -14,44 +14,44 @@ import {
 
 const Index = v.object({ weight_map: v.record(v.string(), v.pipe(v.string(), v.regex(/^[\w.-]+\.safetensors$/))) })
 
-/** What the files of a model's weights are called: `model.safetensors`, or shards of it and their index. */
-const MODEL = 'model'
+/** Where a model's weights lie in its folder, unless they are in shards. */
+const modelPath = (folder: string) => join(folder, 'model.safetensors')
 /** Most bytes of tensors in one file, below what one PUT to an S3 store may have (5 GiB). */
 export const SHARD_BYTES = 4.5e9
 
-const wholeName = (stem: string) => `${stem}.safetensors`
-const indexName = (stem: string) => `${stem}.safetensors.index.json`
-const shardName = (stem: string, number: number, count: number) =>
-  `${stem}-${String(number).padStart(5, '0')}-of-${String(count).padStart(5, '0')}.safetensors`
+const indexPath = (path: string) => `${path}.index.json`
+const shardPath = (path: string, number: number, count: number) =>
+  path.replace(/\.safetensors$/, `-${String(number).padStart(5, '0')}-of-${String(count).padStart(5, '0')}.safetensors`)
 
-/** Whether a folder holds tensors under a stem, whole or in shards. */
-export const hasWeightFiles = (folder: string, stem = MODEL): boolean =>
-  existsSync(join(folder, wholeName(stem))) || existsSync(join(folder, indexName(stem)))
+/** Whether a folder holds a model's weights, whole or in shards. */
+export const hasWeights = (folder: string): boolean =>
+  [modelPath(folder), indexPath(modelPath(folder))].some((path) => existsSync(path))
 
 /**
- * Writes tensors as `save_pretrained` does: into `STEM.safetensors`, or where they have more than `shardBytes`, into
- * `STEM-00001-of-0000N.safetensors` and so on with `STEM.safetensors.index.json`, which says where each lies. Equal
+ * Writes tensors as `save_pretrained` does: into `NAME.safetensors` or, where they have more than `shardBytes`, into
+ * `NAME-00001-of-0000N.safetensors` and so on with `NAME.safetensors.index.json`, which says where each lies. Equal
  * tensors give equal bytes.
+ * @param path of the whole file, which ends in `.safetensors`
  */
-export function writeWeightFiles(
-  folder: string,
+export function writeShards(
+  path: string,
   tensors: ReadonlyMap<string, StoredTensor>,
-  { stem = MODEL, dtype = 'F32', shardBytes = SHARD_BYTES }: { stem?: string; dtype?: StoredType; shardBytes?: number | undefined } = {}, // prettier-ignore
+  { dtype = 'F32', shardBytes = SHARD_BYTES }: { dtype?: StoredType; shardBytes?: number | undefined } = {},
 ): void {
   const shards = splitIntoShards(tensors, dtype, shardBytes)
-  if (shards.length <= 1) return writeSafetensors(join(folder, wholeName(stem)), tensors, dtype)
+  if (shards.length <= 1) return writeSafetensors(path, tensors, dtype)
   const places: [string, string][] = []
   shards.forEach((names, i) => {
-    const file = shardName(stem, i + 1, shards.length)
-    writeSafetensors(join(folder, file), new Map(names.map((name) => [name, tensors.get(name)!])), dtype)
-    for (const name of names) places.push([name, file])
+    const file = shardPath(path, i + 1, shards.length)
+    writeSafetensors(file, new Map(names.map((name) => [name, tensors.get(name)!])), dtype)
+    for (const name of names) places.push([name, basename(file)])
   })
   const count = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0)
   const index = {
     metadata: { total_parameters: count, total_size: count * NUMBER_FORMATS[dtype].size },
     weight_map: Object.fromEntries(places.sort(([a], [b]) => (a < b ? -1 : 1))),
   }
-  writeFileSync(join(folder, indexName(stem)), `${JSON.stringify(index, null, 2)}\n`)
+  writeFileSync(indexPath(path), `${JSON.stringify(index, null, 2)}\n`)
 }
 
 /**
@@ -82,32 +82,34 @@ export function splitIntoShards(
   return current.length ? [...shards, current] : shards
 }
 
+/** The tensors `names` of a model folder, from `model.safetensors` or from the shards its index lists. Throws `corrupt_model`. */
+export const readWeightFiles = (folder: string, names: ReadonlySet<string>) => readShards(weightsOf(folder), names)
+
 /**
- * The tensors `names` of a folder (all of them where that is left out), from `STEM.safetensors` or from the shards that
- * its index lists. Throws `corrupt_model`.
+ * Reads what {@link writeShards} wrote, or only the tensors named by `names`. Throws `corrupt_model`.
+ * @param path of the whole file
  */
-export function readWeightFiles(folder: string, names?: ReadonlySet<string>, stem = MODEL): Map<string, StoredTensor> {
-  const whole = join(folder, wholeName(stem))
-  if (existsSync(whole)) return readSafetensors(whole, names)
-  const index = indexOf(folder, stem)
+export function readShards(path: string, names?: ReadonlySet<string>): Map<string, StoredTensor> {
+  const index = indexPath(path)
+  if (existsSync(path) || !existsSync(index)) return readSafetensors(path, names)
   const tensors = new Map<string, StoredTensor>()
   const places = readIndex(index)
   for (const shard of shardNames(index)) {
-    const path = join(folder, shard)
-    if (!existsSync(path)) {
-      throw new GavelError('corrupt_model', `${path} is missing, though ${basename(index)} lists it; fetch it again`, {
-        param: path,
+    const file = join(dirname(path), shard)
+    if (!existsSync(file)) {
+      throw new GavelError('corrupt_model', `${file} is missing, though ${basename(index)} lists it; fetch it again`, {
+        param: file,
       })
     }
     const listed = Object.keys(places).filter((name) => places[name] === shard)
     const own = new Set(listed.filter((name) => !names || names.has(name)))
-    const stored = readSafetensors(path, own)
+    const stored = readSafetensors(file, own)
     for (const name of own) {
       const tensor = stored.get(name)
       if (!tensor) {
         throw new GavelError(
           'corrupt_model',
-          `${path}: tensor ${name} is missing, though ${basename(index)} says that it is there; fetch both again`,
+          `${file}: tensor ${name} is missing, though ${basename(index)} says that it is there; fetch both again`,
           { param: name },
         )
       }
@@ -119,32 +121,31 @@ export function readWeightFiles(folder: string, names?: ReadonlySet<string>, ste
 
 /** Names of all tensors of a model folder. Throws `corrupt_model`. */
 export function weightNames(folder: string): string[] {
-  const whole = join(folder, wholeName(MODEL))
-  if (existsSync(whole)) return safetensorsNames(whole)
-  return Object.keys(readIndex(indexOf(folder, MODEL)))
+  const whole = weightsOf(folder)
+  return existsSync(whole) ? safetensorsNames(whole) : Object.keys(readIndex(indexPath(whole)))
 }
 
-/** The index of a folder that holds no whole file. */
-function indexOf(folder: string, stem: string): string {
-  const index = join(folder, indexName(stem))
-  if (existsSync(index)) return index
+/** Where a model folder's weights are, whole or in shards. */
+function weightsOf(folder: string): string {
+  const whole = modelPath(folder)
+  if (hasWeights(folder)) return whole
   throw new GavelError(
     'corrupt_model',
-    `${folder} holds neither ${wholeName(stem)} nor ${indexName(stem)}; other formats of weights are not read`,
+    `${folder} holds neither ${basename(whole)} nor ${basename(indexPath(whole))}; other formats of weights are not read`,
     { param: folder },
   )
 }
 
 /** The files that an index of shards lists, in order of name. Throws `corrupt_model`. */
-export const shardNames = (indexPath: string): string[] => [...new Set(Object.values(readIndex(indexPath)))].sort()
+export const shardNames = (index: string): string[] => [...new Set(Object.values(readIndex(index)))].sort()
 
 /** Tensor → shard. */
-function readIndex(indexPath: string): Record<string, string> {
+function readIndex(path: string): Record<string, string> {
   try {
-    return v.parse(Index, JSON.parse(readFileSync(indexPath, 'utf8'))).weight_map
+    return v.parse(Index, JSON.parse(readFileSync(path, 'utf8'))).weight_map
   } catch (cause) {
-    throw new GavelError('corrupt_model', `${indexPath} is not an index of shards: ${(cause as Error).message}`, {
-      param: indexPath,
+    throw new GavelError('corrupt_model', `${path} is not an index of shards: ${(cause as Error).message}`, {
+      param: path,
       cause,
     })
   }

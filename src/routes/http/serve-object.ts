@@ -10,20 +10,30 @@ export async function serveObject(
   key: string,
   fileName: string,
   contentType: string,
+  request?: Request,
 ): Promise<Response> {
   const url = await blobs.presign(key, 'GET', REDIRECT_SECONDS)
   if (url) return new Response(null, { status: 302, headers: { location: url, 'cache-control': 'no-store' } })
-  return streamObject(blobs, key, fileName, contentType)
+  return streamObject(blobs, key, fileName, contentType, request)
 }
 
-/** An object's bytes. @throws GavelError `not_found` when it is gone from the store */
+/**
+ * An object's bytes: where `request` asks for all from some byte on (`Range: bytes=N-`), these alone, so that a transfer
+ * that broke off can go on. Any other range is answered whole, as HTTP allows.
+ * @throws GavelError `not_found` when it is gone from the store
+ */
 export async function streamObject(
   blobs: BlobStore,
   key: string,
   fileName: string,
   contentType: string,
+  request?: Request,
 ): Promise<Response> {
-  const object = await blobs.stream(key)
+  const from = Number(/^bytes=(\d{1,15})-$/.exec(request?.headers.get('range') ?? '')?.[1] ?? 0)
+  const size = from > 0 ? (await blobs.head(key))?.size : undefined
+  if (size !== undefined && from >= size)
+    return new Response(null, { status: 416, headers: { 'content-range': `bytes */${size}` } })
+  const object = await blobs.stream(key, from)
   if (!object) {
     throw new GavelError(
       'not_found',
@@ -32,9 +42,12 @@ export async function streamObject(
     )
   }
   return new Response(object.body, {
+    status: from > 0 ? 206 : 200,
     headers: {
       'content-type': contentType,
-      'content-length': String(object.size),
+      'content-length': String(object.size - from),
+      ...(from > 0 && { 'content-range': `bytes ${from}-${object.size - 1}/${object.size}` }),
+      'accept-ranges': 'bytes',
       'content-disposition': `attachment; filename="${fileName}"`,
       'x-content-type-options': 'nosniff',
     },

@@ -5,6 +5,8 @@ import type { CheckpointRow, Database, JobRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { newId } from '../ids.ts'
 import { staleFence } from './change.ts'
+import { collectObjects } from './collect.ts'
+import { keepCheckpoints } from './keep-checkpoints.ts'
 
 /** The fence is part of it, so that two workers never write one key. */
 export const checkpointPrefix = (job: JobRow, step: number, fence: number) =>
@@ -52,6 +54,9 @@ export async function commitCheckpoint(
   const stored = await database.checkpoints.insert(row, { job: job.id, fence })
   if (!stored) throw staleFence(job.id)
   if (JSON.stringify(stored.manifest) !== JSON.stringify(manifest)) throw otherManifest(job, step)
+  await keepCheckpoints(deps, job, fence)
+  // What this leaves lying about for now, a sweep collects.
+  await collectObjects(deps, job).catch((error: unknown) => deps.logError(error, `collecting ${job.id}`))
   return stored
 }
 

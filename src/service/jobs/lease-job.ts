@@ -58,7 +58,10 @@ async function describe(deps: Deps, job: JobRow): Promise<LeasedJob | null> {
   try {
     const inputs = await jobInputs(deps, job, urlOf)
     await database.jobs.supersede({ job: id, fence }, inputs.resume?.step ?? -1)
-    return { id, type: job.type, spec: job.spec, fence, lease_seconds: LEASE_SECONDS, attempt: job.attempt, inputs }
+    const { objectBytes: object_bytes, freeBytes: free_bytes, volume } = await blobs.room()
+    const store = { object_bytes, free_bytes, volume }
+    const { type, spec, attempt } = job
+    return { id, type, spec, fence, lease_seconds: LEASE_SECONDS, attempt, inputs, store }
   } catch (error) {
     if (!(error instanceof GavelError)) throw error
     const change = fail({ code: error.code, message: error.message }, error.retryable)
