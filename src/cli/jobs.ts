@@ -92,7 +92,7 @@ export function registerJobs(program: Command, io: Io): void {
   apiCommand(
     jobs,
     'delete <job>',
-    'delete a job that has ended, with its checkpoints unless a model, a judge or a job names them',
+    'delete a job that has ended, with its checkpoints unless a model or another job names them',
   ).action(async (id: string, options: ApiOptions) => {
     print(io, options, await connect(io, options).jobs.delete(id), (d) => `${d.id} is deleted`)
   })

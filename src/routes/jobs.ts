@@ -131,7 +131,7 @@ export const jobRoutes = [
     tag: 'Jobs',
     summary: 'Delete a finished job with its checkpoints',
     description:
-      'What it reported goes at once. A checkpoint that a model, a judge or another job names stays, and goes with the last of them.',
+      'What it reported goes at once. A checkpoint that a model or another job names stays, and goes with the last of them.',
     scope: 'train',
     response: deleted,
     async handler({ deps, caller, params }) {

@@ -10,7 +10,6 @@ import {
 } from '../core/schemas/judge.ts'
 import type { Deps } from '../service/deps.ts'
 import { findResource } from '../service/find-resource.ts'
-import { releaseCheckpoints } from '../service/jobs/collect.ts'
 import { createJudge } from '../service/judges/create-judge.ts'
 import { probeJudge, probeNewJudge } from '../service/judges/probe-judge.ts'
 import { showJudge } from '../service/judges/show-judge.ts'
@@ -154,8 +153,7 @@ export const judgeRoutes = [
     scope: 'judge',
     response: deleted,
     async handler({ deps, caller, params }) {
-      const { id, body } = await removeResource(deps, 'judges', caller.tenant, params.id)
-      await releaseCheckpoints(deps, caller.tenant, body)
+      const { id } = await removeResource(deps, 'judges', caller.tenant, params.id)
       return { id, object: 'judge', deleted: true }
     },
   }),

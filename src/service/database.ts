@@ -235,7 +235,7 @@ export interface CheckpointTable {
   remove(tenant: string, id: string): Promise<boolean>
   /** All of a job, in order of steps. */
   ofJob(job: string): Promise<CheckpointRow[]>
-  /** Removes those of some checkpoints of a job that no model, judge or other job names; answers which. */
+  /** Removes those of some checkpoints of a job that no model and no other job names; answers which. */
   removeUnnamed(job: string, ids: readonly string[]): Promise<CheckpointRow[]>
 }
 

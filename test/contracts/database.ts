@@ -297,6 +297,80 @@ export function databaseContract(
     assert.equal(await checkpoints.find('other', 'ckpt_1'), null)
   })
 
+  test('checkpoints are removed but for those that a model or another job names', async () => {
+    const database = await open()
+    const { checkpoints, models, jobs } = database
+    const { fence } = await leased(database)
+    const lease = { job: 'job_a', fence }
+    const all = [1, 2, 3, 4, 5].map((step) => `ckpt_${step}`)
+    for (const id of all) await checkpoints.insert(checkpointOf('job_a', id, Number(id.at(-1))), lease)
+    assert.deepEqual(ids(await checkpoints.ofJob('job_a')), all)
+    const source = { type: 'checkpoint' as const, checkpoint: 'ckpt_1' }
+    await models.insert({ ...resource('model_1', 'm'), body: { source } })
+    const naming = { ...spec, model: 'ckpt_3' }
+    const made = { tenant: 't', key: '', name: null, type: 'sft' as const, createdAt: 1 }
+    await jobs.insert({ ...made, id: 'job_b', spec: naming }, null)
+    // Another tenant's, what is in a text, and the own job name nothing.
+    await jobs.insert({ ...made, id: 'job_c', tenant: 'other', spec: { ...spec, model: 'ckpt_4' } }, null)
+    await jobs.insert({ ...made, id: 'job_d', spec: { ...spec, prompt_template: '"ckpt_4" {prompt}' } }, null)
+    assert.deepEqual(ids(await checkpoints.removeUnnamed('job_x', all)), [])
+    assert.deepEqual(ids(await checkpoints.removeUnnamed('job_a', ['ckpt_1', 'ckpt_3', 'ckpt_4'])), ['ckpt_4'])
+    assert.deepEqual(ids(await checkpoints.ofJob('job_a')), ['ckpt_1', 'ckpt_2', 'ckpt_3', 'ckpt_5'])
+    await models.remove('t', 'model_1', 5)
+    await jobs.remove((await jobs.get('job_b'))!, 5)
+    assert.deepEqual(ids(await checkpoints.removeUnnamed('job_a', all)).sort(), [
+      'ckpt_1',
+      'ckpt_2',
+      'ckpt_3',
+      'ckpt_5',
+    ])
+  })
+
+  test('what was posted of a job is forgotten, of no other, however much it is', async () => {
+    const { jobs } = await open().then(async (database) => {
+      for (const id of ['job_a', 'job_b']) {
+        const { fence } = await leased(database, id)
+        const steps = Array.from({ length: 1000 }, (_, step) => step)
+        for (let round = 0; round < 6; round++) {
+          await database.jobs.postEvents({ job: id, fence }, steps.map((step) => ({ level: 'info', message: `${step}` })), 5) // prettier-ignore
+        }
+        await database.jobs.postMetrics({ job: id, fence }, steps.map((step) => ({ step, values: { 'canary/gold': step / 1000, 'a"b': 1 } }))) // prettier-ignore
+        await database.jobs.postSamples({ job: id, fence }, [{ step: 1, split: 'train', index: 0, prompt: 'p', completion: 'c' }]) // prettier-ignore
+      }
+      return database
+    })
+    const history = await jobs.metricHistory('job_a', 'canary/gold')
+    assert.deepEqual([history.length, { ...history[7] }], [1000, { step: 7, value: 0.007 }])
+    assert.deepEqual(await jobs.metricHistory('job_a', 'canary'), [])
+    await jobs.forgetPosts('job_a')
+    for (const list of ['events', 'metrics', 'samples'] as const) {
+      assert.deepEqual((await jobs[list]('job_a', { limit: 9 })).rows, [], list)
+      assert.notEqual((await jobs[list]('job_b', { limit: 9 })).rows.length, 0, list)
+    }
+  })
+
+  test('a job is due to be collected once it is deleted, or when what it was told to upload is over', async () => {
+    const database = await open()
+    const { jobs } = database
+    const due = async (now: number) => ids(await jobs.collectable(now, 9))
+    const job = await jobIn(database, 'job_a')
+    assert.deepEqual(await due(1e12), [])
+    await jobs.collectLater('job_a', 500)
+    await jobs.collectLater('job_a', 300)
+    assert.deepEqual([await due(499), await due(500)], [[], ['job_a']])
+    await jobs.collected('job_a', 499, null)
+    assert.deepEqual(await due(500), ['job_a'], 'it was put off meanwhile')
+    await jobs.collected('job_a', 500, null)
+    assert.deepEqual(await due(1e12), [])
+    await jobs.swap(job, { state: 'cancelled' }, 5)
+    const ended = (await jobs.ofCheckpoints('job_a'))!
+    assert.deepEqual([ended.deleted, ended.job.state], [false, 'cancelled'])
+    await jobs.remove((await jobs.get('job_a'))!, 700)
+    assert.deepEqual([await due(699), await due(700)], [[], ['job_a']])
+    assert.equal((await jobs.ofCheckpoints('job_a'))!.deleted, true)
+    assert.equal(await jobs.ofCheckpoints('job_x'), null)
+  })
+
   test('what is longer than any id or name is not looked for', async () => {
     const database = await open()
     const { models, jobs, checkpoints } = database

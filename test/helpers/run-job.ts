@@ -39,6 +39,7 @@ export async function runJob(
     stopAfter?: number
     onCheckpoint?: (checkpoint: Resume) => void
     clock?: Clock
+    shardBytes?: number
   },
 ): Promise<JobRun> {
   const run: JobRun = { metrics: [], samples: [], events: [], checkpoints: [], result: null }
@@ -47,6 +48,8 @@ export async function runJob(
     threads: 1,
     resume: of.resume ?? null,
     openModel: async () => openPath(of.model),
+    shardBytes: of.shardBytes,
+    openModel: async () => openFolder(of.model),
     rows: (role) => of.rows[role]!.map((row, i) => ({ line: i + 1, row })),
     judge: async (items) => items.map((item) => scored(of.judge!(item))),
     judgedElsewhere: of.judgedElsewhere ?? false,

@@ -7,14 +7,13 @@ import { paged, seqOf } from './resource-table.ts'
 import { checkpoints } from './tables.ts'
 
 /**
- * A condition that holds of a checkpoint that nothing else of its tenant names, in its JSON and with quotes, as
+ * A condition that holds of a checkpoint that no model and no other job of its tenant names, in its JSON and with quotes, as
  * `activeJobsWith` looks for ids. It stands in the statement that removes: what is named between a look and the deed
  * is not removed.
  */
 const unnamed = sql.join(
   [
     sql`NOT EXISTS (SELECT 1 FROM models AS m WHERE m.tenant = checkpoints.tenant AND m.deleted_at IS NULL AND instr(m.body, json_quote(checkpoints.id)) > 0)`,
-    sql`NOT EXISTS (SELECT 1 FROM judges AS j WHERE j.tenant = checkpoints.tenant AND j.deleted_at IS NULL AND instr(j.body, json_quote(checkpoints.id)) > 0)`,
     sql`NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.tenant = checkpoints.tenant AND o.deleted_at IS NULL AND o.id <> checkpoints.job AND instr(o.spec, json_quote(checkpoints.id)) > 0)`,
   ],
   sql` AND `,

@@ -33,10 +33,11 @@ export function folderParts(root: string, pathOf: (key: string) => string, partB
     },
 
     async put(key, upload, number, { size, body }) {
+      const path = unfinished(key, upload)
       const each = sizeOf(upload)
       if (!Number.isInteger(number) || number < 1 || number > MAX_PARTS || size > each)
         throw invalid(`Part ${number} of ${size} bytes is none of this upload, whose parts have ${each}.`, 'part')
-      const file = await open(unfinished(key, upload), 'r+').catch(missing(key))
+      const file = await open(path, 'r+').catch(missing(key))
       try {
         await writeAt(file, (number - 1) * each, body, size)
         await file.sync()

@@ -66,7 +66,7 @@ export const trainingEntries = {
     v.pipe(
       checkpointKeep,
       v.description(
-        'Which checkpoints are kept when another is committed: the `last` ones, and the `best` by the canary. One that a model, a judge or another job names is never dropped.',
+        'Which checkpoints are kept when another is committed: the `last` ones, and the `best` by the canary. One that a model or another job names is never dropped.',
       ),
     ),
     {},

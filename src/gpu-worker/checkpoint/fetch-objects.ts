@@ -40,7 +40,7 @@ export async function fetchObject<O extends Fetched>(
   if (before > 0) return fetchObject(source, object, path)
   throw new GavelError(
     'corrupt_model',
-    `${object.name}: the stored bytes (${size}, sha256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); it was changed since. Restore it, or use another checkpoint or dataset.`,
+    `${object.name}: the stored bytes (${size}, SHA-256 ${sha256}) are not those that were committed (${object.size}, ${object.sha256}); it was changed since. Restore it, or use another checkpoint or dataset.`,
     { param: object.name },
   )
 }

@@ -30,7 +30,8 @@ async function uploadPlace({ blobs }: Deps, place: Place, { name, size }: Object
   if (size <= blobs.parts.partBytes) {
     return { ...rest, url: (await blobs.presign(key, 'PUT', UPLOAD_SECONDS)) ?? here }
   }
-  const bytes = Math.max(blobs.parts.partBytes, Math.ceil(size / MAX_PARTS / MIB) * MIB)
+  const { partBytes } = blobs.parts
+  const bytes = size <= partBytes * MAX_PARTS ? partBytes : Math.ceil(size / MAX_PARTS / MIB) * MIB
   const upload = await blobs.parts.begin(key, bytes)
   const urls = Array.from({ length: Math.ceil(size / bytes) }, async (_, i) => {
     const signed = await blobs.parts.presign(key, upload, i + 1, UPLOAD_SECONDS)
