@@ -30,7 +30,9 @@ export async function downloadCheckpoint(
   } catch (error) {
     throw new CliError(`${folder} cannot be made (${(error as Error).message}). Give another folder with --out.`)
   }
-  const source = { download: ({ name }: File, from: number) => api.checkpoints.file(checkpoint.id, name, { from }) }
+  const source = {
+    download: ({ name }: { name: string }, from: number) => api.checkpoints.file(checkpoint.id, name, { from }),
+  }
   for (const file of files) {
     // The API is not trusted with our other folders.
     const path = join(isAdapter(file) ? join(folder, ADAPTER_FOLDER) : folder, basename(file.name))

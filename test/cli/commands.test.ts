@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { globSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { globSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { startProviderServer } from '../adapters/judges/provider-server.ts'
@@ -297,6 +297,49 @@ describe('jobs', () => {
     const other = join(server.folder, 'tampered')
     assert.match(await fails(1, 'jobs download', id, '--out', other), /model\.safetensors was not saved: .*SHA-256/)
     assert.ok(!readdirSync(other).some((name) => name.includes('safetensors')))
+  })
+
+  test('download --weights-only leaves the optimizer out; what broke off goes on, and what is there is not fetched again', async () => {
+    await json(GRPO)
+    const worker = await lease()
+    const weights = 'w'.repeat(100_000)
+    await commit(worker, 2, {
+      'config.json': '{}',
+      'model-00001-of-00002.safetensors': weights,
+      'model-00002-of-00002.safetensors': 'second',
+      'model.safetensors.index.json': '{}',
+      'optimizer-00001-of-00002.safetensors': 'moments',
+      'optimizer-00002-of-00002.safetensors': 'moments',
+      'optimizer.safetensors.index.json': '{}',
+      'value_head.safetensors': 'v',
+    })
+    await worker.complete({ steps: 2 })
+    const folder = join(server.folder, 'weights-only')
+    mkdirSync(folder)
+    const sha256 = createHash('sha256').update(weights).digest('hex')
+    const partial = join(folder, `model-00001-of-00002.safetensors.${sha256.slice(0, 16)}.part`)
+    writeFileSync(partial, weights.slice(0, 40_000))
+    const ranges: (string | null)[] = []
+    const { fetch } = globalThis
+    globalThis.fetch = (input, init) => {
+      if (String(input).includes('/files/')) ranges.push(new Headers(init?.headers).get('range'))
+      return fetch(input, init)
+    }
+    try {
+      const said = await ok('jobs download --weights-only', worker.id, '--out', folder)
+      assert.match(said, /step 2, 4 files, .* all as committed, without 17 B that only the run has a use for/)
+      const names = ['config.json', 'manifest.json', 'model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'model.safetensors.index.json'] // prettier-ignore
+      assert.deepEqual(readdirSync(folder).sort(), names)
+      assert.equal(readFileSync(join(folder, names[2]!), 'utf8'), weights)
+      assert.deepEqual(ranges.splice(0), [null, 'bytes=40000-', null, null, null])
+      const { files } = await json('jobs download --weights-only', worker.id, '--out', folder)
+      assert.equal(files.length, 4)
+      assert.equal(ranges.length, 1, 'the manifest alone')
+    } finally {
+      globalThis.fetch = fetch
+    }
+    await ok('jobs download', worker.id, '--out', folder)
+    assert.equal(readdirSync(folder).length, 9)
   })
 
   test('following a job that fails ends with its reason', async () => {

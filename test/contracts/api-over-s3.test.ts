@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { ListMultipartUploadsCommand, S3Client } from '@aws-sdk/client-s3'
 import { s3BlobStore, type S3Options } from '../../src/adapters/node/s3-blob-store.ts'
 import { sha256Hex } from '../../src/core/sha256.ts'
+import { uploadObject } from '../../src/gpu-worker/jobs/upload-object.ts'
+import { WorkerApi } from '../../src/gpu-worker/jobs/worker-api.ts'
+import { appFetch } from '../helpers/app-fetch.ts'
 import { NO_WEED, startSeaweed, weedBinary } from '../helpers/seaweed.ts'
 import { testApp, type TestApp } from '../helpers/test-app.ts'
 import { sftJob, studentAndData } from './api.ts'
@@ -45,6 +52,43 @@ describe('API over S3', { skip: weed === null && NO_WEED }, () => {
     const content = await api.request(`/v1/datasets/${dataset}/content`)
     assert.equal((await (await fetch(content.headers.get('location')!)).text()).length, input.size)
     assert.deepEqual(api.errors, [])
+  })
+
+  test('a large file goes in parts from worker to store, and what is left of a lost one is collected', async () => {
+    const MIB = 1024 ** 2
+    const large = await testApp({ blobs: s3BlobStore({ ...s3, partBytes: 5 * MIB }) })
+    const folder = mkdtempSync(join(tmpdir(), 'gavel-large-'))
+    const path = join(folder, 'model.safetensors')
+    const bytes = new Uint8Array(6 * MIB).fill(7)
+    writeFileSync(path, bytes)
+    await large.json('/v1/jobs', { json: sftJob(await studentAndData(large)) })
+    const toStore: string[] = []
+    const fetching = appFetch(large)
+    const both: typeof fetch = (input, init) => {
+      if ((input as string).startsWith('http://gavel.test')) return fetching(input, init)
+      toStore.push(`${init!.method} ${new URL(input as string).searchParams.get('partNumber')}`)
+      return fetch(input, init)
+    }
+    const worker = new WorkerApi({ url: 'http://gavel.test', key: 'admin-key', fetch: both })
+    const leased = (await worker.lease('w', 0, new AbortController().signal))!
+    const job = worker.job(leased)
+    const object = { name: 'model.safetensors', size: bytes.length, sha256: await sha256Hex(bytes) }
+    await uploadObject(worker, job, 1, { object, path, signal: null })
+    assert.deepEqual(toStore.sort(), ['PUT 1', 'PUT 2'])
+    const { id } = await job.commit(1, { objects: [object], state: {} })
+    const file = await large.request(`/v1/checkpoints/${id}/files/model.safetensors`)
+    const stored = await fetch(file.headers.get('location')!, { headers: { range: `bytes=${6 * MIB - 3}-` } })
+    assert.deepEqual([stored.status, new Uint8Array(await stored.arrayBuffer())], [206, new Uint8Array(3).fill(7)])
+
+    await job.uploads(2, [object])
+    await job.complete({})
+    await large.json(`/v1/jobs/${leased.id}`, { method: 'DELETE' })
+    const client = new S3Client({ endpoint: s3.endpoint!, region: s3.region, forcePathStyle: true, credentials: s3 })
+    const listed = await client.send(new ListMultipartUploadsCommand({ Bucket: s3.bucket }))
+    assert.deepEqual(listed.Uploads ?? [], [])
+    assert.deepEqual(await large.deps.blobs.list(`tenants/default/jobs/${leased.id}/`), [])
+    rmSync(folder, { recursive: true })
+    large.close()
   })
 
   test('a store that is away is a 503 that says so, and the API stays up', async () => {

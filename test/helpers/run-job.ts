@@ -49,7 +49,6 @@ export async function runJob(
     resume: of.resume ?? null,
     openModel: async () => openPath(of.model),
     shardBytes: of.shardBytes,
-    openModel: async () => openFolder(of.model),
     rows: (role) => of.rows[role]!.map((row, i) => ({ line: i + 1, row })),
     judge: async (items) => items.map((item) => scored(of.judge!(item))),
     judgedElsewhere: of.judgedElsewhere ?? false,

@@ -135,7 +135,14 @@ for (const name of names) {
     if (existsSync(join(fixture(name), configFile)))
       folders.set(`${name} ${configFile}`, await trainedFolder(name, configFile))
 }
-console.log(await python('check_export.py', [...folders.values()]))
+// One of them in shards.
+const sharded = join(temporaryFolder(), 'sharded')
+const { config, floats, weights, tokenizer } = openFolder([...folders.values()][0]!)
+saveFolder(sharded, { config, floats, weights, tokenizer, dtype: 'F32', shardBytes: 20_000 })
+assert.ok(readdirSync(sharded).filter((name) => /^model-\d{5}-of-\d{5}\.safetensors$/.test(name)).length > 2)
+await writeExpected(sharded)
+console.log(await python('check_export.py', [...folders.values(), sharded]))
+console.log(await python('check_shards.py', [sharded, '20000']))
 
 console.log('\nAdapters that Gavel trains, read by peft')
 const pairs = []

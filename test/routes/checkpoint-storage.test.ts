@@ -111,6 +111,17 @@ describe('a file that is larger than a part', () => {
       assert.equal((await app.json(urls[0].split('?')[0] + query, { method: 'PUT', body: 'x', headers: { 'content-length': '1' } }, 400)).error.param, param) // prettier-ignore
   })
 
+  test('may be as large as 5 TB, in ten thousand parts; not many such at once', async () => {
+    const { post } = await leased()
+    const huge = { name: 'a', size: 5e12, sha256: '0'.repeat(64) }
+    const { data } = await post('uploads', { step: 1, objects: [huge] })
+    const { bytes, urls } = data[0].parts
+    assert.deepEqual([bytes % 1024 ** 2, urls.length <= 10_000, bytes * urls.length >= 5e12], [0, true, true])
+    const { error } = await post('uploads', { step: 1, objects: [huge, { ...huge, name: 'b' }] }, 422)
+    assert.equal(error.param, 'objects')
+    await post('uploads', { step: 1, objects: [{ ...huge, size: 5e12 + 1 }] }, 400)
+  })
+
   test('that is given up leaves nothing', async () => {
     const { post, send, id, fence } = await leased()
     const { data } = await post('uploads', { step: 1, objects: [await object()] })

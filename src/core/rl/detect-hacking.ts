@@ -57,6 +57,17 @@ export function detectHacking(history: readonly CanaryPoint[]): HackingVerdict {
   return { hacking, bestStep: best.step, goldFall, standardErrors, judgeRise, reason }
 }
 
+/** Most looks that are remembered: they go into every checkpoint and the result, which the API takes a MiB of. */
+const MOST_LOOKS = 2000
+
+/** Forgets looks beyond {@link MOST_LOOKS}, the oldest first, but never the best: {@link detectHacking} says the same without them. */
+export function forgetOldest(history: CanaryPoint[]): void {
+  while (history.length > MOST_LOOKS) {
+    const best = history.slice(0, -1).reduce((high, point) => (point.gold > high.gold ? point : high))
+    history.splice(history[0] === best ? 1 : 0, 1)
+  }
+}
+
 function shareVariance({ gold, n }: CanaryPoint): number {
   const smoothed = (gold * n + 1) / (n + 2)
   return (smoothed * (1 - smoothed)) / n

@@ -1,4 +1,4 @@
-import { detectHacking, type CanaryPoint } from '../../core/rl/detect-hacking.ts'
+import { detectHacking, forgetOldest, type CanaryPoint } from '../../core/rl/detect-hacking.ts'
 import { adaptedCoefficient } from '../../core/rl/kl.ts'
 import type { PolicyRow } from '../../core/rl/policy-rows.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
@@ -64,6 +64,7 @@ export async function startReinforcement(
     if (!canary.length || !config.canary_every || step % config.canary_every !== 0) return false
     const sampling = { maxNewTokens: config.max_new_tokens, stopIds }
     canaryHistory.push(await askCanary({ step, prompts: canary, generator, codec, recipe, sampling, context }))
+    forgetOldest(canaryHistory)
     const verdict = detectHacking(canaryHistory)
     if (verdict.hacking) context.event('warning', `step ${step}: ${verdict.reason}`, { ...verdict })
     return verdict.hacking

@@ -1,20 +1,15 @@
-import { createWriteStream, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
 import { GavelError } from '../../core/errors.ts'
 import { isOfTheRun } from '../../core/schemas/checkpoint.ts'
 import type { Download } from '../../core/schemas/worker.ts'
 import { fileSha256 } from './file-sha256.ts'
 
-/** What an object is fetched by: where it lies is the source's to know. */
-export type Fetched = Pick<Download, 'name' | 'size' | 'sha256'>
-
 /** Where objects are read: the API as a worker or as a user sees it, or a store. */
-export interface ObjectSource<O extends Fetched = Download> {
+export interface ObjectSource {
   /** @param from the first byte that is wanted; a source that cannot leave any out answers 200 with all */
-  download(object: O, from: number): Promise<Response>
+  download(object: Download, from: number): Promise<Response>
 }
 
 /** Requests in a row that bring no byte before a transfer is given up. */
@@ -25,11 +20,7 @@ const TRIES = 3
  * beginning, and only the rest is asked for, after a connection broke as well. Throws `corrupt_model` naming it, and
  * `storage_unavailable` where the connection broke time and again; what came is then left for the next call.
  */
-export async function fetchObject<O extends Fetched>(
-  source: ObjectSource<O>,
-  object: O,
-  path: string,
-): Promise<string> {
+export async function fetchObject(source: ObjectSource, object: Download, path: string): Promise<string> {
   mkdirSync(dirname(path), { recursive: true })
   const before = Math.min(sizeOf(path), object.size)
   await fetchRest(source, object, path)
@@ -45,7 +36,7 @@ export async function fetchObject<O extends Fetched>(
   )
 }
 
-async function fetchRest<O extends Fetched>(source: ObjectSource<O>, object: O, path: string): Promise<void> {
+async function fetchRest(source: ObjectSource, object: Download, path: string): Promise<void> {
   let broken: Error | null = null
   for (let inVain = 0; !existsSync(path) || sizeOf(path) < object.size;) {
     const from = sizeOf(path)
@@ -53,12 +44,7 @@ async function fetchRest<O extends Fetched>(source: ObjectSource<O>, object: O, 
       throw broken && error instanceof TypeError ? brokeOff(object, broken) : error
     })
     const partial = response.status === 206
-    const { body } = response
-    const bytes = body ? Readable.fromWeb(body as ReadableStream<Uint8Array>) : Readable.from([])
-    broken = await pipeline(bytes, createWriteStream(path, { flags: partial ? 'a' : 'w' })).then(
-      () => null,
-      (error: Error) => error,
-    )
+    broken = await append(response.body ?? [], path, partial ? 'a' : 'w')
     // A whole answer is what there is: its size and hash say whether it is right.
     if (!broken && !partial) return
     // What fetch throws where a connection ends before the body does.
@@ -69,7 +55,20 @@ async function fetchRest<O extends Fetched>(source: ObjectSource<O>, object: O, 
   }
 }
 
-function brokeOff({ name }: Fetched, cause: Error | null): GavelError {
+/** Writes what comes, each piece as it comes; answers what broke it off, if anything. */
+async function append(body: AsyncIterable<Uint8Array> | [], path: string, flags: 'a' | 'w'): Promise<Error | null> {
+  const file = await open(path, flags)
+  try {
+    for await (const chunk of body) await file.writeFile(chunk)
+    return null
+  } catch (error) {
+    return error as Error
+  } finally {
+    await file.close()
+  }
+}
+
+function brokeOff({ name }: Download, cause: Error | null): GavelError {
   const message = `${name} broke off while it was fetched: ${cause?.message ?? 'nothing more came'}`
   return new GavelError('storage_unavailable', message, { cause })
 }

@@ -1,6 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
 import { MAX_PARTS } from '../../core/ports.ts'
-import type { ObjectEntry } from '../../core/schemas/checkpoint.ts'
+import { MAX_OBJECTS, type ObjectEntry } from '../../core/schemas/checkpoint.ts'
 import type { Upload } from '../../core/schemas/worker.ts'
 import type { JobRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
@@ -16,8 +16,17 @@ interface Place {
 
 const MIB = 1024 ** 2
 
-/** Where a worker is to put the files of a checkpoint: at once, or what is larger than a part of the store's, in parts. */
+/**
+ * Where a worker is to put the files of a checkpoint: at once, or what is larger than a part of the store's, in parts.
+ * @throws GavelError `unprocessable` where these are more places than one answer should have
+ */
 export async function uploadPlaces(deps: Deps, place: Place, objects: readonly ObjectEntry[]): Promise<Upload[]> {
+  const { partBytes } = deps.blobs.parts
+  const places = objects.reduce((sum, { size }) => sum + Math.min(MAX_PARTS, Math.ceil(size / partBytes)), 0)
+  if (places > MAX_PARTS + MAX_OBJECTS) {
+    const message = `\`objects\` would have ${places} parts together; ask for the places of fewer files at once.`
+    throw new GavelError('unprocessable', message, { param: 'objects' })
+  }
   await noteUploads(deps, place.job)
   return Promise.all(objects.map((object) => uploadPlace(deps, place, object)))
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { detectHacking, type CanaryPoint } from '../../../src/core/rl/detect-hacking.ts'
+import { detectHacking, forgetOldest, type CanaryPoint } from '../../../src/core/rl/detect-hacking.ts'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 
 const history = (judge: number[], gold: number[], n = 100): CanaryPoint[] =>
@@ -94,4 +94,18 @@ test('chance alone rarely raises the alarm: gold steady, ten looks of 100 rows',
     if (detectHacking(points).hacking) alarms++
   }
   assert.ok(alarms <= 25, `${alarms} false alarms in 500 runs`)
+})
+
+test('of very many looks the newest and the best are remembered, and the verdict is the same', () => {
+  const all: CanaryPoint[] = []
+  const kept: CanaryPoint[] = []
+  for (let step = 0; step < 2500; step++) {
+    const point = { step, judge: 0.5 + step / 5000, gold: step === 3 || step === 9 ? 0.9 : 0.5 - step / 10_000, n: 200 }
+    all.push(point)
+    kept.push(point)
+    forgetOldest(kept)
+    if (step % 50 === 0) assert.deepEqual(detectHacking(kept), detectHacking(all))
+  }
+  assert.equal(kept.length, 2000)
+  assert.deepEqual([kept[0]!.step, kept[1]!.step, kept.at(-1)!.step], [3, 501, 2499])
 })

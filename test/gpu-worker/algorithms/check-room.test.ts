@@ -7,7 +7,7 @@ import type { RunContext, StorageRoom } from '../../../src/gpu-worker/algorithms
 import { checkpointSize, openTraining, trainingFiles } from '../../../src/gpu-worker/checkpoint/training-files.ts'
 import { openFolder } from '../../../src/gpu-worker/models/source.ts'
 import { trainedParameters } from '../../../src/gpu-worker/models/model.ts'
-import { zerosLike } from '../../../src/gpu-worker/models/weights.ts'
+import { zerosLike, type Weights } from '../../../src/gpu-worker/models/weights.ts'
 import { temporaryFolder, tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 
 const MODEL = tinyModelFolder()
@@ -39,7 +39,7 @@ describe('checkpointSize', () => {
       const moments = zerosLike(new Map([...training.weights].filter(([parameter]) => trained.has(parameter))))
       const folder = join(temporaryFolder(), 'checkpoint')
       mkdirSync(folder)
-      const files = reference ? { 'reference.safetensors': moments } : {}
+      const files: Record<string, Weights> = reference ? { 'reference.safetensors': moments } : {}
       const optimizer = { steps: 0, firstMoment: moments, secondMoment: moments }
       ;(await trainingFiles(training, optimizer, { merged, files, shardBytes }))(folder)
       const written = readdirSync(folder).filter((file) => file.endsWith('.safetensors'))

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { isOfTheRun } from '../../../src/core/schemas/checkpoint.ts'
 import { fetchCheckpoint, fetchModel, fetchObject } from '../../../src/gpu-worker/checkpoint/fetch-objects.ts'
 import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 
@@ -47,4 +48,52 @@ test('a connection that breaks in the middle is a reason to try again', async ()
     code: 'storage_unavailable',
     message: 'rows broke off while it was fetched: terminated',
   })
+})
+
+test('a transfer that breaks is gone on with, also at the next call', async () => {
+  const file = object('weights', '0123456789')
+  const asked: number[] = []
+  const path = join(temporaryFolder(), 'weights')
+  /** Gives three bytes from where it is asked, and breaks. */
+  const flaky = (times: number) => ({
+    async download(_: unknown, from: number) {
+      asked.push(from)
+      if (times-- <= 0) return new Response('0123456789'.slice(from), { status: from > 0 ? 206 : 200 })
+      const bytes = new TextEncoder().encode('0123456789'.slice(from, from + 3))
+      let sent = false
+      const body = new ReadableStream({
+        pull(controller) {
+          if (sent) controller.error(new TypeError('terminated'))
+          else controller.enqueue(bytes)
+          sent = true
+        },
+      })
+      return new Response(body, { status: from > 0 ? 206 : 200 })
+    },
+  })
+  await fetchObject(flaky(2), file, path)
+  assert.deepEqual([asked.splice(0), readFileSync(path, 'utf8')], [[0, 3, 6], '0123456789'])
+
+  writeFileSync(path, '01234')
+  await fetchObject(flaky(0), file, path)
+  assert.deepEqual([asked.splice(0), readFileSync(path, 'utf8')], [[5], '0123456789'])
+  await fetchObject(flaky(0), file, path)
+  assert.deepEqual(asked.splice(0), [], 'it is all there')
+
+  // What lies there is of another file, or the source sends all that it has.
+  for (const other of ['abcde', 'abcdefghij', 'abcdefghijklm']) {
+    writeFileSync(path, other)
+    await fetchObject(flaky(0), file, path)
+    assert.equal(readFileSync(path, 'utf8'), '0123456789')
+  }
+  writeFileSync(path, '012')
+  await fetchObject({ download: async () => new Response('0123456789') }, file, path)
+  assert.equal(readFileSync(path, 'utf8'), '0123456789')
+})
+
+test('what only the run has a use for is told by its name, in shards as well', () => {
+  const stems = ['optimizer', 'value_head', 'reference']
+  for (const stem of stems)
+    for (const rest of ['.safetensors', '-00001-of-00012.safetensors', '.safetensors.index.json']) assert.ok(isOfTheRun(stem + rest)) // prettier-ignore
+  for (const name of ['model-00001-of-00002.safetensors', 'adapter_model.safetensors', 'optimizer.json', 'my-optimizer.safetensors', 'config.json']) assert.ok(!isOfTheRun(name), name) // prettier-ignore
 })
