@@ -212,10 +212,8 @@ export const workerRoutes = [
         return { size }
       }
       if (part === undefined || !request.body) {
-        const [message, param] = request.body
-          ? ['`part` is missing; give the number of the part.', 'part']
-          : ['The body is empty; send the part.', 'body']
-        throw new GavelError('invalid_request', message!, { param: param! })
+        const param = part === undefined ? 'part' : 'body'
+        throw new GavelError('invalid_request', `\`${param}\` is missing; send a part with its number.`, { param })
       }
       const etag = await deps.blobs.parts.put(key, upload, part, { size, body: request.body })
       return Response.json({ size }, { headers: { etag } })

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
-import { elementCount } from '../graph/tensor.ts'
 import { checkWeights } from '../models/load-folder.ts'
 import { trainedParameters, type Model } from '../models/model.ts'
 import { openFolder, saveFolder, type ModelFolder } from '../models/source.ts'
@@ -9,7 +8,7 @@ import type { Weights } from '../models/weights.ts'
 import type { OptimizerState } from '../training/adamw.ts'
 import { initialAdapter, mergedWeights, withLora, type LoraSettings } from '../training/lora.ts'
 import { initialValueHead, VALUE_HEAD, valueHeadParameters, withValueHead } from '../training/value-head.ts'
-import { readShards, SHARD_BYTES, splitIntoShards, writeShards } from '../weights/weight-files.ts'
+import { readShards, SHARD_BYTES, shardSizes, writeShards } from '../weights/weight-files.ts'
 import { readAdapter, writeAdapter } from './adapter-file.ts'
 import { OPTIMIZER_FILE, optimizerShapes, readOptimizer, writeOptimizer } from './optimizer-file.ts'
 
@@ -109,23 +108,21 @@ export function checkpointSize(
     reference: reference ? shapesOf(trainedParameters(model)) : NO_TENSORS,
     optimizer: optimizerShapes(model),
   }
-  const bytesOf = (tensors: Shapes): number =>
-    [...tensors.values()].reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0)
-  const sizes = Object.entries(parts).filter(([, tensors]) => tensors.size > 0)
-  const files = sizes.flatMap(([part, tensors]) =>
+  const sizes = Object.entries(parts).flatMap(([part, tensors]) => {
     // PEFT knows no shards.
-    splitIntoShards(tensors, 'F32', part === 'adapter' ? Infinity : shardBytes).map((names) =>
-      bytesOf(new Map(names.map((name) => [name, tensors.get(name)!]))),
-    ),
-  )
+    const files = shardSizes(tensors, 'F32', part === 'adapter' ? Infinity : shardBytes)
+    return files.length > 0 ? [{ part, files }] : []
+  })
+  const files = sizes.flatMap((size) => size.files)
   return {
-    parts: Object.fromEntries(sizes.map(([part, tensors]) => [part, bytesOf(tensors)])),
-    bytes: sizes.reduce((sum, [, tensors]) => sum + bytesOf(tensors), 0),
+    parts: Object.fromEntries(sizes.map((size) => [size.part, sum(size.files)])),
+    bytes: sum(files),
     files: files.length,
     largest: Math.max(...files),
   }
 }
 
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, x) => total + x, 0)
 type Shapes = ReadonlyMap<string, { shape: readonly number[] }>
 const NO_TENSORS: Shapes = new Map()
 const shapesOf = (parameters: Model['parameters']): Shapes =>

@@ -67,7 +67,7 @@ export function splitIntoShards(
   const shards: string[][] = []
   let [current, held]: [string[], number] = [[], 0]
   for (const name of [...tensors.keys()].sort()) {
-    const bytes = elementCount(tensors.get(name)!.shape) * NUMBER_FORMATS[dtype].size
+    const bytes = bytesOf(tensors.get(name)!, dtype)
     if (bytes > shardBytes) {
       shards.push([name])
       continue
@@ -81,6 +81,13 @@ export function splitIntoShards(
   }
   return current.length ? [...shards, current] : shards
 }
+
+/** Bytes of the tensors of each file that {@link writeShards} would write. */
+export const shardSizes = (...of: Parameters<typeof splitIntoShards>): number[] =>
+  splitIntoShards(...of).map((names) => names.reduce((sum, name) => sum + bytesOf(of[0].get(name)!, of[1]), 0))
+
+const bytesOf = ({ shape }: { shape: readonly number[] }, dtype: StoredType): number =>
+  elementCount(shape) * NUMBER_FORMATS[dtype].size
 
 /** The tensors `names` of a model folder, from `model.safetensors` or from the shards its index lists. Throws `corrupt_model`. */
 export const readWeightFiles = (folder: string, names: ReadonlySet<string>) => readShards(weightsOf(folder), names)
