@@ -6,7 +6,9 @@ export const appFetch =
   async (input, init = {}) => {
     const { pathname, search } = new URL(input as string)
     const answer = before(pathname + search, init)
-    const body = init.body instanceof Blob ? new Uint8Array(await init.body.arrayBuffer()) : (init.body as string)
+    const { body: given } = init
+    const body =
+      given instanceof Blob ? new Uint8Array(await given.arrayBuffer()) : (given as string | Uint8Array<ArrayBuffer>)
     const size: Record<string, string> = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {}
     const asking = async () =>
       answer ??

@@ -5,7 +5,7 @@ import { MAX_OBJECT_BYTES } from '../../core/schemas/checkpoint.ts'
 import { s3Parts } from './s3-parts.ts'
 
 /** A Worker takes requests of 100 MB at most on the smaller plans. */
-const PART_BYTES = 64 * 1024 ** 2
+const PART_BYTES = 32 * 1024 ** 2
 
 /** Credentials of R2's S3 endpoint. Without them there are no presigned URLs, and bytes go through the Worker. */
 export interface R2Credentials {

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import { MAX_PARTS, type BlobParts } from '../../core/ports.ts'
 
-/** As large as what is in front of an API lets through (100 MB), and no loss to send again. */
-export const PART_BYTES = 64 * 1024 ** 2
+/** Less than what is in front of an API lets through (100 MB), and no loss to send again. */
+export const PART_BYTES = 32 * 1024 ** 2
 
 /**
  * Objects written in parts, in a folder: each part goes to its place in one file, which takes the object's name when all

@@ -90,7 +90,7 @@ export class WorkerApi {
   /** Sends an object, or a part of one, to its place; `body` is called again for each try. */
   upload(
     { url, method, headers }: Omit<Upload, 'name' | 'key' | 'parts'>,
-    body: () => Promise<Blob>,
+    body: () => Promise<Blob | Uint8Array<ArrayBuffer>>,
     signal: AbortSignal | null = null,
   ): Promise<Response> {
     const init = async () => ({ method, headers, body: await body(), signal })

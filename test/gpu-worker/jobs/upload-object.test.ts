@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { folderBlobStore } from '../../../src/adapters/node/folder-blob-store.ts'
 import { sha256Hex } from '../../../src/core/sha256.ts'
-import { uploadObject } from '../../../src/gpu-worker/jobs/upload-object.ts'
+import { readPart, uploadObject } from '../../../src/gpu-worker/jobs/upload-object.ts'
 import { WorkerApi } from '../../../src/gpu-worker/jobs/worker-api.ts'
 import { sftJob, studentAndData } from '../../contracts/api.ts'
 import { appFetch } from '../../helpers/app-fetch.ts'
@@ -88,6 +88,18 @@ describe('uploadObject', () => {
     await assert.rejects(send(stop.signal), /cancelled/)
     assert.ok(asked.filter((what) => what.startsWith('PUT')).length <= 4)
     await end()
+  })
+
+  test('reads any part of a file, from 4 GiB on as well', async () => {
+    const large = join(folder, 'large')
+    const file = openSync(large, 'w')
+    const at = 2 ** 32 + 5
+    // But for these bytes it is a hole, and takes no room.
+    writeSync(file, Buffer.from('beyond'), 0, 6, at)
+    closeSync(file)
+    const text = async (from: number, size: number) => new TextDecoder().decode(await readPart(large, from, size))
+    assert.deepEqual([await text(at, 6), await text(at + 2, 3)], ['beyond', 'yon'])
+    await assert.rejects(readPart(large, at, 7), /ends before byte 4294967308/)
   })
 
   test('says so where something takes the ETag away', async () => {

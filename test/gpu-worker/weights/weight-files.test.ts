@@ -63,8 +63,8 @@ test('a model in shards opens with the same weights; a shard that is gone or cut
   const whole = openFolder(tinyModelFolder())
   const folder = tinyModelFolder()
   rmSync(join(folder, 'model.safetensors'))
-  const { config, weights, tokenizer } = whole
-  saveFolder(folder, { config, weights, tokenizer, dtype: 'F32', shardBytes: 20_000 })
+  const { config, floats, weights, tokenizer } = whole
+  saveFolder(folder, { config, floats, weights, tokenizer, dtype: 'F32', shardBytes: 20_000 })
   const shards = readdirSync(folder).filter((name) => /^model-\d/.test(name))
   assert.ok(shards.length > 3)
   assert.ok(shards.every((name) => statSync(join(folder, name)).size > 100))
