@@ -276,6 +276,18 @@ describe('deleting', () => {
     await sweepObjects(app.deps)
     assert.deepEqual(await keys(), [])
 
+    const { parts } = blobs
+    const abortAll = parts.abortAll
+    app.errors.length = 0
+    parts.abortAll = () => Promise.reject(new Error('it may not list uploads'))
+    const plain = await leased()
+    await plain.commit(1)
+    await (
+      await ended(plain)
+    )()
+    assert.deepEqual([await keys(), app.errors.splice(0).length], [[], 2])
+    parts.abortAll = abortAll
+
     const lost = await leased()
     app.clock.time += 61_000
     const { job: again } = await app.json('/v1/worker/lease', { json: { worker: 'w2' } })

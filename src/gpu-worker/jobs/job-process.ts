@@ -11,7 +11,7 @@ import { combineJudges } from '../../core/judges/ensemble.ts'
 import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { countScored, NOTHING_USED, type UsageCounts } from '../../core/judges/usage-counts.ts'
-import type { JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
+import type { JudgeInput, LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { openLocalJudge } from '../judge/open-local-judge.ts'
@@ -115,7 +115,10 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
 }
 
 /** What there is room for as the job begins. */
-function roomOf({ workspace, job: { store } }: JobOrder): RunContext['storage'] {
+function roomOf({ workspace, job }: JobOrder): RunContext['storage'] {
+  // An API of an earlier version does not say.
+  const store = job.store as LeasedJob['store'] | undefined
+  if (!store) return undefined
   const { bavail, bsize } = statfsSync(workspace)
   return {
     scratch: { freeBytes: bavail * bsize, volume: `${hostname()}/${statSync(workspace).dev}` },

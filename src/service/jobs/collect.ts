@@ -9,7 +9,7 @@ const AGAIN_MS = (UPLOAD_SECONDS + 600) * 1000
 /** Jobs of one sweep, which keeps it short. */
 const AT_ONCE = 20
 
-type Stores = Pick<Deps, 'database' | 'blobs' | 'clock'>
+type Stores = Pick<Deps, 'database' | 'blobs' | 'clock' | 'logError'>
 
 const jobPrefix = ({ tenant, id }: Pick<JobRow, 'tenant' | 'id'>) => `tenants/${tenant}/jobs/${id}/`
 
@@ -21,7 +21,7 @@ export const noteUploads = ({ database, clock }: Stores, job: JobRow): Promise<v
  * Deletes the objects of a job that no checkpoint of its names. What the holder of its lease is about to commit, or a
  * later holder, is left alone; so `job` must have been read before this is called.
  */
-export async function collectObjects({ database, blobs }: Stores, job: JobRow): Promise<void> {
+export async function collectObjects({ database, blobs, logError }: Stores, job: JobRow): Promise<void> {
   const checkpoints = await database.checkpoints.ofJob(job.id)
   const named = new Set(checkpoints.flatMap(objectKeys))
   const newest = checkpoints.at(-1)?.step ?? -1
@@ -29,8 +29,9 @@ export async function collectObjects({ database, blobs }: Stores, job: JobRow): 
     const [step, fence] = placeOf(job, key)
     return fence < job.fence || (fence === job.fence && (job.state !== 'running' || step <= newest))
   }
-  await blobs.parts.abortAll(jobPrefix(job), isOver)
   for (const { key } of await blobs.list(jobPrefix(job))) if (!named.has(key) && isOver(key)) await blobs.delete(key)
+  // Not every key may list uploads, nor does every server: a lifecycle rule of the bucket is the second net.
+  await blobs.parts.abortAll(jobPrefix(job), isOver).catch((error: unknown) => logError(error, `uploads of ${job.id}`))
 }
 
 const objectKeys = ({ prefix, manifest }: CheckpointRow) =>
