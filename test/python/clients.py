@@ -21,7 +21,7 @@ EXAMPLES = pathlib.Path(__file__).parent.parent.parent / "examples"
 
 def example(name):
     """A file of examples/, under another name: as trl.py it would hide TRL itself."""
-    spec = importlib.util.spec_from_file_location(f"gavel_{name}", EXAMPLES / f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -168,10 +168,10 @@ def try_aws_lambda():
 
 def try_verl():
     graded = asyncio.run(
-        example("verl").compute_score("gsm8k", "p=0.75 #### 5", "5", {"question": "What is 2 + 3?"}, extra=1)
+        example("gavel_verl").compute_score("gsm8k", "p=0.75 #### 5", "5", {"question": "What is 2 + 3?"}, extra=1)
     )
     near(graded["score"], (1 + 0.75) / 2)
-    return "compute_score of examples/verl.py"
+    return "compute_score of examples/gavel_verl.py"
 
 
 def stand_in(name, **members):

@@ -7,6 +7,7 @@ import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
 
+const finishReason = v.nullable(v.picklist(['stop', 'length']))
 const texts = v.pipe(v.array(v.union([text('Text.'), chatMessages])), v.maxLength(4096))
 const request = object({
   prompts: v.pipe(texts, v.description('Texts, or conversations.')),
@@ -14,6 +15,17 @@ const request = object({
   columns: v.optional(
     v.pipe(record(v.array(v.unknown())), v.description("The dataset's other columns, a value a prompt.")),
     {},
+  ),
+  finish_reasons: v.optional(
+    v.nullable(
+      v.pipe(
+        v.array(finishReason),
+        v.maxLength(4096),
+        v.description(
+          'How each completion ended: `length` is cut off by the token limit, which the gate refuses. Null: not known.',
+        ),
+      ),
+    ),
   ),
 })
 
@@ -46,11 +58,15 @@ export const trlRoutes = [
     },
     response: object({ results: v.array(result) }),
     async handler(context) {
-      const { prompts, completions, columns } = context.body
+      const { prompts, completions, columns, finish_reasons: finished } = context.body
       const recipe = await findReward(context, context.params.reward)
       if (completions.length !== prompts.length) {
         const message = `There are ${prompts.length} \`prompts\` and ${completions.length} \`completions\`; give one completion for each prompt.`
         throw new GavelError('unprocessable', message, { param: 'completions' })
+      }
+      if (finished && finished.length !== completions.length) {
+        const message = `There are ${completions.length} \`completions\` and ${finished.length} \`finish_reasons\`; give one for each completion, or none at all.`
+        throw new GavelError('unprocessable', message, { param: 'finish_reasons' })
       }
       const column = `columns.${context.query.answer ?? 'answer'}`
       const golds = goldColumn(columns, context.query.answer, prompts.length)
@@ -59,6 +75,7 @@ export const trlRoutes = [
         return {
           prompt: item.question,
           completion: item.answer,
+          ...(finished?.[i] && { finish_reason: finished[i] }),
           ...labelled(goldOf(golds[i], `${column}[${i}]`, recipe)),
         }
       })

@@ -279,6 +279,18 @@ describe('TRL', () => {
     assert.match(results[2].reason, /500/)
   })
 
+  test('an answer that was cut off does not pass the gate', async () => {
+    const json = { prompts: Array(4).fill(question), completions: Array(4).fill(right), columns: { answer: Array(4).fill(['5']) } } // prettier-ignore
+    const post = (finish_reasons: unknown, status = 200) =>
+      app.json('/compat/trl/both', { json: { ...json, finish_reasons } }, status)
+    const { results } = await post(['stop', 'length', null, 'length'])
+    assert.deepEqual(results.map(({ reward }: { reward: number }) => reward > 0.5), [true, false, true, false]) // prettier-ignore
+    assert.deepEqual([results[1].reward, results[1].reason], [0, 'gated'])
+    assert.deepEqual((await post(null)).results.length, 4)
+    assert.equal((await post(['stop'], 422)).error.param, 'finish_reasons')
+    await post(['stop', 'eos', null, null], 400)
+  })
+
   test('the column of gold answers may have another name', async () => {
     const json = { prompts: [question], completions: [right], columns: { solution: ['6'] } }
     assert.ok(close((await app.json('/compat/trl/both?answer=solution', { json })).results[0].reward, (0.1 + YES) / 2))

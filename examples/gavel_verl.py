@@ -1,7 +1,7 @@
 """A reward function for verl that asks Gavel.
 
     python -m verl.trainer.main_ppo ... \
-        reward.custom_reward_function.path=verl.py reward.custom_reward_function.name=compute_score
+        reward.custom_reward_function.path=gavel_verl.py reward.custom_reward_function.name=compute_score
 
 GAVEL_URL, GAVEL_REWARD (a recipe or a judge) and GAVEL_KEY come from the environment. Needs aiohttp, as verl does.
 """
