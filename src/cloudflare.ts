@@ -5,9 +5,11 @@ import { r2BlobStore } from './adapters/cloudflare/r2-blob-store.ts'
 import { workersAiFetch } from './adapters/cloudflare/workers-ai-fetch.ts'
 import { createDatabase } from './adapters/database/create-database.ts'
 import { judgeClients } from './adapters/judge-clients.ts'
+import { datasetLimits } from './core/datasets/row-checker.ts'
 import { sha256Hex } from './core/sha256.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './service/deps.ts'
+import { sweepUploads } from './service/datasets/uploads.ts'
 import { sweepJobs } from './service/jobs/change.ts'
 import { sweepObjects } from './service/jobs/collect.ts'
 import { secretBox } from './service/keys.ts'
@@ -30,6 +32,9 @@ export interface Env {
   GAVEL_R2_SECRET_ACCESS_KEY?: string
   /** `1` also logs what is sent to be scored. */
   GAVEL_LOG_BODIES?: string
+  /** The largest dataset that is taken. */
+  GAVEL_MAX_DATASET_BYTES?: string
+  GAVEL_MAX_DATASET_ROWS?: string
 }
 
 export async function depsFrom(env: Env): Promise<Deps> {
@@ -52,6 +57,7 @@ export async function depsFrom(env: Env): Promise<Deps> {
     allowPrivateUrls: false,
     judgeClient: judgeClients({ fetch: publicFetch, workersAi: env.AI && workersAiFetch(env.AI) }),
     programs: null,
+    datasetLimits: datasetLimits(env),
     judgeWindowMs: 0,
     logError: (error, requestId) =>
       console.error({ message: 'failure', request_id: requestId, error: describeError(error) }),
@@ -83,5 +89,6 @@ export default {
     const deps = await depsFrom(env)
     await sweepJobs(deps)
     await sweepObjects(deps)
+    await sweepUploads(deps)
   },
 } satisfies ExportedHandler<Env>

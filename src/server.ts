@@ -15,12 +15,14 @@ import { processBell } from './adapters/node/process-bell.ts'
 import { apiGauges, processGauges } from './adapters/node/process-gauges.ts'
 import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
+import { datasetLimits, type DatasetLimits } from './core/datasets/row-checker.ts'
 import type { BlobStore, JudgeClient } from './core/ports.ts'
 import type { JudgeInput } from './core/schemas/worker.ts'
 import { sha256Hex } from './core/sha256.ts'
 import { PythonSandbox } from './gpu-worker/sandbox/python-sandbox.ts'
 import { createApp } from './routes/app.ts'
 import type { Deps } from './service/deps.ts'
+import { sweepUploads } from './service/datasets/uploads.ts'
 import { sweepJobs } from './service/jobs/change.ts'
 import { sweepObjects } from './service/jobs/collect.ts'
 import { secretBox } from './service/keys.ts'
@@ -50,6 +52,8 @@ export interface ServerOptions {
   secretKey: string | null
   allowPrivateUrls?: boolean
   s3?: S3Options | null
+  /** The largest dataset that is taken. */
+  datasetLimits?: DatasetLimits
   /** Whether each request is logged, or errors only (the default); and with what was sent to be scored. */
   log?: { requests: boolean; bodies: boolean }
   /** Makes the client of a local judge, where this process runs models. Objects are read by their key (`url`). */
@@ -84,6 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const sweep = setInterval(() => {
     sweepJobs(deps)
       .then(() => sweepObjects(deps))
+      .then(() => sweepUploads(deps))
       .catch((error: unknown) => deps.logError(error, 'sweep'))
   }, SWEEP_MS)
   const writing = setInterval(() => void writeCounts(deps), WRITE_MS)
@@ -141,6 +146,7 @@ async function createDeps(
       local: localJudge && ((judge) => localJudge(judge, blobs)),
     }),
     programs: sandbox,
+    datasetLimits: options.datasetLimits ?? datasetLimits({}),
     judgeWindowMs: JUDGE_WINDOW_MS,
     logError: (error, requestId) => log.error(error, requestId),
   }
@@ -162,6 +168,7 @@ export function optionsFromEnv(env: Env): ServerOptions {
     secretKey,
     allowPrivateUrls: env.GAVEL_ALLOW_PRIVATE_URLS === '1',
     s3: s3FromEnv(env),
+    datasetLimits: datasetLimits(env),
     log: logFromEnv(env, 'requests'),
   }
 }

@@ -17,7 +17,7 @@ const CORE = [
   'src/core/rewards',
   'src/core/datasets',
 ]
-const SERVICE = ['src/service', 'src/service/usage', 'src/service/deps.ts', 'src/service/jobs', 'src/service/rewards', 'src/service/judges'] // prettier-ignore
+const SERVICE = ['src/service', 'src/service/usage', 'src/service/deps.ts', 'src/service/datasets', 'src/service/jobs', 'src/service/rewards', 'src/service/judges'] // prettier-ignore
 
 /** Folders of the mathematics verifier. */
 const ofMath = (...folders) => folders.map((folder) => `src/core/verifiers/math/${folder}`)
@@ -64,7 +64,11 @@ export const ROOMS = {
   'src/service': { imports: CORE, packages: [] },
   'src/service/usage': { imports: [...CORE, 'src/service'], packages: [] },
   'src/service/deps.ts': { imports: [...CORE, 'src/service', 'src/service/usage'], packages: [] },
-  'src/service/jobs': { imports: [...CORE, 'src/service', 'src/service/deps.ts'], packages: ['valibot'] },
+  'src/service/datasets': { imports: [...CORE, 'src/service', 'src/service/deps.ts'], packages: [] },
+  'src/service/jobs': {
+    imports: [...CORE, 'src/service', 'src/service/deps.ts', 'src/service/datasets'],
+    packages: ['valibot'],
+  },
   'src/service/rewards': { imports: [...CORE, 'src/service'], packages: [] },
   'src/service/judges': {
     imports: [...CORE, 'src/service', 'src/service/usage', 'src/service/deps.ts', 'src/service/jobs'],

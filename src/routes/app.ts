@@ -6,6 +6,7 @@ import type { Deps } from '../service/deps.ts'
 import { takeFromRate } from '../service/usage/rate-windows.ts'
 import { checkpointRoutes } from './checkpoints.ts'
 import { compatRoutes } from './compat/index.ts'
+import { datasetUploadRoutes } from './dataset-uploads.ts'
 import { datasetRoutes } from './datasets.ts'
 import { healthRoutes } from './health.ts'
 import { answerHeaders } from './http/answer-headers.ts'
@@ -37,6 +38,7 @@ export const ROUTES: readonly Route[] = describedRoutes([
   ...judgeRoutes,
   ...recipeRoutes,
   ...datasetRoutes,
+  ...datasetUploadRoutes,
   ...modelRoutes,
   ...jobRoutes,
   ...checkpointRoutes,

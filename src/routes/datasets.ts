@@ -1,56 +1,23 @@
 import * as v from 'valibot'
-import { checkDataset, datasetRows } from '../core/datasets/dataset-rows.ts'
 import { GavelError } from '../core/errors.ts'
-import { dataset, datasetName, datasetRow, MAX_DATASET_BYTES } from '../core/schemas/dataset.ts'
+import { dataset, datasetRow, newDataset } from '../core/schemas/dataset.ts'
 import { deleted, listOf, NAME } from '../core/schemas/fields.ts'
 import { parse } from '../core/schemas/parse.ts'
-import { sha256Hex } from '../core/sha256.ts'
 import type { DatasetBody, ResourceRow } from '../service/database.ts'
+import { deleteDataset } from '../service/datasets/dataset-objects.ts'
+import { rowsAfter, segmentBytes } from '../service/datasets/read-dataset.ts'
+import { createDataset } from '../service/datasets/uploads.ts'
 import { findResource } from '../service/find-resource.ts'
-import { newId } from '../service/ids.ts'
-import { removeResource } from '../service/remove-resource.ts'
 import { resourceHeader } from '../service/resource-header.ts'
 import { page, pageQuery } from './http/page.ts'
-import { mediaType, readBytes } from './http/read-body.ts'
+import { mediaType } from './http/read-body.ts'
+import { readForm, readJsonl } from './http/read-jsonl.ts'
 import { route } from './http/route.ts'
-import { serveObject } from './http/serve-object.ts'
+import { serveObject, streamed } from './http/serve-object.ts'
 
-const JSONL_TYPES = [
-  'application/jsonl',
-  'application/x-ndjson',
-  'application/x-jsonlines',
-  'text/plain',
-  'application/octet-stream',
-]
-
-const show = ({ body, ...row }: ResourceRow<DatasetBody>) => {
-  const { rows, labelled, completions, bytes, sha256 } = body
-  return { ...resourceHeader(row, 'dataset'), version: row.version, rows, labelled, completions, bytes, sha256 }
-}
-
-/** The JSONL of a request and the name that came with it, from either form of body. */
-async function readUpload(request: Request): Promise<{ bytes: Uint8Array<ArrayBuffer>; name?: string | undefined }> {
-  const type = mediaType(request)
-  // The parts of a form come with some hundred bytes around them.
-  const bytes = await readBytes(request, MAX_DATASET_BYTES + (type === 'multipart/form-data' ? 65_536 : 0))
-  if (type === '' || JSONL_TYPES.includes(type)) return { bytes }
-  if (type !== 'multipart/form-data') {
-    const message = `A dataset comes as JSONL (Content-Type: application/jsonl) or as a form (multipart/form-data with \`file\` and \`name\`), not as ${type.slice(0, 100)}.`
-    throw new GavelError('unsupported_media_type', message, { param: 'Content-Type' })
-  }
-  const headers = { 'content-type': request.headers.get('content-type') ?? '' }
-  const form = await new Response(bytes, { headers }).formData().catch(() => null)
-  if (!form)
-    throw new GavelError('invalid_request', 'The form cannot be read; send multipart/form-data with its boundary.', {
-      param: 'body',
-    })
-  const file: unknown = form.get('file')
-  if (!(file instanceof Blob))
-    throw new GavelError('invalid_request', '`file` is missing; send the JSONL as a file part of that name.', {
-      param: 'file',
-    })
-  const name = form.get('name')
-  return { bytes: new Uint8Array(await file.arrayBuffer()), ...(name !== null && { name: String(name) }) }
+export const showDataset = ({ body, ...row }: ResourceRow<DatasetBody>) => {
+  const { rows, labelled, completions, bytes, sha256, base = null } = body
+  return { ...resourceHeader(row, 'dataset'), version: row.version, rows, labelled, completions, bytes, sha256, base }
 }
 
 export const datasetRoutes = [
@@ -62,16 +29,19 @@ export const datasetRoutes = [
     summary: 'Upload a dataset',
     description:
       'JSONL, one row a line: `{id?, prompt | messages, answer?, completion?, …}`. A row with an answer is labelled. ' +
-      'A bad line is named in the error, and nothing is stored.',
+      'It may come compressed (`Content-Encoding: gzip`). A bad line is named in the error, and nothing is stored. With ' +
+      '`append_to`, the rows of that dataset and these are its next version. A file that is larger than a request may be ' +
+      'comes in parts: POST /v1/dataset_uploads.',
     scope: 'data',
-    query: datasetName,
+    query: newDataset,
     rawBody: {
       'multipart/form-data': {
         type: 'object',
         required: ['file'],
         properties: {
-          file: { type: 'string', format: 'binary', description: 'The JSONL.' },
+          file: { type: 'string', format: 'binary', description: 'The JSONL, up to 32 MiB.' },
           name: { type: 'string', pattern: NAME.source },
+          append_to: { type: 'string' },
         },
       },
       'application/jsonl': { type: 'string', description: 'One JSON object a line.' },
@@ -82,15 +52,12 @@ export const datasetRoutes = [
     },
     response: dataset,
     async handler({ deps, caller, query, request }) {
-      const { bytes, name: formName } = await readUpload(request)
-      const { name = query.name } = parse(datasetName, formName === undefined ? {} : { name: formName }, 'form')
-      const counts = checkDataset(bytes)
-      const id = newId('ds', deps.entropy)
-      const blob = `tenants/${caller.tenant}/datasets/${id}.jsonl`
-      await deps.blobs.put(blob, bytes, { contentType: 'application/jsonl' })
-      const body = { ...counts, bytes: bytes.length, sha256: await sha256Hex(bytes), blob }
-      const row = { id, tenant: caller.tenant, name: name ?? null, body, secret: null, createdAt: deps.clock.now() }
-      return show(await deps.database.datasets.insert(row))
+      if (mediaType(request) !== 'multipart/form-data') {
+        return showDataset(await createDataset(deps, caller.tenant, query, readJsonl(request)))
+      }
+      const { file, ...fields } = await readForm(request)
+      const given = { ...query, ...parse(newDataset, fields, 'form') }
+      return showDataset(await createDataset(deps, caller.tenant, given, file))
     },
   }),
   route({
@@ -102,7 +69,8 @@ export const datasetRoutes = [
     scope: 'data',
     query: pageQuery(),
     response: listOf(dataset),
-    handler: ({ deps, caller, query }) => page(query, (p) => deps.database.datasets.list(caller.tenant, p), show),
+    handler: ({ deps, caller, query }) =>
+      page(query, (p) => deps.database.datasets.list(caller.tenant, p), showDataset),
   }),
   route({
     method: 'GET',
@@ -113,7 +81,7 @@ export const datasetRoutes = [
     scope: 'data',
     response: dataset,
     handler: async ({ deps, caller, params }) =>
-      show(await findResource(deps.database, 'datasets', caller.tenant, params.id, 'id')),
+      showDataset(await findResource(deps.database, 'datasets', caller.tenant, params.id, 'id')),
   }),
   route({
     method: 'GET',
@@ -125,18 +93,13 @@ export const datasetRoutes = [
     query: pageQuery(),
     response: listOf(v.object({ line: v.number(), row: datasetRow })),
     async handler({ deps, caller, params, query }) {
-      const { body, id } = await findResource(deps.database, 'datasets', caller.tenant, params.id, 'id')
+      const found = await findResource(deps.database, 'datasets', caller.tenant, params.id, 'id')
       const after = Number(query.after ?? 0)
       if (!Number.isSafeInteger(after) || after < 0) {
         throw new GavelError('not_found', '`after` must be the number of a line.', { param: 'after' })
       }
-      const bytes = await deps.blobs.get(body.blob)
-      if (!bytes)
-        throw new GavelError('not_found', `The file of ${id} is gone from the object store. Upload it again.`, {
-          param: 'id',
-        })
       const data = []
-      for (const { line, row } of datasetRows(bytes)) {
+      for await (const { line, row } of rowsAfter(deps.blobs, found, after)) {
         if (line > after) data.push({ id: String(line), line, row })
         if (data.length > query.limit) break
       }
@@ -151,10 +114,16 @@ export const datasetRoutes = [
     summary: 'Download a dataset as it was uploaded',
     scope: 'data',
     response: { mediaType: 'application/jsonl', description: 'The JSONL.' },
-    otherResponses: { '302': 'Where the object store has URLs of its own: the place to read it from.' },
+    otherResponses: {
+      '302':
+        'Where the object store has URLs of its own, and holds the dataset as one object: the place to read it from.',
+    },
     async handler({ deps, caller, params }) {
       const { id, body } = await findResource(deps.database, 'datasets', caller.tenant, params.id, 'id')
-      return serveObject(deps.blobs, body.blob, `${id}.jsonl`, 'application/jsonl')
+      const [first, ...more] = body.segments
+      if (more.length === 0) return serveObject(deps.blobs, first!.blob, `${id}.jsonl`, 'application/jsonl')
+      const object = { size: body.bytes, chunks: segmentBytes(deps.blobs, id, body.segments) }
+      return streamed(object, `${id}.jsonl`, 'application/jsonl')
     },
   }),
   route({
@@ -163,11 +132,11 @@ export const datasetRoutes = [
     operationId: 'deleteDataset',
     tag: 'Datasets',
     summary: 'Delete a dataset and its file',
+    description: 'Rows that another version shares stay with it.',
     scope: 'data',
     response: deleted,
     async handler({ deps, caller, params }) {
-      const { id, body } = await removeResource(deps, 'datasets', caller.tenant, params.id)
-      await deps.blobs.delete(body.blob)
+      const { id } = await deleteDataset(deps, caller.tenant, params.id)
       return { id, object: 'dataset', deleted: true }
     },
   }),

@@ -1,4 +1,5 @@
 /** What SQL remembers: one interface per table. `src/adapters/database/` implements it for D1 and for node:sqlite. */
+import type { Tally } from '../core/datasets/row-checker.ts'
 import type { JudgmentCache } from '../core/judges/score-items.ts'
 import type { UsageCounts } from '../core/judges/usage-counts.ts'
 import type { Manifest } from '../core/schemas/checkpoint.ts'
@@ -243,14 +244,64 @@ export type JudgeBody = Omit<Judge, 'id' | 'object' | 'name' | 'version' | 'crea
 export interface ModelBody {
   source: ModelSource
 }
-export interface DatasetBody {
-  rows: number
-  labelled: number
-  completions: number
-  bytes: number
-  sha256: string
-  /** Key of the JSONL in the blob store. */
+
+/** A piece of a dataset's JSONL, of whole lines, as one object. Versions share the pieces of what they go on from. */
+export interface Segment {
+  /** Key in the blob store. */
   blob: string
+  bytes: number
+  rows: number
+  /** Number of its first line in the whole file. */
+  line: number
+  sha256: string
+}
+type GoesOn = 'newlines' | 'open' | 'hash'
+/** What was counted of the rows; how the hash goes on is not known of datasets that were made before it was noted. */
+export interface DatasetBody extends Omit<Tally, GoesOn>, Partial<Pick<Tally, GoesOn>> {
+  sha256: string
+  segments: Segment[]
+  /** Id of the version that this one was appended to. */
+  base?: string | undefined
+}
+export interface DatasetTable extends ResourceTable<DatasetBody> {
+  /** The newest of a name below a version. */
+  newestBefore(tenant: string, name: string, version: number): Promise<ResourceRow<DatasetBody> | null>
+  /** All pieces of all datasets with one whose key begins so. */
+  segmentsLike(tenant: string, prefix: string): Promise<Segment[]>
+}
+
+/** A dataset on its way, part by part. */
+export interface UploadRow {
+  id: string
+  tenant: string
+  /** What the dataset is to be called. */
+  name: string | null
+  /** Id of the dataset that the rows are appended to. */
+  base: string | null
+  body: UploadBody
+  /** Grows with each part. */
+  revision: number
+  createdAt: number
+  expiresAt: number
+  completedAt: number | null
+}
+export interface UploadBody {
+  /** Of all rows, those of `base` included. */
+  tally: Tally
+  /** As it was before the last part, so that the same part again can be told from another. */
+  before: Tally | null
+  segments: Segment[]
+  parts: { rows: number; bytes: number }[]
+}
+export interface UploadTable {
+  insert(row: Omit<UploadRow, 'revision' | 'completedAt'>): Promise<UploadRow>
+  find(tenant: string, id: string): Promise<UploadRow | null>
+  /** Changes an upload unless someone has since `before` was read, or it is complete; answers whether it did. */
+  swap(before: UploadRow, patch: { body: UploadBody } | { completedAt: number }): Promise<boolean>
+  /** Whether there was one to remove. */
+  remove(id: string): Promise<boolean>
+  /** The first few whose time was over before `now`. */
+  expired(now: number): Promise<UploadRow[]>
 }
 
 /** Prompts that were looked up, by what came of it. */
@@ -334,7 +385,8 @@ export interface Database {
   keys: KeyTable
   judges: JudgeTable
   recipes: ResourceTable<RewardRecipe>
-  datasets: ResourceTable<DatasetBody>
+  datasets: DatasetTable
+  uploads: UploadTable
   models: ResourceTable<ModelBody>
   jobs: JobTable
   checkpoints: CheckpointTable

@@ -1,3 +1,4 @@
+import type { DatasetLimits } from '../core/datasets/row-checker.ts'
 import type { BlobStore, Clock, Entropy, JobBell, JudgeClient, ProgramRunner } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
@@ -30,6 +31,8 @@ export interface Deps {
   judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null, isProbe?: boolean): JudgeClient
   /** What runs programs that models wrote; null where nothing can. */
   programs: ProgramRunner | null
+  /** The largest dataset that the operator takes. */
+  datasetLimits: DatasetLimits
   /**
    * How long a request of one sample waits for others, to be judged with them, in ms; 0 where requests share nothing.
    */

@@ -32,7 +32,7 @@ describe('API over S3', { skip: weed === null && NO_WEED }, () => {
     const dataset = await studentAndData(api)
     const { id } = await api.json('/v1/jobs', { json: sftJob(dataset) })
     const { job } = await api.json('/v1/worker/lease', { json: { worker: 'w' } })
-    const input = job.inputs.datasets.dataset
+    const input = job.inputs.datasets.dataset.objects[0]
     assert.ok(input.url.startsWith(s3.endpoint))
     assert.equal(await sha256Hex(await (await fetch(input.url)).text()), input.sha256)
 
@@ -89,6 +89,28 @@ describe('API over S3', { skip: weed === null && NO_WEED }, () => {
     assert.deepEqual(await large.deps.blobs.list(`tenants/default/jobs/${leased.id}/`), [])
     rmSync(folder, { recursive: true })
     large.close()
+  })
+
+  test('a part of a dataset goes to the store itself, is taken from there, and rows are appended', async () => {
+    const { id } = await api.json('/v1/dataset_uploads', { json: { name: 'direct' } })
+    const rows = Array.from(
+      { length: 3000 },
+      (_, i) => `${JSON.stringify({ prompt: `${i} ${'x'.repeat(4000)}` })}\n`,
+    ).join('')
+    const { url, method } = await api.json(`/v1/dataset_uploads/${id}/parts/1/url`, { method: 'POST' })
+    assert.equal((await fetch(url, { method, body: rows })).status, 200)
+    await api.json(`/v1/dataset_uploads/${id}/parts/1/take`, { method: 'POST' })
+    const made = await api.json(`/v1/dataset_uploads/${id}/complete`, { json: { parts: 1 } })
+    assert.deepEqual([made.rows, made.sha256], [3000, await sha256Hex(rows)])
+    const stored = await api.deps.blobs.list(`tenants/default/datasets/${made.id}/`)
+    assert.equal(stored.length, 2, 'pieces of whole lines, and what was put there is gone')
+    const headers = { 'content-type': 'application/jsonl' }
+    const more = await api.json('/v1/datasets?append_to=direct', { body: '{"prompt":"y"}', headers })
+    assert.deepEqual([more.rows, more.version], [3001, 2])
+    assert.equal(await sha256Hex(await (await api.request('/v1/datasets/direct/content')).text()), more.sha256)
+    for (const dataset of [made.id, more.id]) await api.json(`/v1/datasets/${dataset}`, { method: 'DELETE' })
+    assert.deepEqual(await api.deps.blobs.list(`tenants/default/datasets/${made.id}`), [])
+    assert.deepEqual(api.errors, [])
   })
 
   test('a store that is away is a 503 that says so, and the API stays up', async () => {

@@ -174,7 +174,7 @@ export function apiContract(
     assert.deepEqual([formed.name, formed.rows, formed.labelled], ['by-form', 1, 0])
     await api.json(`/v1/datasets/${id}`, { method: 'DELETE' })
     await api.json(`/v1/datasets/${id}`, {}, 404)
-    assert.equal(await api.deps.blobs.head(`tenants/default/datasets/${id}.jsonl`), null)
+    assert.deepEqual(await api.deps.blobs.list(`tenants/default/datasets/${id}`), [])
   })
 
   check('a dataset with a bad line names the line and stores nothing', async (api) => {
@@ -187,6 +187,9 @@ export function apiContract(
       ['{"prompt":"a","messages":[{"role":"user","content":"x"}]}', /^Line 1: /, 'line 1, row'],
       ['[1]', /^Line 1: /, 'line 1, row'],
       ['{"messages":[{"role":"robot","content":"x"}]}', /^Line 1: `messages\[0\].role`/, 'line 1, messages[0].role'],
+      ['{"prompt":"a","answer":"1","answer":"2"}', /^Line 1: The JSON has the key "answer" twice/, 'line 1, answer'],
+      ['{"prompt":"a"}\n{"prompt":"a","answer":1e400}', /^Line 2: The JSON has a number at "answer"/, 'line 2, answer'],
+      ['{"prompt":"\\ud83d"}', /^Line 1: `prompt` has half a character/, 'line 1, prompt'],
       [
         new Uint8Array([...new TextEncoder().encode('{"prompt":"'), 0xff, 0xfe]),
         /^Line 1: it is not valid UTF-8/,
@@ -597,7 +600,7 @@ export function apiContract(
     assert.deepEqual([first.id, first.fence, first.attempt, first.inputs.resume], [id, 1, 1, null])
     assert.deepEqual(first.inputs.model, { type: 'local', path: '/models/student' })
     assert.equal(await lease(api).catch(() => 'none'), 'none')
-    const { url, sha256, size } = first.inputs.datasets.dataset
+    const { url, sha256, size } = first.inputs.datasets.dataset.objects[0]
     const content = new Uint8Array(await (await api.request(url)).arrayBuffer())
     assert.deepEqual([await sha256Hex(content), content.length], [sha256, size])
 
@@ -807,10 +810,12 @@ export function apiContract(
     const other = await api.json('/v1/datasets', { body: '{"prompt":"secret"}', headers })
     await api.json('/v1/jobs', { json: sftJob(dataset) })
     const job = await lease(api)
-    const at = (id: string) =>
-      `/v1/worker/jobs/${job.id}/objects/tenants/default/datasets/${id}.jsonl?fence=${job.fence}`
-    assert.equal((await api.request(at(dataset))).status, 200)
-    await api.json(at(other.id), {}, 404)
+    const at = async (id: string) => {
+      const [object] = await api.deps.blobs.list(`tenants/default/datasets/${id}/`)
+      return `/v1/worker/jobs/${job.id}/objects/${object!.key}?fence=${job.fence}`
+    }
+    assert.equal((await api.request(await at(dataset))).status, 200)
+    await api.json(await at(other.id), {}, 404)
     await api.json(`/v1/worker/jobs/${job.id}/objects/../../../etc/passwd?fence=1`, {}, 404)
   })
 

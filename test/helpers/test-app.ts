@@ -7,6 +7,7 @@ import { folderBlobStore } from '../../src/adapters/node/folder-blob-store.ts'
 import { migrate } from '../../src/adapters/node/migrate.ts'
 import { processBell } from '../../src/adapters/node/process-bell.ts'
 import { SqliteD1 } from '../../src/adapters/node/sqlite-d1.ts'
+import { datasetLimits } from '../../src/core/datasets/row-checker.ts'
 import { sha256Hex } from '../../src/core/sha256.ts'
 import { createApp } from '../../src/routes/app.ts'
 import type { Deps } from '../../src/service/deps.ts'
@@ -55,6 +56,7 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
       throw new Error('this test asks no judge')
     },
     programs: null,
+    datasetLimits: datasetLimits({}),
     judgeWindowMs: 5,
     logError: (error) => errors.push(error),
     ...changes,

@@ -181,8 +181,9 @@ describe('a lease', () => {
 test('an input is read by its key, under the last part of it as its name', async () => {
   const { id, fence, done } = await leased()
   const read = (key: string) => app.request(`/v1/worker/jobs/${id}/objects/${key}?fence=${fence}`)
-  const response = await read(`tenants/default/datasets/${dataset}.jsonl`)
-  assert.equal(response.headers.get('content-disposition'), `attachment; filename="${dataset}.jsonl"`)
+  const [object] = await app.deps.blobs.list(`tenants/default/datasets/${dataset}/`)
+  const response = await read(object!.key)
+  assert.equal(response.headers.get('content-disposition'), `attachment; filename="${object!.key.split('/').at(-1)}"`)
   assert.equal(response.headers.get('content-type'), 'application/octet-stream')
   assert.match(await response.text(), /"prompt":"1\+1\?"/)
   const refused = await read('tenants/default/datasets/other.jsonl')

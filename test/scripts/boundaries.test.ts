@@ -80,6 +80,7 @@ const REFUSED: [file: string, code: string, complaint: RegExp][] = [
   ['src/gpu-worker/models/x.ts', `import { Trainer } from '../training/trainer.ts'`, /not src\/gpu-worker\/training/],
   ['src/service/usage/x.ts', `import type { Deps } from '../deps.ts'`, /not src\/service\/deps.ts/],
   ['src/service/jobs/x.ts', `import { askJudge } from '../judges/ask-judge.ts'`, /not src\/service\/judges/],
+  ['src/service/datasets/x.ts', `import { createJob } from '../jobs/create-job.ts'`, /not src\/service\/jobs/],
   ['src/service/x.ts', `export const version = process.version`, /where there is no Node/],
   ['src/routes/http/x.ts', `import { openrlhf } from '../compat/openrlhf.ts'`, /not src\/routes\/compat/],
   ['src/gpu-worker/judge/x.ts', `import * as ort from 'onnxruntime-node'`, /only src\/gpu-worker\/runtime/],

@@ -2,15 +2,17 @@ import { sql } from 'drizzle-orm'
 import { drizzle, type AnyD1Database } from 'drizzle-orm/d1'
 import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
-import type { Database, DatasetBody, ModelBody } from '../../service/database.ts'
+import type { Database, ModelBody } from '../../service/database.ts'
 import { checkpointTable } from './checkpoint-table.ts'
+import { datasetTable } from './dataset-table.ts'
 import { jobTable } from './job-table.ts'
 import { judgeTable } from './judge-table.ts'
 import { judgmentTable } from './judgment-table.ts'
 import { keyTable } from './key-table.ts'
 import { rateWindowsTable } from './rate-windows-table.ts'
 import { resourceTable } from './resource-table.ts'
-import { datasets, models, recipes } from './tables.ts'
+import { models, recipes } from './tables.ts'
+import { uploadTable } from './upload-table.ts'
 import { usageTable } from './usage-table.ts'
 
 /** The database port over D1, or over anything of D1's shape. */
@@ -20,7 +22,8 @@ export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
     keys: keyTable(db),
     judges: judgeTable(db),
     recipes: resourceTable<RewardRecipe>(db, recipes),
-    datasets: resourceTable<DatasetBody>(db, datasets),
+    datasets: datasetTable(db),
+    uploads: uploadTable(db),
     models: resourceTable<ModelBody>(db, models),
     jobs: jobTable(db),
     checkpoints: checkpointTable(db),

@@ -4,7 +4,7 @@ import type { CachedJudgment } from '../../core/judges/score-items.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
-import type { DatasetBody, JobRow, JudgeBody, KeyBody, ModelBody } from '../../service/database.ts'
+import type { DatasetBody, JobRow, JudgeBody, KeyBody, ModelBody, UploadBody } from '../../service/database.ts'
 
 /** `seq` is the order of creation, and with that the order of lists. All times are Unix milliseconds. */
 const resource = <Body>() => ({
@@ -31,6 +31,22 @@ export const recipes = sqliteTable('recipes', resource<RewardRecipe>(), (t) => [
 export const datasets = sqliteTable('datasets', resource<DatasetBody>(), (t) => [
   index('datasets_by_name').on(t.tenant, t.name, t.version),
 ])
+/** Datasets on their way. */
+export const uploads = sqliteTable(
+  'dataset_uploads',
+  {
+    id: text().primaryKey(),
+    tenant: text().notNull(),
+    name: text(),
+    base: text(),
+    body: text({ mode: 'json' }).$type<UploadBody>().notNull(),
+    revision: integer().notNull().default(0),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    completedAt: integer('completed_at'),
+  },
+  (t) => [index('dataset_uploads_by_expiry').on(t.expiresAt)],
+)
 export const models = sqliteTable('models', resource<ModelBody>(), (t) => [
   index('models_by_name').on(t.tenant, t.name, t.version),
 ])

@@ -1,49 +1,51 @@
 import { GavelError } from '../errors.ts'
-import { checkDepth } from '../json.ts'
-import { completionOf, datasetRow, MAX_LINE_BYTES, MAX_ROWS, type DatasetRow } from '../schemas/dataset.ts'
+import { parseStrictJson } from '../json.ts'
+import { datasetRow, type DatasetRow } from '../schemas/dataset.ts'
 import { parse } from '../schemas/parse.ts'
+import { refuseHalfCharacters } from './half-characters.ts'
+import { LineSplitter } from './line-splitter.ts'
+import { nameForm } from './row-forms.ts'
 
-const NEWLINE = 10
+/** A row with the number of its line in the file, from 1. */
+export interface NumberedRow {
+  line: number
+  row: DatasetRow
+}
 
 /**
- * Checks a JSONL file line by line. Blank lines are let pass and not counted as rows.
- * @param bytes UTF-8, with or without a byte order mark
- * @returns how many rows there are, and how many carry an answer and a completion
- * @throws GavelError `bad_dataset_line` naming the first bad line (from 1) and its field; `too_large` for a line or a
- *   file beyond the limits
+ * The rows of JSONL, each checked as it comes, with no more in memory than a chunk and a line. Blank lines are let pass.
+ * @param chunks UTF-8, cut anywhere
+ * @param line number of the first line
+ * @throws GavelError as {@link parseRow}; `too_large` for a line beyond the limit
  */
-export function checkDataset(bytes: Uint8Array): { rows: number; labelled: number; completions: number } {
-  const count = { rows: 0, labelled: 0, completions: 0 }
-  for (const { row } of datasetRows(bytes)) {
-    count.rows++
-    if (count.rows > MAX_ROWS) throw new GavelError('too_large', `A dataset holds at most ${MAX_ROWS} rows; split it.`)
-    if (typeof row.answer === 'string') count.labelled++
-    if (completionOf(row) !== null) count.completions++
+export async function* datasetRows(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  line = 1,
+): AsyncGenerator<NumberedRow> {
+  const lines = new LineSplitter(line)
+  for await (const chunk of chunks) {
+    for (const bytes of lines.push(chunk))
+      if (!isBlank(bytes)) yield { line: lines.line, row: parseRow(bytes, lines.line) }
   }
-  if (count.rows === 0)
-    throw new GavelError('unprocessable', 'The dataset has no rows; send JSONL, one JSON object a line.')
-  return count
+  for (const bytes of lines.end()) if (!isBlank(bytes)) yield { line: lines.line, row: parseRow(bytes, lines.line) }
 }
 
-/** The rows of a JSONL file with their line numbers, each checked as it comes. Throws like {@link checkDataset}. */
-export function* datasetRows(bytes: Uint8Array): Generator<{ line: number; row: DatasetRow }> {
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
-  let start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-  for (let line = 1; start < bytes.length; line++) {
-    const newline = bytes.indexOf(NEWLINE, start)
-    const end = newline === -1 ? bytes.length : newline
-    if (end - start > MAX_LINE_BYTES) {
-      throw new GavelError('too_large', `Line ${line} is longer than ${MAX_LINE_BYTES} bytes; shorten it.`, {
-        param: `line ${line}`,
-      })
-    }
-    const row = parseLine(bytes.subarray(start, end), line, decoder)
-    if (row) yield { line, row }
-    start = end + 1
-  }
+/** Whether a line has nothing but white space and, at its beginning, a byte order mark. */
+export function isBlank(line: Uint8Array): boolean {
+  let i = line[0] === 0xef && line[1] === 0xbb && line[2] === 0xbf ? 3 : 0
+  while (i < line.length && (line[i] === 0x20 || line[i] === 0x09 || line[i] === 0x0d)) i++
+  return i === line.length
 }
 
-function parseLine(bytes: Uint8Array, line: number, decoder: TextDecoder): DatasetRow | null {
+/** Takes a byte order mark at the beginning for none: files that are put together have them in the middle. */
+const DECODER = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+/**
+ * One line of a dataset.
+ * @param bytes UTF-8, without its newline
+ * @throws GavelError `bad_dataset_line` naming the line and its field
+ */
+export function parseRow(bytes: Uint8Array, line: number): DatasetRow {
   const bad = (why: string, param = `line ${line}`) =>
     new GavelError(
       'bad_dataset_line',
@@ -52,22 +54,18 @@ function parseLine(bytes: Uint8Array, line: number, decoder: TextDecoder): Datas
     )
   let text: string
   try {
-    text = decoder.decode(bytes)
+    text = DECODER.decode(bytes)
   } catch {
     throw bad('it is not valid UTF-8.')
   }
-  if (text.trim() === '') return null
   let value: unknown
   try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw bad(`it is not valid JSON (${(error as Error).message.slice(0, 200)}).`)
-  }
-  try {
-    checkDepth(value)
+    value = parseStrictJson(text)
+    refuseHalfCharacters(text, value)
     return parse(datasetRow, value, 'row')
   } catch (error) {
+    if (error instanceof SyntaxError) throw bad(`it is not valid JSON (${error.message.slice(0, 200)}).`)
     if (!(error instanceof GavelError)) throw error
-    throw bad(error.message, `line ${line}, ${error.param ?? 'row'}`)
+    throw bad(`${error.message}${nameForm(value)}`, `line ${line}, ${error.param ?? 'row'}`)
   }
 }

@@ -4,9 +4,11 @@ import {
   fields,
   gold,
   looseObject,
+  integer,
   message,
   name,
   object,
+  reference,
   sha256,
   shortText,
   text,
@@ -14,12 +16,12 @@ import {
   version,
 } from './fields.ts'
 
-/** Largest dataset, in bytes: what a Cloudflare Worker (128 MB) can hold as sent, decoded and hashed. */
-export const MAX_DATASET_BYTES = 32 * 1024 * 1024
+/** Largest dataset, in bytes, where the operator says nothing else. */
+export const MAX_DATASET_BYTES = 1_000_000_000
+/** Most rows of a dataset, where the operator says nothing else. */
+export const MAX_DATASET_ROWS = 1_000_000
 /** Longest line of a dataset, in bytes. */
 export const MAX_LINE_BYTES = 1024 * 1024
-/** Most rows of a dataset. */
-export const MAX_ROWS = 1_000_000
 
 /** Other keys than these are kept and ignored: people's files carry columns of their own. */
 export const datasetRow = v.pipe(
@@ -56,8 +58,43 @@ export const dataset = object({
   completions: v.pipe(v.number(), v.description('Rows with a completion, or with messages that end with an answer.')),
   bytes: v.number(),
   sha256,
+  base: v.pipe(v.nullable(v.string()), v.description('Id of the version that this one was appended to.')),
 })
 export type Dataset = v.InferOutput<typeof dataset>
 
-/** What comes beside the rows in a request: `?name=` or a multipart field. */
-export const datasetName = fields({ name: v.optional(name) })
+/** What comes beside the rows in a request: in the query, or in a form. */
+export const newDataset = fields({
+  name: v.optional(name),
+  append_to: v.optional(
+    reference('A dataset, by id or name: its rows and these are its next version. It stays as it is.'),
+  ),
+})
+export type NewDataset = v.InferOutput<typeof newDataset>
+
+export const datasetUpload = object({
+  id: v.string(),
+  object: v.literal('dataset.upload'),
+  name: v.nullable(v.string()),
+  append_to: v.pipe(v.nullable(v.string()), v.description('Id of the dataset that the rows are appended to.')),
+  created_at: unixSeconds,
+  expires_at: v.pipe(unixSeconds, v.description('What is not complete by then is deleted.')),
+  parts: v.pipe(
+    v.array(object({ part: v.number(), rows: v.number(), bytes: v.number() })),
+    v.description('Stored so far, in order.'),
+  ),
+  max_bytes: v.pipe(v.number(), v.description('Most bytes of a dataset here.')),
+  max_rows: v.pipe(v.number(), v.description('Most rows of a dataset here.')),
+  dataset: v.pipe(v.nullable(v.string()), v.description('Id of the dataset, once the upload is complete.')),
+})
+export type DatasetUpload = v.InferOutput<typeof datasetUpload>
+
+export const partNumber = integer(1, 10_000, 'Number of the part, from 1. Parts come in order.')
+export const uploadPart = fields({ part: partNumber })
+export const completeUpload = fields({
+  parts: integer(1, 10_000, 'How many parts there are to be: one that got lost is told.'),
+})
+export const partUrl = object({
+  method: v.literal('PUT'),
+  url: v.pipe(v.string(), v.description('Put the part here as it is, without credentials.')),
+  expires_at: unixSeconds,
+})

@@ -57,7 +57,7 @@ export const datasetInput = v.object({
   id: v.string(),
   rows: v.number(),
   labelled: v.number(),
-  ...download.entries,
+  objects: v.pipe(v.array(download), v.description('The JSONL, in pieces of whole lines, in order.')),
 })
 export type DatasetInput = v.InferOutput<typeof datasetInput>
 

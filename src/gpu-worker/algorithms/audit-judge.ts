@@ -15,7 +15,7 @@ import { wilsonInterval } from '../../core/stats/wilson-interval.ts'
 import { COMPARISONS } from '../../core/verifiers/index.ts'
 import { questionOf } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
-import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
+import { RunStopped, type Rows, type RunContext } from './run-context.ts'
 
 /** Items judged between two reports of progress. */
 const CHUNK = 128
@@ -111,11 +111,11 @@ function fools(
 }
 
 /** Some of the rows, drawn by the seed. A completion that the verifier calls right is a solution; else the answer is. */
-function chosen(rows: readonly NumberedRow[], { config, verifier: name }: JudgeAuditSpec): Problem[] {
+function chosen(rows: Rows, { config, verifier: name }: JudgeAuditSpec): Problem[] {
   const verifier = COMPARISONS[name]
   const order = shuffledIndices(rows.length, new SeededRng(config.seed, 'audit', 'rows'))
   const problems = [...order.slice(0, config.rows)].map((index) => {
-    const { row } = rows[index]!
+    const { row } = rows.at(index)!
     const gold = row.answer!
     const { completion } = row
     const solved = typeof completion === 'string' && verifier.verify({ text: completion, gold }).correct

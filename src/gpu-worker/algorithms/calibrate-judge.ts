@@ -5,6 +5,7 @@ import type { CalibrationReport, JudgeCalibrateResult, JudgeCalibrateSpec } from
 import { completionOf } from '../../core/schemas/dataset.ts'
 import { calibrationStudy, type GradedAnswer } from '../../core/stats/calibration-report.ts'
 import { COMPARISONS } from '../../core/verifiers/index.ts'
+import { firstRows } from './prepared-rows.ts'
 import { questionOf } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
 import { RunStopped, type NumberedRow, type RunContext } from './run-context.ts'
@@ -27,10 +28,7 @@ interface Graded {
  */
 export async function calibrateJudge(spec: JudgeCalibrateSpec, context: RunContext): Promise<JudgeCalibrateResult> {
   const { config } = spec
-  const graded = context
-    .rows('dataset')
-    .slice(0, config.limit)
-    .map((row) => gradedRow(row, spec))
+  const graded = Array.from(firstRows(context.rows('dataset'), config.limit), (row) => gradedRow(row, spec))
   const judgments: Judgment[] = []
   for (let from = 0; from < graded.length; from += CHUNK) {
     if (context.stopRequested()) throw new RunStopped(`stopped after ${from} rows`)

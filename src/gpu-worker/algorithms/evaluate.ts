@@ -24,6 +24,7 @@ import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { RowCodec } from '../text/row-codec.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
+import { firstRows, PreparedRows } from './prepared-rows.ts'
 import { answerEnds, openRows, promptOf, type Prompt } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
 import { RunStopped, type Resume, type RunContext } from './run-context.ts'
@@ -44,8 +45,8 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   const { model, weights, codec } = await context.openModel()
   const format = openRows(codec, spec, context)
   const verifier = spec.verifier && verifierOf(spec.verifier, context.programs)
-  const prompts = readPrompts(spec, context, format, verifier)
-  const capacity = capacityFor(prompts, config.max_new_tokens, model)
+  const { prompts, longest } = readPrompts(spec, context, format, verifier)
+  const capacity = capacityFor(longest, config.max_new_tokens, model)
   const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length * groupSize))
   const { threads, device } = context
   const fixed = weightTensors(weights)
@@ -97,7 +98,7 @@ function refuseNaN(chunk: readonly Prompt[], completions: readonly Completion[])
   throw notANumber(`dataset, line ${line}`)
 }
 
-function readPrompts(spec: EvalSpec, context: RunContext, rows: RowCodec, verifier?: Verifier): Prompt[] {
+function readPrompts(spec: EvalSpec, context: RunContext, rows: RowCodec, verifier?: Verifier) {
   const { config } = spec
   const options = {
     rows,
@@ -105,15 +106,19 @@ function readPrompts(spec: EvalSpec, context: RunContext, rows: RowCodec, verifi
     role: 'dataset',
     verifier,
   }
-  return context
-    .rows('dataset')
-    .slice(0, config.limit)
-    .map((row) => promptOf(row, options))
+  const seen: { longest?: Prompt } = {}
+  const prompts = new PreparedRows(
+    firstRows(context.rows('dataset'), config.limit),
+    (row) => promptOf(row, options),
+    (prompt) => {
+      if (prompt.ids.length > (seen.longest?.ids.length ?? 0)) seen.longest = prompt
+    },
+  )
+  return { prompts, longest: seen.longest! }
 }
 
 /** Tokens that the longest prompt takes with its answer. Throws `prompt_too_long` where the model has no room for it. */
-function capacityFor(prompts: readonly Prompt[], maxNewTokens: number, { contextLength }: Model): number {
-  const longest = prompts.reduce((a, b) => (b.ids.length > a.ids.length ? b : a))
+function capacityFor(longest: Prompt, maxNewTokens: number, { contextLength }: Model): number {
   const capacity = longest.ids.length + maxNewTokens
   if (capacity <= contextLength) return capacity
   throw new GavelError(

@@ -2,6 +2,7 @@ import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
+import { PreparedRows } from './prepared-rows.ts'
 import { promptOf, type Prompt } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
 import type { RowCodec } from '../text/row-codec.ts'
@@ -16,7 +17,7 @@ export type Quota = Record<Role, number>
 export class PromptStream {
   /** Prompts of a step. */
   readonly quota: Quota
-  private readonly sources: Partial<Record<Role, { prompts: Prompt[]; cursor: DataCursor }>>
+  private readonly sources: Partial<Record<Role, { prompts: PreparedRows<Prompt>; cursor: DataCursor }>>
 
   /** @param saved the {@link state} to go on from */
   constructor(spec: LeasedSpec<'grpo' | 'ppo'>, context: RunContext, rows: RowCodec, saved: unknown) {
@@ -27,7 +28,7 @@ export class PromptStream {
       const prompts =
         role === 'labelled'
           ? readPrompts(spec, context, rows, role, verifier && verifierOf(verifier))
-          : readPrompts(spec, context, rows, role).map((prompt) => ({ ...prompt, answer: undefined }))
+          : readPrompts(spec, context, rows, role)
       const state = (saved as Partial<Record<Role, CursorState>> | undefined)?.[role]
       return { [role]: { prompts, cursor: new DataCursor(prompts.length, `${role}/${config.seed}`, state) } }
     }
@@ -40,7 +41,7 @@ export class PromptStream {
   take(quota: Quota): Prompt[] {
     return ROLES.flatMap((role) => {
       const source = this.sources[role]
-      return source?.cursor.take(quota[role]).map((i) => source.prompts[i]!) ?? []
+      return source?.cursor.take(quota[role]).map((i) => source.prompts.at(i)) ?? []
     })
   }
 
@@ -58,14 +59,17 @@ export class PromptStream {
   }
 }
 
-/** A dataset's prompts. With a verifier, an answer that it cannot compare with is an error. */
+/** A dataset's prompts; what is unlabelled has no answer, whatever its rows say. With a verifier, an answer that it cannot compare with is an error. */
 export function readPrompts(
   { config }: LeasedSpec<'grpo' | 'ppo'>,
   context: RunContext,
   rows: RowCodec,
   role: string,
   verifier?: Verifier,
-): Prompt[] {
+): PreparedRows<Prompt> {
   const options = { rows, maxTokens: config.max_prompt_tokens, role, verifier }
-  return context.rows(role).map((row) => promptOf(row, options))
+  return new PreparedRows(context.rows(role), (row) => {
+    const prompt = promptOf(row, options)
+    return role === 'unlabelled' ? { ...prompt, answer: undefined } : prompt
+  })
 }

@@ -1,8 +1,8 @@
+import type { NumberedRow } from '../../core/datasets/dataset-rows.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { Clock, ProgramRunner } from '../../core/ports.ts'
 import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
-import type { DatasetRow } from '../../core/schemas/dataset.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
 import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { ModelFolder } from '../models/source.ts'
@@ -45,8 +45,8 @@ export interface RunContext {
   resume: Resume | null
   /** Opens the model the job names, or the judge's. */
   openModel(): Promise<ModelFolder>
-  /** The rows of a dataset by its role in the spec, with their line numbers in the file. */
-  rows(role: string): NumberedRow[]
+  /** The rows of a dataset by its role in the spec. There may be a million: they are not all held at once. */
+  rows(role: string): Rows
   /** Asks the job's judge, or the reranker of its recipe; one outcome an item, in order. */
   judge(items: JudgeItem[], role?: JudgeRole): Promise<Judgment[]>
   /** Whether every judge it has is asked over the network, and may answer while this process computes. */
@@ -64,7 +64,10 @@ export interface RunContext {
   stopRequested(): boolean
 }
 
-export interface NumberedRow {
-  line: number
-  row: DatasetRow
+export type { NumberedRow }
+
+/** Rows by their index, or in order. An array is such. */
+export interface Rows extends Iterable<NumberedRow> {
+  readonly length: number
+  at(index: number): NumberedRow | undefined
 }

@@ -54,7 +54,7 @@ export async function startReinforcement(
   const canary =
     spec.data.canary === undefined
       ? []
-      : readPrompts(spec, context, rows, 'canary', verifierOf(recipe.verifier ?? 'math'))
+      : [...readPrompts(spec, context, rows, 'canary', verifierOf(recipe.verifier ?? 'math'))]
   const canaryHistory = (state?.canary ?? []) as CanaryPoint[]
   let klCoefficient = (state?.kl_coefficient ?? config.kl_coefficient) as number
   let stoppedAt = (state?.stopped_at ?? null) as number | null

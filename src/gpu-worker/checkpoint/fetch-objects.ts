@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, createWriteStream, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
@@ -83,6 +83,17 @@ export async function fetchCheckpoint(
 ): Promise<string> {
   for (const object of objects) await fetchObject(source, object, join(folder, object.name))
   return folder
+}
+
+/** Fetches the pieces of a dataset into one file. */
+export async function fetchDataset(source: ObjectSource, objects: readonly Download[], path: string): Promise<string> {
+  const piece = `${path}.piece`
+  for (const object of objects) {
+    await fetchObject(source, object, piece)
+    await pipeline(createReadStream(piece), createWriteStream(path, { flags: 'a' }))
+    rmSync(piece)
+  }
+  return path
 }
 
 /** Fetches what it takes to use a checkpoint's model. */

@@ -2,10 +2,9 @@
  * The process that runs one job: ONNX Runtime blocks its event loop, so leases, heartbeats and uploads are its
  * parent's (run-worker.ts). It speaks job-messages.ts over IPC and ends with the job, or with its parent.
  */
-import { mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { mkdirSync, statfsSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { datasetRows } from '../../core/datasets/dataset-rows.ts'
 import { GavelError } from '../../core/errors.ts'
 import { combineJudges } from '../../core/judges/ensemble.ts'
 import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/judges/score-items.ts'
@@ -18,6 +17,7 @@ import { openLocalJudge } from '../judge/open-local-judge.ts'
 import { openFolder, openModel } from '../models/source.ts'
 import { PythonSandbox } from '../sandbox/python-sandbox.ts'
 import type { DownloadProgress } from '../weights/download-model.ts'
+import { DatasetFile } from './dataset-file.ts'
 import { jobErrorOf } from './job-error.ts'
 import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
 
@@ -94,7 +94,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
       if (!inputs.model) throw new GavelError('invalid_request', `a job of type ${job.type} has no model`)
       return open(inputs.model, order.modelFolder, options)
     },
-    rows: (role) => [...datasetRows(readFileSync(order.datasets[role]!))],
+    rows: (role) => new DatasetFile(order.datasets[role]!, inputs.datasets[role]!.rows),
     judge: await judgesOf(order),
     judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
     ...(inputs.judge && { judgeLabels: inputs.judge.labels }),

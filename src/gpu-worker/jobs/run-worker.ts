@@ -4,7 +4,7 @@ import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import type { LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
-import { fetchCheckpoint, fetchModel, fetchObject, type ObjectSource } from '../checkpoint/fetch-objects.ts'
+import { fetchCheckpoint, fetchDataset, fetchModel, type ObjectSource } from '../checkpoint/fetch-objects.ts'
 import { commitCheckpoint } from './commit-checkpoint.ts'
 import { fitEvent, fitPoint, fitSample, inPosts, isRefusal, jsonBytes } from './fit-reports.ts'
 import { jobErrorOf } from './job-error.ts'
@@ -178,7 +178,7 @@ async function prepare(
     model?.type === 'checkpoint' ? fetchModel(from, model.objects, join(workspace, name)) : null
   const datasets: Record<string, string> = {}
   for (const [role, dataset] of Object.entries(inputs.datasets)) {
-    datasets[role] = await fetchObject(from, dataset, join(workspace, `${role}.jsonl`))
+    datasets[role] = await fetchDataset(from, dataset.objects, join(workspace, `${role}.jsonl`))
   }
   const judgeFolders: JobOrder['judgeFolders'] = {}
   const judges = [inputs.judge, inputs.reranker].filter((judge) => judge != null)

@@ -1,11 +1,11 @@
 import { GavelError } from '../../core/errors.ts'
-import { checkDepth } from '../../core/json.ts'
+import { parseStrictJson } from '../../core/json.ts'
 
 const MAX_BODY = 10 * 2 ** 20
 
 /**
  * The JSON of a request, sent whole or in pieces.
- * @throws GavelError `too_large`, `unsupported_media_type` or `malformed_json`
+ * @throws GavelError `too_large`, `unsupported_media_type` or `malformed_json`; `unprocessable` as `parseStrictJson`
  */
 export async function readJson(request: Request): Promise<unknown> {
   const coding = request.headers.get('content-encoding') ?? 'identity'
@@ -13,16 +13,13 @@ export async function readJson(request: Request): Promise<unknown> {
     const message = `the body came encoded as ${coding.slice(0, 100)}; send it as it is, without Content-Encoding`
     throw new GavelError('unsupported_media_type', message, { param: 'Content-Encoding' })
   }
-  let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(request)))
+    return parseStrictJson(new TextDecoder('utf-8', { fatal: true }).decode(await readBytes(request)))
   } catch (cause) {
     if (cause instanceof GavelError) throw cause
     const why = (cause as Error).message.slice(0, 200)
     throw new GavelError('malformed_json', `the body is not JSON (${why}); mend it and send it again`, { cause })
   }
-  checkDepth(value)
-  return value
 }
 
 async function readBytes({ body, headers }: Request): Promise<Buffer> {

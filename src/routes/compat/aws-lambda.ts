@@ -1,7 +1,7 @@
 /** The reward functions of AWS Bedrock and SageMaker, which are Lambdas: one of a few lines hands its event on. */
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
-import { checkDepth } from '../../core/json.ts'
+import { parseStrictJson } from '../../core/json.ts'
 import { chatMessages } from '../../core/schemas/chat.ts'
 import { object } from '../../core/schemas/fields.ts'
 import { parse } from '../../core/schemas/parse.ts'
@@ -98,12 +98,12 @@ function rowsOf(event: v.InferOutput<typeof request>): v.InferOutput<typeof rows
 function readText(text: string): v.InferOutput<typeof direct> {
   let value: unknown
   try {
-    value = JSON.parse(text)
-  } catch {
+    value = parseStrictJson(text)
+  } catch (error) {
+    if (error instanceof GavelError) throw error
     const message = '`body` is not valid JSON; give the rows as JSON text.'
     throw new GavelError('unprocessable', message, { param: 'body' })
   }
-  checkDepth(value)
   try {
     return parse(direct, value)
   } catch (error) {

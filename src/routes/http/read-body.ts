@@ -1,9 +1,9 @@
 import { GavelError } from '../../core/errors.ts'
-import { checkDepth } from '../../core/json.ts'
+import { parseStrictJson } from '../../core/json.ts'
 
 /**
  * The JSON of a request.
- * @throws GavelError `unsupported_media_type`, `too_large` or `malformed_json`
+ * @throws GavelError `unsupported_media_type`, `too_large` or `malformed_json`; `unprocessable` as `parseStrictJson`
  */
 export async function readJson(request: Request, maxBytes: number): Promise<unknown> {
   const type = mediaType(request)
@@ -27,9 +27,7 @@ export async function readJson(request: Request, maxBytes: number): Promise<unkn
   const bytes = await readBytes(request, maxBytes)
   if (bytes.length === 0)
     throw new GavelError('malformed_json', 'The body is empty; send a JSON object.', { param: 'body' })
-  const value = decode(bytes)
-  checkDepth(value)
-  return value
+  return decode(bytes)
 }
 
 /** `type/subtype` in lower case, without parameters; empty when the request names none. */
@@ -70,8 +68,9 @@ function decode(bytes: Uint8Array): unknown {
     throw new GavelError('malformed_json', 'The body is not valid UTF-8; encode it as UTF-8.', { param: 'body' })
   }
   try {
-    return JSON.parse(text)
+    return parseStrictJson(text)
   } catch (error) {
+    if (error instanceof GavelError) throw error
     const why = (error as Error).message.slice(0, 200)
     throw new GavelError('malformed_json', `The body is not valid JSON (${why}); mend it and send it again.`, {
       param: 'body',

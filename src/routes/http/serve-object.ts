@@ -44,12 +44,35 @@ export async function streamObject(
   return new Response(object.body, {
     status: from > 0 ? 206 : 200,
     headers: {
-      'content-type': contentType,
-      'content-length': String(object.size - from),
+      ...headersOf(object.size - from, fileName, contentType),
       ...(from > 0 && { 'content-range': `bytes ${from}-${object.size - 1}/${object.size}` }),
       'accept-ranges': 'bytes',
-      'content-disposition': `attachment; filename="${fileName}"`,
-      'x-content-type-options': 'nosniff',
     },
   })
 }
+
+/** Bytes that come from several objects. Where they break off, so does the response. */
+export function streamed(
+  { size, chunks }: { size: number; chunks: AsyncGenerator<Uint8Array> },
+  fileName: string,
+  contentType: string,
+): Response {
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await chunks.next()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+    async cancel() {
+      await chunks.return(undefined)
+    },
+  })
+  return new Response(body, { headers: headersOf(size, fileName, contentType) })
+}
+
+const headersOf = (size: number, fileName: string, contentType: string) => ({
+  'content-type': contentType,
+  'content-length': String(size),
+  'content-disposition': `attachment; filename="${fileName}"`,
+  'x-content-type-options': 'nosniff',
+})

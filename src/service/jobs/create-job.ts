@@ -1,4 +1,3 @@
-import { datasetRows } from '../../core/datasets/dataset-rows.ts'
 import { GavelError } from '../../core/errors.ts'
 import { showsReference } from '../../core/judges/template.ts'
 import { JUDGE_ROLES } from '../../core/rewards/reward-rows.ts'
@@ -11,6 +10,7 @@ import { sha256Hex } from '../../core/sha256.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { DatasetBody, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
+import { rowsAfter } from '../datasets/read-dataset.ts'
 import { findResource } from '../find-resource.ts'
 import { findRecipe } from '../find-recipe.ts'
 import { newId } from '../ids.ts'
@@ -237,20 +237,17 @@ function failedAudit(
 /** @throws GavelError `unprocessable` naming the first line whose answer the verifier cannot compare with */
 async function checkGolds(
   blobs: Deps['blobs'],
-  { id, body }: ResourceRow<DatasetBody>,
+  dataset: ResourceRow<DatasetBody>,
   param: string,
   spec: VerifierSpec,
 ): Promise<void> {
   const verifier = verifierOf(spec)
-  const bytes = await blobs.get(body.blob)
-  if (!bytes)
-    throw new GavelError('unprocessable', `\`${param}\`: the file of ${id} is gone. Upload it again.`, { param })
-  for (const { line, row } of datasetRows(bytes)) {
+  for await (const { line, row } of rowsAfter(blobs, dataset, 0, param)) {
     try {
       if (typeof row.answer === 'string') verifier.checkGold(row.answer)
     } catch (error) {
       if (!(error instanceof GavelError)) throw error
-      const message = `\`${param}\`: line ${line} of ${id} has an answer that the verifier cannot compare with. ${error.message}`
+      const message = `\`${param}\`: line ${line} of ${dataset.id} has an answer that the verifier cannot compare with. ${error.message}`
       throw new GavelError('unprocessable', message, { param })
     }
   }

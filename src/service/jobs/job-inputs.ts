@@ -31,8 +31,13 @@ function inputsOf({ database }: Pick<Deps, 'database'>, tenant: string, urlOf: U
 
   const dataset = async (id: string): Promise<DatasetInput> => {
     const { body } = await findResource(database, 'datasets', tenant, id, 'dataset')
-    const { rows, labelled, bytes, sha256, blob } = body
-    return { id, rows, labelled, name: `${id}.jsonl`, size: bytes, sha256, url: await urlOf(blob) }
+    const objects = body.segments.map(async ({ blob, bytes, sha256 }, i) => ({
+      name: `${id}-${i + 1}.jsonl`,
+      size: bytes,
+      sha256,
+      url: await urlOf(blob),
+    }))
+    return { id, rows: body.rows, labelled: body.labelled, objects: await Promise.all(objects) }
   }
 
   const oneJudge = async ({ id, version, body }: ResourceRow<JudgeBody>) => {

@@ -19,7 +19,9 @@ function open(rows: Record<string, DatasetRow[]>, config: object = {}, { saved, 
   const { reward: recipe, ...rest } = job('grpo', config)
   const data = Object.fromEntries(Object.keys(rows).map((role) => [role, role]))
   const spec = parse(jobSpec, { ...rest, data, reward: { ...recipe, ...reward } }) as LeasedSpec<'grpo'>
-  const context = { rows: (role: string) => rows[role]!.map((row, i) => ({ line: i + 1, row })) } as RunContext
+  const context = {
+    rows: (role: string) => rows[role]!.map((row, i) => ({ line: i + 1, row })),
+  } as Partial<RunContext> as RunContext
   return new PromptStream(spec, context, new RowCodec(codec, spec), saved)
 }
 interface Open {

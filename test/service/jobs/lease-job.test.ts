@@ -30,7 +30,10 @@ describe('a lease', () => {
       const first = (await leaseJob(deps, asking()))!
       assert.deepEqual([first.id, first.fence, first.attempt, first.lease_seconds, first.type], [id, 1, 1, 60, 'sft'])
       assert.equal((await deps.database.jobs.get(id))!.leaseExpiresAt, clock.time + 60_000)
-      assert.match(first.inputs.datasets.dataset!.url, new RegExp(`^/v1/worker/jobs/${id}/objects/.*\\?fence=1$`))
+      assert.match(
+        first.inputs.datasets.dataset!.objects[0]!.url,
+        new RegExp(`^/v1/worker/jobs/${id}/objects/.*\\?fence=1$`),
+      )
       await deps.database.jobs.postMetrics({ job: id, fence: 1 }, [{ step: 1, values: { loss: 1 } }])
       clock.time += 60_001
       const second = (await leaseJob(deps, asking()))!
@@ -76,9 +79,9 @@ describe('a lease', () => {
         const dataset = await studentAndData(app)
         await app.json('/v1/jobs', { json: sftJob(dataset) })
         const { inputs } = (await leaseJob(app.deps, asking()))!
-        assert.equal(
-          inputs.datasets.dataset!.url,
-          `https://store.example/tenants/default/datasets/${dataset}.jsonl?signed`,
+        assert.match(
+          inputs.datasets.dataset!.objects[0]!.url,
+          new RegExp(`^https://store\\.example/tenants/default/datasets/${dataset}/1-\\w+-0\\.jsonl\\?signed$`),
         )
         assert.deepEqual(signed.map(([, ...rest]) => rest), [['GET', 6 * 3600]]) // prettier-ignore
       },
