@@ -1,7 +1,8 @@
 /** The public HTTP API, typed: the SDK, which the commands and the demo use too. Runs on Node, in browsers and at the edge. */
 import type * as v from 'valibot'
+import { wholeLines } from './core/datasets/whole-lines.ts'
 import type { Checkpoint, Manifest } from './core/schemas/checkpoint.ts'
-import type { Dataset, DatasetRow } from './core/schemas/dataset.ts'
+import type { Dataset, DatasetRow, DatasetUpload } from './core/schemas/dataset.ts'
 import type { EvalComparison } from './core/schemas/eval.ts'
 import type { Job, JobEvent, jobSpec, JobState, JobType, MetricPoint, Sample } from './core/schemas/job.ts'
 import type { createJudge, Judge, JudgeCache, setJudgeBudget } from './core/schemas/judge.ts'
@@ -26,6 +27,10 @@ export type JobNews = { event: JobEvent } | { metrics: MetricPoint }
 const METRICS_MS = 1000
 /** A stream that breaks is taken up again after 0.25, 0.5, 1 … 15 s, at most so many times (a minute) without an event. */
 const RECONNECTS = 9
+/** What a request of an upload holds: a dataset that is longer goes in parts. Cloudflare takes up to 100 MB. */
+const PART_BYTES = 32 * 1024 * 1024
+/** A part that does not get through is sent again after 0.5, 1 and 2 s. */
+const PART_TRIES = 4
 /** Rows asked for at a time. */
 const PAGE = 200
 
@@ -111,6 +116,53 @@ export function createClient({ url, key }: ClientOptions) {
     get: (id: string) => send<T>('GET', `${path}/${encodeURIComponent(id)}`),
     delete: (id: string) => send<Deleted>('DELETE', `${path}/${encodeURIComponent(id)}`),
   })
+
+  /**
+   * Uploads JSONL, one row a line, of any length; a long one goes in parts, with no more than one in memory. A bad line
+   * is named in the error, and nothing is stored then.
+   * @param appendTo a dataset by id or name: its rows and these are its next version
+   */
+  async function createDataset(
+    jsonl: string | Uint8Array | AsyncIterable<Uint8Array>,
+    { name, appendTo }: { name?: string | undefined; appendTo?: string | undefined } = {},
+  ): Promise<Dataset> {
+    const bytes = typeof jsonl === 'string' ? new TextEncoder().encode(jsonl) : jsonl
+    const parts = wholeLines(bytes instanceof Uint8Array ? [bytes] : bytes, PART_BYTES)
+    const first = (await parts.next()).value ?? new Uint8Array()
+    const second = await parts.next()
+    const given = { name, append_to: appendTo }
+    const type = 'application/jsonl'
+    if (second.done) {
+      const body = { bytes: first, type }
+      return readJson<Dataset>(base, await request('POST', '/v1/datasets', { query: given, body }))
+    }
+    const { id } = await send<DatasetUpload>('POST', '/v1/dataset_uploads', given)
+    const path = `/v1/dataset_uploads/${id}`
+    try {
+      let count = 0
+      const put = (bytes: Uint8Array<ArrayBuffer>) => putPart(`${path}/parts/${++count}`, { bytes, type })
+      await put(first)
+      await put(second.value)
+      for await (const part of parts) await put(part)
+      return await send<Dataset>('POST', `${path}/complete`, { parts: count })
+    } catch (error) {
+      // What is left else is deleted after a day.
+      await request('DELETE', path).catch(() => {})
+      throw error
+    }
+  }
+
+  /** The same part again changes nothing, so one whose answer was lost is sent again. */
+  async function putPart(path: string, body: Body): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return void (await (await request('PUT', path, { body })).text())
+      } catch (error) {
+        if (!(error instanceof ApiError && isPassing(error)) || tries === PART_TRIES) throw error
+        await pause(250 * 2 ** tries)
+      }
+    }
+  }
 
   const jobPath = (id: string) => `/v1/jobs/${encodeURIComponent(id)}`
 
@@ -202,12 +254,7 @@ export function createClient({ url, key }: ClientOptions) {
 
     datasets: {
       ...resource<Dataset, never>('/v1/datasets'),
-      /** Uploads JSONL, one row a line. A bad line is named in the error, and nothing is stored then. */
-      async create(jsonl: Uint8Array<ArrayBuffer> | string, { name }: { name?: string | undefined } = {}) {
-        const bytes = typeof jsonl === 'string' ? new TextEncoder().encode(jsonl) : jsonl
-        const body = { bytes, type: 'application/jsonl' }
-        return readJson<Dataset>(base, await request('POST', '/v1/datasets', { query: { name }, body }))
-      },
+      create: createDataset,
       rows: (id: string, query?: { limit?: number }) =>
         list<{ line: number; row: DatasetRow } & Row>(`/v1/datasets/${encodeURIComponent(id)}/rows`, query),
     },

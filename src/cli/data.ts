@@ -1,11 +1,12 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { basename } from 'node:path'
 import { all } from '../client.ts'
+import { describeTaken, FILE_FORMATS, type FileFormat, type Taken } from '../core/datasets/dataset-converter.ts'
 import type { Dataset } from '../core/schemas/dataset.ts'
 import { apiCommand, connect, listCommand, wholeNumber, type ApiOptions } from './api-command.ts'
 import type { Io } from './io.ts'
-import { excerpt, print, printList, size, time, type Columns } from './output.ts'
-import { readInput } from './read-input.ts'
+import { excerpt, print, printList, size, time, visible, type Columns } from './output.ts'
+import { readRows } from './read-rows.ts'
 
 const COLUMNS: Columns<Dataset> = {
   id: (d) => d.id,
@@ -22,16 +23,24 @@ const describe = (d: Dataset) =>
   `${d.id}${d.name === null ? '' : ` ${d.name} (version ${d.version})`}: ` +
   `${d.rows} rows, ${d.labelled} labelled, ${d.completions} with a completion, ${size(d.bytes)}`
 
+type UploadOptions = ApiOptions & { name?: string; appendTo?: string; format: FileFormat }
+
 /** `gavel data`: datasets. */
 export function registerData(program: Command, io: Io): void {
   const data = program
     .command('data')
     .description('datasets: JSONL rows {id?, prompt | messages, answer?, completion?}')
 
-  apiCommand(data, 'upload <file>', 'upload a JSONL file; a bad line is named, and nothing is stored then')
+  const what = 'upload rows: JSONL, a JSON array or CSV, also as .gz; a bad line is named, and nothing is stored then'
+  apiCommand(data, 'upload <file>', what)
     .option('--name <name>', 'what to call it; a name that exists gets its next version')
-    .action(async (file: string, options: ApiOptions & { name?: string }) => {
-      const created = await connect(io, options).datasets.create(readInput(file), { name: options.name })
+    .option('--append-to <dataset>', 'a dataset, by id or name: its rows and these are its next version')
+    .addOption(new Option('--format <format>', 'what the file is').choices(FILE_FORMATS).default('auto'))
+    .action(async (file: string, { name, appendTo, format, ...options }: UploadOptions) => {
+      let taken: Taken | undefined
+      const rows = readRows(file, format, (told) => (taken = told))
+      const created = await connect(io, options).datasets.create(rows, { name, appendTo })
+      if (taken && (taken.form !== 'gavel' || taken.unused.length > 0)) io.err(`${visible(describeTaken(taken))}\n`)
       print(io, options, created, (d) => `${basename(file)} is ${describe(d)}`)
     })
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { refuseLosses } from '../core/json.ts'
 import { CliError, EXIT } from './io.ts'
 
 /** A file's bytes; `-` is standard input. @throws CliError when it cannot be read */
@@ -10,14 +11,26 @@ export function readInput(path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
+/** A file's text. @throws CliError when it cannot be read, or is not UTF-8 */
+function readText(path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(readInput(path))
+  } catch (error) {
+    if (error instanceof CliError) throw error
+    throw new CliError(`${path} is not UTF-8. Save it as UTF-8.`, EXIT.usage)
+  }
+}
+
 /** A file that holds one JSON object. @throws CliError when it cannot be read or holds something else */
 export function readJsonObject(path: string): Record<string, unknown> {
-  const text = new TextDecoder().decode(readInput(path))
+  const text = readText(path)
   try {
     const value = JSON.parse(text) as unknown
+    refuseLosses(text, value)
     if (isObject(value)) return value
   } catch (error) {
-    throw new CliError(`${path} is not valid JSON (${(error as Error).message}). Mend it.`, EXIT.usage)
+    const why = `is ${error instanceof SyntaxError ? 'not valid JSON' : 'refused'} (${(error as Error).message})`
+    throw new CliError(`${path} ${why}. Mend it.`, EXIT.usage)
   }
   throw new CliError(`${path} must hold one JSON object, {…}.`, EXIT.usage)
 }
@@ -41,7 +54,7 @@ export function readJsonLines(
 ): JsonLine[] {
   const rows: JsonLine[] = []
   const wrong: string[] = []
-  for (const [index, text] of new TextDecoder().decode(readInput(path)).split('\n').entries()) {
+  for (const [index, text] of readText(path).split('\n').entries()) {
     if (text.trim() === '') continue
     const line = index + 1
     const row = parseLine(text, read)
@@ -63,9 +76,10 @@ const SHOWN = 10
 function parseLine(text: string, read: (text: string) => unknown): Record<string, unknown> | string {
   try {
     const value = read(text)
+    refuseLosses(text, value)
     return isObject(value) ? value : 'is not a JSON object'
   } catch (error) {
-    return `is not valid JSON (${(error as Error).message.slice(0, 120)})`
+    return `is ${error instanceof SyntaxError ? 'not valid JSON' : 'refused'} (${(error as Error).message.slice(0, 120)})`
   }
 }
 
