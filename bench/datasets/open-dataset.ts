@@ -1,7 +1,7 @@
 /** `node open-dataset.ts URL KEY FOLDER`: takes the next job as a worker does, fetches its dataset, and reads every row. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fetchDataset } from '../../src/gpu-worker/checkpoint/fetch-objects.ts'
+import { fetchDataset, type ObjectSource } from '../../src/gpu-worker/checkpoint/fetch-objects.ts'
 import { DatasetFile } from '../../src/gpu-worker/jobs/dataset-file.ts'
 import { WorkerApi } from '../../src/gpu-worker/jobs/worker-api.ts'
 
@@ -9,8 +9,9 @@ const [url, key, folder] = process.argv.slice(2)
 const api = new WorkerApi({ url: url!, key: key! })
 const job = await api.lease('bench', 10, new AbortController().signal)
 const { objects, rows } = job!.inputs.datasets.dataset!
+const source: ObjectSource = { download: (object, from) => api.download(object, null, from) }
 const began = performance.now()
-const file = new DatasetFile(await fetchDataset(api, objects, join(folder!, 'fetched.jsonl')), rows)
+const file = new DatasetFile(await fetchDataset(source, objects, join(folder!, 'fetched.jsonl')), rows)
 let read = 0
 for (const { row } of file) if (row.prompt) read++
 // As a shuffled epoch takes them.

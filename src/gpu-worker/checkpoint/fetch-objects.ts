@@ -1,6 +1,7 @@
 import { createReadStream, createWriteStream, existsSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { GavelError } from '../../core/errors.ts'
 import { isOfTheRun } from '../../core/schemas/checkpoint.ts'
 import type { Download } from '../../core/schemas/worker.ts'
