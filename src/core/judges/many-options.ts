@@ -115,8 +115,8 @@ export function groupsOf(options: number, judge: AskedJudge): number[][] {
 /** Most options that a judge is asked about at once: as its provider was found to tell of tokens, where it was tried. */
 function optionsAtOnce({ provider, probe }: AskedJudge): number {
   if (!probe?.takes) return AT_ONCE[provider.type]
-  // Some take any number, and give fewer in silence.
-  return labelsAmong(Math.min(probe.takes.top_logprobs, probe.alternatives ?? Infinity))
+  // Some take any number, and give fewer in silence. One that gave none at all is not asked more often for that.
+  return labelsAmong(Math.min(probe.takes.top_logprobs, probe.alternatives || Infinity))
 }
 
 /**

@@ -184,6 +184,8 @@ describe('more options than letters', () => {
     assert.equal(atOnce(tried(20, 5)), 4)
     assert.equal(atOnce(tried(5, 6)), 4)
     assert.equal(atOnce(tried(5, null)), 4)
+    // It gave none at all, and is not worth a call for every two options.
+    assert.equal(atOnce(tried(20, 0)), 16)
     // Not one that is asked for tokens, or no answer was had.
     assert.equal(atOnce({ provider: { type: 'local' }, probe: { takes: null, alternatives: 8 } }), 26)
     assert.equal(atOnce({ provider: { type: 'openai' }, probe: { takes: null, alternatives: null } }), 16)
