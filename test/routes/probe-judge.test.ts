@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { judgeClients } from '../../src/adapters/judge-clients.ts'
-import { chatAnswer, SPOKEN, startQuirkServer, type Quirk, type QuirkServer } from '../adapters/judges/quirk-server.ts'
+import {
+  chatAnswer,
+  likingOf,
+  optionsAnswer,
+  SPOKEN,
+  startQuirkServer,
+  type Body,
+  type Quirk,
+  type QuirkServer,
+} from '../adapters/judges/quirk-server.ts'
 import { testApp, type TestApp } from '../helpers/test-app.ts'
 
 async function withProvider(quirk: Quirk, run: (api: TestApp, server: QuirkServer, provider: object) => Promise<void>) {
@@ -160,5 +169,54 @@ test('numbers that differ between equal calls, and a first token that is no labe
       assert.equal(tried.probe.usable, false)
       assert.match(tried.warnings.join(' '), /label mass .* It thinks before it answers .*"<think>"/)
     })
+  })
+})
+
+test('many options of a provider that gives few alternatives: refused until the judge is tried, then answered and counted', () =>
+  withProvider({ answer: (body) => optionsAnswer(body, 5) }, async (api, server, provider) => {
+    const { id } = await api.json('/v1/judges', { json: { name: 'j', provider } })
+    const choices = Array.from({ length: 26 }, (_, i) => ({ value: `option${i}` }))
+    const questions = [{ type: 'choice', instructions: 'q', choices }]
+    const decision = { json: { model: 'j', input: 'i', questions } }
+    const { error } = await api.json('/v1/decisions', decision, 422)
+    assert.deepEqual([error.code, error.param], ['unprocessable', 'questions[0]'])
+    assert.match(
+      error.message,
+      new RegExp(`^\`questions\\[0\\]\`: the judge's provider gives 5 .*\\(POST /v1/judges/${id}/probe\\)`),
+    )
+    await api.json(/POST (\S*?)\)/.exec(error.message)![1]!, { json: {} })
+    const before = server.received.length
+    const { answers } = await api.json('/v1/decisions', decision)
+    assert.equal(server.received.length - before, 7 + 2 + 1)
+    const total = choices.reduce((sum, _, i) => sum + Math.exp(likingOf(i)), 0)
+    answers[0].probabilities.forEach(({ probability }: { probability: number }, i: number) =>
+      assert.ok(Math.abs((probability * total) / Math.exp(likingOf(i)) - 1) < 1e-9, `option${i}: ${probability}`),
+    )
+  }))
+
+test('a score of ten levels, of a provider that gives few alternatives: no score until the judge is tried, then the expected level', () => {
+  // Each digit is likelier than the one before by a half, whichever are on offer.
+  const digits = (body: Body) => {
+    const said = (body.messages as { content: string }[]).at(-1)!.content
+    const offered = /of these: ([\d, ]+)\./.exec(said)?.[1]!.split(', ') ?? [...'0123456789']
+    const total = offered.reduce((sum, digit) => sum + 1.5 ** Number(digit), 0)
+    const all = offered.map((token) => ({ token, logprob: Math.log((0.99 * 1.5 ** Number(token)) / total) }))
+    return chatAnswer(/digit/.test(said) ? all.reverse().slice(0, 5) : SPOKEN.slice(0, 5))
+  }
+  return withProvider({ answer: digits }, async (api, server, provider) => {
+    await api.json('/v1/judges', { json: { name: 'j', provider } })
+    const input = [{ role: 'user', content: 'How good is it?' }]
+    const grader = { type: 'score_model', name: 's', model: 'j', input, range: [0, 9] }
+    const run = () => api.json('/v1/fine_tuning/alpha/graders/run', { json: { grader, model_sample: 'x' } })
+    const { reward, metadata } = await run()
+    assert.deepEqual([reward, metadata.errors.model_grader_server_error], [0, true])
+    assert.match(metadata.errors.model_grader_server_error_details, /asked about 4 options at once.* judge doctor /)
+    await api.json('/v1/judges/j/probe', { json: {} })
+    const before = server.received.length
+    const graded = await run()
+    assert.equal(server.received.length - before, 3 + 1)
+    const weights = Array.from({ length: 10 }, (_, level) => 1.5 ** level)
+    const expected = weights.reduce((sum, weight, level) => sum + weight * level, 0) / weights.reduce((a, b) => a + b)
+    assert.ok(Math.abs(graded.reward - expected) < 1e-9, `${graded.reward}, not ${expected}`)
   })
 })

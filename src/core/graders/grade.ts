@@ -54,10 +54,15 @@ const LEAVES: {
   /** Ten levels by a digit each: the expected one, on the grader's range. */
   async score_model({ input, model, range }, context, { ask }) {
     const [low, high] = range ?? [0, 1]
-    const ending =
-      `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
-      'Reply with exactly one digit.'
-    const question = { options: 0, put: () => ({ messages: filled(input, context, ending), labels: DIGITS }) }
+    const put = (among: readonly number[]) => {
+      const labels = among.map((level) => DIGITS[level]!)
+      const which = labels.length === DIGITS.length ? '.' : ` of these: ${labels.join(', ')}.`
+      const ending =
+        `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
+        `Reply with exactly one digit${which}`
+      return { messages: filled(input, context, ending), labels }
+    }
+    const question = { options: DIGITS.length, put }
     const { probabilities, tokens } = await asked(model, question, ask)
     return { score: low + ((high - low) * expectedLevel(probabilities)) / (DIGITS.length - 1), tokens }
   },

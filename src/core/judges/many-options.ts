@@ -1,12 +1,12 @@
 import type { Judge } from '../schemas/judge.ts'
-import type { LabelQuestion, LabelScores } from './score-labels.ts'
+import { labelsAmong, type LabelQuestion, type LabelScores } from './score-labels.ts'
 
-/** Options of a group, where not all are asked about at once. */
-const GROUP = 16
+/** Most options of a group, where not all are asked about at once: as many as 20 alternatives are enough for. */
+const GROUP = labelsAmong(20)
 
 /**
- * Most options asked about at once: as many as there are letters where a judge tells of every label; fewer where it only
- * tells of its 20 likeliest tokens, spellings of a letter among them, since a letter that is not there would count as 0.
+ * Most options asked about at once of a judge that was not tried: as many as there are letters where it tells of every
+ * label; fewer where it only tells of its likeliest tokens, of which it is asked for 20.
  */
 const AT_ONCE = {
   openai: GROUP,
@@ -22,6 +22,7 @@ const AT_ONCE = {
 /** What is needed of a judge to know how many options it is asked about at once. */
 export interface AskedJudge {
   provider: Pick<Judge['provider'], 'type'>
+  probe?: Pick<NonNullable<Judge['probe']>, 'takes' | 'alternatives'> | undefined
 }
 
 /** A question that is answered by one of its options. */
@@ -32,6 +33,9 @@ export interface Choice {
   put(among: readonly number[]): LabelQuestion
 }
 
+type Ask = (asked: LabelQuestion[]) => Promise<LabelScores[]>
+
+/** What is said of an option that is alone in its group, without asking. */
 const CERTAIN: LabelScores = {
   outcome: 'scored',
   probabilities: [1],
@@ -39,41 +43,46 @@ const CERTAIN: LabelScores = {
   cached: false,
   usage: { promptTokens: 0, completionTokens: 0 },
 }
+const isAsked = (group: readonly number[]) => group.length !== 1
 
 /**
  * How a judge chooses, in order. Where there are more options than it is asked about at once, it is asked about groups
- * of them, and then about the likeliest of each.
+ * of them, and then likewise about the likeliest of each.
  *
- * @param ask puts prompts to the judge; called once, and once more where there are groups
+ * @param ask puts prompts to the judge; called once a round: once, and again where there are groups, and groups of groups
  * @throws whatever `ask` and `put` throw
  */
-export async function choose(
-  choices: readonly Choice[],
-  judge: AskedJudge,
-  ask: (asked: LabelQuestion[]) => Promise<LabelScores[]>,
-): Promise<LabelScores[]> {
-  const plans = choices.map(({ options, put }) => ({ put, groups: groupsOf(options, judge) }))
-  const first = await ask(plans.flatMap(({ put, groups }) => groups.map((group) => put(group))))
-  let next = 0
-  const answers = plans.map(({ put, groups }) => ({
-    put,
-    within: groups.map((group) => ({ group, scores: first[next++]! })),
-  }))
+export function choose(choices: readonly Choice[], judge: AskedJudge, ask: Ask): Promise<LabelScores[]> {
+  const all = choices.map(({ options, put }) => ({ among: Array.from({ length: options }, (_, i) => i), put }))
+  return chooseAmong(all, judge, ask)
+}
 
-  const open = answers.flatMap(({ put, within }, i) => {
-    if (within.length < 2) return []
-    const winners = within.flatMap(({ group, scores }) =>
-      scores.outcome === 'scored' ? [group[likeliest(scores.probabilities)]!] : [],
-    )
-    return winners.length === within.length ? [{ i, asked: put(winners) }] : []
+/** @param open questions, each with the options that are still in it, by where they stand */
+async function chooseAmong(
+  open: readonly { among: readonly number[]; put: Choice['put'] }[],
+  judge: AskedJudge,
+  ask: Ask,
+): Promise<LabelScores[]> {
+  const plans = open.map(({ among, put }) => ({
+    put,
+    groups: groupsOf(among.length, judge).map((group) => group.map((i) => among[i]!)),
+  }))
+  const asked = plans.flatMap(({ put, groups }) => groups.filter(isAsked).map((group) => put(group)))
+  const answers = asked.length === 0 ? [] : await ask(asked)
+  let next = 0
+  const within = plans.map(({ groups }) => groups.map((group) => (isAsked(group) ? answers[next++]! : CERTAIN)))
+
+  const undecided = plans.flatMap(({ put, groups }, i) => {
+    const among = groups.flatMap((group, g) => {
+      const scores = within[i]![g]!
+      return scores.outcome === 'scored' ? [group[likeliest(scores.probabilities)]!] : []
+    })
+    return groups.length > 1 && among.length === groups.length ? [{ i, among, put }] : []
   })
-  const last = open.length === 0 ? [] : await ask(open.map(({ asked }) => asked))
-  const finals = new Map(open.map(({ i }, k) => [i, last[k]!]))
-  return answers.map(({ within }, i) => {
-    const scores = within.map((one) => one.scores)
-    const [first, second] = scores
-    if (!first) return CERTAIN
-    if (!second) return first
+  const decided = undecided.length === 0 ? [] : await chooseAmong(undecided, judge, ask)
+  const finals = new Map(undecided.map(({ i }, k) => [i, decided[k]!]))
+  return within.map((scores, i) => {
+    if (scores.length === 1) return scores[0]!
     const final = finals.get(i)
     return joinScores(final ? [...scores, final] : scores, (all) => joinGroups(all.slice(0, -1), all.at(-1)!))
   })
@@ -81,9 +90,9 @@ export async function choose(
 
 /** How many prompts questions with so many options each make. */
 export function promptsOf(options: readonly number[], judge: AskedJudge): number {
-  const prompts = options.map((count) => {
-    const { length } = groupsOf(count, judge)
-    return length > 1 ? length + 1 : length
+  const prompts = options.map((count): number => {
+    const groups = groupsOf(count, judge)
+    return groups.filter(isAsked).length + (groups.length > 1 ? promptsOf([groups.length], judge) : 0)
   })
   return prompts.reduce((sum, count) => sum + count, 0)
 }
@@ -93,17 +102,21 @@ export function likeliest(probabilities: readonly number[]): number {
   return probabilities.indexOf(Math.max(...probabilities))
 }
 
-/**
- * Where options stand that are asked about together: all of them, or groups that differ by at most one in size; none
- * where there is but one.
- */
-export function groupsOf(options: number, { provider }: AskedJudge): number[][] {
-  if (options === 1) return []
-  const count = options <= AT_ONCE[provider.type] ? 1 : Math.ceil(options / GROUP)
+/** Where options stand that are asked about together: all of them, or groups that differ by at most one in size. */
+export function groupsOf(options: number, judge: AskedJudge): number[][] {
+  const atOnce = optionsAtOnce(judge)
+  const count = options <= atOnce ? 1 : Math.ceil(options / Math.min(atOnce, GROUP))
   const edge = (group: number) => Math.floor((group * options) / count)
   return Array.from({ length: count }, (_, group) =>
     Array.from({ length: edge(group + 1) - edge(group) }, (_, i) => edge(group) + i),
   )
+}
+
+/** Most options that a judge is asked about at once: as its provider was found to tell of tokens, where it was tried. */
+function optionsAtOnce({ provider, probe }: AskedJudge): number {
+  if (!probe?.takes) return AT_ONCE[provider.type]
+  // Some take any number, and give fewer in silence. One that gave none at all is not asked more often for that.
+  return labelsAmong(Math.min(probe.takes.top_logprobs, probe.alternatives || Infinity))
 }
 
 /**
@@ -124,7 +137,7 @@ function joinGroups(within: readonly (readonly number[])[], winners: readonly nu
 
 /** What came of several questions that answer one: scored when all are, on the least of their label masses. */
 function joinScores(scores: readonly LabelScores[], join: (probabilities: number[][]) => number[]): LabelScores {
-  const cached = scores.every((score) => score.cached)
+  const cached = scores.every((score) => score.cached || score === CERTAIN)
   const sum = (of: 'promptTokens' | 'completionTokens') => scores.reduce((total, { usage }) => total + usage[of], 0)
   const usage = { promptTokens: sum('promptTokens'), completionTokens: sum('completionTokens') }
   const silent = scores.find(({ outcome }) => outcome === 'failed') ?? scores.find((s) => s.outcome === 'abstained')

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
-import type { JudgeClient } from '../ports.ts'
+import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
+import { carriesLabel } from './labels.ts'
 import { labelMasses } from './probability.ts'
 import { cacheKey, failed, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score-items.ts'
 import type { ChatMessage } from './template.ts'
@@ -22,6 +23,12 @@ export type LabelScores = (
   | { outcome: 'abstained'; labelMass: number; reason: string }
   | { outcome: 'failed'; reason: string; code?: ErrorCode }
 ) & { cached: boolean; usage: { promptTokens: number; completionTokens: number } }
+
+/**
+ * How many labels can be told of in so many alternatives of a token: four fifths, as spellings of a label take places, too,
+ * and two at least.
+ */
+export const labelsAmong = (alternatives: number): number => Math.max(2, Math.floor((4 * alternatives) / 5))
 
 const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
 
@@ -83,7 +90,7 @@ export async function scoreLabels(
 
 async function ask(
   questions: readonly LabelQuestion[],
-  judge: Pick<ScoringJudge, 'min_label_mass'>,
+  judge: Pick<ScoringJudge, 'id' | 'min_label_mass'>,
   client: JudgeClient,
   signal?: AbortSignal,
 ): Promise<LabelScores[]> {
@@ -96,10 +103,38 @@ async function ask(
     const answer = answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for')
     if (answer instanceof Error) return failed(answer)
     const read = labelMasses(answer.logprobs, labels, judge.min_label_mass)
+    const reason = read.outcome === 'failed' ? null : cutOff(answer, labels, read.labelMass, judge)
+    if (reason !== null) {
+      return { outcome: 'failed', reason, code: 'unprocessable', cached: false, usage: answer.usage }
+    }
     if (read.outcome !== 'scored') return { ...read, cached: false, usage: answer.usage }
     const masses = read.logMasses.map((logMass) => Math.exp(logMass - Math.max(...read.logMasses)))
     const total = masses.reduce((sum, mass) => sum + mass, 0)
     const probabilities = masses.map((mass) => mass / total)
     return { outcome: 'scored', probabilities, labelMass: read.labelMass, cached: false, usage: answer.usage }
   })
+}
+
+/**
+ * Why an answer of few alternatives tells nothing of labels: one that is not among them may be the next likeliest, and would
+ * count as 0. Null where it tells enough: of every label, or that something else was answered, however likely the unseen are.
+ */
+function cutOff(
+  { logprobs, complete }: FirstTokenLogprobs,
+  labels: readonly string[],
+  labelMass: number,
+  { id, min_label_mass: least }: Pick<ScoringJudge, 'id' | 'min_label_mass'>,
+): string | null {
+  const { length } = logprobs
+  const atOnce = labelsAmong(length)
+  // Places for all, and for one that is no label: so many are enough, should a few of those that were asked for be missing.
+  if (complete || labels.length <= atOnce || labels.length < length) return null
+  if (labels.every((label) => logprobs.some(({ token }) => carriesLabel(token, label)))) return null
+  const seen = logprobs.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0)
+  if (labelMass + Math.max(0, 1 - seen) < least) return null
+  return (
+    `the judge's provider gives ${length} alternatives, beyond which answers go unseen, so it can be asked about ` +
+    `${atOnce} options at once, and was asked about ${labels.length}. Try it with \`gavel judge doctor ${id}\` ` +
+    `(POST /v1/judges/${id}/probe), which makes that known: from then on it is asked about more in groups`
+  )
 }

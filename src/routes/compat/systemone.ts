@@ -28,7 +28,7 @@ const question = v.variant('type', [
       v.maxEntries(MAX_OPTIONS),
       v.description(
         'The options by name. One alone is certain, and the judge is not asked. Of more than 26 (16 where the ' +
-          'judge tells of its 20 likeliest tokens only), groups are asked about first, ' +
+          'judge tells of its 20 likeliest tokens only, four fifths of what a trial found where of fewer), groups are asked about first, ' +
           'and then their likeliest.',
       ),
     ),

@@ -51,6 +51,24 @@ export function chatAnswer(top: readonly unknown[], sampled: unknown = top[0], m
   }
 }
 
+/** The options that a request lists, a letter each. */
+export const lettersOf = (body: Body) => [
+  ...(body.messages as { content: string }[]).at(-1)!.content.matchAll(/^([A-Z])\. option(\d+)$/gm),
+]
+
+/** ln of how much a judge of options likes each, up to a constant: spread over 10 nats, in no order. */
+export const likingOf = (option: number) => ((option * 7919) % 100) / 10
+
+/** Answers with the letters of the options it likes best, as many as it is asked for and gives; yes or no where there are none. */
+export function optionsAnswer(body: Body, most = Infinity) {
+  const letters = lettersOf(body).map(([, token, option]) => ({ token, weight: Math.exp(likingOf(Number(option))) }))
+  const total = letters.reduce((sum, { weight }) => sum + weight, 0)
+  const spoken = letters.map(({ token, weight }) => ({ token, logprob: Math.log((0.98 * weight) / total) }))
+  const all = letters.length === 0 ? SPOKEN : [...spoken, { token: 'The', logprob: Math.log(0.01) }]
+  const likeliest = [...all].sort((a, b) => b.logprob! - a.logprob!)
+  return chatAnswer(likeliest.slice(0, Math.min(most, Number(body.top_logprobs))))
+}
+
 export async function startQuirkServer({ refuse, answer }: Quirk): Promise<QuirkServer> {
   const received: QuirkServer['received'] = []
   const server = createServer(async (request, response) => {

@@ -2,12 +2,23 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { remoteJudgeClient } from '../../../src/adapters/judges/remote-judge-client.ts'
+import { decide, promptsOfDecisions } from '../../../src/core/judges/decide.ts'
 import { JudgeFailure } from '../../../src/core/judges/judge-failure.ts'
 import { hasShades, probabilityOfYes } from '../../../src/core/judges/probability.ts'
+import { NO_CACHE } from '../../../src/core/judges/score-items.ts'
+import { scoreLabels, type LabelQuestion } from '../../../src/core/judges/score-labels.ts'
 import type { JudgeClient, ProviderTakes } from '../../../src/core/ports.ts'
 import type { Judge } from '../../../src/core/schemas/judge.ts'
 import { CASES, newOpenai, openaiError, YES, type Case } from './quirk-cases.ts'
-import { chatAnswer, startQuirkServer, type Quirk, type QuirkServer } from './quirk-server.ts'
+import {
+  chatAnswer,
+  lettersOf,
+  likingOf,
+  optionsAnswer,
+  startQuirkServer,
+  type Quirk,
+  type QuirkServer,
+} from './quirk-server.ts'
 
 const LABELS = { yes: 'Yes', no: 'No' }
 const KEY = 'sk-a-long-secret'
@@ -132,6 +143,48 @@ test('many questions at once learn what one does, and all are answered', () =>
     await ask(10)
     assert.equal(server.received.length, before + 10)
   }))
+
+describe('many options, of a provider that gives few alternatives', () => {
+  const TGI = (body: Record<string, unknown>) =>
+    Number(body.top_logprobs) > 5
+      ? { status: 422, body: { error: 'Input validation error: `top_n_tokens` must be >= 0 and <= 5. Given: 20' } }
+      : null
+  const quirks = {
+    'which it says': { refuse: TGI, answer: optionsAnswer },
+    'in silence': { answer: (body) => optionsAnswer(body, 5) },
+  } satisfies Record<string, Quirk>
+  for (const [how, quirk] of Object.entries(quirks)) {
+    test(`${how}: no score until that is known, then the softmax over all`, () =>
+      withServer(quirk, async (server) => {
+        const provider = providerAt(server.url)
+        const client = clientAt(provider)
+        const ask = (asked: LabelQuestion[]) => scoreLabels(asked, { id: 'j', min_label_mass: 0.5 }, client, NO_CACHE)
+        const decided = async (count: number, probe?: { takes: ProviderTakes; alternatives: number }) => {
+          const options = Array.from({ length: count }, (_, i) => ({ name: `option${i}` }))
+          const judge = { labels: LABELS, provider, probe }
+          const before = server.received.length
+          const [scores] = await decide('m', [{ instructions: 'q', options, param: 'q' }], judge, ask)
+          if (probe) {
+            const prompts = promptsOfDecisions([{ instructions: 'q', options }], judge)
+            assert.equal(server.received.length - before, prompts)
+          }
+          return scores!
+        }
+        for (const count of [6, 16, 26]) {
+          const unknown = await decided(count)
+          assert.match(unknown.outcome === 'failed' ? unknown.reason : '', /about 4 options at once.*judge doctor j`/)
+        }
+        for (const count of [3, 5, 16, 26, 100]) {
+          const scores = await decided(count, { takes: client.takes!(), alternatives: 5 })
+          assert.ok(scores.outcome === 'scored')
+          const weights = Array.from({ length: count }, (_, i) => Math.exp(likingOf(i)))
+          const total = weights.reduce((sum, weight) => sum + weight, 0)
+          scores.probabilities.forEach((p, i) => assert.ok(Math.abs(p * total / weights[i]! - 1) < 1e-9)) // prettier-ignore
+          assert.ok(lettersOf(server.received.at(-1)!.body).length <= 4)
+        }
+      }))
+  }
+})
 
 test('what was spent on tries that came to nothing is told', () =>
   withServer(

@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { decide, promptsOfDecisions, type DecisionQuestion } from '../../../src/core/judges/decide.ts'
-import { groupsOf } from '../../../src/core/judges/many-options.ts'
+import { choose, groupsOf, promptsOf, type AskedJudge } from '../../../src/core/judges/many-options.ts'
 import { NO_CACHE } from '../../../src/core/judges/score-items.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../../src/core/judges/score-labels.ts'
-import type { JudgeClient } from '../../../src/core/ports.ts'
+import type { JudgeClient, ProviderTakes } from '../../../src/core/ports.ts'
 import { MAX_OPTIONS } from '../../../src/core/schemas/grader.ts'
 
 const labels = { yes: 'Yes', no: 'No' }
@@ -49,6 +49,13 @@ function byUtility(utility: (name: string) => number, silent: (names: string[]) 
   }
   return { ask, calls }
 }
+
+/** A judge that was tried: asked for so many alternatives, and given so many. */
+const tried = (top_logprobs: number, alternatives: number | null = top_logprobs) => ({
+  labels,
+  provider: { type: 'openai' as const },
+  probe: { takes: { top_logprobs } as ProviderTakes, alternatives },
+})
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `option${i}`)
 /** Spread over 20 nats, in no order. */
@@ -126,6 +133,73 @@ describe('more options than letters', () => {
       })
       assert.equal(promptsOfDecisions([choice(all)], remote), scores.usage.promptTokens / usage.promptTokens)
     }
+  })
+
+  test('a judge whose provider gives few alternatives: the softmax over all options, however many', async () => {
+    for (const limit of [2, 4, 5, 16]) {
+      const judge = tried(limit)
+      for (let count = 3; count <= 300; count++) {
+        const weights = names(count).map((name) => Math.exp(utility(name)))
+        let rounds = 0
+        let asked = 0
+        const put = (among: readonly number[]) => {
+          // Room for another spelling of one of them, but where there are two alternatives in all.
+          assert.ok(among.length >= 2 && among.length <= Math.max(2, limit - 1), `${among.length} of ${limit}`)
+          return { messages: [], labels: among.map(String) }
+        }
+        const ask = async (questions: LabelQuestion[]) => {
+          rounds++
+          asked += questions.length
+          return questions.map(({ labels }): LabelScores => {
+            const total = labels.reduce((sum, i) => sum + weights[Number(i)]!, 0)
+            const probabilities = labels.map((i) => weights[Number(i)]! / total)
+            return { outcome: 'scored', probabilities, labelMass: 0.9, cached: true, usage }
+          })
+        }
+        const [scores] = await choose([{ options: count, put }], judge, ask)
+        assert.ok(scores?.outcome === 'scored' && scores.probabilities.length === count)
+        const total = weights.reduce((sum, weight) => sum + weight, 0)
+        scores.probabilities.forEach((p, i) => {
+          const expected = weights[i]! / total
+          assert.ok(Math.abs(p / expected - 1) < 1e-9, `${count} options, ${limit} alternatives: ${p}, not ${expected}`)
+        })
+        assert.equal(promptsOf([count], judge), asked)
+        assert.equal(scores.usage.promptTokens, asked * usage.promptTokens)
+        assert.ok(rounds <= Math.ceil(Math.log2(count)))
+        // What is certain without asking takes nothing from what the answers had.
+        assert.deepEqual([scores.cached, scores.labelMass], [true, 0.9])
+      }
+    }
+  })
+
+  test('how many options are asked about at once follows what was found of the judge', () => {
+    const atOnce = (judge: AskedJudge) => {
+      let count = 2
+      while (groupsOf(count + 1, judge).length === 1) count++
+      return count
+    }
+    const known = [[20, 16], [16, 12], [10, 8], [5, 4], [4, 3], [3, 2], [2, 2]] as const // prettier-ignore
+    for (const [limit, expected] of known) assert.equal(atOnce(tried(limit)), expected, String(limit))
+    // It took 20, and gave 5 in silence; or 5 and the sampled one.
+    assert.equal(atOnce(tried(20, 5)), 4)
+    assert.equal(atOnce(tried(5, 6)), 4)
+    assert.equal(atOnce(tried(5, null)), 4)
+    // It gave none at all, and is not worth a call for every two options.
+    assert.equal(atOnce(tried(20, 0)), 16)
+    // Not one that is asked for tokens, or no answer was had.
+    assert.equal(atOnce({ provider: { type: 'local' }, probe: { takes: null, alternatives: 8 } }), 26)
+    assert.equal(atOnce({ provider: { type: 'openai' }, probe: { takes: null, alternatives: null } }), 16)
+    assert.deepEqual(groupsOf(26, tried(5)).map(({ length }) => length), [3, 4, 4, 3, 4, 4, 4]) // prettier-ignore
+    // Groups of 3 or 4, then of the seven winners, then of two.
+    assert.equal(promptsOf([26, 2, 1, 0], tried(5)), 7 + 2 + 1 + (1 + 0 + 1))
+  })
+
+  test('questions that need more rounds than others are asked together in each, and one silent group ends only its own', async () => {
+    const { ask, calls } = byUtility(utility, (shown) => shown.includes('option80'))
+    const questions = [choice(names(90)), choice(names(5)), choice(names(40)), choice(['option1', 'option2'])]
+    const scores = await decide('material', questions, tried(5), ask)
+    assert.deepEqual(scores.map(({ outcome }) => outcome), ['abstained', 'scored', 'scored', 'scored']) // prettier-ignore
+    assert.deepEqual(calls.map(({ length }) => length), [23 + 2 + 10 + 1, 1 + 3, 1]) // prettier-ignore
   })
 
   test('a judge that is not so consistent: the likeliest is the winner of winners, and all sum to 1', async () => {

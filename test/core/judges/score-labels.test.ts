@@ -113,3 +113,62 @@ test('a client that rejects or answers short fails the questions; an abort is th
   assert.deepEqual([kind, /fewer answers/.test(String(reason))], ['failed', true])
   await assert.rejects(outcome(rejects(new Error('aborted')), AbortSignal.abort(new Error('stop'))), /stop/)
 })
+
+/** Few alternatives of what a judge would say, which is spread over these tokens. */
+const telling = (...said: [token: string, p: number][]): JudgeClient => ({
+  firstTokenLogprobs: async () => [
+    {
+      logprobs: said.map(([token, p]) => ({ token, logprob: Math.log(p) })),
+      complete: false,
+      usage: { promptTokens: 10, completionTokens: 1 },
+    },
+  ],
+})
+
+test('fewer alternatives than labels: no score, but how many it can be asked about, and how that is made known', async () => {
+  const letters = [...'ABCDEFGHIJKLMNOP']
+  const five = telling(['C', 0.5], ['D', 0.3], ['A', 0.1], [' C', 0.05], ['H', 0.01])
+  const { cache, writes } = memoryCache()
+  const [scores] = await scoreLabels([question('q', ...letters)], judge, five, cache)
+  assert.deepEqual(scores, {
+    outcome: 'failed',
+    code: 'unprocessable',
+    reason:
+      "the judge's provider gives 5 alternatives, beyond which answers go unseen, so it can be asked about 4 options at " +
+      'once, and was asked about 16. Try it with `gavel judge doctor judge_1` (POST /v1/judges/judge_1/probe), which makes ' +
+      'that known: from then on it is asked about more in groups',
+    cached: false,
+    usage: { promptTokens: 10, completionTokens: 1 },
+  })
+  assert.equal(writes(), 0)
+  // So little is seen that it looks like no answer; what is not seen may be one.
+  const flat = telling(...letters.slice(0, 5).map((letter): [string, number] => [letter, 1 / 16]))
+  const [unseen] = await scoreLabels([question('q', ...letters)], judge, flat, cache)
+  assert.equal(unseen!.outcome, 'failed')
+})
+
+test('few alternatives are enough where every label is among them, or something else was surely answered', async () => {
+  const outcome = async (client: JudgeClient, ...labels: string[]) =>
+    (await scoreLabels([question('q', ...labels)], judge, client, memoryCache().cache))[0]!.outcome
+  const three = telling(['A', 0.5], ['B', 0.3], ['C', 0.1])
+  assert.equal(await outcome(three, 'A', 'B', 'C'), 'scored')
+  assert.equal(await outcome(three, 'A', 'B', 'D'), 'failed')
+  assert.equal(await outcome(three, 'A', 'D'), 'scored')
+  assert.equal(await outcome(telling(['Well', 0.9], ['A', 0.05]), 'A', 'B', 'C'), 'abstained')
+  assert.equal(await outcome(telling(['Well', 0.4], ['A', 0.05]), 'A', 'B', 'C'), 'failed')
+  // Spellings take places: of five, four labels are told of, and a fifth that is not there may be the next.
+  const spelled = telling(['A', 0.4], [' A', 0.3], ['B', 0.1], ['C', 0.05], ['D', 0.02])
+  assert.equal(await outcome(spelled, 'A', 'B', 'C', 'D', 'E'), 'failed')
+  assert.equal(await outcome(spelled, 'A', 'B', 'C', 'E'), 'scored')
+  // Of 20 that were asked for some may be missing, or two be the same to read: as many as the labels and one are enough.
+  const letters = [...'ABCDEFGHIJKLMNOP']
+  const most = (others: number) =>
+    telling(
+      ...[...letters.slice(1), ...Array<string>(others).fill('�')].map((token): [string, number] => [token, 0.05]),
+    )
+  assert.equal(await outcome(most(5), ...letters), 'scored')
+  assert.equal(await outcome(most(2), ...letters), 'scored')
+  assert.equal(await outcome(most(1), ...letters), 'failed')
+  // Rounded up: nothing is unseen, and still one is not there.
+  assert.equal(await outcome(telling(['A', 0.5004], ['Well', 0.5004]), 'A', 'B', 'C'), 'failed')
+})
