@@ -51,7 +51,7 @@ export async function scoreRollouts<R extends Rollout>(
       old_T,
       reference_T,
       kl_T: Float64Array.from(old_T, (logprob, t) => estimate(logprob, reference_T[t]!)),
-      importance_T: importanceWeights(old_T, sampled_T, config.importance_cap || 1),
+      importance_T: importanceWeights(old_T, sampled_T, config.importance_cap || Infinity),
       values_T: now?.values[i] ?? new Float32Array(),
     }
   })

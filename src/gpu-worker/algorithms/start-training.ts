@@ -37,9 +37,6 @@ interface CommitOptions {
   files?: Record<string, Weights>
 }
 
-/** Stands for "no clipping": no gradient is this long. */
-const UNCLIPPED = 3e38
-
 /**
  * Opens the model, or the checkpoint the run goes on from, and makes a trainer of it. `commitWhenDue` ends
  * each step: it commits a checkpoint where one is due, and stops the run where that was asked.
@@ -85,7 +82,7 @@ export async function startTraining(
     beta2: config.beta2,
     epsilon: config.adam_epsilon,
     weightDecay: config.weight_decay,
-    clipNorm: config.clip_norm || UNCLIPPED,
+    clipNorm: config.clip_norm || Infinity,
   }
   const plan = chosenPlan({ ...options, model }, config, context)
   const trainer = await Trainer.create(

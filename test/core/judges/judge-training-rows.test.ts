@@ -8,6 +8,11 @@ const graded = (right: number, wrong: number): GradedAnswer[] => [
   ...Array.from({ length: right }, (_, i) => ({ question: `q${i}`, answer: `so it is ${i} #### ${i}`, correct: true })),
   ...Array.from({ length: wrong }, (_, i) => ({ question: `q${i}`, answer: `it is #### ${i + 1}`, correct: false })),
 ]
+/** Answers to one question. */
+const answers = (question: string, right: number, wrong: number): GradedAnswer[] =>
+  [right, wrong].flatMap((count, kind) =>
+    Array.from({ length: count }, (_, i) => ({ question, answer: `${kind} ${i}`, correct: kind === 0 })),
+  )
 const shown = (row: { messages?: { content: string }[] | undefined }) => row.messages![0]!.content
 const answerOf = (row: { messages?: { content: string }[] | undefined }) => /A: (.*)\nRight/s.exec(shown(row))![1]!
 
@@ -25,10 +30,6 @@ test('as many Yes as No, whatever the share of right answers; the rarer kind is 
 })
 
 test('within a question that has both, Yes and No come equally often: hard questions are no hint', () => {
-  const answers = (question: string, right: number, wrong: number) =>
-    [right, wrong].flatMap((count, kind) =>
-      Array.from({ length: count }, (_, i) => ({ question, answer: `${kind} ${i}`, correct: kind === 0 })),
-    )
   const known = [...answers('hard', 1, 5), ...answers('easy', 4, 1), ...answers('even', 2, 2)]
   const rows = judgeTrainingRows(known, { ...JUDGE, seed: 1, truncated: 0 })
   const of = (question: string, label: string) =>
@@ -36,6 +37,16 @@ test('within a question that has both, Yes and No come equally often: hard quest
   for (const [question, count] of Object.entries({ hard: 5, easy: 4, even: 2 })) {
     assert.deepEqual([of(question, 'Yes'), of(question, 'No')], [count, count], question)
   }
+})
+
+test('what the rarer kind still lacks over all comes from all of its rows alike, not from those repeated already', () => {
+  // Within `hard` its right answer comes 8 times; with the one of `easy` there are 9 for 18 wrong ones. Nine more are due.
+  const known = [...answers('hard', 1, 8), ...answers('easy', 1, 0), ...answers('hopeless', 0, 10)]
+  const rows = judgeTrainingRows(known, { ...JUDGE, seed: 1, truncated: 0 })
+  const right = rows.filter(({ completion }) => completion === 'Yes')
+  assert.deepEqual([right.length, rows.length], [18, 36])
+  const ofEasy = right.filter((row) => shown(row).startsWith('Q: easy\n')).length
+  assert.ok(ofEasy === 1 + 4 || ofEasy === 1 + 5, `${ofEasy}`)
 })
 
 test('a verdict that is very rare is not repeated without end', () => {
@@ -50,6 +61,12 @@ test('right answers come again without their ends, as No, and make up their shar
   assert.ok(share > 0.17 && share < 0.23, `${share}`)
   assert.ok(cut.every((row) => answerOf(row).startsWith('so')))
   assert.ok(rows.every((row) => row.completion === 'No' || /#### \d+$/.test(answerOf(row))))
+})
+
+test('an answer of two words is cut to its first', () => {
+  const two = [true, false].map((correct) => ({ question: 'q', answer: correct ? 'is four' : 'is five', correct }))
+  const rows = judgeTrainingRows(two, { ...JUDGE, seed: 1, truncated: 0.5 })
+  assert.ok(rows.some((row) => answerOf(row) === 'is' && row.completion === 'No'))
 })
 
 test('an answer is cut after any of its words but the last; one of a single word is not, nor is it ever taught as wrong', () => {

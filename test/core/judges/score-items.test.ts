@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   cacheKey,
+  longest,
   scoreItems,
   type CachedJudgment,
   type JudgmentCache,
@@ -302,4 +303,9 @@ test('a large batch is kept as it goes: what ends in the middle has not been pai
   // Parts are as large as the comment in the source says.
   assert.deepEqual(asked.map(({ length }) => length), [256, 232]) // prettier-ignore
   assert.ok(scored.every(({ outcome }) => outcome === 'scored'))
+})
+
+test('the latency of several is the longest that was measured, be it one alone; null where none was', () => {
+  const of = (...times: (number | null)[]) => longest(times.map((latencyMs) => ({ latencyMs })))
+  assert.deepEqual([of(20, null, 30, 10), of(null, 20), of(0), of(null), of()], [30, 20, 0, null, null])
 })

@@ -38,6 +38,11 @@ test('the loss is the mean over the tokens that are trained, however they lie in
   const [losses, tokens] = [column(each, 'loss'), column(each, 'tokens')]
   const total = tokens.reduce((sum, n) => sum + n, 0)
   assert.deepEqual(column(all, 'tokens'), [total])
+  // Of noise that knows nothing: every row's is near ln of the vocabulary.
+  assert.ok(
+    losses.every((loss) => Math.abs(loss / Math.log(1024) - 1) < 0.05),
+    `${losses}`,
+  )
   const mean = losses.reduce((sum, loss, i) => sum + loss * tokens[i]!, 0) / total
   assertClose(column(all, 'loss'), [mean], 1e-5)
 })
@@ -58,4 +63,16 @@ test('a loss that is no number stops the run before anything is kept, naming its
       /^step 1: loss is (NaN|-?Infinity), from dataset, lines \d(, \d){5}\. .* without rows that do not belong\.$/,
   })
   assert.deepEqual(kept, [])
+})
+
+test('a gradient that is no number stops the run though the loss is one, naming the rows of the step', async () => {
+  const weights = initialWeights(1)
+  const scale = (name: string, by: number) => weights.get(`model.layers.0.self_attn.${name}.weight`)!.data.forEach((x, i, data) => (data[i] = x * by)) // prettier-ignore
+  // The two cancel out in what the model says, not in what each would have to change by.
+  scale('v_proj', 1e-25)
+  scale('o_proj', 1e25)
+  await assert.rejects(run({ batch_size: 6 }, { model: tinyModelFolder({ weights }) }), {
+    code: 'diverged',
+    message: /^step 1: gradientNorm is (NaN|Infinity), from dataset, lines \d(, \d){5}\./,
+  })
 })

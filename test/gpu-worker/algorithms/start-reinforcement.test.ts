@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { JudgeItem } from '../../../src/core/judges/template.ts'
+import { planMemory } from '../../../src/gpu-worker/algorithms/memory-plan.ts'
+import { openFolder } from '../../../src/gpu-worker/models/source.ts'
+import { PolicyScorer } from '../../../src/gpu-worker/training/policy-scorer.ts'
 import { runJob } from '../../helpers/run-job.ts'
 import { byLength, job, MODEL, ROWS } from '../../helpers/small-jobs.ts'
 
@@ -103,4 +106,27 @@ test("PPO's value head learns what answers are worth", async () => {
   const losses = steps(await run(spec, () => 0.8)).map((values) => values['value/loss']!)
   // At first everything is worth 0 and brings 0.8.
   assert.ok(losses[0]! > 0.05 && losses.at(-1)! < 0.01, `${losses}`)
+})
+
+describe('scorers of whole texts are opened, and planned for, only where a run asks them', () => {
+  const fixed = { steps: 1, memory_budget_mb: 2000, micro_batch_tokens: 4096, recompute: 'nothing' }
+  const { model } = openFolder(MODEL)
+  const cases = [
+    [{ importance_cap: 0, kl_coefficient: 0 }, 0],
+    [{ importance_cap: 2, kl_coefficient: 0 }, 1],
+    [{ importance_cap: 0, kl_coefficient: 0.1 }, 1],
+    [{ importance_cap: 2, kl_coefficient: 0.1 }, 2],
+  ] as const
+  for (const [config, scorers] of cases) {
+    test(`${JSON.stringify(config)}: ${scorers}`, async (t) => {
+      const created = t.mock.method(PolicyScorer, 'create')
+      const { events } = await run(job('grpo', { ...fixed, ...config }), byLength)
+      assert.equal(created.mock.callCount(), scorers)
+      const reference = config.kl_coefficient ? 'whole' : 'nothing'
+      const rollouts = { newTokens: 6, completions: 16, scorers, reference } as const
+      const needs = { model, loss: 'policy-clip', maxTokens: 38, rollouts } as const
+      const { bytes } = planMemory(needs, { recompute: 'nothing', microBatchTokens: 4096 }, 2e9)
+      assert.match(events[0]!, new RegExp(`: about ${Math.ceil(bytes / 1e6)} of 2000 MB$`))
+    })
+  }
 })

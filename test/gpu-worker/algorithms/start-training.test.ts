@@ -32,12 +32,16 @@ async function start(
 ) {
   const committed: Resume[] = []
   const events: string[] = []
+  const details: unknown[] = []
   let stop = false
   const context = {
     threads: 1,
     resume,
     memoryBudgetMb,
-    event: (level: string, message: string) => void events.push(`${level}: ${message}`),
+    event: (level: string, message: string, data?: unknown) => {
+      events.push(`${level}: ${message}`)
+      details.push(data)
+    },
     openModel: async () => openFolder(model),
     async checkpoint(step: number, state: Resume['state'], write: (folder: string) => void) {
       const folder = join(temporaryFolder(), 'checkpoint')
@@ -52,7 +56,7 @@ async function start(
     await accumulateGradients(run.trainer, [{ ids: [5, 6, 7], start: 1, weight: 1 }], { microBatchTokens: 64 })
     await run.trainer.step(0.01)
   }
-  return { run, committed, events, update, stop: () => (stop = true) }
+  return { run, committed, events, details, update, stop: () => (stop = true) }
 }
 
 describe('startTraining', () => {
@@ -108,6 +112,10 @@ describe('startTraining', () => {
       const changed = [...weights].filter(([name, { data }]) => data.some((x, i) => x !== before.get(name)!.data[i]))
       assert.equal(changed.length, run.model.adapter!.targets.size)
 
+      // What ends a run early, outside of its loop, ends it with the model, too.
+      await run.commit(3, {})
+      assert.ok(openFolder(committed[1]!.folder))
+
       const every = await start({ lora: { ...LORA.lora, merge: 'every' } })
       await every.run.commitWhenDue(2, {})
       assert.ok(openFolder(every.committed[0]!.folder))
@@ -152,6 +160,9 @@ describe('startTraining', () => {
       const first = await start({ memory_budget_mb: 240 })
       const { plan } = first.run
       assert.match(first.events[1]!, /^info: memory: recompute \w+, \d+ tokens a pass: about 2[34]\d of 240 MB$/)
+      const { bytes, ...said } = first.details[1] as { bytes: number }
+      assert.deepEqual(said, { ...plan, budget_mb: 240 })
+      assert.ok(bytes > 230e6 && bytes <= 240e6, `${bytes}`)
       await first.run.commitWhenDue(2, {})
       const checkpoint = first.committed[0]!
 

@@ -173,3 +173,41 @@ describe('updates are those of TRL and verl', () => {
     })
   }
 })
+
+describe('updates that diverge stop the run and name the prompts they were made of', () => {
+  const { model, weights } = fixtureModel('llama')
+  const optimizer = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, clipNorm: 1 }
+  const config = { seed: 1, epochs: 1, minibatches: 1, temperature: 1 }
+  const objective = groupRelativeObjective(
+    configOf(grpoSpec, PEERS.cases[Object.keys(PEERS.cases)[0]!]!) as GrpoConfig,
+    0,
+  )
+  /** Of one token each, from lines 3 and 7. */
+  const update = async (...rows: { weight: number; advantage: number }[]) => {
+    const trainer = await Trainer.create(model, weights, { loss: 'policy-clip', optimizer, maxTokens: 32, threads: 1 })
+    const of = rows.map(({ weight, advantage }, i) => ({
+      weight,
+      advantage_T: Float64Array.of(advantage),
+      rollout: {
+        prompt: { role: i ? 'unlabelled' : 'labelled', line: i ? 7 : 3 },
+        ...{ row: { ids: [5 + i, 9, 33], start: 2 }, old_T: [-5], reference_T: [-5], values_T: [] },
+      },
+    }))
+    return updatePolicy(trainer, of, { step: 4, config, microBatchTokens: 3, objective, learningRate: 0 })
+  }
+  const sound = { weight: 0.5, advantage: 1 }
+
+  test('by the loss: those whose part of it is no number', async () => {
+    await assert.rejects(update(sound, { weight: 0.5, advantage: NaN }), {
+      code: 'diverged',
+      message: /^step 4: loss is NaN, from unlabelled, line 7\. /,
+    })
+  })
+
+  test('by the gradient of a loss that is still a number: all of the update', async () => {
+    await assert.rejects(update(sound, { weight: 1e30, advantage: 1 }), {
+      code: 'diverged',
+      message: /^step 4: gradientNorm is (NaN|Infinity), from labelled, line 3; unlabelled, line 7\. /,
+    })
+  })
+})

@@ -97,3 +97,8 @@ test('what only the run has a use for is told by its name, in shards as well', (
     for (const rest of ['.safetensors', '-00001-of-00012.safetensors', '.safetensors.index.json']) assert.ok(isOfTheRun(stem + rest)) // prettier-ignore
   for (const name of ['model-00001-of-00002.safetensors', 'adapter_model.safetensors', 'optimizer.json', 'my-optimizer.safetensors', 'config.json']) assert.ok(!isOfTheRun(name), name) // prettier-ignore
 })
+
+test('what is wrong with the disk is not the connection’s fault', async () => {
+  const folder = temporaryFolder()
+  await assert.rejects(fetchObject(store, object('rows', 'x'.repeat(2 ** 20)), folder), { code: 'EISDIR' })
+})

@@ -22,24 +22,34 @@ const { inputs } = prefixBatch(
 const VALUES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 /** Attention with queries and keys of 0: at each token the mean of what it sees. */
-async function seen(window?: number): Promise<Float32Array> {
+const seen = (window?: number) => seenBy({ heads: 1, kvHeads: 1, ...(window && { window }) }, VALUES)
+
+/** @param values of each token, `kvHeads` numbers each */
+async function seenBy(of: { heads: number; kvHeads: number; window?: number }, values: number[]) {
+  const { heads, kvHeads } = of
   const g = new Graph()
   const layers = new TrainingLayers(g, { ...fixtureModel('llama').model, parameters: new Map() }, { maxTokens: 8 })
   g.nameDimension('N', () => g.sizeOf(layers.positions, 0))
-  const [q, k, v] = ['q', 'k', 'v'].map((name) => g.input(name, 'float32', ['N', 1]))
-  const shape = { heads: 1, kvHeads: 1, headSize: 1, scale: 1, ...(window && { window }) }
-  g.output('y', layers.attention(q!, k!, v!, shape))
-  const column = (values: number[]) => float32(Float32Array.from(values), [9, 1])
-  const y = column(Array<number>(9).fill(0))
+  const inputOf = (name: string, width: number) => g.input(name, 'float32', ['N', width])
+  const [q, k, v] = [inputOf('q', heads), inputOf('k', kvHeads), inputOf('v', kvHeads)]
+  g.output('y', layers.attention(q, k, v, { ...of, headSize: 1, scale: 1 }))
+  const zeros = (width: number) => float32(new Float32Array(9 * width), [9, width])
+  const y = zeros(heads)
   const session = await Session.create(g, { threads: 1 })
-  const nothing = column(Array<number>(9).fill(0))
-  await session.run({ ...inputs, q: nothing, k: nothing, v: column(VALUES) }, { y })
+  const v9 = float32(Float32Array.from(values), [9, kvHeads])
+  await session.run({ ...inputs, q: zeros(heads), k: zeros(kvHeads), v: v9 }, { y })
   await session.release()
   return y.data as Float32Array
 }
 
 test('a token sees itself and what its own text has before it, shared or not', async () => {
   assertClose(await seen(), [1, 3 / 2, 7 / 3, 15 / 4, 31 / 5, (7 + 32) / 4, 64, (64 + 128) / 2, (64 + 128 + 256) / 3], 1e-6) // prettier-ignore
+})
+
+test('heads share keys and values in groups: the first ones the first, and so on', async () => {
+  const y = await seenBy({ heads: 6, kvHeads: 2 }, VALUES.flatMap((value) => [value, -value])) // prettier-ignore
+  const alone = await seen()
+  assertClose(y, [...alone].flatMap((mean) => [mean, mean, mean, -mean, -mean, -mean]), 1e-6) // prettier-ignore
 })
 
 test('through a window it sees so many positions, itself included', async () => {
