@@ -202,6 +202,7 @@ export function judgesContract(
       [job.state, job.result.judge, after.version, after.min_label_mass],
       ['succeeded', after.id, 2, 0.3],
     )
+    assert.deepEqual(job.result, { ...result, judge: after.id })
     assert.deepEqual([after.calibration.job, after.calibration.base], [id, before])
     assert.equal((await api.json(`/v1/judges/${before}`)).calibration, undefined)
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { JOB_STATES } from '../../../src/core/schemas/job.ts'
 import type { JobPatch, JobRow } from '../../../src/service/database.ts'
-import { changeJob, sweepJobs } from '../../../src/service/jobs/change.ts'
+import { changeJob, jobNotFound, sweepJobs } from '../../../src/service/jobs/change.ts'
 import { cancel, complete, fail, MAX_TRIES, pause, release } from '../../../src/service/jobs/transitions.ts'
 import { claim, jobIn, leased } from '../../contracts/database-rows.ts'
 import { openDatabase } from '../../helpers/test-app.ts'
@@ -155,4 +155,9 @@ describe('the bell and the clock', () => {
       await sweepJobs(deps)
       assert.deepEqual([(await get())!.state, rings.count], ['paused', 2])
     }))
+})
+
+test('an error names a job by the first 100 characters of what was asked for', () => {
+  const { message } = jobNotFound(`job_${'x'.repeat(200)}`)
+  assert.ok(message.startsWith(`There is no job job_${'x'.repeat(96)}. `), message)
 })

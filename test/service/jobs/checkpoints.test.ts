@@ -106,6 +106,9 @@ describe('checkpoints', () => {
         param: 'model',
         message: /no model \(scores\.jsonl\);/,
       })
+      const names = ['a', 'b', 'c'].map((name) => name.repeat(99))
+      const many = await commit(4, Object.fromEntries(names.map((name) => [name, ''])))
+      await assert.rejects(find(many), { message: new RegExp(`no model \\(${names[0]}, ${names[1]}\\);`) })
       await assert.rejects(findCheckpoint(database, 'other', whole), { code: 'not_found', param: 'id' })
       const long = `ckpt_${'x'.repeat(200)}`
       const message = new RegExp(`^\`id\`: there is no checkpoint "${long.slice(0, 100)}"\\.`)

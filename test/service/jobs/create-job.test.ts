@@ -94,3 +94,20 @@ test('the same key makes one job; another body under it is refused', () =>
     const { error } = await make({ name: 'other' }, 409)
     assert.deepEqual([error.code, error.param], ['conflict', 'Idempotency-Key'])
   }))
+
+test('an eval without verifier and judge has nothing to measure by', () =>
+  withData(async (app) => {
+    const json = { type: 'eval', model: 'student', dataset: 'pairs', config: { max_new_tokens: 9 } }
+    const { error } = await app.json('/v1/jobs', { json }, 422)
+    assert.deepEqual([error.code, error.param], ['unprocessable', 'verifier'])
+    assert.match(error.message, /^`verifier` is missing: give a verifier .* a judge, or both\.$/)
+  }))
+
+test('answers that cannot be read, because their file is gone, are refused before the job is made', () =>
+  withData(async (app, dataset) => {
+    await app.deps.blobs.delete(`tenants/default/datasets/${dataset}.jsonl`)
+    const json = { type: 'eval', model: 'student', dataset: 'pairs', verifier: 'math', config: { max_new_tokens: 9 } }
+    const { error } = await app.json('/v1/jobs', { json }, 422)
+    assert.deepEqual([error.code, error.param], ['unprocessable', 'dataset'])
+    assert.equal(error.message, `\`dataset\`: the file of ${dataset} is gone. Upload it again.`)
+  }))

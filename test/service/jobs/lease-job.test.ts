@@ -64,6 +64,34 @@ describe('a lease', () => {
       assert.deepEqual(inputs.reward, { ...inputs.reward!, judge: 'judge_calibrated', reranker: ids[1] })
     }))
 
+  test('of an ensemble brings all that any judge has, and its judges whole', () =>
+    withApp(async (app) => {
+      await studentAndData(app)
+      const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+      const members: string[] = []
+      for (const name of ['j', 'k']) members.push((await app.json('/v1/judges', { json: { name, provider } })).id)
+      const ensemble = { type: 'ensemble', judges: members, combine: 'mean_minus_sd', k: 2 }
+      const { id } = await app.json('/v1/judges', { json: { name: 'pair', provider: ensemble, min_label_mass: 0.25 } })
+      const json = { type: 'eval', model: 'student', dataset: 'pairs', judge: 'pair', config: { max_new_tokens: 9 } }
+      await app.json('/v1/jobs', { json })
+      const { judge } = (await leaseJob(app.deps, asking({ kinds: ['eval'] })))!.inputs
+      const { ensemble: how, ...own } = judge!
+      const shown = await app.json(`/v1/judges/${id}`)
+      assert.deepEqual(
+        [own.id, own.version, own.template, own.labels, own.min_label_mass, own.model, own.audited],
+        [id, 1, shown.template, shown.labels, 0.25, null, false],
+      )
+      assert.deepEqual([how!.judges, how!.combine, how!.k], [members, 'mean_minus_sd', 2])
+      assert.deepEqual(how!.members.map((member) => member.id), members) // prettier-ignore
+    }))
+
+  test('says of what a job has none of that it is none', () =>
+    withApp(async (app) => {
+      await app.json('/v1/jobs', { json: sftJob(await studentAndData(app)) })
+      const { reward, judge, reranker, resume } = (await leaseJob(app.deps, asking()))!.inputs
+      assert.deepEqual([reward, judge, reranker, resume], [null, null, null, null])
+    }))
+
   test('gives signed URLs where the store has some, for six hours', async () => {
     const signed: unknown[][] = []
     const plain = await testApp()

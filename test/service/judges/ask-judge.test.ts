@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { GavelError } from '../../../src/core/errors.ts'
 import type { Deps } from '../../../src/service/deps.ts'
 import { askJudge, labelTokensOf, noteUse, openJudge, showJudgments } from '../../../src/service/judges/ask-judge.ts'
 import { countingJudge } from '../../contracts/api.ts'
@@ -35,6 +36,7 @@ test('an ensemble asks each of its judges, and costs what those cost that have a
     assert.deepEqual(scored[0]!.members?.map(({ outcome }) => outcome), ['scored', 'scored']) // prettier-ignore
     // Nine tokens in and one out: (9 · 1000 + 3000) / 10⁶.
     assert.equal(scored[0]!.cost, 0.012)
+    assert.equal((await deps.ledger.spent(asking, '2026-01-01')).cost, 0.012)
     const { scored: both } = await askJudge(deps, asking, 'priced', 'judge', [item('6')])
     assert.ok(Math.abs(both[0]!.cost! - (0.012 + 0.018)) < 1e-12)
     const { scored: one } = await askJudge(deps, asking, 'k', 'judge', [item('6')])
@@ -96,6 +98,34 @@ test('of a request that was given up in the middle, what was answered counts, an
   )
 })
 
+test('a judge that can never be asked is an error; one that cannot be asked just now fails its items', async () => {
+  const failing = (code: 'unavailable_here' | 'judge_unreachable') =>
+    withJudges(
+      async ({ deps }) => {
+        const { scored } = await askJudge(deps, asking, 'j', 'judge', [item('5'), item('6')])
+        assert.deepEqual(scored.map(({ outcome }) => outcome), ['failed', 'failed']) // prettier-ignore
+      },
+      {
+        judgeClient: () => {
+          throw new GavelError(code, 'no')
+        },
+      },
+    )
+  await assert.rejects(failing('unavailable_here'), { code: 'unavailable_here', message: 'no' })
+  await failing('judge_unreachable')
+})
+
+test('where a judge’s budget runs out, a request gets failed items, and a job gets an error', () =>
+  withJudges(async ({ deps, ...app }) => {
+    const json = { name: 'capped', provider, budget: { tokens: 10 }, concurrency: 1 }
+    await app.json('/v1/judges', { json })
+    const outcomes = async (of: object, ...answers: string[]) =>
+      (await askJudge(deps, { ...asking, ...of }, 'capped', 'judge', answers.map(item))).scored.map(({ outcome }) => outcome) // prettier-ignore
+    assert.deepEqual(await outcomes({ job: 'job_1' }, '5'), ['scored'])
+    assert.deepEqual(await outcomes({}, '5', '6'), ['scored', 'failed'])
+    await assert.rejects(outcomes({ job: 'job_1' }, '5', '6'), { code: 'budget_spent' })
+  }))
+
 test('a local judge comes with its model; what is asked over HTTP does not', async () => {
   const locals: unknown[] = []
   const judgeClient: Deps['judgeClient'] = (judge, secret, local) => {
@@ -146,4 +176,7 @@ test('use that a worker reports counts on the key and on the judge’s budget, w
     await note(3, { items: 0 })
     const judge = await app.json('/v1/judges/capped')
     assert.equal(judge.spent.tokens, 24)
+    // Of a judge without a budget nobody keeps count.
+    await noteUse(deps, { ...asking, job }, { job, fence, number: 4 }, 'j', used)
+    assert.equal((await deps.database.judges.find('default', 'j'))!.body.spent, undefined)
   }))

@@ -84,6 +84,7 @@ test('what was answered before an abort is given; without answers, or without an
   }
   const answers = await ask([2, 3], new AbortController())
   assert.deepEqual(answers.map((answer) => answer instanceof Error), [false, false, false, true, true, true, true]) // prettier-ignore
+  assert.deepEqual(answers.slice(3).map((answer) => (answer as Error).message), Array(4).fill('down')) // prettier-ignore
   await assert.rejects(ask([1], new AbortController()), /down/)
   await assert.rejects(ask([2]), /down/)
 })

@@ -11,9 +11,10 @@ const items = (...answers: string[]) => answers.map((answer) => ({ question: `q 
 const many = (count: number, from = 0) => items(...Array.from({ length: count }, (_, i) => `${from + i}`))
 const likes5 = (scored: ScoredItem[]) => scored.map((one) => one.outcome === 'scored' && one.probability > 0.5)
 
-/** The judge `j`, and how many prompts each call of its provider had. */
+/** The judge `j`, and of each call of its provider how many prompts it had, and what they asked. */
 async function opened(judgeWindowMs: number) {
   const calls: number[] = []
+  const prompts: string[][] = []
   const counting = countingJudge()
   const app = await testApp({
     judgeWindowMs,
@@ -21,6 +22,7 @@ async function opened(judgeWindowMs: number) {
       const client = counting.judgeClient(...given)
       const firstTokenLogprobs: typeof client.firstTokenLogprobs = (requests, signal) => {
         calls.push(requests.length)
+        prompts.push(requests.map(({ messages }) => messages.at(-1)!.content))
         return client.firstTokenLogprobs(requests, signal)
       }
       return { ...client, firstTokenLogprobs }
@@ -29,7 +31,7 @@ async function opened(judgeWindowMs: number) {
   await app.json('/v1/judges', { json: { name: 'j', provider } })
   const ask = (asked: ReturnType<typeof items>, key = 'key_1', budget?: { items: number; per: 'day' }) =>
     judgeTogether(app.deps, { ...asking, key, budget }, 'j', 'judge', asked)
-  return { app, calls, ask }
+  return { app, calls, prompts, ask }
 }
 
 test('requests of one key within the window are one call, and each gets its own answers in its own order', async () => {
@@ -56,6 +58,32 @@ test('as many as go together do not wait for the window', async (t) => {
   app.close()
 })
 
+test('those who come after a full call have a window of their own', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { app, calls, ask } = await opened(1000)
+  await ask(many(256))
+  t.mock.timers.tick(500)
+  const early = ask(many(1, 300))
+  t.mock.timers.tick(500)
+  const late = ask(many(1, 400))
+  t.mock.timers.tick(500)
+  await Promise.all([early, late])
+  assert.deepEqual(calls, [256, 2])
+  app.close()
+})
+
+test('answers to one question stand side by side, whoever asks', async () => {
+  const { app, prompts, ask } = await opened(20)
+  const of = (question: string, answer: string) => ({ question, answer })
+  const all = await Promise.all([
+    ask([of('beta?', '5'), of('alpha?', '1')]),
+    ask([of('alpha?', '5'), of('beta?', '1')]),
+  ])
+  assert.deepEqual(prompts[0]!.map((text) => /(alpha|beta)\?/.exec(text)![1]), ['alpha', 'alpha', 'beta', 'beta']) // prettier-ignore
+  assert.deepEqual(all.map(likes5), [[true, false], [true, false]]) // prettier-ignore
+  app.close()
+})
+
 test('without a window nobody waits', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const { app, calls, ask } = await opened(0)
@@ -75,9 +103,11 @@ test('what a budget does not allow for together it may allow for one by one', as
   app.close()
 })
 
-test('an error is everyone’s who waited', async () => {
+test('an error is everyone’s who waited', async (t) => {
   const { app } = await opened(20)
+  const find = t.mock.method(app.deps.database.judges, 'find')
   const both = ['1', '2'].map((answer) => judgeTogether(app.deps, asking, 'nobody', 'judge', items(answer)))
   for (const { status } of await Promise.allSettled(both)) assert.equal(status, 'rejected')
+  assert.equal(find.mock.callCount(), 1, 'to be asked one by one mends nothing')
   app.close()
 })
