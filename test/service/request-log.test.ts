@@ -21,6 +21,10 @@ test('an error is told with its causes, and without the values of a query', () =
   assert.equal('cause' in told.cause!, false)
 })
 
+test('an error that says nothing is told by where it was thrown', () => {
+  assert.match((describeError(new Error()) as Described).stack!, /^ {4}at .*request-log\.test/m)
+})
+
 test('what is thrown without being an error is told by its kind alone', () => {
   assert.deepEqual(describeError('what a user wrote'), { name: 'string' })
   assert.deepEqual(describeError(null), { name: 'object' })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { countScored, NOTHING_USED } from '../../../src/core/judges/usage-counts.ts'
+import { NOTHING_USED } from '../../../src/core/judges/usage-counts.ts'
 import type { UsageRow } from '../../../src/service/database.ts'
 import { takeFromBudget } from '../../../src/service/usage/budget.ts'
 import { Ledger } from '../../../src/service/usage/ledger.ts'
@@ -61,20 +61,6 @@ describe('the ledger', () => {
     assert.equal((await database.usage.spent(payer, '2026-11-25')).items, 7)
     close()
   })
-
-  test('counts outcomes, and tokens once', () => {
-    const usage = { promptTokens: 9, completionTokens: 1 }
-    const none = { promptTokens: 0, completionTokens: 0 }
-    const counts = countScored([
-      { outcome: 'scored', cached: false, usage },
-      { outcome: 'scored', cached: true, usage: none },
-      { outcome: 'abstained', cached: false, usage },
-      { outcome: 'failed', cached: false, usage: none },
-    ])
-    assert.deepEqual(counts, {
-      items: 4, cached: 1, abstained: 1, failed: 1, promptTokens: 18, completionTokens: 2, cost: 0,
-    }) // prettier-ignore
-  })
 })
 
 describe('budgets', () => {
@@ -95,6 +81,15 @@ describe('budgets', () => {
     third()
     clock.time += 6 * 3600_000
     ;(await take(10))()
+    close()
+  })
+
+  test('what was known from before is not used of a budget', async () => {
+    const { ledger, clock, close } = await ledgerAt('2026-11-25T18:00:00Z')
+    ledger.add(payer, 'judge_1', items(7, { cached: 4 }))
+    const take = (n: number) => takeFromBudget(ledger, payer, { items: 10, per: 'day' }, n, clock.time)
+    ;(await take(7))()
+    await assert.rejects(take(8), /; 3 are used/)
     close()
   })
 
@@ -125,7 +120,10 @@ describe('budgets', () => {
     const take = (budget: object) => takeFromBudget(ledger, payer, { per: 'month', ...budget }, 1, clock.time)
     ;(await take({ tokens: 100, cost: 2 }))()
     await assert.rejects(take({ tokens: 99 }), /99 tokens a month; 99 are used/)
-    await assert.rejects(take({ cost: 1.5 }), { retryAfter: 86_400 })
+    await assert.rejects(take({ cost: 1.5 }), {
+      retryAfter: 86_400,
+      message: /^The budget of this key is 1\.5 US dollars a month; 1\.5 are used/,
+    })
     ;(await takeFromBudget(ledger, { ...payer, key: 'key_2' }, { tokens: 1, per: 'month' }, 1, clock.time))()
     clock.time += 86_400_000
     ;(await take({ tokens: 99 }))()
