@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { HTTPException } from 'hono/http-exception'
 import { GavelError } from '../../src/core/errors.ts'
 import { createApp } from '../../src/routes/app.ts'
+import { Metrics } from '../../src/service/metrics.ts'
 import type { RequestEntry } from '../../src/service/request-log.ts'
 import { openDatabase, testApp } from '../helpers/test-app.ts'
 
@@ -172,4 +173,27 @@ test('what a route answers is sent as JSON, but for what is a response already',
   assert.deepEqual([status, type, page.slice(0, 15)], [200, 'text/html; charset=utf-8', '<!doctype html>'])
   assert.deepEqual(await answered('/v1/worker/lease', { worker: 'w' }), [204, null, ''])
   api.close()
+})
+
+test('a request is counted and logged, with who sent it; its body only where that is asked for and it is to be scored', async () => {
+  const json = { verifier: 'exact', items: [{ text: 'a', gold: 'a' }] }
+  for (const bodies of [true, false]) {
+    const entries: RequestEntry[] = []
+    const metrics = new Metrics()
+    const api = await testApp({ log: { bodies, request: (entry) => entries.push(entry) }, metrics })
+    const { id, key } = await api.json('/v1/keys', { json: { scopes: ['judge'] } })
+    await api.json('/v1/verify', { key, json })
+    await api.json('/livez', { key: null })
+    const told = entries.map(({ route, tenant, key, body }) => ({ route, tenant, key, body }))
+    assert.deepEqual(told, [
+      { route: '/v1/keys', tenant: 'default', key: '', body: undefined },
+      { route: '/v1/verify', tenant: 'default', key: id, body: bodies ? json : undefined },
+      { route: '/livez', tenant: '', key: '', body: undefined },
+    ])
+    assert.match(
+      await metrics.text(),
+      /^gavel_http_requests_total\{method="POST",route="\/v1\/verify",status="200"\} 1$/m,
+    )
+    api.close()
+  }
 })

@@ -31,3 +31,22 @@ test('a dataset comes as JSONL or as a form with a file, and as nothing else', a
   assert.deepEqual((await app.json('/v1/datasets', { body: form })).name, null)
   app.close()
 })
+
+test('rows are looked at in pages, by the number of their line', async () => {
+  const app = await testApp()
+  const body = ['a', 'b', '', 'c'].map((prompt) => prompt && JSON.stringify({ prompt })).join('\n')
+  const { id } = await app.json('/v1/datasets', { body, headers: { 'content-type': 'application/jsonl' } })
+  const page = async (query: string) => {
+    const { data, has_more } = await app.json(`/v1/datasets/${id}/rows?${query}`)
+    return { lines: data.map(({ line }: { line: number }) => line), has_more }
+  }
+  assert.deepEqual(await page('limit=2'), { lines: [1, 2], has_more: true })
+  assert.deepEqual(await page('limit=2&after=2'), { lines: [4], has_more: false })
+  assert.deepEqual(await page('limit=3'), { lines: [1, 2, 4], has_more: false })
+  for (const after of ['x', '-1', '1.5', '1e300']) {
+    const { error } = await app.json(`/v1/datasets/${id}/rows?after=${after}`, {}, 404)
+    assert.deepEqual([error.code, error.param], ['not_found', 'after'], after)
+    assert.equal(error.message, '`after` must be the number of a line.')
+  }
+  app.close()
+})

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ROUTES } from '../../src/routes/app.ts'
+import { unitsOf } from '../../src/routes/http/route.ts'
 import { testApp } from '../helpers/test-app.ts'
 
 const filled = (path: string) => path.replace(/:\w+\??(\{[^}]*\})?/g, 'x')
@@ -34,6 +35,52 @@ test('dialects are for keys that judge, take them in the path, and stand under o
   assert.ok(dialects.length > 20)
   for (const { path, scope, tag, pathToken } of dialects)
     assert.deepEqual([scope, tag, pathToken], ['judge', 'Compatibility', true], path)
+})
+
+test('a request counts on its key’s rate as what is to be scored, whatever else it lists', () => {
+  const many = [1, 2, 3]
+  const nested = { x: many }
+  const chat = { id: 1, messages: many.map(() => ({ role: 'user', content: 'q' })) }
+  const counted: Record<string, [body: object, units: number][]> = {
+    awsLambdaRewards: [
+      [[chat, chat], 2],
+      [{ batch: [chat, chat] }, 2],
+      [{ input: chat }, 1],
+      [{ input: [chat] }, 1],
+      [{ body: JSON.stringify([chat, chat]) }, 2],
+    ],
+    createDecisions: [[{ input: many, questions: [nested, nested] }, 2]],
+    createSystemOne: [[{ state: many, questions: { a: nested, b: nested } }, 2]],
+    nemoGymAggregateMetrics: [[{ verify_responses: many }, 1]],
+    nemoGymVerify: [[{ responses_create_params: { input: many }, response: { output: many }, any: many }, 1]],
+    runGrader: [
+      [{ grader: { type: 'multi', graders: { a: { type: 'string_check' }, b: { type: 'string_check' } } } }, 2],
+      [{ grader: { type: 'label_model', name: 'l', labels: many }, item: many }, 1],
+    ],
+    sglangClassify: [[{ messages: many }, 1]],
+    sglangDecisions: [[{ input: many, questions: [nested, nested] }, 2]],
+    sglangScore: [[{ query: many, items: ['a', 'b'], label_token_ids: many }, 2]],
+    slimeReward: [[{ prompt: many, response: 'a' }, 1]],
+    teiPredict: [
+      [{ inputs: ['question', 'answer'] }, 1],
+      [{ inputs: 'chat' }, 1],
+      [{ inputs: [['question', 'answer'], ['chat']] }, 2],
+    ],
+    vllmClassify: [
+      [{ input: ['a', 'b'] }, 2],
+      [{ input: 'text' }, 1],
+      [{ messages: many }, 1],
+    ],
+    vllmGenerativeScoring: [
+      [{ query: many, items: ['a', 'b'], label_token_ids: many }, 2],
+      [{ query: 'q', items: 'text', label_token_ids: many }, 1],
+    ],
+  }
+  const counting = ROUTES.filter(({ items }) => items)
+  assert.deepEqual(counting.map(({ operationId }) => operationId).sort(), Object.keys(counted))
+  for (const route of counting)
+    for (const [body, units] of counted[route.operationId]!)
+      assert.equal(unitsOf(route, body), units, `${route.operationId} ${JSON.stringify(body)}`)
 })
 
 test('a path with a slash at its end is the same; another method is told which ones there are', async () => {
@@ -71,9 +118,11 @@ test('what is deleted is named, with its kind, and is gone', async () => {
     ['/v1/recipes', 'reward', { name: 'r', lambda: 1, verifier: 'math' }],
     ['/v1/models', 'model', { name: 'm', source: { type: 'local', path: '/m' } }],
     ['/v1/judges', 'judge', { name: 'j', provider }],
+    ['/v1/datasets', 'dataset', { prompt: 'p' }],
   ]
   for (const [path, object, json] of kinds) {
-    const { id } = await app.json(path, { json })
+    const headers = { 'content-type': object === 'dataset' ? 'application/jsonl' : 'application/json' }
+    const { id } = await app.json(path, { body: JSON.stringify(json), headers })
     assert.deepEqual(await app.json(`${path}/${id}`, { method: 'DELETE' }), { id, object, deleted: true })
     await app.json(`${path}/${id}`, {}, 404)
     assert.deepEqual((await app.json(path)).data, [])

@@ -297,3 +297,34 @@ test('a job is completed once: said again by its worker it is the same, by anoth
   assert.deepEqual(await failed.post('fail', { error }), { id: failed.id, state: 'failed' })
   await failed.post('release', {}, 409)
 })
+
+describe('whose job it is', () => {
+  test('the operator’s workers serve everyone, a tenant’s own the tenant', async () => {
+    const keyOf = async (tenant: string, scopes: string[]) =>
+      (await app.json('/v1/keys', { json: { tenant, scopes } })).key as string
+    const key = await keyOf('acme', ['train', 'data'])
+    const data = await app.json('/v1/datasets', { key, body: '{"prompt":"1+1?","completion":"2"}', headers: { 'content-type': 'application/jsonl' } }) // prettier-ignore
+    await app.json('/v1/models', { key, json: { name: 'student', source: { type: 'local', path: '/models/student' } } })
+    const { id } = await app.json('/v1/jobs', { key, json: sftJob(data.id) })
+    const lease = (worker: string) => app.request('/v1/worker/lease', { key: worker, json: { worker: 'w' } })
+    assert.equal((await lease(await keyOf('other', ['worker']))).status, 204)
+    const { job } = (await (await lease('admin-key')).json()) as { job: { id: string; fence: number } }
+    assert.equal(job.id, id)
+    await app.json(`/v1/worker/jobs/${id}/complete`, { json: { fence: job.fence, result: {} } })
+  })
+
+  test('what a worker says of a judge is nothing where its lease is over', async () => {
+    const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+    const { id: judge } = await app.json('/v1/judges', { json: { name: 'audited', provider } })
+    const { fence, post } = await leased({ type: 'judge.audit', judge: 'audited', dataset })
+    const { annotate } = app.deps.database.judges
+    const notes: unknown[] = []
+    app.deps.database.judges.annotate = async (...of) => void notes.push(of)
+    // Its result is not even looked at.
+    assert.equal((await post('complete', { fence: fence + 1, result: {} }, 409)).error.code, 'stale_fence')
+    assert.equal((await post('complete', { fence: fence + 1, result: { passed: true } }, 409)).error.code, 'stale_fence') // prettier-ignore
+    app.deps.database.judges.annotate = annotate
+    assert.deepEqual([notes, (await app.json(`/v1/judges/${judge}`)).audit], [[], undefined])
+    await post('release', {})
+  })
+})

@@ -92,7 +92,7 @@ function showGrade(
     boolean
   >
   return {
-    reward: failure ? 0 : score,
+    reward: score,
     metadata: {
       name: grader.name,
       type: grader.type,

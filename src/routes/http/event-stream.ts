@@ -24,10 +24,11 @@ export async function streamEvents(
   // Once the stream has begun, a bad cursor could no longer be said.
   await database.jobs.events(job, { after, limit: 1 })
 
+  let isRead = true
   async function* messages(): AsyncGenerator<string, void, void> {
     let cursor = after
     let lastSent = clock.now()
-    while (!signal.aborted) {
+    while (isRead && !signal.aborted) {
       // Read the state first: events that come between the two reads are then seen by the next turn.
       const row = await database.jobs.get(job)
       const { rows, more } = await database.jobs.events(job, { after: cursor, limit: PAGE })
@@ -54,8 +55,8 @@ export async function streamEvents(
       if (done) controller.close()
       else controller.enqueue(encoder.encode(value))
     },
-    async cancel() {
-      await source.return()
+    cancel() {
+      isRead = false
     },
   })
   return new Response(body, {

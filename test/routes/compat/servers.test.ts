@@ -23,6 +23,7 @@ describe('vLLM', () => {
     for (const wrong of [[1, 2], [[1, 2]]])
       assert.equal((await post('/classify', { input: wrong }, 422)).error.param, 'input')
     assert.equal((await post('/classify', { input: 'plain' }, 422)).error.param, 'input')
+    assert.equal((await post('/classify', {}, 422)).error.message, '`input` is missing; give it, or `messages`.')
   })
 
   test('what would be left out of what is judged is refused', async () => {

@@ -50,3 +50,16 @@ test('SGLang: a temperature sharpens or flattens, level by level', async () => {
   assert.ok(close(sharp.score, (1 + 2 * 49) / 51) && close(sharp.label_mass, 0.9))
   await app.json('/compat/sglang/j/v1/decisions', { json: { input: 'x', temperature: 0.001, questions: [{ id: 'y', type: 'yes_no', question: 'q' }] } }, 400) // prettier-ignore
 })
+
+test('SGLang: the lowest temperature leaves the likeliest alone, however unlikely the others are', async () => {
+  const { judgeClient } = app.deps
+  const told = { complete: true, usage: { promptTokens: 9, completionTokens: 1 } }
+  app.deps.judgeClient = () => ({
+    firstTokenLogprobs: async (requests) =>
+      requests.map(({ labels }) => ({ ...told, logprobs: labels.map((token, i) => ({ token, logprob: -20 * i })) })),
+  })
+  const questions = [{ id: 's', type: 'score', question: 'How cold?', levels: [1, 2, 3] }]
+  const { answers } = await app.json('/compat/sglang/j/v1/decisions', { json: { input: 'x', temperature: 0.01, questions } }) // prettier-ignore
+  app.deps.judgeClient = judgeClient
+  assert.deepEqual([answers.s.probabilities, answers.s.score], [{ 1: 1, 2: 0, 3: 0 }, 0])
+})

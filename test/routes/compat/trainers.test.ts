@@ -134,7 +134,9 @@ test('slime: a bare number, or an object where the URL names a key', async () =>
   assert.deepEqual([keyed.outcome, keyed.reason], ['scored', null])
   const failed = { prompt: question, response: broken, label: null }
   assert.equal(await app.json('/compat/slime/j', { json: failed }), 0.5)
-  assert.equal((await app.json('/compat/slime/j?reward_key=r', { json: failed })).outcome, 'failed')
+  const { outcome, reason, r } = await app.json('/compat/slime/j?reward_key=r', { json: failed })
+  assert.deepEqual([outcome, r], ['failed', 0.5])
+  assert.match(reason, /the provider answered 500/)
 })
 
 describe('NeMo-Gym', () => {
@@ -276,6 +278,7 @@ describe('TRL', () => {
       [false, false, true, true],
     )
     assert.deepEqual([results[2].outcome, results[3].outcome, results[2].p], ['failed', 'abstained', null])
+    assert.ok(close(results[0].p, YES) && close(results[1].p, YES))
     assert.match(results[2].reason, /500/)
   })
 
@@ -295,7 +298,12 @@ describe('TRL', () => {
     const json = { prompts: [question], completions: [right], columns: { solution: ['6'] } }
     assert.ok(close((await app.json('/compat/trl/both?answer=solution', { json })).results[0].reward, (0.1 + YES) / 2))
     assert.ok(close((await app.json('/compat/trl/both', { json })).results[0].reward, YES))
-    assert.equal((await app.json('/compat/trl/both?answer=gold', { json }, 422)).error.param, 'columns.gold')
+    // What every object has is no column.
+    for (const name of ['gold', 'hasOwnProperty']) {
+      const { error } = await app.json(`/compat/trl/both?answer=${name}`, { json }, 422)
+      assert.equal(error.param, `columns.${name}`)
+      assert.match(error.message, /^`columns` has no "/)
+    }
     assert.equal(
       (await app.json('/compat/trl/both', { json: { ...json, completions: [] } }, 422)).error.param,
       'completions',

@@ -14,7 +14,9 @@ async function running(waits: (() => unknown)[] = []) {
     ring() {},
     async wait(ms: number) {
       asked.push(ms)
-      await waits.shift()?.()
+      const happens = waits.shift()
+      if (!happens) throw new Error('nothing more happens')
+      await happens()
     },
   }
   const app = await testApp({ bell })
@@ -85,6 +87,18 @@ test('who reads no more is sent no more: the stream ends with the request', asyn
   const { app, say, read } = await running([() => say('heard'), () => reader.abort(), () => say('unheard')])
   const told = messagesOf(await read(undefined, reader.signal))
   assert.equal(told.at(-1), 'heard')
+  app.close()
+})
+
+test('who hangs up is not waited for: nothing is looked at any more', async () => {
+  let hangUp: () => unknown
+  const later = () => new Promise<void>((resolve) => setImmediate(resolve))
+  const { app, asked } = await running([() => hangUp(), later])
+  const reader = (await streamEvents(app.deps, JOB, undefined, new AbortController().signal)).body!.getReader()
+  hangUp = () => void reader.cancel()
+  while (!(await reader.read()).done);
+  for (let i = 0; i < 9; i++) await later()
+  assert.equal(asked.length, 1)
   app.close()
 })
 
