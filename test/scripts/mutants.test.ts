@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { candidates } from '../../scripts/mutants/candidates.ts'
 import type { MeasuredTest } from '../../scripts/mutants/measure-tests.ts'
 import { apply, mutantsOf, sample } from '../../scripts/mutants/mutants.ts'
 import { nearestTests } from '../../scripts/mutants/nearest-tests.ts'
-import { report, shareCaught, type Result } from '../../scripts/mutants/report.ts'
+import { readEquivalents, report, shareCaught, type Result } from '../../scripts/mutants/report.ts'
+import { ROOT } from '../../scripts/mutants/tree.ts'
 
 /** A source and all that it may become. */
 const TABLE: [source: string, mutants: string[]][] = [
@@ -161,4 +164,14 @@ test('the report counts by folder, leaves the equivalent out of the share, and n
   assert.match(lines[3]!, /^all +4 +2 +1 +1 +1 +66\.7 %$/)
   assert.equal(lines.at(-1), 'src/c/d.ts:1  x = a + b → x = a - b  (tests that ran: test/a/b.test.ts)')
   assert.equal(shareCaught([]), 1)
+})
+
+test('what is listed as equivalent is a line that there still is, listed once', () => {
+  const known = readEquivalents()
+  for (const { file, original, mutated } of known) {
+    const text = readFileSync(join(ROOT, file), 'utf8').replace(/\s+/g, ' ')
+    assert.ok(text.includes(original), `${file} no longer says: ${original}`)
+    const same = known.filter((other) => other.file === file && other.original === original && other.mutated === mutated) // prettier-ignore
+    assert.equal(same.length, 1, `${file}: ${mutated}`)
+  }
 })
