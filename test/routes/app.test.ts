@@ -197,3 +197,15 @@ test('a request is counted and logged, with who sent it; its body only where tha
     api.close()
   }
 })
+
+test('an error is told in the form of the dialect that was spoken', async () => {
+  const api = await testApp()
+  const errors = async (path: string, status: number) => {
+    const body = await api.json(path, { json: { inputs: ['q', 'a'], query: 'q', documents: ['a'] } }, status)
+    return Object.keys(body)
+  }
+  assert.deepEqual(await errors('/compat/tei/nobody/predict', 404), ['error', 'error_type'])
+  assert.deepEqual(await errors('/compat/sglang/nobody/v1/rerank', 404), ['object', 'message', 'type', 'param', 'code'])
+  assert.deepEqual(await errors('/v1/judgments', 400), ['error'])
+  api.close()
+})

@@ -15,3 +15,15 @@ test('a control draws by what was sent: the same for the same request, another f
   assert.notDeepEqual(await rewards('two'), first)
   app.close()
 })
+
+test('rewards come as a whole list, and only what was compared with gold counts as verified', async () => {
+  const app = await testApp()
+  const gold = { prompt: 'q', completion: 'It is 5.' }
+  const items = [{ ...gold, answer: '5' }, gold, { ...gold, answer: '6' }]
+  const answer = await app.json('/v1/rewards', {
+    json: { reward: { lambda: 1, verifier: 'math', gate: false }, items },
+  })
+  assert.deepEqual([answer.object, answer.data.length, answer.has_more], ['list', 3, false])
+  assert.equal(app.deps.ledger.totals.verified.items, 2)
+  app.close()
+})

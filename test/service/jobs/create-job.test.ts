@@ -111,3 +111,29 @@ test('answers that cannot be read, because their file is gone, are refused befor
     assert.deepEqual([error.code, error.param], ['unprocessable', 'dataset'])
     assert.equal(error.message, `\`dataset\`: the file of ${dataset} is gone. Upload it again.`)
   }))
+
+test('where a job is made, a bell tells who waits for one', async () => {
+  let rings = 0
+  const app = await testApp({ bell: { ring: () => void rings++, wait: async () => {} } })
+  const dataset = await studentAndData(app)
+  assert.equal(rings, 0)
+  await app.json('/v1/jobs', { json: sftJob(dataset) })
+  await app.json('/v1/jobs', { json: sftJob('nothing') }, 404)
+  assert.equal(rings, 1)
+  app.close()
+})
+
+test('rows need answers where a judge, or one of an ensemble, is shown them', () =>
+  withData(async (app) => {
+    await app.json('/v1/datasets?name=bare', { body: '{"prompt":"1+1?"}', headers: { 'content-type': 'application/jsonl' } }) // prettier-ignore
+    const made = async (name: string, more: object) => app.json('/v1/judges', { json: { name, ...more } })
+    await made('blind', { provider })
+    await made('blind2', { provider })
+    await made('seeing', { provider, template: 'answer-correctness-with-reference' })
+    for (const other of ['seeing', 'blind2'])
+      await made(`with-${other}`, { provider: { type: 'ensemble', judges: ['blind', other] } })
+    const asked = (judge: string, status: number) =>
+      app.json('/v1/jobs', { json: { type: 'eval', model: 'student', dataset: 'bare', judge, config: { max_new_tokens: 9 } } }, status) // prettier-ignore
+    for (const judge of ['blind', 'with-blind2']) await asked(judge, 200)
+    for (const judge of ['seeing', 'with-seeing']) assert.equal((await asked(judge, 422)).error.param, 'dataset', judge)
+  }))

@@ -85,6 +85,37 @@ describe('a lease', () => {
       assert.deepEqual(how!.members.map((member) => member.id), members) // prettier-ignore
     }))
 
+  test('brings a judge’s rubric where it has one', () =>
+    withApp(async (app) => {
+      await studentAndData(app)
+      const provider = { type: 'openai', base_url: 'https://judge.example/v1', model: 'm' }
+      const rubrics: unknown[] = []
+      for (const more of [{ template: 'rubric', rubric: 'Is it short?' }, {}]) {
+        await app.json('/v1/judges', { json: { name: 'j', provider, ...more } })
+        const json = { type: 'eval', model: 'student', dataset: 'pairs', judge: 'j', config: { max_new_tokens: 9 } }
+        await app.json('/v1/jobs', { json })
+        rubrics.push((await leaseJob(app.deps, asking({ kinds: ['eval'] })))!.inputs.judge!.rubric)
+      }
+      assert.deepEqual(rubrics, ['Is it short?', undefined])
+    }))
+
+  test('brings the newest checkpoint to go on from, its objects with size, hash and place', () =>
+    withApp(async (app) => {
+      const { deps, clock } = app
+      const { id } = await app.json('/v1/jobs', { json: sftJob(await studentAndData(app)) })
+      const { fence } = (await leaseJob(deps, asking()))!
+      const post = (what: string, call: object) => app.json(`/v1/worker/jobs/${id}/${what}`, call)
+      const object = { name: 'model.safetensors', size: 7, sha256: 'a'.repeat(64) }
+      await post(`uploads/${fence}/3/${object.name}`, { method: 'PUT', body: 'weights', headers: { 'content-length': '7' } }) // prettier-ignore
+      await post('checkpoints', { json: { fence, step: 3, manifest: { objects: [object], state: { seen: 9 } } } })
+      clock.time += 60_001
+      const { resume } = (await leaseJob(deps, asking()))!.inputs
+      const { url, ...listed } = resume!.objects[0]!
+      assert.deepEqual([resume!.step, resume!.state, resume!.objects.length], [3, { seen: 9 }, 1])
+      assert.deepEqual(listed, object)
+      assert.equal(await (await app.request(url)).text(), 'weights')
+    }))
+
   test('says of what a job has none of that it is none', () =>
     withApp(async (app) => {
       await app.json('/v1/jobs', { json: sftJob(await studentAndData(app)) })

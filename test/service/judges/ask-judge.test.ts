@@ -180,3 +180,27 @@ test('use that a worker reports counts on the key and on the judge’s budget, w
     await noteUse(deps, { ...asking, job }, { job, fence, number: 4 }, 'j', used)
     assert.equal((await deps.database.judges.find('default', 'j'))!.body.spent, undefined)
   }))
+
+test('how long a judge took is told, where that was measured', async () => {
+  const shown = async (measured: object) => {
+    const latencies: unknown[] = []
+    const judgeClient: Deps['judgeClient'] = () => ({
+      firstTokenLogprobs: async (requests) =>
+        requests.map(() => ({
+          logprobs: [{ token: 'Yes', logprob: 0 }],
+          complete: false,
+          usage: { promptTokens: 9, completionTokens: 1 },
+          ...measured,
+        })),
+    })
+    await withJudges(
+      async ({ deps }) => {
+        const { data } = showJudgments(await askJudge(deps, asking, 'j', 'judge', [item('5')]))
+        latencies.push(data[0]!.latency_ms)
+      },
+      { judgeClient },
+    )
+    return latencies
+  }
+  assert.deepEqual([await shown({ latencyMs: 120 }), await shown({})], [[120], [null]])
+})
