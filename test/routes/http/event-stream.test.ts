@@ -91,11 +91,9 @@ test('who reads no more is sent no more: the stream ends with the request', asyn
 })
 
 test('who hangs up is not waited for: nothing is looked at any more', async () => {
-  let hangUp: () => unknown
   const later = () => new Promise<void>((resolve) => setImmediate(resolve))
-  const { app, asked } = await running([() => hangUp(), later])
+  const { app, asked } = await running([() => void reader.cancel(), later])
   const reader = (await streamEvents(app.deps, JOB, undefined, new AbortController().signal)).body!.getReader()
-  hangUp = () => void reader.cancel()
   while (!(await reader.read()).done);
   for (let i = 0; i < 9; i++) await later()
   assert.equal(asked.length, 1)
