@@ -98,7 +98,14 @@ test('what only the run has a use for is told by its name, in shards as well', (
   for (const name of ['model-00001-of-00002.safetensors', 'adapter_model.safetensors', 'optimizer.json', 'my-optimizer.safetensors', 'config.json']) assert.ok(!isOfTheRun(name), name) // prettier-ignore
 })
 
-test('what is wrong with the disk is not the connection’s fault', async () => {
-  const folder = temporaryFolder()
-  await assert.rejects(fetchObject(store, object('rows', 'x'.repeat(2 ** 20)), folder), { code: 'EISDIR' })
+test('what breaks for another reason than the connection is told as it is, and not tried again', async () => {
+  const reason = new RangeError('nothing that time would mend')
+  let asked = 0
+  const download = async () => {
+    asked++
+    return new Response(new ReadableStream({ pull: (controller) => controller.error(reason) }))
+  }
+  const path = join(temporaryFolder(), 'x')
+  await assert.rejects(fetchObject({ download }, object('rows', 'rows'), path), (error) => error === reason)
+  assert.equal(asked, 1)
 })
