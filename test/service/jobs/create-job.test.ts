@@ -105,11 +105,12 @@ test('an eval without verifier and judge has nothing to measure by', () =>
 
 test('answers that cannot be read, because their file is gone, are refused before the job is made', () =>
   withData(async (app, dataset) => {
-    await app.deps.blobs.delete(`tenants/default/datasets/${dataset}.jsonl`)
+    const { blobs } = app.deps
+    for (const { key } of await blobs.list('tenants/default/datasets/')) await blobs.delete(key)
     const json = { type: 'eval', model: 'student', dataset: 'pairs', verifier: 'math', config: { max_new_tokens: 9 } }
-    const { error } = await app.json('/v1/jobs', { json }, 422)
-    assert.deepEqual([error.code, error.param], ['unprocessable', 'dataset'])
-    assert.equal(error.message, `\`dataset\`: the file of ${dataset} is gone. Upload it again.`)
+    const { error } = await app.json('/v1/jobs', { json }, 404)
+    assert.deepEqual([error.code, error.param], ['not_found', 'dataset'])
+    assert.equal(error.message, `The file of ${dataset} is gone from the object store. Upload it again.`)
   }))
 
 test('where a job is made, a bell tells who waits for one', async () => {
