@@ -91,5 +91,4 @@ export function secretBox(passphrase: string | null, entropy: Entropy): SecretBo
 
 const toBase64Url = (bytes: Uint8Array) => toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes))
-const fromBase64 = (text: string) =>
-  Uint8Array.from<string>(atob(text), (char) => char.charCodeAt(0))
+const fromBase64 = (text: string) => Uint8Array.from<string>(atob(text), (char) => char.charCodeAt(0))

@@ -6,7 +6,9 @@ export interface TextPart {
 }
 
 /** Models that also see, by `model_type`: what their text part is where its config leaves that out. */
-export const WRAPPERS: Readonly<Record<string, { model_type: string; architecture: Readonly<Record<string, string>> }>> = {
+export const WRAPPERS: Readonly<
+  Record<string, { model_type: string; architecture: Readonly<Record<string, string>> }>
+> = {
   gemma3: { model_type: 'gemma3_text', architecture: { gemma3_text: 'Gemma3ForCausalLM' } },
   mistral3: {
     model_type: 'mistral',

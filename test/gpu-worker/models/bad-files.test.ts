@@ -358,8 +358,8 @@ describe('GGUF', () => {
       /tokenizer\.ggml\.tokens is missing or not a list of texts/,
     ],
     'a tokenizer of another kind': [
-      rewrite({ 'tokenizer.ggml.model': 'llama' }),
-      /its tokenizer is "llama"/,
+      rewrite({ 'tokenizer.ggml.model': 'bert' }),
+      /its tokenizer is "bert"/,
       'unsupported_model',
     ],
   }
