@@ -122,6 +122,9 @@ describe('hostile requests', () => {
     }
   })
 
+  /** What a path asks for beside its id. */
+  const QUERIES = { '/objects/': '?fence=1', '/uploads/:fence': '?upload=u', '/compare': '?with=job_other' }
+
   test('paths: odd and giant ids are a 404', async () => {
     const ids = [
       '%00',
@@ -139,7 +142,7 @@ describe('hostile requests', () => {
     )) {
       for (const id of ids) {
         const path = concrete(route.path.replace(':id', encodeURI(id).replaceAll('%25', '%')))
-        const query = path.includes('/objects/') ? '?fence=1' : path.endsWith('/compare') ? '?with=job_other' : ''
+        const query = Object.entries(QUERIES).find(([part]) => route.path.includes(part))?.[1] ?? ''
         const { status } = await send(path + query, { method: route.method })
         assert.equal(status, 404, path)
       }
