@@ -189,7 +189,7 @@ function downloadFailed(describe: string, error: unknown, { endpoint = 'the hub'
         : 'it is gated, private or does not exist: check the name, and give a token in HF_TOKEN'
       : status === 404
         ? 'no such model or revision: check the name'
-        : `check that ${endpoint} can be reached (HF_ENDPOINT), or download the model elsewhere and use its folder`
+        : `${status === null ? '' : `it answers ${status}: `}check that ${endpoint} can be reached (HF_ENDPOINT), or download the model elsewhere and use its folder`
   const reason = [error, (error as Error).cause].map((e) => (e instanceof Error ? e.message : '')).filter(Boolean)
   const isRefusal = status !== null && status >= 400 && status < 500 && status !== 408 && status !== 429
   return new GavelError(

@@ -121,7 +121,10 @@ describe('job transitions', () => {
     assert.deepEqual([lost.state, lost.finishedAt, /silent 5 times/.test(lost.error!.message)], ['failed', 101, true])
     assert.equal(expire(job({ tries: MAX_TRIES - 1 }), 101), null)
     const before = { code: 'internal', message: 'was killed by SIGKILL' }
-    assert.match(expire(job({ tries: MAX_TRIES, error: before }), 101)!.error!.message, /5 tries.*was killed by SIGKILL/)
+    assert.match(
+      expire(job({ tries: MAX_TRIES, error: before }), 101)!.error!.message,
+      /5 tries.*was killed by SIGKILL/,
+    )
   })
 
   test('a job is over when it succeeded, failed or was cancelled', () => {
