@@ -3,7 +3,7 @@ import type { EvalComparison, EvalResult } from '../core/schemas/eval.ts'
 import { apiCommand, connect, type ApiOptions } from './api-command.ts'
 import { follow } from './follow.ts'
 import type { Io } from './io.ts'
-import { addJobFlags, jobFromFlags } from './job-flags.ts'
+import { addJobFlags, createFromFlags } from './job-flags.ts'
 import { figure, percent, print } from './output.ts'
 
 /** `gavel eval`: how a model does on a dataset; `gavel eval compare`: which of two does better. */
@@ -12,7 +12,7 @@ export function registerEval(program: Command, io: Io): void {
   const evaluation = addJobFlags(apiCommand(program, 'eval', description), 'eval')
   evaluation.action(async (options: ApiOptions) => {
     const api = connect(io, options)
-    const job = await api.jobs.create(jobFromFlags('eval', { ...options }))
+    const job = await createFromFlags(api, 'eval', { ...options })
     // Standard output is for the result.
     const ended = await follow(io, api, job, {}, (line) => io.err(`${line}\n`))
     print(io, options, { job: ended.id, ...(ended.result as unknown as EvalResult) }, describeResult)

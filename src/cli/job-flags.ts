@@ -1,11 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { NewJob } from '../client.ts'
-import type { JobType } from '../core/schemas/job.ts'
+import { ApiError, type Client, type NewJob } from '../client.ts'
+import type { Job, JobType } from '../core/schemas/job.ts'
 import { decimal } from './api-command.ts'
 import { CliError, EXIT } from './io.ts'
 import { readJsonObject } from './read-input.ts'
 
-/** A flag for a field of a job: `[flag, where it goes in the job, what it is]`. `<n>` and `<x>` are numbers. */
+/** A flag for a field of a job: `[flag, where it goes in the job, what it is]`. `<n>` and `<x>` are numbers; `<x|…>` may be one. */
 type JobFlag = readonly [flag: string, path: string, description: string]
 
 const COMMON: JobFlag[] = [
@@ -30,12 +30,13 @@ const TRAINING: JobFlag[] = [
   ['--schedule <name>', 'config.schedule', 'of the learning rate: constant, linear or cosine'],
   ['--lora-rank <n>', 'config.lora.rank', 'train adapters of this rank (LoRA) instead of the whole model'],
   ['--checkpoint-every <n>', 'config.checkpoint_every', 'steps between checkpoints; 0: one at the end'],
-  ['--keep-last <n>', 'config.keep.last', 'how many of the newest checkpoints are kept, beside the best by the canary'],
+  ['--keep-last <n>', 'config.keep.last', 'how many of the newest checkpoints are kept, beside the best by canary or validation'],
 ]
 const SAMPLING: JobFlag[] = [
   ['--max-prompt-tokens <n>', 'config.max_prompt_tokens', 'longest prompt in tokens'],
   ['--max-new-tokens <n>', 'config.max_new_tokens', 'longest completion in tokens'],
   ['--temperature <x>', 'config.temperature', 'of sampling'],
+  ['--on-long-rows <what>', 'config.on_long_rows', 'prompts that are too long: error, truncate or skip'],
 ]
 
 const JUDGING: JobFlag[] = [
@@ -73,8 +74,17 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
     ...COMMON,
     ['--dataset <dataset>', 'dataset', 'dataset whose rows carry a completion'],
     ...TRAINING,
+    ['--epochs <x>', 'config.epochs', 'passes over the rows, instead of --steps'],
     ['--batch-size <n>', 'config.batch_size', 'rows of a step'],
     ['--max-tokens <n>', 'config.max_tokens', 'longest row in tokens'],
+    ['--on-long-rows <what>', 'config.on_long_rows', 'rows that are too long: error, truncate or skip'],
+    ['--validation <x|dataset>', 'validation', 'share of the rows to hold out, or a dataset, for validation_loss'],
+    ['--validation-every <n>', 'config.validation_every', 'steps between looks at validation_loss'],
+    [
+      '--patience <n>',
+      'config.early_stop.patience',
+      'stop after so many looks at validation_loss without a better one',
+    ],
   ],
   grpo: [
     ...COMMON,
@@ -109,11 +119,32 @@ const JOB_FLAGS: Record<JobType, JobFlag[]> = {
 export function addJobFlags(command: Command, type: JobType): Command {
   for (const [flag, , description] of JOB_FLAGS[type]) {
     const option = new Option(flag, description)
-    command.addOption(/ <[nx]>$/.test(flag) ? option.argParser(decimal) : option)
+    const isNumber = / <[nx]>$/.test(flag)
+    const mayBeNumber = flag.includes('<x|')
+    command.addOption(isNumber ? option.argParser(decimal) : mayBeNumber ? option.argParser(decimalOrText) : option)
   }
   return command
     .option('--set <field=value>', 'any other field of config; may be given again', collectSetting)
     .option('--file <file>', 'a JSON file with the job (the body of POST /v1/jobs); flags go on top of it')
+}
+
+/** A name may not look like a number that means something. */
+const decimalOrText = (text: string): number | string => (/^[-+]?\d*\.?\d*$/.test(text) ? decimal(text) : text)
+
+/** Creates the job that the options ask for. Where the API refuses a field, the error names the flag for it as well. */
+export async function createFromFlags(api: Client, type: JobType, options: Record<string, unknown>): Promise<Job> {
+  const job = jobFromFlags(type, options)
+  try {
+    return await api.jobs.create(job)
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    const { message, status, code, param } = error
+    const isNamed = (path: string) => path === param || message.includes(`\`${path.replace('config.', '')}\``)
+    const flags = JOB_FLAGS[type].filter(([, path]) => isNamed(path)).map(([flag]) => flag.replace(/ .*/, ''))
+    if (flags.length === 0) throw error
+    const named = [...new Set(flags)].join(', ')
+    throw new ApiError(`${message} On the command line: ${named}.`, { status, code, param, cause: error })
+  }
 }
 
 /**

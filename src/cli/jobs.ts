@@ -26,7 +26,7 @@ const CHECKPOINT_COLUMNS: Columns<Checkpoint> = {
 }
 
 type Listing = ApiOptions & { limit: number }
-type Downloading = ApiOptions & { out: string; step?: number; weightsOnly?: boolean }
+type Downloading = ApiOptions & { out: string; step?: number; best?: boolean; weightsOnly?: boolean }
 
 /** `gavel jobs`: looking at jobs and steering them. */
 export function registerJobs(program: Command, io: Io): void {
@@ -108,10 +108,11 @@ export function registerJobs(program: Command, io: Io): void {
   apiCommand(jobs, 'download <job>', "fetch a job's newest checkpoint, or one by its id, and check every file")
     .requiredOption('--out <dir>', 'folder to put the files into')
     .option('--step <n>', 'the checkpoint of this step', decimal)
+    .option('--best', 'the checkpoint of the smallest validation_loss')
     .option('--weights-only', 'leave out what only the run has a use for, such as the memory of the optimizer')
     .action(async (id: string, options: Downloading) => {
       const api = connect(io, options)
-      const checkpoint = await findCheckpoint(api, id, options.step)
+      const checkpoint = await findCheckpoint(api, id, options.best ? await bestStep(api, id) : options.step)
       const { weightsOnly = false } = options
       const files = await downloadCheckpoint(api, checkpoint, options.out, { weightsOnly })
       print(io, options, { ...checkpoint, files, folder: options.out }, (c) => {
@@ -124,6 +125,17 @@ export function registerJobs(program: Command, io: Io): void {
   function streamCommand(name: string, description: string): Command {
     return apiCommand(jobs, `${name} <job>`, description)
   }
+}
+
+/** The step at which a job's validation_loss was smallest, step 0 left out. */
+async function bestStep(api: Client, id: string): Promise<number> {
+  const best = { step: 0, loss: Infinity }
+  for await (const { step, values } of api.jobs.metrics(id)) {
+    const loss = values.validation_loss
+    if (step > 0 && loss !== undefined && loss < best.loss) Object.assign(best, { step, loss })
+  }
+  if (best.step > 0) return best.step
+  throw new CliError(`${id} has no validation_loss to go by. Leave --best out, or name a --step.`)
 }
 
 async function findCheckpoint(api: Client, id: string, step: number | undefined): Promise<Checkpoint> {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { apiCommand, connect, type ApiOptions } from './api-command.ts'
 import { follow } from './follow.ts'
 import type { Io } from './io.ts'
-import { addJobFlags, jobFromFlags } from './job-flags.ts'
+import { addJobFlags, createFromFlags } from './job-flags.ts'
 import { print } from './output.ts'
 
 type TrainOptions = ApiOptions & { follow?: boolean }
@@ -20,7 +20,7 @@ export function registerTrain(program: Command, io: Io): void {
       .option('--follow', 'show its progress until it has ended; Ctrl-C lets go of it')
       .action(async (options: TrainOptions) => {
         const api = connect(io, options)
-        const job = await api.jobs.create(jobFromFlags(type, { ...options }))
+        const job = await createFromFlags(api, type, { ...options })
         if (!options.follow) {
           print(
             io,

@@ -18,6 +18,8 @@ export const ERRORS = {
   unsupported_media_type: { status: 415, type: 'invalid_request_error', retryable: false },
   judge_labels_not_single_token: { status: 422, type: 'invalid_request_error', retryable: false },
   unsupported_model: { status: 422, type: 'invalid_request_error', retryable: false },
+  /** The hub has no such model, file or revision, or does not let this worker have it. */
+  model_inaccessible: { status: 422, type: 'invalid_request_error', retryable: false },
   corrupt_model: { status: 422, type: 'invalid_request_error', retryable: false },
   /** What no schema can say: fields that do not go together, text that cannot be made sense of. */
   unprocessable: { status: 422, type: 'invalid_request_error', retryable: false },

@@ -35,7 +35,7 @@ const showJob = (row: JobRow, step: number | undefined) => ({
   finished_at: row.finishedAt && unixSeconds(row.finishedAt),
   spec: row.spec,
   result: row.result,
-  error: row.error,
+  error: row.state === 'running' ? null : row.error,
   attempt: row.attempt,
   step: step ?? null,
   cancel_requested: row.cancelRequested,

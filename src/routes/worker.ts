@@ -268,7 +268,7 @@ export const workerRoutes = [
         deps,
         id,
         () => jobOf(deps, caller, id),
-        (row) => (row.tries === 0 ? null : { tries: 0 }),
+        (row) => (row.tries === 0 ? null : { tries: 0, error: null }),
       )
       return { id: checkpoint.id }
     },

@@ -91,6 +91,7 @@ export interface JobRow {
   state: JobState
   spec: LeasedSpec
   result: Job['result']
+  /** What it failed of; or, of a job that is to be tried again or is, what its last try ended with. */
   error: JobError | null
   /** How often a worker has begun it. */
   attempt: number

@@ -350,13 +350,88 @@ describe('jobs', () => {
     assert.equal(code, 1)
     assert.equal(
       err,
-      `gavel: ${id} failed (corrupt_model): The weights hold a NaN. \`gavel jobs resume ${id}\` goes on from its last checkpoint.\n`,
+      `gavel: ${id} failed (corrupt_model): The weights hold a NaN.\n`,
+      'there is nothing to go on from, and beginning anew would end alike',
     )
     const news = out
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line).event.data.state)
     assert.deepEqual(news, ['queued', 'running', 'failed'])
+  })
+
+  test('what a failed job can go on from is named, and only what there is', async () => {
+    const failing = async (code: string, before: (worker: Awaited<ReturnType<typeof lease>>) => Promise<unknown>) => {
+      const following = server.gavel([...GRPO.split(' '), '--follow'])
+      const worker = await lease()
+      await before(worker)
+      await worker.fail({ code, message: 'That went wrong' }, false)
+      const { code: exit, out, err } = await following
+      assert.equal(exit, 1)
+      assert.match(out, new RegExp(`error: ${worker.id} is failed\n$`))
+      return err.replaceAll(worker.id, 'JOB')
+    }
+    assert.equal(
+      await failing('storage_unavailable', async () => {}),
+      'gavel: JOB failed (storage_unavailable): That went wrong. It has no checkpoint; `gavel jobs resume JOB` begins it again.\n',
+    )
+    assert.match(
+      await failing('diverged', (worker) => commit(worker, 3, { 'model.safetensors': 'third' })),
+      /That went wrong\. `gavel jobs resume JOB` goes on from its last checkpoint \(ckpt_\w+, step 3\)\.\n$/,
+    )
+  })
+
+  test('why a job went back to the queue is told where it is followed, and in its events', async () => {
+    const { id } = await json(GRPO)
+    const controller = new AbortController()
+    const following = server.gavel(['jobs', 'follow', id], {
+      interrupted: controller.signal,
+      onOut: (text) => text.includes('another try') && controller.abort(),
+    })
+    await (await lease()).fail({ code: 'model_download_failed', message: 'The hub answers 503.' }, true)
+    const said = 'is queued, for another try in 5 s: The hub answers 503.'
+    assert.ok((await following).out.endsWith(`warning: ${id} ${said}\n`))
+    assert.ok((await ok('jobs events', id)).endsWith(`warning  job ${said}\n`))
+    assert.match(await ok('jobs show', id), /error +model_download_failed: The hub answers 503\./)
+    await ok('jobs cancel', id)
+  })
+
+  test('epochs, validation, patience and long rows are flags; the steps of epochs are shown as the job tells them', async () => {
+    const SFT = 'train sft --model model --dataset rows'
+    const rows = [1, 2].map((n) => JSON.stringify({ prompt: `${n}?`, completion: `${n}` })).join('\n')
+    await ok('data upload --name rows', file('rows.jsonl', rows))
+    assert.match(await fails(1, SFT), /`config` is missing: say how long .* On the command line: --steps, --epochs\.$/m)
+    assert.match(await fails(1, `${SFT} --steps 3 --epochs 1`), /leave one of them out\. On the command line: --steps, --epochs\.$/m) // prettier-ignore
+    assert.match(await fails(2, `${SFT} --epochs many`), /--epochs .*It must be a number/)
+    const flags = '--epochs 1.5 --validation 0.5 --validation-every 3 --patience 2 --on-long-rows skip'
+    const { spec, id } = await json(`${SFT} ${flags}`)
+    const { epochs, validation_every, early_stop, on_long_rows, steps } = spec.config
+    assert.deepEqual(
+      [spec.validation, epochs, validation_every, early_stop, on_long_rows, steps],
+      [0.5, 1.5, 3, { patience: 2, min_delta: 0 }, 'skip', undefined],
+    )
+    const { promise: told, resolve: heard } = Promise.withResolvers<void>()
+    const onOut = (text: string) => text.includes('are 2 steps') && heard()
+    const following = server.gavel(['jobs', 'follow', id], { onOut })
+    const worker = await lease()
+    assert.equal(worker.id, id)
+    await worker.events([{ level: 'info', message: '1.5 epochs are 2 steps', data: { steps: 2 } }])
+    await told
+    const losses = [0.5, 0.25, 0.75].map((loss, step) => ({ step, values: { validation_loss: loss } }))
+    await worker.metrics(losses)
+    await commit(worker, 1, { 'model.safetensors': 'best' })
+    await commit(worker, 2, { 'model.safetensors': 'last' })
+    await worker.complete({ steps: 2 })
+    assert.match((await following).out, /step 1\/2 {2}validation 0\.25\nstep 2\/2 {2}validation 0\.75\n/)
+    const folder = join(server.folder, 'best')
+    assert.match(await ok('jobs download --best', id, '--out', folder), /: step 1, /)
+    assert.equal(readFileSync(join(folder, 'model.safetensors'), 'utf8'), 'best')
+
+    await json('data upload --name held', file('held.jsonl', '{"prompt": "3?", "completion": "3"}'))
+    const named = await json(`${SFT} --epochs 1 --validation held`)
+    assert.match(named.spec.validation, /^ds_/)
+    await ok('jobs cancel', named.id)
+    assert.match(await fails(1, 'jobs download --best', named.id, '--out', folder), /has no validation_loss to go by/)
   })
 
   test('Ctrl-C lets go of a job and says how to come back', async () => {

@@ -191,12 +191,47 @@ export function databaseContract(
       [
         ['job is queued', 'info', 1],
         ['job is running', 'info', 2],
-        ['job is failed', 'error', 3],
+        ['job is failed: NaN', 'error', 3],
       ],
     )
     assert.deepEqual(rows[2]!.data, { state: 'failed', attempt: 1, worker: 'w', error })
     const rest = await database.jobs.events(job.id, { limit: 1, after: rows[0]!.id })
     assert.deepEqual([ids(rest.rows), rest.more], [[rows[1]!.id], true])
+  })
+
+  test('the event of a return to the queue says why, and whether it was a mishap', async () => {
+    const { jobs } = await open()
+    const database = { jobs } as Database
+    await jobIn(database, 'job_a')
+    const now = async () => (await jobs.get('job_a'))!
+    const claimAt = (time: number) => claim(database, time, { maxTries: 9 })
+    const error = { code: 'model_download_failed', message: 'The hub answers 503.' }
+    await claimAt(2000)
+    await jobs.swap(await now(), { state: 'queued', error, notBefore: 8000 }, 3000)
+    await claimAt(9000)
+    assert.deepEqual((await now()).error, error, 'what its last try ended with is kept until it gets on')
+    await jobs.swap(await now(), { state: 'queued', error: null, notBefore: 9500 }, 9500)
+    await claimAt(10_000)
+    await claimAt(900_000)
+    await jobs.swap(await now(), { state: 'paused', error }, 900_001)
+    await jobs.swap(await now(), { state: 'queued', error: null }, 900_002)
+    const { rows } = await jobs.events('job_a', { limit: 20 })
+    assert.deepEqual(
+      rows.map(({ message, level }) => `${level} ${message}`),
+      [
+        'info job is queued',
+        'info job is running',
+        'warning job is queued, for another try in 5 s: The hub answers 503.',
+        'info job is running',
+        'info job is queued: its worker gave it back',
+        'info job is running',
+        'warning job is running again: the worker that had it fell silent',
+        'warning job is paused: The hub answers 503.',
+        'info job is queued',
+      ],
+    )
+    const errors = rows.map(({ data }) => data!.error ?? null)
+    assert.deepEqual(errors.slice(1), [null, error, null, null, null, null, error, null])
   })
 
   test('an idempotency key answers the job that was first, within a tenant', async () => {

@@ -95,12 +95,12 @@ export function leasesContract(
     assert.deepEqual(await kept(database, job), left)
   })
 
-  test('a job begun again keeps its first start, and drops the error that it was put back with', async () => {
+  test('a job begun again keeps its first start, and the error that it was put back with', async () => {
     const database = await open()
     const error = { code: 'judge_unreachable', message: 'no answer' }
     await database.jobs.swap(await leased(database), { state: 'queued', error }, 20)
     const again = (await claim(database, 30))!
-    assert.deepEqual([again.startedAt, again.error, again.leaseExpiresAt], [10, null, 130])
+    assert.deepEqual([again.startedAt, again.error, again.leaseExpiresAt], [10, error, 130])
   })
 
   test('a heartbeat is in nobody’s way, and a claim is', async () => {

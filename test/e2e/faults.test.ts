@@ -20,6 +20,7 @@ import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { all, ApiError, type NewJob } from '../../src/client.ts'
 import { openFolder, saveFolder } from '../../src/gpu-worker/models/source.ts'
+import { LocalHub, REPO } from '../helpers/local-hub.ts'
 import { startService, type Service } from './service.ts'
 import { bringData, grpoJob, inState, MODELS, progressOf, sftJob, until } from './training-jobs.ts'
 
@@ -130,7 +131,10 @@ describe('faults', { concurrency: true }, () => {
     const data = (labelled: string) => ({ data: { labelled } }) as Partial<NewJob>
     const long = await failureOf(here, grpoJob({}, data('long')))
     assert.equal(long.code, 'prompt_too_long')
-    assert.match(long.message, /labelled, line 3: the prompt has \d+ tokens, more than the 96 allowed; shorten it/)
+    assert.match(
+      long.message,
+      /labelled, line 3: the prompt has \d+ tokens, more than the 96 allowed; 1 of 2 rows .* room for 472 beside 40 new ones/,
+    )
     const evaluation = {
       type: 'eval',
       model: 'student',
@@ -140,7 +144,10 @@ describe('faults', { concurrency: true }, () => {
     } as const
     const context = await failureOf(here, evaluation)
     assert.equal(context.code, 'prompt_too_long')
-    assert.match(context.message, /more than the 512 of the model's context; shorten it, or lower max_new_tokens/)
+    assert.match(
+      context.message,
+      /line 1: the prompt has \d+ tokens, more than the 7 allowed; .* room for 7 beside 505 new ones/,
+    )
 
     // Gold that nothing can be compared with: refused when the job is made or when it begins.
     await api.datasets.create(rows(fine, fine, { prompt: 'Why?', answer: 'because it is so' }), { name: 'odd' })
@@ -194,6 +201,28 @@ describe('faults', { concurrency: true }, () => {
       error.message,
       /^model\.safetensors: the stored bytes .* are not those that were committed .* Restore it/,
     )
+  })
+
+  test('a model that the hub does not have, or not for us, fails its job at the first try, and says why', async (t) => {
+    const here = await service(t)
+    const { api } = here
+    await bringData(api)
+    const hub = new LocalHub()
+    const endpoint = await hub.start()
+    t.after(() => hub.close())
+    here.startWorker({ HF_ENDPOINT: endpoint, HF_HOME: join(here.folder, 'hub') })
+    const attempt = async (name: string, repo: string, message: RegExp) => {
+      await api.models.create({ name, source: { type: 'hub', repo } })
+      const { id } = await api.jobs.create(sftJob({}, { model: name }))
+      const error = await errorOf(here, id)
+      assert.equal(error.code, 'model_inaccessible')
+      assert.match(error.message, message)
+      const { state, attempt } = await api.jobs.get(id)
+      assert.deepEqual([state, attempt], ['failed', 1])
+    }
+    await attempt('missing', 'No/Such', /No\/Such .* no such model or revision: check the name/)
+    hub.gated = true
+    await attempt('gated', REPO, /give a token in HF_TOKEN/)
   })
 
   test('a hub that cannot be reached is tried again, and says so meanwhile', async (t) => {

@@ -202,6 +202,18 @@ describe('keep', () => {
     assert.deepEqual(await steps(), [14, 8, 4])
   })
 
+  test('spares the earliest of the smallest validation_loss, where that is what there is', async () => {
+    const { id, commit, steps, post } = await leased(config({ last: 1 }))
+    await post('metrics', { data: [{ step: 0, values: { validation_loss: 0.01 } }] })
+    for (const [step, loss] of [[2, 3], [4, 1.5], [6, 1.5], [8, 2]] as const) {
+      await post('metrics', { data: [{ step, values: { validation_loss: loss } }] })
+      await commit(step)
+    } // prettier-ignore
+    assert.deepEqual(await steps(), [8, 4])
+    const { data } = await app.json(`/v1/jobs/${id}/events`)
+    assert.match(data.at(-1).message, /of step 6 is dropped \(keep: the last 1, and the best of validation_loss\)/)
+  })
+
   test('takes any number, and leaves the best out where it is told to', async () => {
     for (const wrong of [{ last: 0 }, { last: 1.5 }, { lasts: 3 }, { best: 1 }, 3])
       await app

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { fields, integer, name, number, reference } from './fields.ts'
 import { modelReference } from './model.ts'
-import { textEntries } from './training.ts'
+import { onLongRows, textEntries } from './training.ts'
 import { verifierSpec } from './verify.ts'
 
 /** Not more than one post of samples takes. */
@@ -20,8 +20,21 @@ export const evalSpec = fields({
     v.pipe(
       fields({
         seed: v.optional(integer(0, 2 ** 32 - 1, 'Seed of sampling. Default 0.'), 0),
-        max_prompt_tokens: v.optional(integer(1, 1_000_000, 'Longest prompt in tokens. Default 1024.'), 1024),
-        max_new_tokens: v.optional(integer(1, 1_000_000, 'Longest completion in tokens. Default 256.'), 256),
+        max_prompt_tokens: v.optional(
+          integer(
+            1,
+            1_000_000,
+            "Longest prompt in tokens. Default 1024, or what the model's context has room for beside max_new_tokens.",
+          ),
+        ),
+        max_new_tokens: v.optional(
+          integer(
+            1,
+            1_000_000,
+            "Longest completion in tokens. Default 256, or what the model's context has room for: half of it at most unless max_prompt_tokens is given.",
+          ),
+        ),
+        on_long_rows: onLongRows('the last tokens of the prompt are kept'),
         temperature: v.optional(number(0, 10, 'Sampling temperature; 0 is greedy. Default 0.'), 0),
         group_size: v.optional(
           integer(1, MAX_GROUP, 'Answers drawn to each row; more than one needs a temperature > 0. Default 1.'),
@@ -89,6 +102,8 @@ export const evalResult = v.object({
       false_negative_rate: v.nullable(v.number()),
     }),
   ),
+  /** By dataset, where there were rows longer than allowed. */
+  long_rows: v.optional(v.record(v.string(), v.object({ truncated: v.number(), skipped: v.number() }))),
 })
 export type EvalResult = v.InferOutput<typeof evalResult>
 

@@ -40,13 +40,18 @@ export const object = <const E extends v.ObjectEntries>(entries: E) => noArray(v
 export const looseObject = <const E extends v.ObjectEntries>(entries: E) => noLoss(noArray(v.looseObject(entries)))
 export const record = <V extends v.GenericSchema>(value: V) => noLoss(noArray(v.record(v.string(), value)))
 
-/** An object with exactly these fields: an unknown or a missing one is refused by name. */
-export function fields<const E extends v.ObjectEntries>(entries: E) {
+/**
+ * An object with exactly these fields: an unknown or a missing one is refused by name.
+ * @param missing what to say of a field that is missing, where more is to be said than that
+ */
+export function fields<const E extends v.ObjectEntries>(entries: E, missing: Partial<Record<keyof E, string>> = {}) {
   const known = Object.keys(entries).join(', ')
   return noArray(
     v.strictObject(entries, (issue) => {
       if (issue.expected === 'never') return `is not a known field; remove it or use one of: ${known}`
-      if (issue.received === 'undefined' && issue.path) return 'is missing; give it'
+      if (issue.received === 'undefined' && issue.path) {
+        return missing[issue.path.at(-1)!.key as keyof E] ?? 'is missing; give it'
+      }
       return `must be a JSON object with fields among: ${known}`
     }),
   )

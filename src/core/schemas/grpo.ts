@@ -7,7 +7,7 @@ import { fields, integer, name, number } from './fields.ts'
 import { modelReference } from './model.ts'
 import * as rl from './reinforcement.ts'
 import { allowFailedAudit } from './reward.ts'
-import { learningRate, steps, textEntries } from './training.ts'
+import { learningRate, NO_CONFIG, steps, textEntries } from './training.ts'
 
 const namesOf = <N extends string>(table: Record<N, unknown>) => Object.keys(table) as [N, ...N[]]
 const chosen = <S extends v.GenericSchema>(schema: S, description: string) =>
@@ -46,55 +46,58 @@ const choices = {
   overlong_penalty: chosen(rl.overlongPenalty, 'Reward that a completion of max_new_tokens loses; 0: none.'),
 } satisfies Record<keyof PolicyChoices, v.GenericSchema>
 
-export const grpoSpec = fields({
-  type: v.literal('grpo'),
-  name: v.optional(name),
-  model: modelReference,
-  data: rl.reinforcementData,
-  ...textEntries,
-  reward: rl.reinforcementReward,
-  allow_failed_audit: allowFailedAudit,
-  config: v.pipe(
-    fields({
-      algorithm: v.optional(
-        v.pipe(
-          v.picklist(namesOf<AlgorithmName>(PRESETS)),
-          v.description('What fills the fields from advantage to overlong_penalty that are not given. Default grpo.'),
+export const grpoSpec = fields(
+  {
+    type: v.literal('grpo'),
+    name: v.optional(name),
+    model: modelReference,
+    data: rl.reinforcementData,
+    ...textEntries,
+    reward: rl.reinforcementReward,
+    allow_failed_audit: allowFailedAudit,
+    config: v.pipe(
+      fields({
+        algorithm: v.optional(
+          v.pipe(
+            v.picklist(namesOf<AlgorithmName>(PRESETS)),
+            v.description('What fills the fields from advantage to overlong_penalty that are not given. Default grpo.'),
+          ),
+          'grpo',
         ),
-        'grpo',
+        ...rl.reinforcementEntries,
+        learning_rate: learningRate(3e-6),
+        steps,
+        prompts_per_step: rl.promptsPerStep(8),
+        group_size: v.optional(integer(1, 4096, 'Completions of each prompt. Default 8.'), 8),
+        epochs: rl.epochs(1),
+        minibatches: rl.minibatches(1),
+        kl_coefficient: rl.klCoefficient(0),
+        advantage_epsilon: v.optional(
+          number(0, 1, 'Added to a standard deviation of rewards before dividing by it. Default 1e-4.'),
+          1e-4,
+        ),
+        ...choices,
+      }),
+      v.transform((config) => ({ ...config, ...PRESETS[config.algorithm], ...given(config) })),
+      v.forward(
+        v.check(
+          ({ group_size, advantage }) => group_size > 1 || advantage === 'token_batch',
+          'must be at least 2, for a completion is held against its group; raise it, or use `advantage: "token_batch"`',
+        ),
+        ['group_size'],
       ),
-      ...rl.reinforcementEntries,
-      learning_rate: learningRate(3e-6),
-      steps,
-      prompts_per_step: rl.promptsPerStep(8),
-      group_size: v.optional(integer(1, 4096, 'Completions of each prompt. Default 8.'), 8),
-      epochs: rl.epochs(1),
-      minibatches: rl.minibatches(1),
-      kl_coefficient: rl.klCoefficient(0),
-      advantage_epsilon: v.optional(
-        number(0, 1, 'Added to a standard deviation of rewards before dividing by it. Default 1e-4.'),
-        1e-4,
+      v.forward(
+        v.check(
+          ({ kl_coefficient, kl_in, kl_estimator }) =>
+            kl_coefficient === 0 || kl_in === 'reward' || kl_estimator !== 'k1',
+          'k1 has no use in the loss, where its gradient is 0 on average; use k2 or k3, or `kl_in: "reward"`',
+        ),
+        ['kl_estimator'],
       ),
-      ...choices,
-    }),
-    v.transform((config) => ({ ...config, ...PRESETS[config.algorithm], ...given(config) })),
-    v.forward(
-      v.check(
-        ({ group_size, advantage }) => group_size > 1 || advantage === 'token_batch',
-        'must be at least 2, for a completion is held against its group; raise it, or use `advantage: "token_batch"`',
-      ),
-      ['group_size'],
     ),
-    v.forward(
-      v.check(
-        ({ kl_coefficient, kl_in, kl_estimator }) =>
-          kl_coefficient === 0 || kl_in === 'reward' || kl_estimator !== 'k1',
-        'k1 has no use in the loss, where its gradient is 0 on average; use k2 or k3, or `kl_in: "reward"`',
-      ),
-      ['kl_estimator'],
-    ),
-  ),
-})
+  },
+  NO_CONFIG,
+)
 export type GrpoSpec = v.InferOutput<typeof grpoSpec>
 
 /** The choices that a config makes itself. */

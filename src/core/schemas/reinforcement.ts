@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { boolean, fields, integer, number, reference } from './fields.ts'
 import { rewardRecipe } from './reward.ts'
-import { trainingEntries } from './training.ts'
+import { onLongRows, trainingEntries } from './training.ts'
 
 export const reinforcementData = v.pipe(
   fields({
@@ -33,10 +33,20 @@ export const reinforcementEntries = {
     0.5,
   ),
   max_prompt_tokens: v.optional(
-    integer(1, 1_000_000, 'Longest prompt in tokens; a longer one is an error. Default 512.'),
-    512,
+    integer(
+      1,
+      1_000_000,
+      "Longest prompt in tokens. Default 512, or what the model's context has room for beside max_new_tokens.",
+    ),
   ),
-  max_new_tokens: v.optional(integer(1, 1_000_000, 'Longest completion in tokens. Default 256.'), 256),
+  max_new_tokens: v.optional(
+    integer(
+      1,
+      1_000_000,
+      "Longest completion in tokens. Default 256, or what the model's context has room for: half of it at most unless max_prompt_tokens is given.",
+    ),
+  ),
+  on_long_rows: onLongRows('the last tokens of the prompt are kept'),
   temperature: v.optional(number(0.01, 10, 'Sampling temperature, > 0. Default 1.'), 1),
   dual_clip: v.optional(
     v.union([

@@ -31,7 +31,7 @@ const checkpointKeep = fields({
   last: v.optional(integer(1, 1_000_000, 'How many of the newest are kept, ≥ 1. Default 5.'), 5),
   best: v.optional(
     boolean(
-      'Whether the one with the largest share of right answers on the canary is kept as well, the earliest of those alike. Default true.',
+      'Whether the one with the largest share of right answers on the canary, or without one with the smallest `validation_loss`, is kept as well, the earliest of those alike. Default true.',
     ),
     true,
   ),
@@ -66,7 +66,7 @@ export const trainingEntries = {
     v.pipe(
       checkpointKeep,
       v.description(
-        'Which checkpoints are kept when another is committed: the `last` ones, and the `best` by the canary. One that a model or another job names is never dropped.',
+        'Which checkpoints are kept when another is committed: the `last` ones, and the `best` by the canary or by `validation_loss`. One that a model or another job names is never dropped.',
       ),
     ),
     {},
@@ -107,7 +107,27 @@ export const trainingEntries = {
 export const learningRate = (byDefault: number) =>
   v.optional(number(0, 10, `Peak learning rate of AdamW, ≥ 0. Default ${byDefault}.`), byDefault)
 
-export const steps = integer(1, 1_000_000, 'Optimizer steps, ≥ 1.')
+/** Most optimizer steps of a job. */
+export const MAX_STEPS = 1_000_000
+export const steps = integer(1, MAX_STEPS, 'Optimizer steps, ≥ 1.')
+
+/** Said where a job has no `config`. */
+export const NO_CONFIG = { config: 'is missing; give it, with the number of `steps` at least' }
+
+export const ON_LONG_ROWS = ['error', 'truncate', 'skip'] as const
+export type OnLongRows = (typeof ON_LONG_ROWS)[number]
+
+/** @param truncated what is left of a row that is cut off */
+export const onLongRows = (truncated: string) =>
+  v.optional(
+    v.pipe(
+      v.picklist(ON_LONG_ROWS),
+      v.description(
+        `What to do about rows that have more tokens than allowed: the job fails before its first step and names them (error), they are cut off (truncate: ${truncated}), or left out (skip). An event and the result count them. Default error.`,
+      ),
+    ),
+    'error',
+  )
 
 export const PROMPT_FORMATS = ['chat', 'raw'] as const
 export type PromptFormat = (typeof PROMPT_FORMATS)[number]

@@ -8,9 +8,9 @@ import type { RunContext } from './run-context.ts'
 interface CheckpointPlan {
   steps: number
   checkpointEvery: number
-  /** How many are kept, all where it is left out; `canary`: whether one of them may be the best by the canary. */
+  /** How many are kept, all where it is left out; `hasBest`: whether one of them may be the best. */
   keep: CheckpointKeep | undefined
-  canary: boolean
+  hasBest: boolean
   /** Whether each holds the reference, and of a LoRA run the merged model, as well. */
   reference: boolean
   mergeEvery: boolean
@@ -52,11 +52,11 @@ export function checkRoom(training: Training, plan: CheckpointPlan, context: Run
 }
 
 /** How many checkpoints a run adds at most to those that there are, at any one time: one more than are kept. */
-export function checkpointsToCome({ steps, checkpointEvery, keep, canary }: CheckpointPlan, done: number): number {
+export function checkpointsToCome({ steps, checkpointEvery, keep, hasBest }: CheckpointPlan, done: number): number {
   const until = (step: number) => (checkpointEvery > 0 ? Math.floor(step / checkpointEvery) : 0)
   const endsBetween = checkpointEvery === 0 || steps % checkpointEvery !== 0
   const coming = until(steps) - until(done) + (endsBetween ? 1 : 0)
-  const kept = keep ? keep.last + (keep.best && canary ? 1 : 0) : Infinity
+  const kept = keep ? keep.last + (keep.best && hasBest ? 1 : 0) : Infinity
   const there = done > 0 ? Math.min(kept, Math.max(1, until(done))) : 0
   return Math.max(1, Math.min(coming, kept + 1 - there))
 }

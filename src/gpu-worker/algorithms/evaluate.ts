@@ -17,23 +17,26 @@ import { groupByValue } from '../../core/stats/majority-vote.ts'
 import { summariseEval } from '../../core/stats/summarise-eval.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
-import type { Model } from '../models/model.ts'
 import { notANumber } from '../models/not-a-number.ts'
 import { Generator, type Completion } from '../rollout/generator.ts'
 import { slotsWithin } from '../rollout/kv-cache.ts'
 import type { RowCodec } from '../text/row-codec.ts'
 import type { TextCodec } from '../text/text-codec.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
-import { firstRows, PreparedRows } from './prepared-rows.ts'
-import { answerEnds, openRows, promptOf, type Prompt } from './prompts.ts'
+import { LongRows } from './long-rows.ts'
+import { firstRows } from './prepared-rows.ts'
+import { answerEnds, lastTokens, openRows, promptOf, type Prompt } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
 import { RunStopped, type Resume, type RunContext } from './run-context.ts'
+import { answerLimits, type AnswerLimits } from './token-limits.ts'
 
 /** Answers drawn between two reports of progress. */
 const CHUNK = 250
 /** An evaluation is committed about so often: each time with all of its rows. */
 const COMMITS = 20
 const MAX_SLOTS = 256
+/** Where a job names no limits and the model has room for these. */
+const USUAL = { max_prompt_tokens: 1024, max_new_tokens: 256 }
 
 /**
  * How a model does on a dataset's rows: answers drawn, verified where there is gold, judged where a judge is named. It
@@ -44,9 +47,11 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
   const { group_size: groupSize } = config
   const { model, weights, codec } = await context.openModel()
   const format = openRows(codec, spec, context)
+  const limits = answerLimits(config, USUAL, model.contextLength, context)
   const verifier = spec.verifier && verifierOf(spec.verifier, context.programs)
-  const { prompts, longest } = readPrompts(spec, context, format, verifier)
-  const capacity = capacityFor(longest, config.max_new_tokens, model)
+  const long = new LongRows(config.on_long_rows, model.contextLength, context)
+  const { prompts, longest } = readPrompts({ config: { ...config, ...limits } }, context, format, long, verifier)
+  const capacity = longest + limits.max_new_tokens
   const slots = slotsWithin(model, capacity, Math.min(MAX_SLOTS, prompts.length * groupSize))
   const { threads, device } = context
   const fixed = weightTensors(weights)
@@ -72,7 +77,7 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
       chunk.map(({ ids }) => ({ prompt: ids, samples: groupSize })),
       {
         temperature: config.temperature,
-        maxNewTokens: config.max_new_tokens,
+        maxNewTokens: limits.max_new_tokens,
         stopIds,
         seed: `${config.seed}/eval/${from}`,
       },
@@ -87,7 +92,7 @@ export async function evaluate(spec: EvalSpec, context: RunContext): Promise<Eva
     report(rows, from, spec, context)
     if (rows.length === prompts.length || rows.length - committed >= prompts.length / COMMITS) await commit()
   }
-  return summariseEval(rows, { groupSize, k: config.k, judged: spec.judge !== undefined })
+  return { ...summariseEval(rows, { groupSize, k: config.k, judged: spec.judge !== undefined }), ...long.result() }
 }
 
 /** Throws `corrupt_model` where what was drawn comes from numbers that are none. */
@@ -98,34 +103,29 @@ function refuseNaN(chunk: readonly Prompt[], completions: readonly Completion[])
   throw notANumber(`dataset, line ${line}`)
 }
 
-function readPrompts(spec: EvalSpec, context: RunContext, rows: RowCodec, verifier?: Verifier) {
-  const { config } = spec
-  const options = {
-    rows,
-    maxTokens: config.max_prompt_tokens,
-    role: 'dataset',
-    verifier,
-  }
-  const seen: { longest?: Prompt } = {}
-  const prompts = new PreparedRows(
+/** The prompts, and how many tokens the longest has. */
+function readPrompts(
+  { config }: { config: EvalSpec['config'] & AnswerLimits },
+  context: RunContext,
+  rows: RowCodec,
+  long: LongRows,
+  verifier?: Verifier,
+) {
+  let longest = 0
+  const prompts = long.fit(
     firstRows(context.rows('dataset'), config.limit),
-    (row) => promptOf(row, options),
-    (prompt) => {
-      if (prompt.ids.length > (seen.longest?.ids.length ?? 0)) seen.longest = prompt
+    (row) => promptOf(row, { rows, role: 'dataset', verifier }),
+    {
+      role: 'dataset',
+      what: 'the prompt has',
+      limit: config.max_prompt_tokens,
+      field: 'max_prompt_tokens',
+      beside: config.max_new_tokens,
+      shorten: lastTokens(config.max_prompt_tokens, rows.codec),
     },
+    ({ ids }) => (longest = Math.max(longest, ids.length)),
   )
-  return { prompts, longest: seen.longest! }
-}
-
-/** Tokens that the longest prompt takes with its answer. Throws `prompt_too_long` where the model has no room for it. */
-function capacityFor(longest: Prompt, maxNewTokens: number, { contextLength }: Model): number {
-  const capacity = longest.ids.length + maxNewTokens
-  if (capacity <= contextLength) return capacity
-  throw new GavelError(
-    'prompt_too_long',
-    `dataset, line ${longest.line}: the prompt has ${longest.ids.length} tokens, which with ${maxNewTokens} new ones is more than the ${contextLength} of the model's context; shorten it, or lower max_new_tokens`,
-    { param: 'dataset' },
-  )
+  return { prompts, longest }
 }
 
 async function judgeAll(

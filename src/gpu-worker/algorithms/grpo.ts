@@ -16,9 +16,8 @@ const LOSSES = { objective: 'policy-clip', weight: 'policy-weight' } as const
  * objective raises what did better.
  */
 export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
-  const { config } = spec
-  const rl = await startReinforcement(spec, context, { loss: LOSSES[config.clip] })
-  const { stream } = rl
+  const rl = await startReinforcement(spec, context, { loss: LOSSES[spec.config.clip] })
+  const { config, stream } = rl
   const resolution = rewardResolution(spec.reward)
 
   for (let step = rl.firstStep; step <= config.steps && !rl.stopped(); step++) {

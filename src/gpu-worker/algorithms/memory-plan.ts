@@ -16,13 +16,13 @@ export interface MemoryNeeds {
   loss: LossName
   /** Longest row, in tokens. */
   maxTokens: number
+  /** How many scorers of texts there are beside the trainer; none unless given. */
+  scorers?: number
   rollouts?: {
     /** Longest completion, in tokens. */
     newTokens: number
     /** Completions of a step. */
     completions: number
-    /** How many scorers of the policy or its reference there are. */
-    scorers: number
     /** What of the model is held a second time, as the reference. */
     reference: 'nothing' | 'trained' | 'whole'
   }
@@ -116,11 +116,11 @@ export type MemoryParts = Record<(typeof PARTS)[number], number>
 
 /** Bytes that a run takes at its peak with a plan, by what takes them: `passes` are forward and backward passes. */
 export function memoryEstimate(needs: MemoryNeeds): (plan: MemoryPlan) => MemoryParts {
-  const { model, loss, maxTokens, rollouts } = needs
+  const { model, loss, maxTokens, scorers = 0, rollouts } = needs
   const [whole, trained] = [bytesOf(model.parameters), bytesOf(trainedParameters(model))]
   const merged = [...(model.adapter?.targets.keys() ?? [])].map((name) => `${name}.weight`)
   const passes = byRecompute((recompute) => peakMemory(gradientGraph(model, loss, { maxTokens, recompute })))
-  const scoring = rollouts?.scorers ? peakMemory(logprobGraph(model, { maxTokens })) : () => 0
+  const scoring = scorers > 0 ? peakMemory(logprobGraph(model, { maxTokens })) : () => 0
   const sampling = rollouts ? peakMemory(decodeGraph(model, { capacity: maxTokens, sample: true })) : () => 0
   const held = (peak: (sizes: Sizes) => number, sizes: Sizes[]) => (1 + CRACKS) * Math.max(0, ...sizes.map(peak))
   return ({ recompute, microBatchTokens, slots }) => {
@@ -134,7 +134,7 @@ export function memoryEstimate(needs: MemoryNeeds): (plan: MemoryPlan) => Memory
       merging: merged.reduce((sum, name) => sum + 4 * elementCount(model.parameters.get(name)!), 0),
       cache: slots * cacheBytes(model, maxTokens),
       sampling: rollouts ? held(sampling, prefillSizes(slots, maxTokens - rollouts.newTokens)) : 0,
-      scoring: (rollouts?.scorers ?? 0) * held(scoring, shapes),
+      scoring: scorers * held(scoring, shapes),
       passes: held(passes(recompute), shapes),
     }
   }

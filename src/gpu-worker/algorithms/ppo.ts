@@ -15,9 +15,8 @@ import { startReinforcement } from './start-reinforcement.ts'
  * by token, advantages by GAE and whitened, several passes in minibatches with policy and values clipped.
  */
 export async function ppo(spec: LeasedSpec<'ppo'>, context: RunContext) {
-  const { config } = spec
   const rl = await startReinforcement(spec, context, { loss: 'policy-value', valueHead: true })
-  const { stream } = rl
+  const { config, stream } = rl
   const objective = actorCriticObjective(config)
 
   for (let step = rl.firstStep; step <= config.steps && !rl.stopped(); step++) {

@@ -1,25 +1,46 @@
 import type { NumberedRow, Rows } from './run-context.ts'
 
+/** Prepared rows by their index, or in order. An array is such. */
+export interface Prepared<T> extends Iterable<T> {
+  readonly length: number
+  at(index: number): T | undefined
+}
+
 /**
  * Rows as an algorithm needs them (tokenised, say), each prepared anew when it is asked for, so that a dataset of any
  * length takes the memory of a step. All are prepared once here, and let go: a bad row is told before the first step.
  */
-export class PreparedRows<T> implements Iterable<T> {
+export class PreparedRows<T> implements Prepared<T> {
   readonly length: number
   readonly #rows: Rows
-  readonly #prepare: (row: NumberedRow) => T
+  readonly #prepare: (row: NumberedRow) => T | null
+  /** Indices of the rows that are not left out; null where none is. */
+  readonly #kept: Uint32Array | null
 
-  /** @param look is shown every row once */
-  constructor(rows: Rows, prepare: (row: NumberedRow) => T, look: (prepared: T) => void = () => {}) {
-    this.length = rows.length
+  /**
+   * @param prepare answers null for a row that is left out
+   * @param look is shown every other row once
+   */
+  constructor(rows: Rows, prepare: (row: NumberedRow) => T | null, look: (prepared: T) => void = () => {}) {
     this.#rows = rows
     this.#prepare = prepare
-    for (const prepared of this) look(prepared)
+    const kept: number[] = []
+    let index = 0
+    for (const row of rows) {
+      const prepared = prepare(row)
+      if (prepared !== null) {
+        kept.push(index)
+        look(prepared)
+      }
+      index++
+    }
+    this.length = kept.length
+    this.#kept = kept.length === rows.length ? null : Uint32Array.from(kept)
   }
 
   /** @param index 0 … length − 1 */
   at(index: number): T {
-    return this.#prepare(this.#rows.at(index)!)
+    return this.#prepare(this.#rows.at(this.#kept ? this.#kept[index]! : index)!)!
   }
 
   /** Those of [from, to), as far as there are any. */
@@ -28,9 +49,21 @@ export class PreparedRows<T> implements Iterable<T> {
   }
 
   *[Symbol.iterator](): Iterator<T> {
-    for (const row of this.#rows) yield this.#prepare(row)
+    for (const row of this.#rows) {
+      const prepared = this.#prepare(row)
+      if (prepared !== null) yield prepared
+    }
   }
 }
+
+/** Some of the rows, in the order of their indices. */
+export const rowsAt = <T>(rows: Prepared<T>, indices: readonly number[]): Prepared<T> => ({
+  length: indices.length,
+  at: (index) => (index < indices.length ? rows.at(indices[index]!) : undefined),
+  *[Symbol.iterator]() {
+    for (const index of indices) yield rows.at(index)!
+  },
+})
 
 /** The first rows. */
 export function firstRows(rows: Rows, limit: number | undefined): Rows {

@@ -2,10 +2,17 @@ import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import type { Verifier } from '../../core/verifiers/verifier.ts'
-import { PreparedRows } from './prepared-rows.ts'
-import { promptOf, type Prompt } from './prompts.ts'
-import type { RunContext } from './run-context.ts'
+import type { LongRows } from './long-rows.ts'
+import type { PreparedRows } from './prepared-rows.ts'
+import { lastTokens, promptOf, type Prompt } from './prompts.ts'
+import type { NumberedRow, RunContext } from './run-context.ts'
 import type { RowCodec } from '../text/row-codec.ts'
+import type { AnswerLimits } from './token-limits.ts'
+
+/** A job of reinforcement, with the limits that it goes by. */
+export type PromptedSpec = Pick<LeasedSpec<'grpo' | 'ppo'>, 'data' | 'reward'> & {
+  config: LeasedSpec<'grpo' | 'ppo'>['config'] & AnswerLimits
+}
 
 const ROLES = ['labelled', 'unlabelled'] as const
 type Role = (typeof ROLES)[number]
@@ -20,15 +27,15 @@ export class PromptStream {
   private readonly sources: Partial<Record<Role, { prompts: PreparedRows<Prompt>; cursor: DataCursor }>>
 
   /** @param saved the {@link state} to go on from */
-  constructor(spec: LeasedSpec<'grpo' | 'ppo'>, context: RunContext, rows: RowCodec, saved: unknown) {
+  constructor(spec: PromptedSpec, context: RunContext, rows: RowCodec, long: LongRows, saved: unknown) {
     const { config, data } = spec
     const { verifier } = spec.reward
     const read = (role: Role) => {
       if (data[role] === undefined) return {}
       const prompts =
         role === 'labelled'
-          ? readPrompts(spec, context, rows, role, verifier && verifierOf(verifier))
-          : readPrompts(spec, context, rows, role)
+          ? readPrompts(spec, context, rows, long, role, verifier && verifierOf(verifier))
+          : readPrompts(spec, context, rows, long, role)
       const state = (saved as Partial<Record<Role, CursorState>> | undefined)?.[role]
       return { [role]: { prompts, cursor: new DataCursor(prompts.length, `${role}/${config.seed}`, state) } }
     }
@@ -59,17 +66,28 @@ export class PromptStream {
   }
 }
 
-/** A dataset's prompts; what is unlabelled has no answer, whatever its rows say. With a verifier, an answer that it cannot compare with is an error. */
+/**
+ * A dataset's prompts, none longer than the job allows; what is unlabelled has no answer, whatever its rows say. With a
+ * verifier, an answer that it cannot compare with is an error.
+ */
 export function readPrompts(
-  { config }: LeasedSpec<'grpo' | 'ppo'>,
+  { config }: Pick<PromptedSpec, 'config'>,
   context: RunContext,
   rows: RowCodec,
+  long: LongRows,
   role: string,
   verifier?: Verifier,
 ): PreparedRows<Prompt> {
-  const options = { rows, maxTokens: config.max_prompt_tokens, role, verifier }
-  return new PreparedRows(context.rows(role), (row) => {
-    const prompt = promptOf(row, options)
+  const read = (row: NumberedRow) => {
+    const prompt = promptOf(row, { rows, role, verifier })
     return role === 'unlabelled' ? { ...prompt, answer: undefined } : prompt
+  }
+  return long.fit(context.rows(role), read, {
+    role,
+    what: 'the prompt has',
+    limit: config.max_prompt_tokens,
+    field: 'max_prompt_tokens',
+    beside: config.max_new_tokens,
+    shorten: lastTokens(config.max_prompt_tokens, rows.codec),
   })
 }

@@ -19,7 +19,6 @@ export interface Prompt {
 
 export interface PromptOptions {
   rows: RowCodec
-  maxTokens: number
   role: string
   /** What answers are to be compared by; a gold answer that it cannot compare is an error. */
   verifier?: Verifier | undefined
@@ -40,10 +39,10 @@ export function openRows(codec: TextCodec, format: RowFormat, { event, resume }:
 }
 
 /**
- * A row's prompt as token ids. Throws naming dataset and line: `prompt_too_long`, and `bad_dataset_line` for an empty
+ * A row's prompt as token ids. Throws `bad_dataset_line` naming dataset and line for an empty
  * prompt, messages that the chat template refuses, tokens that the model lacks and gold that the verifier cannot compare.
  */
-export function promptOf({ line, row }: NumberedRow, { rows, maxTokens, role, verifier }: PromptOptions): Prompt {
+export function promptOf({ line, row }: NumberedRow, { rows, role, verifier }: PromptOptions): Prompt {
   const at = <T>(work: () => T, hint = ''): T => naming(`${role}, line ${line}`, role, work, hint)
   const hint =
     row.prompt !== undefined && rows.format === 'chat' ? '. Or take prompts as they stand: prompt_format "raw"' : ''
@@ -52,13 +51,6 @@ export function promptOf({ line, row }: NumberedRow, { rows, maxTokens, role, ve
     throw new GavelError('bad_dataset_line', `${role}, line ${line}: the prompt is empty; give it some text`, {
       param: role,
     })
-  }
-  if (ids.length > maxTokens) {
-    throw new GavelError(
-      'prompt_too_long',
-      `${role}, line ${line}: the prompt has ${ids.length} tokens, more than the ${maxTokens} allowed; shorten it, or raise max_prompt_tokens`,
-      { param: role },
-    )
   }
   const { answer } = row
   if (verifier && answer != null) at(() => verifier.checkGold(answer))
@@ -69,22 +61,29 @@ export function promptOf({ line, row }: NumberedRow, { rows, maxTokens, role, ve
 export const questionOf = (row: NumberedRow['row']): string =>
   row.prompt ?? row.messages!.findLast((m) => m.role === 'user')?.content ?? ''
 
+/** Cuts a prompt to its last tokens: what is asked stands at the end. The judge is still told all of the question. */
+export const lastTokens =
+  (count: number, codec: TextCodec) =>
+  (prompt: Prompt): Prompt => {
+    const ids = prompt.ids.slice(-count)
+    return { ...prompt, ids, text: codec.decode(ids) }
+  }
+
+/** Cuts a row of supervised training after its first tokens; null where none of its completion is left. */
+export const firstTokens =
+  (count: number) =>
+  (row: TrainedRow): TrainedRow | null =>
+    row.start < count ? { ...row, ids: row.ids.slice(0, count) } : null
+
 export type TrainedRow = Row & { line: number; joined: boolean }
 
 /** A row of supervised training: prompt, completion and what ends it. Only the latter two are trained. */
 export function supervisedRow(numbered: NumberedRow, options: PromptOptions): TrainedRow {
-  const { rows, maxTokens, role } = options
-  const prompt = promptOf(numbered, { ...options, maxTokens: Infinity })
+  const { rows, role } = options
+  const prompt = promptOf(numbered, options)
   const { ids, start, joined } = naming(`${role}, line ${numbered.line}`, role, () =>
     rows.supervised(numbered.row, prompt),
   )
-  if (ids.length > maxTokens) {
-    throw new GavelError(
-      'prompt_too_long',
-      `${role}, line ${numbered.line}: prompt and completion have ${ids.length} tokens, more than the ${maxTokens} allowed; shorten the row, or raise max_tokens`,
-      { param: role },
-    )
-  }
   return { ids, start, line: numbered.line, joined }
 }
 

@@ -10,6 +10,7 @@ import { isPrefetched, JudgePrefetch } from './judge-prefetch.ts'
 import type { Prompt } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
 import type { RunContext } from './run-context.ts'
+import type { AnswerLimits } from './token-limits.ts'
 
 export interface Rollout {
   prompt: Prompt
@@ -23,7 +24,7 @@ export interface Rollout {
 }
 
 interface RollOutOptions {
-  spec: Pick<LeasedSpec<'grpo' | 'ppo'>, 'config' | 'reward'>
+  spec: Pick<LeasedSpec<'grpo' | 'ppo'>, 'reward'> & { config: LeasedSpec<'grpo' | 'ppo'>['config'] & AnswerLimits }
   context: RunContext
   generator: Generator
   codec: TextCodec

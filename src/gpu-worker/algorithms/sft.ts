@@ -1,34 +1,53 @@
+import { GavelError } from '../../core/errors.ts'
 import { DataCursor, type CursorState } from '../../core/rl/data-cursor.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
 import type { SftSpec } from '../../core/schemas/sft.ts'
+import { MAX_STEPS } from '../../core/schemas/training.ts'
 import { accumulateGradients } from '../training/accumulate-gradients.ts'
 import { trainedTokens } from '../training/batch.ts'
 import { finiteOrStop, REMEDIES } from './finite-or-stop.ts'
-import { PreparedRows } from './prepared-rows.ts'
-import { supervisedRow } from './prompts.ts'
 import type { RunContext } from './run-context.ts'
-import { startTraining } from './start-training.ts'
+import { openRun, startTraining } from './start-training.ts'
+import { readSupervisedRows } from './supervised-rows.ts'
+import { rowLimit } from './token-limits.ts'
+import { Validation, type ValidationState } from './validation.ts'
 
 /** Supervised fine-tuning: cross-entropy on the completions, mean over the tokens of each step's rows. */
 export async function sft(spec: SftSpec, context: RunContext) {
   const { config } = spec
-  const run = await startTraining(context, spec, { loss: 'cross-entropy', maxTokens: config.max_tokens })
-  const options = { rows: run.rows, maxTokens: config.max_tokens, role: 'dataset' }
-  const joined: number[] = []
-  const rows = new PreparedRows(
-    context.rows('dataset'),
-    (row) => supervisedRow(row, options),
-    (row) => {
-      if (row.joined) joined.push(row.line)
-    },
-  )
-  warnOfJoined(joined, rows.length, context)
+  const opened = await openRun(context, spec)
+  const maxTokens = rowLimit(config.max_tokens, opened.training.model.contextLength, context)
+  const { rows, held, long } = readSupervisedRows(spec, opened, maxTokens, context)
+  const steps = stepsOf(config, rows.length, context)
+  const { validation_every: every, early_stop: earlyStop } = config
+  const run = await startTraining(opened, context, { ...config, steps }, {
+    loss: 'cross-entropy',
+    maxTokens,
+    scorers: Number(held !== null),
+    hasBest: held !== null,
+    bestEvery: held && earlyStop ? every : 0,
+  }) // prettier-ignore
+  const validation =
+    held &&
+    (await Validation.open(
+      held.rows,
+      { role: held.role, every, steps, earlyStop, maxTokens },
+      run,
+      context,
+      run.state?.validation,
+    ))
   const cursor = new DataCursor(rows.length, `sft/${config.seed}`, run.state?.cursor as CursorState | undefined)
   let loss = run.state?.loss as number
+  let step = run.firstStep - 1
+  if (step === 0) {
+    const seen = await validation?.look(0)
+    if (seen) context.metrics(0, { validation_loss: seen.loss })
+  }
 
-  for (let step = run.firstStep; step <= config.steps; step++) {
+  while (step < steps && !validation?.exhausted) {
+    step++
     const started = context.clock.now()
-    const chosen = cursor.take(config.batch_size).map((i) => rows.at(i))
+    const chosen = cursor.take(config.batch_size).map((i) => rows.at(i)!)
     const tokens = chosen.reduce((sum, row) => sum + trainedTokens(row), 0)
     const accumulated = await accumulateGradients(
       run.trainer,
@@ -41,28 +60,63 @@ export async function sft(spec: SftSpec, context: RunContext) {
     const rate = learningRateAt(step - 1, run.schedule)
     const { gradientNorm } = await run.trainer.step(rate)
     finiteOrStop(step, { gradientNorm }, REMEDIES.supervised, chosen.map(named))
+    const seconds = (context.clock.now() - started) / 1000
+    const seen = await validation?.look(step)
     context.metrics(step, {
       loss,
+      ...(seen && { validation_loss: seen.loss }),
       gradient_norm: gradientNorm,
       learning_rate: rate,
       tokens,
-      'seconds/step': (context.clock.now() - started) / 1000,
+      'seconds/step': seconds,
     })
-    await run.commitWhenDue(step, { cursor: cursor.state(), loss })
+    const saved = { cursor: cursor.state(), loss, ...(validation && { validation: validation.state }) }
+    if (step < steps && validation?.exhausted) {
+      sayStopped(step, validation.state, context)
+      await run.commit(step, saved)
+    } else {
+      await run.commitWhenDue(step, saved, { wanted: seen?.isBest && earlyStop !== undefined })
+    }
   }
-  return { steps: config.steps, loss }
+  return {
+    steps: step,
+    loss,
+    ...(validation && { validation: { rows: held.rows.length, ...resultOf(validation.state, step < steps) } }),
+    ...long.result(),
+  }
 }
 
-/**
- * Where a token holds the end of a prompt and the beginning of its completion, no prompt ever ends as it did in training.
- * @param joined the lines of such rows
- */
-function warnOfJoined(joined: readonly number[], rows: number, { event, resume }: RunContext): void {
-  if (!joined.length || resume) return
-  const lines = joined.slice(0, 3).join(', ')
+/** How many steps the job's epochs are; their last batch goes on into the next epoch's rows where it is not full. */
+function stepsOf(
+  { steps, epochs, batch_size }: SftSpec['config'],
+  rows: number,
+  { event, resume }: RunContext,
+): number {
+  if (steps !== undefined) return steps
+  // What a float is too large by must not make one step more.
+  const wanted = Math.max(1, Math.ceil((epochs! * rows) / batch_size - 1e-6))
+  if (wanted > MAX_STEPS) {
+    const message = `${epochs} epochs of ${rows} rows are ${wanted} steps of ${batch_size}, more than the ${MAX_STEPS} of a job; give fewer epochs, or a larger batch_size`
+    throw new GavelError('unprocessable', message, { param: 'config.epochs' })
+  }
+  if (!resume) {
+    const message = `${epochs} epochs of ${rows} rows are ${wanted} steps of ${batch_size}`
+    event('info', message, { steps: wanted, epochs: epochs!, rows })
+  }
+  return wanted
+}
+
+function sayStopped(step: number, { best, inVain }: ValidationState, { event }: RunContext): void {
   event(
-    'warning',
-    `in ${joined.length} of ${rows} rows (line ${lines}${joined.length > 3 ? ' …' : ''}) the tokenizer makes one token of the prompt's end and the completion's beginning: end the prompt, or begin the completion, with a blank or a line end`,
-    { joined: joined.length },
+    'info',
+    `stopped after step ${step}: ${inVain} looks at validation_loss in a row found it no better; the best was ${best!.loss.toPrecision(6)}, after step ${best!.step}`,
+    { stopped_at: step, best: { ...best! } },
   )
 }
+
+const resultOf = ({ before, last, best }: ValidationState, stoppedEarly: boolean) => ({
+  before,
+  last,
+  best,
+  stopped_early: stoppedEarly,
+})

@@ -11,6 +11,7 @@ import { PolicyScorer } from '../training/policy-scorer.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
 import { askCanary } from './ask-canary.ts'
 import type { PolicyObjective } from './policy-objective.ts'
+import { LongRows } from './long-rows.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
 import { answerEnds, type Prompt } from './prompts.ts'
 import { openReference, referenceCopy } from './reference.ts'
@@ -18,27 +19,43 @@ import { rollOut, type Rollout } from './roll-out.ts'
 import { known, samplesOf } from './rollout-metrics.ts'
 import type { RunContext } from './run-context.ts'
 import { scoreRollouts, scoringMetrics, type PolicyRollout } from './score-rollouts.ts'
-import { startTraining } from './start-training.ts'
+import { openRun, startTraining } from './start-training.ts'
+import { answerLimits } from './token-limits.ts'
 import { updatePolicy, type UpdatedRollout, type UpdateOptions } from './update-policy.ts'
 
+/** Where a job names no limits and the model has room for these. */
+const USUAL = { max_prompt_tokens: 512, max_new_tokens: 256 }
+
 /** Opens what every kind of reinforcement needs around its loop: policy, prompts, sampler, reference, canary. */
-export async function startReinforcement(
-  spec: LeasedSpec<'grpo' | 'ppo'>,
+export async function startReinforcement<S extends LeasedSpec<'grpo' | 'ppo'>>(
+  given: S,
   context: RunContext,
   options: { loss: LossName; valueHead?: boolean },
 ) {
-  const { config, reward: recipe } = spec
+  const opened = await openRun(context, given, options)
+  const { contextLength } = opened.training.model
+  const limits = answerLimits(given.config, USUAL, contextLength, context)
+  const config: S['config'] & typeof limits = { ...given.config, ...limits }
+  const spec = { ...given, config }
+  const { reward: recipe } = spec
   const capacity = config.max_prompt_tokens + config.max_new_tokens
+  const long = new LongRows(config.on_long_rows, contextLength, context)
+  const stream = new PromptStream(spec, context, opened.rows, long, context.resume?.state.cursors)
+  const canary =
+    spec.data.canary === undefined
+      ? []
+      : [...readPrompts(spec, context, opened.rows, long, 'canary', verifierOf(recipe.verifier ?? 'math'))]
+
   // Otherwise the sampler's own log-probabilities will do.
   const asksPolicy = options.valueHead || config.importance_cap > 0
-  const run = await startTraining(context, spec, {
-    ...options,
+  const run = await startTraining(opened, context, config, {
+    loss: options.loss,
     maxTokens: capacity,
-    canary: spec.data.canary !== undefined && config.canary_every > 0,
+    hasBest: spec.data.canary !== undefined && config.canary_every > 0,
+    scorers: Number(asksPolicy) + Number(config.kl_coefficient > 0),
     rollouts: {
       newTokens: config.max_new_tokens,
       completions: config.prompts_per_step * config.group_size,
-      scorers: Number(asksPolicy) + Number(config.kl_coefficient > 0),
       reference: referenceCopy(config),
     },
   })
@@ -47,14 +64,9 @@ export async function startReinforcement(
   const { threads, device } = context
   const fixed = weightTensors(untrained(model, weights))
   const generator = await Generator.create(model, weights, { slots: plan.slots, capacity, threads, device, fixed })
-  const stream = new PromptStream(spec, context, rows, state?.cursors)
   const policy = asksPolicy ? await PolicyScorer.create(run, capacity, context) : null
   const reference = await openReference(run, context, config, capacity)
   const stopIds = answerEnds(codec, context)
-  const canary =
-    spec.data.canary === undefined
-      ? []
-      : [...readPrompts(spec, context, rows, 'canary', verifierOf(recipe.verifier ?? 'math'))]
   const canaryHistory = (state?.canary ?? []) as CanaryPoint[]
   let klCoefficient = (state?.kl_coefficient ?? config.kl_coefficient) as number
   let stoppedAt = (state?.stopped_at ?? null) as number | null
@@ -72,6 +84,8 @@ export async function startReinforcement(
   if (run.firstStep === 1) await watchCanary(0)
 
   return {
+    /** The job's, with the limits that it goes by. */
+    config,
     stream,
     firstStep: run.firstStep,
     stopped: () => stoppedAt !== null,
@@ -120,10 +134,15 @@ export async function startReinforcement(
         stoppedAt = step
         await run.commit(step, { ...saved, stopped_at: step }, { files })
       } else {
-        await run.commitWhenDue(step, saved, files)
+        await run.commitWhenDue(step, saved, { files })
       }
     },
 
-    result: () => ({ steps: stoppedAt ?? config.steps, stopped_by_canary: stoppedAt !== null, canary: canaryHistory }),
+    result: () => ({
+      steps: stoppedAt ?? config.steps,
+      stopped_by_canary: stoppedAt !== null,
+      canary: canaryHistory,
+      ...long.result(),
+    }),
   }
 }

@@ -1,9 +1,8 @@
-import { GavelError } from '../../core/errors.ts'
 import type { ScheduleName } from '../../core/rl/schedules.ts'
 import type { CheckpointKeep, Recompute } from '../../core/schemas/training.ts'
-import { openTraining, trainingFiles } from '../checkpoint/training-files.ts'
+import { openTraining, trainingFiles, type Training } from '../checkpoint/training-files.ts'
 import type { Weights } from '../models/weights.ts'
-import type { RowFormat } from '../text/row-codec.ts'
+import type { RowCodec, RowFormat } from '../text/row-codec.ts'
 import type { LoraSettings } from '../training/lora.ts'
 import { Trainer } from '../training/trainer.ts'
 import { checkRoom } from './check-room.ts'
@@ -37,19 +36,25 @@ interface CommitOptions {
   files?: Record<string, Weights>
 }
 
-/**
- * Opens the model, or the checkpoint the run goes on from, and makes a trainer of it. `commitWhenDue` ends
- * each step: it commits a checkpoint where one is due, and stops the run where that was asked.
- */
-export async function startTraining(
+interface BestOptions {
+  /** Whether something says which of its checkpoints is the best. */
+  hasBest?: boolean
+  /** Steps between looks of which each may be the best so far, and is kept then; 0: what is best decides on no commit. */
+  bestEvery?: number
+}
+
+/** What a run trains, and how its rows become ids. */
+export interface OpenedRun {
+  training: Training
+  rows: RowCodec
+}
+
+/** Opens the model, or the checkpoint the run goes on from. Nothing is computed yet: first come limits and rows. */
+export async function openRun(
   context: RunContext,
-  { config, ...format }: RowFormat & { config: TrainingConfig },
-  {
-    valueHead = false,
-    canary = false,
-    ...options
-  }: Omit<MemoryNeeds, 'model'> & { valueHead?: boolean; canary?: boolean },
-) {
+  { config, ...format }: RowFormat & { config: Pick<TrainingConfig, 'seed' | 'lora'> },
+  { valueHead = false }: { valueHead?: boolean | undefined } = {},
+): Promise<OpenedRun> {
   const { resume } = context
   // Updates are not steps: a step may make several, or none.
   const point = resume && { folder: resume.folder, base: resume.state.base, updates: resume.state.updates as number }
@@ -57,23 +62,31 @@ export async function startTraining(
   const rows = openRows(opened.folder.codec, format, context)
   // What is committed says how it was trained.
   const training = { ...opened, folder: { ...opened.folder, codec: rows.codec, tokenizer: rows.codec.files } }
+  return { training, rows }
+}
+
+/**
+ * Makes a trainer of what was opened. `commitWhenDue` ends each step: it commits a checkpoint where one is due, and stops
+ * the run where that was asked.
+ */
+export async function startTraining(
+  { training, rows }: OpenedRun,
+  context: RunContext,
+  config: TrainingConfig,
+  { hasBest = false, bestEvery = 0, ...options }: Omit<MemoryNeeds, 'model'> & BestOptions,
+) {
+  const { resume } = context
   const { model, weights, folder } = training
   const { loss, maxTokens } = options
-  if (maxTokens > model.contextLength) {
-    throw new GavelError(
-      'prompt_too_long',
-      `rows may have up to ${maxTokens} tokens, but the model's context is ${model.contextLength}; lower the limits in config`,
-    )
-  }
   checkRoom(
     training,
     {
       steps: config.steps,
-      checkpointEvery: config.checkpoint_every,
+      checkpointEvery: bestEvery ? Math.min(bestEvery, config.checkpoint_every || bestEvery) : config.checkpoint_every,
       keep: config.keep,
-      canary,
+      hasBest,
       reference: options.rollouts?.reference === 'trained',
-      mergeEvery: config.lora?.merge === 'every',
+      mergeEvery: config.lora?.merge === 'every' || bestEvery > 0,
     },
     context,
   )
@@ -121,12 +134,19 @@ export async function startTraining(
       warmupSteps: config.warmup_steps,
       totalSteps: config.steps,
     },
-    /** @param files more of the run's tensors to keep, by the name of their file */
-    async commitWhenDue(step: number, state: RunState, files: Record<string, Weights> = {}): Promise<void> {
+    /**
+     * @param files more of the run's tensors to keep, by the name of their file
+     * @param wanted whether this step is to be kept, and as a model that can be used, whether or not it is due
+     */
+    async commitWhenDue(
+      step: number,
+      state: RunState,
+      { files = {}, wanted = false }: { files?: Record<string, Weights>; wanted?: boolean } = {},
+    ): Promise<void> {
       const last = step === config.steps
       const stopping = context.stopRequested()
       const due = config.checkpoint_every > 0 && step % config.checkpoint_every === 0
-      if (last || stopping || due) await commit(step, state, { last, files })
+      if (last || stopping || due || wanted) await commit(step, state, { last: last || wanted, files })
       if (stopping && !last) throw new RunStopped(`stopped after step ${step}`)
     },
     /** Commits what a run ends with. */

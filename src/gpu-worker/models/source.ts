@@ -29,7 +29,7 @@ export interface SourceOptions {
 }
 
 /**
- * Opens a model from the hub or from this machine. Throws `model_download_failed`, `unavailable_here` for a local
+ * Opens a model from the hub or from this machine. Throws as `downloadModel`, `unavailable_here` for a local
  * path outside the operator's roots, `not_found`, `corrupt_model` and `unsupported_model`.
  */
 export async function openModel(

@@ -45,7 +45,8 @@ const COMMIT = /^[0-9a-f]{40}$/
  * The files of a hub model that the engine reads, from the cache or downloaded into it. Answers the folder that
  * holds them, or with `file` the path of that one GGUF file, beside which its other parts lie.
  * Files lie as Python's huggingface_hub lays them, so that neither fetches what the other has. A transfer that breaks is
- * gone on with; without a network, what an earlier download left is used. Throws `model_download_failed`.
+ * gone on with; without a network, what an earlier download left is used. Throws `model_download_failed`, which may be over
+ * the next time; and what will not: `model_inaccessible`, `unsupported_model`, and `unavailable_here` where the worker is offline.
  */
 export async function downloadModel(source: HubSource, options: HubOptions): Promise<string> {
   const revision = source.revision ?? 'main'
@@ -83,7 +84,7 @@ async function fetchModel(source: HubSource, revision: string, storage: string, 
     const path = join(snapshot, name)
     if (existsSync(path)) return path
     const entry = entries.get(name)
-    if (!entry) throw new GavelError('model_download_failed', `${source.repo} has no file ${name} at ${revision}`)
+    if (!entry) throw new GavelError('model_inaccessible', `${source.repo} has no file ${name} at ${revision}`)
     const headers: Record<string, string> = options.token ? { authorization: `Bearer ${options.token}` } : {}
     const url = `${access.hubUrl ?? HUB_URL}/${source.repo}/resolve/${sha}/${name}`
     await store(url, headers, entry, storage, path, options.onProgress)
@@ -176,7 +177,7 @@ function noSafetensors(repo: string, names: readonly string[]): GavelError {
   const remedy = gguf.length
     ? `name one of its GGUF files in \`file\`: ${gguf.join(', ')}`
     : 'choose a model with safetensors, or convert it with transformers: save_pretrained(folder)'
-  return new GavelError('model_download_failed', `${repo} has no ${WEIGHTS}; ${remedy}`, { param: 'repo' })
+  return new GavelError('unsupported_model', `${repo} has no ${WEIGHTS}; ${remedy}`, { param: 'repo' })
 }
 
 function downloadFailed(describe: string, error: unknown, { endpoint = 'the hub', token }: HubOptions): GavelError {
@@ -188,10 +189,11 @@ function downloadFailed(describe: string, error: unknown, { endpoint = 'the hub'
         : 'it is gated, private or does not exist: check the name, and give a token in HF_TOKEN'
       : status === 404
         ? 'no such model or revision: check the name'
-        : `check that ${endpoint} can be reached (HF_ENDPOINT), or download the model elsewhere and use its folder`
+        : `${status === null ? '' : `it answers ${status}: `}check that ${endpoint} can be reached (HF_ENDPOINT), or download the model elsewhere and use its folder`
   const reason = [error, (error as Error).cause].map((e) => (e instanceof Error ? e.message : '')).filter(Boolean)
+  const isRefusal = status !== null && status >= 400 && status < 500 && status !== 408 && status !== 429
   return new GavelError(
-    'model_download_failed',
+    isRefusal ? 'model_inaccessible' : error instanceof OfflineError ? 'unavailable_here' : 'model_download_failed',
     `${describe} could not be downloaded: ${remedy}. (${reason.join(': ')})`,
     {
       param: 'repo',

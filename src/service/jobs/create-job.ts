@@ -1,6 +1,9 @@
+import type { NumberedRow } from '../../core/datasets/dataset-rows.ts'
+import { rowFault, type RowUse } from '../../core/datasets/row-fault.ts'
 import { GavelError } from '../../core/errors.ts'
 import { showsReference } from '../../core/judges/template.ts'
 import { JUDGE_ROLES } from '../../core/rewards/reward-rows.ts'
+import { completionOf } from '../../core/schemas/dataset.ts'
 import type { GrpoSpec } from '../../core/schemas/grpo.ts'
 import type { JobSpec, JobType, LeasedSpec } from '../../core/schemas/job.ts'
 import type { PpoSpec } from '../../core/schemas/ppo.ts'
@@ -56,8 +59,23 @@ const RESOLVERS: {
   [T in JobType]: (resolve: Resolver, spec: Extract<JobSpec, { type: T }>) => Promise<LeasedSpec<T>>
 } = {
   async sft(resolve, spec) {
-    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions')
-    return { ...spec, model: await resolve.model(spec.model), dataset }
+    const { validation, config } = spec
+    if (config.early_stop && validation === undefined) {
+      const message =
+        '`config.early_stop` goes by the loss on `validation`, which is missing; give a share or a dataset.'
+      throw new GavelError('unprocessable', message, { param: 'config.early_stop' })
+    }
+    const trained = { use: 'trained', atLeast: typeof validation === 'number' ? 2 : 1 } as const
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'completions', trained)
+    const ids = { model: await resolve.model(spec.model), dataset }
+    if (typeof validation !== 'string') return { ...spec, ...ids }
+    const held = await resolve.dataset(validation, 'validation', 'completions', { use: 'trained' })
+    if (held === dataset) {
+      const message =
+        '`validation` is trained on, too, so its loss tells nothing; give rows that are held back, or a share such as 0.1.'
+      throw new GavelError('unprocessable', message, { param: 'validation' })
+    }
+    return { ...spec, ...ids, validation: held }
   },
 
   grpo: async (resolve, spec) => ({ ...spec, ...(await reinforcement(resolve, spec)) }),
@@ -70,7 +88,7 @@ const RESOLVERS: {
     }
     const judge = spec.judge === undefined ? null : await resolve.judge(spec.judge, 'judge')
     const need = judge === null || judge.needsReference ? 'labelled' : 'rows'
-    const dataset = await resolve.dataset(spec.dataset, 'dataset', need, spec.verifier)
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', need, { verifier: spec.verifier, use: 'asked' })
     return { ...spec, model: await resolve.model(spec.model), dataset, ...(judge && { judge: judge.id }) }
   },
 
@@ -82,7 +100,7 @@ const RESOLVERS: {
   },
 
   async 'judge.audit'(resolve, spec) {
-    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', spec.verifier)
+    const dataset = await resolve.dataset(spec.dataset, 'dataset', 'labelled', { verifier: spec.verifier })
     return { ...spec, judge: (await resolve.judge(spec.judge, 'judge')).id, dataset }
   },
 }
@@ -96,13 +114,16 @@ async function reinforcement(resolve: Resolver, spec: GrpoSpec | PpoSpec) {
       '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, set mu > 0 and a judge, or turn on pseudo_labels.'
     throw new GavelError('unprocessable', message, { param: 'data.labelled' })
   }
+  const gold = { verifier: reward.verifier, use: 'asked' } as const
   const data = {
     ...(labelled !== undefined && {
-      labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', reward.verifier),
+      labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', gold),
     }),
-    ...(unlabelled !== undefined && { unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows') }),
+    ...(unlabelled !== undefined && {
+      unlabelled: await resolve.dataset(unlabelled, 'data.unlabelled', 'rows', { use: 'asked' }),
+    }),
     ...(canary !== undefined && {
-      canary: await resolve.dataset(canary, 'data.canary', 'labelled', reward.verifier),
+      canary: await resolve.dataset(canary, 'data.canary', 'labelled', gold),
     }),
   }
   if (unlabelled !== undefined && blind !== null && !reward.pseudo_labels) {
@@ -179,20 +200,25 @@ function resolver({ database, blobs }: Deps, tenant: string) {
       return exempt === undefined ? {} : { allow_failed_audit: exempt }
     },
 
-    /** @param verifier that will compare with the rows' answers: each must be one it can compare with */
     async dataset(
       reference: string,
       param: string,
       need: keyof typeof NEEDS,
-      verifier?: VerifierSpec,
+      { atLeast = 1, ...checks }: RowChecks & { atLeast?: number } = {},
     ): Promise<string> {
       const row = await findResource(database, 'datasets', tenant, reference, param)
-      const lacking = row.body.rows - row.body[need]
-      if (lacking > 0) {
-        const message = `\`${param}\`: ${lacking} of the ${row.body.rows} rows of ${row.id} have no \`${NEEDS[need]}\`, and every row needs one here.`
+      const { rows, [need]: having } = row.body
+      if (having < rows) {
+        const lacks = ({ row }: NumberedRow) => need !== 'rows' && !HAS[need](row)
+        const lines = await firstLines(rowsAfter(blobs, row, 0, param), lacks)
+        const message = `\`${param}\`: ${rows - having} of the ${rows} rows of ${row.id} have no \`${NEEDS[need]}\`, and every row needs one here (${lines}).`
         throw new GavelError('unprocessable', message, { param })
       }
-      if (verifier) await checkGolds(blobs, row, param, verifier)
+      if (rows < atLeast) {
+        const message = `\`${param}\`: ${row.id} has ${rows} row, of which none can be held out for validation; give more, or validate on another dataset.`
+        throw new GavelError('unprocessable', message, { param })
+      }
+      await checkRows(blobs, row, param, checks)
       return row.id
     },
 
@@ -234,21 +260,53 @@ function failedAudit(
   return new GavelError('unprocessable', message, { param })
 }
 
-/** @throws GavelError `unprocessable` naming the first line whose answer the verifier cannot compare with */
-async function checkGolds(
+/** What of each row is looked at when a job is made; what takes a tokenizer, its worker finds before the first step. */
+interface RowChecks {
+  /** Will compare with the rows' answers: each must be one that it can compare with. */
+  verifier?: VerifierSpec | undefined
+  use?: RowUse
+}
+
+const HAS = {
+  labelled: ({ answer }: NumberedRow['row']) => typeof answer === 'string',
+  completions: (row: NumberedRow['row']) => completionOf(row) !== null,
+}
+
+/** @throws GavelError `unprocessable` naming the first lines that are of no use, and why */
+async function checkRows(
   blobs: Deps['blobs'],
   dataset: ResourceRow<DatasetBody>,
   param: string,
-  spec: VerifierSpec,
+  { verifier: spec, use }: RowChecks,
 ): Promise<void> {
-  const verifier = verifierOf(spec)
+  if (!spec && !use) return
+  const verifier = spec && verifierOf(spec)
   for await (const { line, row } of rowsAfter(blobs, dataset, 0, param)) {
+    const fault = use && rowFault(row, use)
+    if (fault) {
+      const lines = await firstLines(rowsAfter(blobs, dataset, 0, param), (other) => rowFault(other.row, use) === fault)
+      throw new GavelError('unprocessable', `\`${param}\`: a row of ${dataset.id} is of no use (${lines}): ${fault}.`, { param }) // prettier-ignore
+    }
     try {
-      if (typeof row.answer === 'string') verifier.checkGold(row.answer)
+      if (verifier && typeof row.answer === 'string') verifier.checkGold(row.answer)
     } catch (error) {
       if (!(error instanceof GavelError)) throw error
       const message = `\`${param}\`: line ${line} of ${dataset.id} has an answer that the verifier cannot compare with. ${error.message}`
       throw new GavelError('unprocessable', message, { param })
     }
   }
+}
+
+/** Most lines that a message names. */
+const NAMED_LINES = 5
+
+/** `lines 3, 7, 12 …`: the first of those rows, by their lines. */
+async function firstLines(rows: AsyncIterable<NumberedRow>, is: (row: NumberedRow) => boolean): Promise<string> {
+  const lines: number[] = []
+  for await (const row of rows) {
+    if (is(row)) lines.push(row.line)
+    if (lines.length > NAMED_LINES) break
+  }
+  const more = lines.length > NAMED_LINES ? ' …' : ''
+  return `line${lines.length > 1 ? 's' : ''} ${lines.slice(0, NAMED_LINES).join(', ')}${more}`
 }

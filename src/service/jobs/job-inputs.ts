@@ -1,3 +1,4 @@
+import type { LeasedSpec } from '../../core/schemas/job.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
 import type { CheckpointInput, DatasetInput, JobInputs, JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
 import type { CheckpointRow, JobRow, JudgeBody, ResourceRow } from '../database.ts'
@@ -82,6 +83,14 @@ export function judgeOf({ spec }: Pick<JobRow, 'spec'>): string | undefined {
 export const rerankerOf = ({ spec }: Pick<JobRow, 'spec'>): string | undefined =>
   'reward' in spec ? spec.reward.reranker : undefined
 
+/** The ids of a job's datasets, by their role in it. */
+function datasetsOf(spec: LeasedSpec): Record<string, string> {
+  if ('data' in spec) return spec.data
+  const { dataset } = spec
+  const { validation } = spec as { validation?: number | string }
+  return typeof validation === 'string' ? { dataset, validation } : { dataset }
+}
+
 /**
  * Everything a worker needs to run a job, resolved: sources, data, reward, and the checkpoint to go on from.
  * @throws GavelError `not_found` when something the job refers to has been deleted
@@ -93,7 +102,7 @@ export async function jobInputs(deps: Pick<Deps, 'database'>, job: JobRow, urlOf
   const judge = judgeOf(job)
   const reranker = rerankerOf(job)
   const datasets: JobInputs['datasets'] = {}
-  for (const [role, id] of Object.entries('data' in spec ? spec.data : { dataset: spec.dataset })) {
+  for (const [role, id] of Object.entries(datasetsOf(spec))) {
     datasets[role] = await inputs.dataset(id)
   }
   const newest = await deps.database.checkpoints.newest(job.id)

@@ -55,13 +55,20 @@ export const resume: Change = (job) => {
 export const complete =
   (result: Job['result']): Change =>
   (job, now) =>
-    to(job, 'succeeded', 'completed', { result, finishedAt: now, cancelRequested: false, pauseRequested: false })
+    to(job, 'succeeded', 'completed', {
+      result,
+      error: null,
+      finishedAt: now,
+      cancelRequested: false,
+      pauseRequested: false,
+    })
 
 /** The worker gives the job back: it was told to pause or cancel, or shuts down itself. */
 export const release: Change = (job, now) => {
-  if (job.cancelRequested) return to(job, 'cancelled', 'cancelled', { finishedAt: now, cancelRequested: false })
-  if (job.pauseRequested) return to(job, 'paused', 'paused', { pauseRequested: false, tries: 0 })
-  return to(job, 'queued', 'released', { notBefore: now, tries: Math.max(0, job.tries - 1) })
+  const error = null
+  if (job.cancelRequested) return to(job, 'cancelled', 'cancelled', { error, finishedAt: now, cancelRequested: false })
+  if (job.pauseRequested) return to(job, 'paused', 'paused', { error, pauseRequested: false, tries: 0 })
+  return to(job, 'queued', 'released', { error, notBefore: now, tries: Math.max(0, job.tries - 1) })
 }
 
 /** The worker met an error. A retryable one puts the job back, after a wait of 5 s that doubles each time. */
@@ -82,6 +89,9 @@ export const expire: Change = (job, now) => {
   if (job.state !== 'running' || job.leaseExpiresAt >= now) return null
   if (job.cancelRequested || job.pauseRequested) return release(job, now)
   if (job.tries < MAX_TRIES) return null
-  const message = `Its worker fell silent ${job.tries} times in a row without committing a checkpoint. Look at the worker's log and memory, then resume the job.`
+  const what = job.error
+    ? `Its worker fell silent at the last of ${job.tries} tries, none of which committed a checkpoint; one before ended with: ${job.error.message.slice(0, 3000)}`
+    : `Its worker fell silent ${job.tries} times in a row without committing a checkpoint.`
+  const message = `${what} Look at the worker's log and memory, then resume the job.`
   return to(job, 'failed', 'failed', { error: { code: 'worker_lost', message }, finishedAt: now })
 }

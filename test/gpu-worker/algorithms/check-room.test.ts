@@ -15,7 +15,7 @@ const PLAN = {
   steps: 4,
   checkpointEvery: 1,
   keep: { last: 2, best: true },
-  canary: false,
+  hasBest: false,
   reference: false,
   mergeEvery: false,
 }
@@ -60,8 +60,8 @@ describe('checkpointSize', () => {
 test('as many checkpoints come at once as are kept, and one more', () => {
   const come = (plan: Partial<typeof PLAN>, done = 0) => checkpointsToCome({ ...PLAN, ...plan }, done)
   assert.equal(come({}), 3)
-  assert.equal(come({ canary: true }), 4)
-  assert.equal(come({ canary: true, keep: { last: 2, best: false } }), 3)
+  assert.equal(come({ hasBest: true }), 4)
+  assert.equal(come({ hasBest: true, keep: { last: 2, best: false } }), 3)
   assert.equal(come({ keep: { last: 9, best: true } }), 4)
   assert.equal(come({ checkpointEvery: 0 }), 1)
   assert.equal(come({ steps: 10, checkpointEvery: 4 }), 3)

@@ -31,7 +31,8 @@ const GRPO: MemoryNeeds = {
   model,
   loss: 'policy-clip',
   maxTokens: 512,
-  rollouts: { newTokens: 128, completions: 64, scorers: 1, reference: 'whole' },
+  scorers: 1,
+  rollouts: { newTokens: 128, completions: 64, reference: 'whole' },
 }
 const total = (needs: MemoryNeeds, plan: Parameters<ReturnType<typeof memoryEstimate>>[0]) =>
   Object.values(memoryEstimate(needs)(plan)).reduce((a, b) => a + b)
@@ -59,7 +60,7 @@ describe('memoryEstimate', () => {
   test('of rollouts: a scorer takes a forward pass, a longer cache a larger prefill', () => {
     const { scoring, passes, sampling } = memoryEstimate(GRPO)(plan)
     assert.ok(scoring > 0 && scoring < passes && sampling > 0)
-    const none = memoryEstimate({ ...GRPO, rollouts: { ...GRPO.rollouts!, scorers: 0, reference: 'nothing' } })(plan)
+    const none = memoryEstimate({ ...GRPO, scorers: 0, rollouts: { ...GRPO.rollouts!, reference: 'nothing' } })(plan)
     assert.deepEqual([none.scoring, none.reference], [0, 0])
   })
 })
@@ -82,7 +83,7 @@ describe('memoryEstimate of passes', () => {
   })
 
   test('of rollouts: of the longest texts and of those with hardly a prompt', () => {
-    const two = { ...GRPO, rollouts: { ...GRPO.rollouts!, scorers: 2 } }
+    const two = { ...GRPO, scorers: 2 }
     const shapesOf: Record<number, Parameters<typeof prefixSizes>[0][]> = {
       // 512 tokens are 384 of prompt, 128 of completion; the one token before a completion belongs to it.
       1024: [

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { DatasetRow } from '../../../src/core/schemas/dataset.ts'
 import { jobSpec, type LeasedSpec } from '../../../src/core/schemas/job.ts'
 import { parse } from '../../../src/core/schemas/parse.ts'
+import { LongRows } from '../../../src/gpu-worker/algorithms/long-rows.ts'
 import { PromptStream } from '../../../src/gpu-worker/algorithms/prompt-stream.ts'
 import type { Prompt } from '../../../src/gpu-worker/algorithms/prompts.ts'
 import type { RunContext } from '../../../src/gpu-worker/algorithms/run-context.ts'
@@ -22,7 +23,9 @@ function open(rows: Record<string, DatasetRow[]>, config: object = {}, { saved, 
   const context = {
     rows: (role: string) => rows[role]!.map((row, i) => ({ line: i + 1, row })),
   } as Partial<RunContext> as RunContext
-  return new PromptStream(spec, context, new RowCodec(codec, spec), saved)
+  const prompted = { ...spec, config: { ...spec.config, max_prompt_tokens: 32, max_new_tokens: 6 } }
+  const long = new LongRows('error', 64, context)
+  return new PromptStream(prompted, context, new RowCodec(codec, spec), long, saved)
 }
 interface Open {
   saved: unknown

@@ -11,7 +11,7 @@ import { tinyModelFolder } from '../../../testing/tiny-model-folder.ts'
 const files = readTokenizerFiles(tinyModelFolder())
 const codec = new TextCodec(files)
 const rowsOf = (own: TextCodec) => new RowCodec(own, { prompt_template: 'Q: {prompt}\nA:' })
-const options = { rows: rowsOf(codec), maxTokens: 32, role: 'labelled' }
+const options = { rows: rowsOf(codec), role: 'labelled' }
 
 describe('promptOf', () => {
   test('puts the prompt into the template as it stands, and asks the judge without it', () => {
@@ -43,14 +43,6 @@ describe('promptOf', () => {
     assert.throws(() => supervisedRow({ line: 3, row }, { ...options, rows: new RowCodec(bare, {}) }), expected)
   })
 
-  test('a prompt that is too long is named by dataset and line', () => {
-    assert.throws(() => promptOf({ line: 7, row: { prompt: 'word '.repeat(99) } }, options), {
-      code: 'prompt_too_long',
-      param: 'labelled',
-      message: /^labelled, line 7: the prompt has \d+ tokens, more than the 32 allowed; shorten it, or raise/,
-    })
-  })
-
   test('gold that the verifier cannot compare is named so too, and only where one is to compare it', () => {
     const numbered = { line: 4, row: { prompt: 'Why?', answer: 'because it is so' } }
     assert.throws(() => promptOf(numbered, { ...options, verifier: math }), {
@@ -78,13 +70,6 @@ describe('promptOf at its edges', () => {
   test('says where a prompt is from, and takes gold of null for none', () => {
     const prompt = promptOf({ line: 9, row: { prompt: 'x', answer: null } }, { ...options, verifier: math })
     assert.deepEqual([prompt.role, prompt.line, prompt.answer], ['labelled', 9, undefined])
-  })
-
-  test('as many tokens as are allowed are not too many', () => {
-    const row = { prompt: 'one two three' }
-    const { length } = codec.encode('Q: one two three\nA:')
-    assert.equal(promptOf({ line: 1, row }, { ...options, maxTokens: length }).ids.length, length)
-    assert.throws(() => promptOf({ line: 1, row }, { ...options, maxTokens: length - 1 }), { code: 'prompt_too_long' })
   })
 
   test('what breaks in the verifier itself is not laid on the row', () => {
@@ -135,28 +120,10 @@ describe('supervisedRow', () => {
     assert.deepEqual([ids.slice(start), line], [[codec.endId], 6])
   })
 
-  test('as many tokens as are allowed, prompt, completion and end together, are not too many', () => {
-    const row = { prompt: 'x', completion: 'one two' }
-    const { length } = [...codec.encode('Q: x\nA:'), ...codec.encode('one two'), codec.endId]
-    assert.equal(supervisedRow({ line: 1, row }, { ...options, maxTokens: length }).ids.length, length)
-    assert.throws(() => supervisedRow({ line: 1, row }, { ...options, maxTokens: length - 1 }), {
-      code: 'prompt_too_long',
-      param: 'labelled',
-    })
-  })
-
   test('trains the completion and the token that ends it', () => {
     const { ids, start } = supervisedRow({ line: 1, row: { prompt: '2+3?', completion: '5' } }, options)
     const prompt = codec.encode('Q: 2+3?\nA:')
     assert.deepEqual(ids, [...prompt, ...codec.encode('5'), codec.endId])
     assert.equal(start, prompt.length)
-  })
-
-  test('a row that is too long with its completion is named', () => {
-    const row = { prompt: 'x', completion: 'word '.repeat(99) }
-    assert.throws(() => supervisedRow({ line: 3, row }, { ...options, role: 'dataset' }), {
-      code: 'prompt_too_long',
-      message: /^dataset, line 3: prompt and completion have \d+ tokens/,
-    })
   })
 })

@@ -39,7 +39,9 @@ interface Of {
 async function run({ answers = ANSWERS, judge = byAnswer, seed = '3/rollout/2', ...of }: Of = {}) {
   const said: unknown[] = []
   const { reward, ...rest } = job('grpo', { group_size: 2, temperature: 0.75, max_new_tokens: 10, ...of.config })
-  const spec = parse(jobSpec, { ...rest, reward: { ...reward, ...of.reward } }) as LeasedSpec<'grpo'>
+  const parsed = parse(jobSpec, { ...rest, reward: { ...reward, ...of.reward } }) as LeasedSpec<'grpo'>
+  const config = { max_prompt_tokens: 32, max_new_tokens: 10, ...of.config }
+  const spec = { ...parsed, config: { ...parsed.config, ...config } }
   const generate = async (...asked: unknown[]) => (said.push(['generate', ...asked]), answers)
   const context = {
     judge: async (items: JudgeItem[], role: string) => (said.push([role, items]), items.map(judge)),

@@ -13,6 +13,7 @@ import { actorCriticObjective, groupRelativeObjective } from '../../../src/gpu-w
 import type { Reference } from '../../../src/gpu-worker/algorithms/reference.ts'
 import type { Rollout } from '../../../src/gpu-worker/algorithms/roll-out.ts'
 import { scoreRollouts } from '../../../src/gpu-worker/algorithms/score-rollouts.ts'
+import type { AnswerLimits } from '../../../src/gpu-worker/algorithms/token-limits.ts'
 import { updatePolicy, type UpdateOptions, type Updates } from '../../../src/gpu-worker/algorithms/update-policy.ts'
 import type { LossName } from '../../../src/gpu-worker/losses/index.ts'
 import type { Weights } from '../../../src/gpu-worker/models/weights.ts'
@@ -121,8 +122,8 @@ async function run(of: Case, loss: LossName, config: GrpoConfig | PpoConfig, { r
   )
   return { updates, norms, moved }
 }
-type GrpoConfig = ReturnType<typeof parse<typeof grpoSpec>>['config']
-type PpoConfig = ReturnType<typeof parse<typeof ppoSpec>>['config']
+type GrpoConfig = ReturnType<typeof parse<typeof grpoSpec>>['config'] & AnswerLimits
+type PpoConfig = ReturnType<typeof parse<typeof ppoSpec>>['config'] & AnswerLimits
 interface How extends Pick<UpdateOptions, 'objective' | 'learningRate'> {
   rowsOf(scored: Awaited<ReturnType<typeof scoreRollouts>>): Parameters<typeof updatePolicy>[1]
 }

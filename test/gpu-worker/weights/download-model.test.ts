@@ -103,7 +103,8 @@ test('fetches the shards of an index, or one GGUF file', async () => {
 test('sends the token, and says what to do without one', async () => {
   hub.gated = true
   await assert.rejects(downloadModel(source, options()), {
-    code: 'model_download_failed',
+    code: 'model_inaccessible',
+    retryable: false,
     message: /give a token in HF_TOKEN/,
   })
   await assert.rejects(downloadModel(source, options({ token: 'hf_wrong' })), {
@@ -118,7 +119,7 @@ test('refuses damaged files, and leaves nothing of them', async () => {
   hub.damaged[whole.length - 1]! ^= 1
   hub.files = new Map([...hub.files].filter(([name]) => name === 'model.safetensors'))
   const given = options()
-  await assert.rejects(downloadModel(source, given), { message: /model\.safetensors arrived damaged/ })
+  await assert.rejects(downloadModel(source, given), { retryable: true, message: /model\.safetensors arrived damaged/ })
   assert.deepEqual(readdirSync(join(given.cacheFolder, 'models--someone--tiny', 'blobs')), [])
 })
 
@@ -183,7 +184,10 @@ test('without the hub a cache with a shard missing does not do', async () => {
   hub.files.set('model.safetensors.index.json', Buffer.from(JSON.stringify(map)))
   hub.files.set('model-1.safetensors', weights)
   const given = options()
-  await assert.rejects(downloadModel(source, given), { message: /has no file model-2\.safetensors/ })
+  await assert.rejects(downloadModel(source, given), {
+    code: 'model_inaccessible',
+    message: /has no file model-2\.safetensors/,
+  })
   hub.files.set('model-2.safetensors', weights)
   await downloadModel(source, given)
   const offline = { ...given, offline: true }
@@ -191,7 +195,7 @@ test('without the hub a cache with a shard missing does not do', async () => {
   const folder = await downloadModel(source, offline)
   assert.deepEqual(hub.requests, [])
   rmSync(join(folder, 'model-2.safetensors'))
-  await assert.rejects(downloadModel(source, offline), { message: /HF_HUB_OFFLINE is set/ })
+  await assert.rejects(downloadModel(source, offline), { code: 'unavailable_here', message: /HF_HUB_OFFLINE is set/ })
 })
 
 test('reads the settings that huggingface_hub reads', () => {
@@ -206,6 +210,8 @@ test('reads the settings that huggingface_hub reads', () => {
 
 test('refuses models it could not read, and names that are none', async () => {
   await assert.rejects(downloadModel({ ...source, repo: 'someone/else' }, options()), {
+    code: 'model_inaccessible',
+    retryable: false,
     message: /no such model or revision/,
   })
   hub.files = new Map([
@@ -213,11 +219,15 @@ test('refuses models it could not read, and names that are none', async () => {
     ['b.gguf', Buffer.from('')],
   ])
   await assert.rejects(downloadModel(source, options()), {
+    code: 'unsupported_model',
     message: /name one of its GGUF files in `file`: a\.gguf, b\.gguf/,
   })
   await assert.rejects(downloadModel({ ...source, file: 'c.gguf' }, options()), { message: /has no file c\.gguf/ })
   hub.files = new Map([['pytorch_model.bin', Buffer.from('')]])
-  await assert.rejects(downloadModel(source, options()), { message: /has no model\.safetensors; choose a model with/ })
+  await assert.rejects(downloadModel(source, options()), {
+    code: 'unsupported_model',
+    message: /has no model\.safetensors; choose a model with/,
+  })
   for (const bad of [{ revision: '../../x' }, { file: '../x.gguf' }, { repo: '../x' }])
     await assert.rejects(downloadModel({ ...source, ...bad }, options()), { code: 'invalid_request' })
 })

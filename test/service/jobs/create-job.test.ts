@@ -43,6 +43,82 @@ test('names become ids, and all else of a spec is kept as it was given', () =>
     }
   }))
 
+test('rows are looked at when a job is made: the first that are of no use are named, and why', () =>
+  withData(async (app) => {
+    const upload = async (name: string, ...rows: object[]) => {
+      const body = rows.map((row) => JSON.stringify(row)).join('\n')
+      await app.json(`/v1/datasets?name=${name}`, { body, headers: { 'content-type': 'application/jsonl' } })
+    }
+    const refused = async (json: object) => (await app.json('/v1/jobs', { json }, 422)).error as { param: string; message: string } // prettier-ignore
+    const good = { prompt: '1+1?', completion: '2', answer: '2' }
+    const said = (role: string, content: string) => ({ role, content })
+
+    await upload('some', good, { prompt: 'a' }, good, { prompt: 'b' })
+    const some = await refused(sftJob('some'))
+    assert.match(
+      some.message,
+      /`dataset`: 2 of the 4 rows of ds_\w+ have no `completion`, .* one here \(lines 2, 4\)\.$/,
+    )
+    const unanswered = { type: 'eval', model: 'student', dataset: 'some', verifier: 'math' }
+    assert.match((await refused(unanswered)).message, /2 of the 4 rows of ds_\w+ have no `answer`.*\(lines 2, 4\)/)
+
+    const empty = { prompt: 'c', completion: '' }
+    await upload('empty', good, empty, good, ...Array.from({ length: 6 }, () => empty))
+    const { param, message } = await refused(sftJob('empty'))
+    assert.equal(param, 'dataset')
+    assert.match(message, /a row of ds_\w+ is of no use \(lines 2, 4, 5, 6, 7 …\): its completion is empty; give it/)
+
+    await upload('both', { messages: [said('user', 'x'), said('assistant', 'y')], completion: 'y' })
+    assert.match((await refused(sftJob('both'))).message, /line 1\): .* keep one of them/)
+
+    await upload('silent', good, { messages: [said('assistant', 'Hello')], answer: '1' })
+    const rl = { model: 'student', reward: { lambda: 1, verifier: 'math' }, config }
+    for (const type of ['grpo', 'ppo']) {
+      const own = type === 'ppo' ? ppoConfig : config
+      const silent = await refused({ ...rl, type, data: { labelled: 'silent' }, config: own })
+      assert.deepEqual([silent.param, /line 2\): its `messages` ask nothing/.test(silent.message)], ['data.labelled', true]) // prettier-ignore
+    }
+    const canary = await refused({ ...rl, type: 'grpo', data: { labelled: 'pairs', canary: 'silent' } })
+    assert.equal(canary.param, 'data.canary')
+    assert.equal((await refused({ type: 'eval', model: 'student', dataset: 'silent', verifier: 'math' })).param, 'dataset') // prettier-ignore
+  }))
+
+test('validation is a share, or a dataset that is not trained on; its rows are looked at and sent to the worker', () =>
+  withData(async (app, dataset) => {
+    const headers = { 'content-type': 'application/jsonl' }
+    const row = '{"prompt":"3+3?","completion":"6"}'
+    const { id: held } = await app.json('/v1/datasets?name=held', { body: row, headers })
+    await app.json('/v1/datasets?name=bare', { body: '{"prompt":"x"}', headers })
+    const job = (more: object, changes: object = {}) => ({ ...sftJob('pairs'), ...more, config: { ...TRAINING, ...changes } }) // prettier-ignore
+    const refused = async (json: object, param: string, message: RegExp) => {
+      const { error } = await app.json('/v1/jobs', { json }, 422)
+      assert.equal(error.param, param, error.message)
+      assert.match(error.message, message)
+    }
+    await refused(job({ validation: 'pairs' }), 'validation', /is trained on, too/)
+    await refused(job({ validation: dataset }), 'validation', /is trained on, too/)
+    await refused(job({ validation: 'bare' }), 'validation', /have no `completion`/)
+    await refused(
+      { ...job({ validation: 0.5 }), dataset: 'held' },
+      'dataset',
+      /has 1 row, of which none can be held out/,
+    )
+    await refused(job({}, { early_stop: { patience: 1 } }), 'config.early_stop', /goes by the loss on `validation`/)
+    assert.equal((await app.json('/v1/jobs', { json: job({ validation: 'none' }) }, 404)).error.param, 'validation')
+
+    const { id } = await app.json('/v1/jobs', { json: job({ validation: 'held' }, { early_stop: { patience: 3 } }) })
+    const spec = await specOf(app, id)
+    assert.deepEqual([spec.validation, (spec.config as { early_stop: object }).early_stop], [held, { patience: 3, min_delta: 0 }]) // prettier-ignore
+    const { job: leased } = await app.json('/v1/worker/lease', { json: { worker: 'w' } })
+    assert.deepEqual([leased.id, Object.keys(leased.inputs.datasets)], [id, ['dataset', 'validation']])
+    await app.json(`/v1/datasets/${held}`, { method: 'DELETE' }, 409)
+
+    const share = await app.json('/v1/jobs', { json: job({ validation: 0.5 }) })
+    assert.equal((await specOf(app, share.id)).validation, 0.5)
+    const next = await app.json('/v1/worker/lease', { json: { worker: 'w' } })
+    assert.deepEqual(Object.keys(next.job.inputs.datasets), ['dataset'])
+  }))
+
 test('a judge that failed its audit is refused with what it accepts, unless the job names it', () =>
   withData(async (app) => {
     const ids: string[] = []

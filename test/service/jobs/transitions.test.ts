@@ -64,7 +64,7 @@ describe('job transitions', () => {
   test('giving back goes by what was asked; cancelling wins', () => {
     assert.equal(release(job({ cancelRequested: true, pauseRequested: true }), 7)?.state, 'cancelled')
     assert.equal(release(job({ pauseRequested: true }), 7)?.state, 'paused')
-    assert.deepEqual(release(job({ tries: 2 }), 7), { state: 'queued', notBefore: 7, tries: 1 })
+    assert.deepEqual(release(job({ tries: 2 }), 7), { state: 'queued', error: null, notBefore: 7, tries: 1 })
     assert.equal(fail(error, false)(job({ cancelRequested: true }), 7)?.state, 'cancelled')
   })
 
@@ -83,16 +83,16 @@ describe('job transitions', () => {
   })
 
   test('each change writes all that it means, and nothing else', () => {
-    const ended = { finishedAt: 7, cancelRequested: false, pauseRequested: false }
+    const ended = { error: null, finishedAt: 7, cancelRequested: false, pauseRequested: false }
     assert.deepEqual(cancel(job({ state: 'paused' }), 7), { state: 'cancelled', finishedAt: 7, pauseRequested: false })
     assert.deepEqual(pause(job({ state: 'queued' }), 7), { state: 'paused' })
     const afresh = { state: 'queued', tries: 0, notBefore: 0, error: null, finishedAt: null, pauseRequested: false }
     for (const state of ['paused', 'failed'] as const) assert.deepEqual(resume(job({ state, tries: 5 }), 7), afresh)
     assert.deepEqual(complete({ loss: 1 })(job({}), 7), { state: 'succeeded', result: { loss: 1 }, ...ended })
-    const cancelled = { state: 'cancelled', finishedAt: 7, cancelRequested: false }
+    const cancelled = { state: 'cancelled', error: null, finishedAt: 7, cancelRequested: false }
     assert.deepEqual(release(job({ cancelRequested: true }), 7), cancelled)
-    assert.deepEqual(release(job({ pauseRequested: true, tries: 3 }), 7), { state: 'paused', pauseRequested: false, tries: 0 }) // prettier-ignore
-    assert.deepEqual(release(job({ tries: 0 }), 7), { state: 'queued', notBefore: 7, tries: 0 })
+    assert.deepEqual(release(job({ pauseRequested: true, tries: 3 }), 7), { state: 'paused', error: null, pauseRequested: false, tries: 0 }) // prettier-ignore
+    assert.deepEqual(release(job({ tries: 0 }), 7), { state: 'queued', error: null, notBefore: 7, tries: 0 })
     const failed = { state: 'failed', error, finishedAt: 7, pauseRequested: false }
     assert.deepEqual(fail(error, false)(job({}), 7), failed)
     assert.deepEqual(fail(error, true)(job({ tries: MAX_TRIES, pauseRequested: true }), 7), failed)
@@ -120,6 +120,11 @@ describe('job transitions', () => {
     const lost = expire(job({ tries: MAX_TRIES }), 101)!
     assert.deepEqual([lost.state, lost.finishedAt, /silent 5 times/.test(lost.error!.message)], ['failed', 101, true])
     assert.equal(expire(job({ tries: MAX_TRIES - 1 }), 101), null)
+    const before = { code: 'internal', message: 'was killed by SIGKILL' }
+    assert.match(
+      expire(job({ tries: MAX_TRIES, error: before }), 101)!.error!.message,
+      /5 tries.*was killed by SIGKILL/,
+    )
   })
 
   test('a job is over when it succeeded, failed or was cancelled', () => {

@@ -24,7 +24,6 @@ export async function claimJob(db: DrizzleD1Database, claim: Claim): Promise<Job
       attempt: sql`attempt + 1`,
       tries: sql`tries + 1`,
       revision: sql`revision + 1`,
-      error: null,
       leaseExpiresAt: now + leaseMs,
       startedAt: sql`coalesce(started_at, ${now})`,
       updatedAt: now,

@@ -8,7 +8,7 @@ import { writePost } from './write-post.ts'
 /**
  * Events have no conflict clause, since nothing tells one from another: their only key is the number that the database
  * gives. A post that is sent again, since its answer was lost, leaves its events twice, which is better than never.
- * What a job's state becomes is no post: a trigger writes it into the same table (migrations/0001_job_state_events.sql).
+ * What a job's state becomes is no post: a trigger writes it into the same table (migrations/0008_state_reasons.sql).
  */
 export function postEvents(db: DrizzleD1Database, lease: Lease, events: EventPost[], now: number): Promise<boolean> {
   return writePost(
