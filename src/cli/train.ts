@@ -31,7 +31,13 @@ export function registerTrain(program: Command, io: Io): void {
           return
         }
         const ended = await follow(io, api, job, options, (line) => io.out(`${line}\n`))
-        print(io, options, { job: ended }, () => `\`gavel jobs download ${job.id} --out DIR\` fetches the model.`)
+        const best = 'early_stop' in ended.spec.config ? ', with --best that of the smallest validation_loss' : ''
+        print(
+          io,
+          options,
+          { job: ended },
+          () => `\`gavel jobs download ${job.id} --out DIR\` fetches the model${best}.`,
+        )
       })
   }
 }

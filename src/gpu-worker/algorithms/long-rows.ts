@@ -52,19 +52,18 @@ export class LongRows {
   ): PreparedRows<T> {
     const { role, limit, shorten } = fitting
     const cuts = this.#policy === 'truncate'
+    // Looked at below, before any row is prepared a second time.
     const seen: Seen = { rows: rows.length, long: 0, lines: [], first: 0, longest: 0 }
     const fitRow = (row: T): T | null => (row.ids.length <= limit ? row : cuts ? shorten(row) : null)
-    let isFirst = true
     const fitted = new PreparedRows(
       rows,
       (numbered) => {
         const row = prepare(numbered)
-        if (isFirst && row.ids.length > limit) note(seen, row)
+        if (row.ids.length > limit) note(seen, row)
         return fitRow(row)
       },
       look,
     )
-    isFirst = false
     if (seen.long === 0) return fitted
     const most = this.#contextLength - (fitting.beside ?? 0)
     if (this.#policy === 'error') throw tooLong(seen, fitting, most)

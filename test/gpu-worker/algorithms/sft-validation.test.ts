@@ -104,6 +104,9 @@ describe('early stop', () => {
     const { stopped_early, best, before, last, rows } = done.result!.validation as Record<string, unknown>
     assert.deepEqual([done.result!.steps, stopped_early, rows], [3, true, 3])
     assert.deepEqual([best, last], [{ step: 1, loss: before }, before])
+    const last3 = await run({ ...patient, learning_rate: 0, steps: 3 })
+    assert.equal((last3.result!.validation as { stopped_early: boolean }).stopped_early, false, 'it was the last step')
+    assert.ok(!last3.events.some((message) => message.startsWith('stopped')))
     assert.match(done.events.at(-1)!, /^stopped after step 3: 2 looks at validation_loss in a row .* after step 1$/)
   })
 
