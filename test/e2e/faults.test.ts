@@ -290,7 +290,10 @@ describe('faults', { concurrency: true }, () => {
     const { id } = await here.api.jobs.create(sftJob({ steps: 4, checkpoint_every: 2 }))
     const error = await errorOf(here, id)
     assert.equal(error.code, 'disk_full')
-    assert.match(error.message, /The worker's disk is full \(.*ENOSPC.*\)\. Free some space or set GAVEL_WORKSPACE/)
+    assert.match(
+      error.message,
+      /a checkpoint weighs .*, and the worker's disk has .* free; make room, or set GAVEL_WORKSPACE/,
+    )
     cramped.signal('SIGTERM')
     await cramped.ended
     here.startWorker()
@@ -321,7 +324,7 @@ describe('faults', { concurrency: true }, () => {
     const { id } = await here.api.jobs.create(sftJob({ steps: 3, checkpoint_every: 1 }))
     const error = await errorOf(here, id)
     assert.equal(error.code, 'disk_full')
-    assert.match(error.message, /disk of the object store is full; make room/)
+    assert.match(error.message, /a checkpoint weighs .*, but the object store has .* free; make room/)
     truncateSync(filler, 0)
     await inState(here.api, id, 'succeeded')
     assert.deepEqual((await progressOf(here.api, id)).checkpoints, [1, 2, 3])

@@ -17,8 +17,9 @@ interface CheckpointPlan {
 }
 
 /**
- * Says what a checkpoint will weigh, before there is anything to lose. Throws `unavailable_here` where the worker's
- * disk, or the object store, cannot hold what the run is going to commit.
+ * Says what a checkpoint will weigh, before there is anything to lose. Throws `unavailable_here` where the object store
+ * does not take what the run is going to commit, and `disk_full`, after which a job is tried again for a while, where it
+ * or the worker's disk has no room for it now.
  */
 export function checkRoom(training: Training, plan: CheckpointPlan, context: RunContext): void {
   const { storage, resume, shardBytes, event } = context
@@ -39,7 +40,7 @@ export function checkRoom(training: Training, plan: CheckpointPlan, context: Run
     throw refused(`${weighs}, and one of them ${size(last.largest)}, but the object store takes ${size(store.objectBytes)} at most; train adapters alone (lora), or a smaller model`) // prettier-ignore
   }
   if (last.bytes > scratch.freeBytes) {
-    throw refused(`${weighs}, and the worker's disk has ${size(scratch.freeBytes)} free; make room, or set GAVEL_WORKSPACE to a folder on a larger disk`) // prettier-ignore
+    throw noRoom(`${weighs}, and the worker's disk has ${size(scratch.freeBytes)} free; make room, or set GAVEL_WORKSPACE to a folder on a larger disk`) // prettier-ignore
   }
   if (store.freeBytes === null) return
   const own = store.volume !== null && store.volume === scratch.volume ? last.bytes : 0
@@ -48,7 +49,7 @@ export function checkRoom(training: Training, plan: CheckpointPlan, context: Run
   const all = more === 1 ? '' : `, and there are ${more} at once`
   const twice = own ? ', besides the one that the worker writes on the same disk' : ''
   const fewer = more > 1 ? 'lower keep.last or commit more seldom (checkpoint_every), ' : ''
-  throw refused(`${weighs}${all}${twice}: ${size(needed)}, but the object store has ${size(store.freeBytes)} free; make room, ${fewer}or train adapters alone (lora)`) // prettier-ignore
+  throw noRoom(`${weighs}${all}${twice}: ${size(needed)}, but the object store has ${size(store.freeBytes)} free; make room, ${fewer}or train adapters alone (lora)`) // prettier-ignore
 }
 
 /** How many checkpoints a run adds at most to those that there are, at any one time: one more than are kept. */
@@ -69,4 +70,5 @@ const size = (bytes: number): string =>
       ? `${(bytes / 1e6).toPrecision(3)} MB`
       : `${(bytes / 1e9).toPrecision(3)} GB`
 
+const noRoom = (message: string) => new GavelError('disk_full', `${message}.`)
 const refused = (message: string) => new GavelError('unavailable_here', `${message}.`, { param: 'config' })

@@ -84,8 +84,9 @@ describe('checkRoom', async () => {
     checkRoom(training, { ...PLAN, ...plan }, { storage, resume: null, event, ...more } as RunContext)
     return events
   }
-  const refused = (storage: StorageRoom, message: RegExp, more?: Partial<RunContext>, plan?: Partial<typeof PLAN>) =>
-    assert.throws(() => run(storage, more, plan), { code: 'unavailable_here', message })
+  /** There may be room later. */
+  const noRoom = (storage: StorageRoom, message: RegExp, plan?: Partial<typeof PLAN>) =>
+    assert.throws(() => run(storage, {}, plan), { code: 'disk_full', message })
 
   test('says what a checkpoint weighs', () => {
     const [[level, message, data]] = run(MUCH) as [[string, string, Record<string, unknown>]]
@@ -100,24 +101,27 @@ describe('checkRoom', async () => {
 
   test('refuses what does not fit, to the byte, and says what would mend it', () => {
     const scratch = (freeBytes: number) => ({ ...MUCH, scratch: { ...MUCH.scratch, freeBytes } })
-    refused(scratch(bytes - 1), /the worker's disk has .* free; .*GAVEL_WORKSPACE/)
+    noRoom(scratch(bytes - 1), /the worker's disk has .* free; .*GAVEL_WORKSPACE/)
     run(scratch(bytes))
     const store = (freeBytes: number | null, volume = 'b/1') => ({
       ...MUCH,
       store: { ...MUCH.store, freeBytes, volume },
     })
-    refused(store(3 * bytes - 1), /the object store has .* free; make room, lower keep\.last/)
+    noRoom(store(3 * bytes - 1), /the object store has .* free; make room, lower keep\.last/)
     run(store(3 * bytes))
     run(store(null))
-    refused(store(4 * bytes - 1, 'a/1'), /on the same disk/)
+    noRoom(store(4 * bytes - 1, 'a/1'), /on the same disk/)
     run(store(4 * bytes, 'a/1'))
     run(store(bytes), {}, { checkpointEvery: 0 })
-    refused(store(bytes - 1), /make room, or train adapters/, {}, { checkpointEvery: 0 })
+    noRoom(store(bytes - 1), /make room, or train adapters/, { checkpointEvery: 0 })
   })
 
   test('refuses files that are too large or too many', () => {
     const store = { ...MUCH.store, objectBytes: 600_000 }
-    refused({ ...MUCH, store }, /one of them 6\.96 MB, but the object store takes 600000 bytes at most/)
+    assert.throws(() => run({ ...MUCH, store }), {
+      code: 'unavailable_here',
+      message: /one of them 6\.96 MB, but the object store takes 600000 bytes at most/,
+    })
     run({ ...MUCH, store }, { shardBytes: 550_000 })
     const tensors = new Map(Array.from({ length: 400 }, (_, i) => [`t${i}`, { shape: [1], data: new Float32Array(1) }]))
     const parameters = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
