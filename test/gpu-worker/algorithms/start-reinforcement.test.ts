@@ -123,8 +123,8 @@ describe('scorers of whole texts are opened, and planned for, only where a run a
       const { events } = await run(job('grpo', { ...fixed, ...config }), byLength)
       assert.equal(created.mock.callCount(), scorers)
       const reference = config.kl_coefficient ? 'whole' : 'nothing'
-      const rollouts = { newTokens: 6, completions: 16, scorers, reference } as const
-      const needs = { model, loss: 'policy-clip', maxTokens: 38, rollouts } as const
+      const rollouts = { newTokens: 6, completions: 16, reference } as const
+      const needs = { model, loss: 'policy-clip', maxTokens: 38, scorers, rollouts } as const
       const { bytes } = planMemory(needs, { recompute: 'nothing', microBatchTokens: 4096 }, 2e9)
       assert.match(
         events.find((message) => message.startsWith('memory: '))!,
