@@ -30,7 +30,11 @@ const TRAINING: JobFlag[] = [
   ['--schedule <name>', 'config.schedule', 'of the learning rate: constant, linear or cosine'],
   ['--lora-rank <n>', 'config.lora.rank', 'train adapters of this rank (LoRA) instead of the whole model'],
   ['--checkpoint-every <n>', 'config.checkpoint_every', 'steps between checkpoints; 0: one at the end'],
-  ['--keep-last <n>', 'config.keep.last', 'how many of the newest checkpoints are kept, beside the best by canary or validation'],
+  [
+    '--keep-last <n>',
+    'config.keep.last',
+    'how many of the newest checkpoints are kept, beside the best by canary or validation',
+  ],
 ]
 const SAMPLING: JobFlag[] = [
   ['--max-prompt-tokens <n>', 'config.max_prompt_tokens', 'longest prompt in tokens'],

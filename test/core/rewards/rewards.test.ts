@@ -60,7 +60,13 @@ test('without normalisation the weights are taken as given', async () => {
 
 test('gated rows score 0 and cost no judge call', async () => {
   const { judge, asked } = judging()
-  const items = [row('  '), row(':', '4'), row('nothing counted', '4'), row('#### 4', '4', 'length'), row('#### 4', '4')]
+  const items = [
+    row('  '),
+    row(':', '4'),
+    row('nothing counted', '4'),
+    row('#### 4', '4', 'length'),
+    row('#### 4', '4'),
+  ]
   const { rewards } = await rewardRows(hybrid, items, judge)
   assert.deepEqual(rewards.map(({ outcome, reward }) => [outcome, reward]).slice(0, 4), Array(4).fill(['scored', 0]))
   assert.ok(rewards.slice(0, 4).every(({ reason }) => reason === 'gated'))
