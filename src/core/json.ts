@@ -131,10 +131,17 @@ export function hasLostNumber(value: unknown): boolean {
   return false
 }
 
-/** Reads JSON and is told of each number how it is written, where the runtime knows that (V8 since 11.4). */
-function parseJson(text: string, number: (value: number, source: string) => unknown): unknown {
-  const reviver = (_: string, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && context?.source !== undefined ? number(value, context.source) : value
+/**
+ * Reads JSON and is told of each number how it is written, where the runtime knows that (V8 since 11.4), with its key in
+ * the object or array that holds it. Throws SyntaxError.
+ */
+export function parseJson(
+  text: string,
+  number: (value: number, source: string, key: string, holder: object) => unknown,
+): unknown {
+  function reviver(this: object, key: string, value: unknown, context?: { source?: string }): unknown {
+    return typeof value === 'number' && context?.source !== undefined ? number(value, context.source, key, this) : value
+  }
   return JSON.parse(text, reviver)
 }
 
@@ -142,7 +149,8 @@ function parseJson(text: string, number: (value: number, source: string) => unkn
 export const parseJsonNumbersAsText = (text: string): unknown =>
   parseJson(text, (value, source) => (hasLostDigits(value) ? source : value))
 
-const { rawJSON } = JSON as { rawJSON?: (text: string) => object }
+/** A number of JSON by its text, which `JSON.stringify` writes as it stands; missing where the runtime has none. */
+export const { rawJSON } = JSON as { rawJSON?: (text: string) => object }
 
 /**
  * JSON whose whole numbers keep all their digits when it is written again: those that a number would lose stand as

@@ -8,6 +8,7 @@ import {
   rotaryOfConfig,
   Size,
   type FamilyDefaults,
+  byLayerType,
 } from './decoder-config.ts'
 import type { Model } from './model.ts'
 
@@ -47,7 +48,7 @@ export function cohere2(config: unknown): Model {
   const settings = decoderSettings(
     parsed,
     COHERE2,
-    (type) => (type === 'sliding_attention' ? { rotary, window: window ?? undefined } : {}),
+    byLayerType({ sliding_attention: rotary }, window),
     layerTypes(parsed, (i) => (i + 1) % every !== 0),
   )
   return decoder({ ...settings, ...cohereSettings(parsed) })

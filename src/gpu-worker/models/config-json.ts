@@ -1,28 +1,34 @@
+import { parseJson, rawJSON } from '../../core/json.ts'
+
 /**
  * Names of the fields of a `config.json` whose numbers were written with a point or an exponent. JavaScript has one kind
  * of number, and would write 30.0 as 30, which transformers 5 refuses where it wants a float.
  */
 export type FloatFields = ReadonlySet<string>
 
-/** The reviver's third argument, which TypeScript's library does not have yet. */
-type Source = { source?: string } | undefined
-
 /** Throws SyntaxError where the text is not JSON. */
 export function parseConfig(text: string): { value: unknown; floats: FloatFields } {
   const floats = new Set<string>()
-  const floatLists = new Set<unknown>()
-  const value = JSON.parse(text, function (this: unknown, key: string, item: unknown, context: Source) {
-    if (typeof item === 'number' && context?.source !== undefined && !/^-?\d+$/.test(context.source)) {
-      if (Array.isArray(this)) floatLists.add(this)
+  const lists = new Set<object>()
+  const value = parseJson(text, (number, source, key, holder) => {
+    if (!/^-?\d+$/.test(source)) {
+      if (Array.isArray(holder)) lists.add(holder)
       else floats.add(key)
     }
-    if (floatLists.has(item)) floats.add(key)
-    return item
-  } as (this: unknown, key: string, value: unknown) => unknown) as unknown
+    return number
+  })
+  if (lists.size > 0) addNamesOf(lists, value, floats)
   return { value, floats }
 }
 
-const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown }
+/** Adds the names of the fields that hold some lists. */
+function addNamesOf(lists: ReadonlySet<object>, value: unknown, names: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return
+  for (const [name, item] of Object.entries(value)) {
+    if (lists.has(item as object)) names.add(name)
+    else addNamesOf(lists, item, names)
+  }
+}
 
 /** The text of a config, whole numbers of `floats` with a point. */
 export const configText = (config: object, floats: FloatFields): string =>
@@ -35,4 +41,4 @@ export const configText = (config: object, floats: FloatFields): string =>
     2,
   )
 
-const asFloat = (value: unknown): unknown => (Number.isSafeInteger(value) ? rawJSON(`${String(value)}.0`) : value)
+const asFloat = (value: unknown): unknown => (Number.isSafeInteger(value) ? rawJSON!(`${String(value)}.0`) : value)

@@ -69,19 +69,20 @@ export interface FamilyDefaults {
 export function decoderSettings(
   config: DecoderConfig,
   defaults: FamilyDefaults,
-  layer: (type: LayerType, index: number) => LayerSettings = () => ({ rotary: rotaryOfConfig(config, defaults) }),
+  layer?: (type: LayerType, index: number) => LayerSettings,
   types: LayerType[] = Array.from({ length: config.num_hidden_layers }, () => 'full_attention'),
 ): DecoderSettings {
   const { num_attention_heads: heads, num_key_value_heads: kvHeads } = config
+  const rotary = rotaryOfConfig(config, defaults)
   return {
     vocabularySize: config.vocab_size,
-    contextLength: contextLength(config, defaults),
+    contextLength: contextLength(baseContext(config, defaults), rotary),
     hiddenSize: config.hidden_size,
     heads,
     kvHeads: kvHeads === undefined ? (defaults.kvHeads ?? heads) : (kvHeads ?? heads),
     headSize: headSize(config, defaults),
     mlpSize: config.intermediate_size,
-    layers: types.map(layer),
+    layers: types.map(layer ?? (() => ({ rotary }))),
     norm: { kind: 'rms', epsilon: config.rms_norm_eps ?? defaults.epsilon ?? 1e-6 },
     blockNorms: PRE_NORM,
     projections: SEPARATE,
@@ -99,9 +100,7 @@ const baseContext = (config: DecoderConfig, defaults: FamilyDefaults): number =>
   config.max_position_embeddings ?? defaults.contextLength
 
 /** How long texts may be: with a base that grows with them, longer than what the model began with. */
-function contextLength(config: DecoderConfig, defaults: FamilyDefaults): number {
-  const base = baseContext(config, defaults)
-  const { inLongTexts } = rotaryOfConfig(config, defaults)
+function contextLength(base: number, { inLongTexts }: RotarySpec): number {
   return inLongTexts && 'factor' in inLongTexts ? Math.floor(base * Math.max(1, inLongTexts.factor)) : base
 }
 
@@ -121,6 +120,11 @@ export function rotaryOfConfig(
     ...more,
   })
 }
+
+/** Layers by their kind: how each turns by position, and a window for those that slide. */
+export const byLayerType =
+  (rotary: Readonly<Partial<Record<LayerType, RotarySpec>>>, window: number | null | undefined) =>
+  (type: LayerType): LayerSettings => ({ rotary: rotary[type], window: type === 'sliding_attention' ? window : null })
 
 /**
  * The kind of every layer: as `layer_types` lists them, or by the family's rule.

@@ -60,8 +60,8 @@ export type ParametricActivation = (prefix: string, parameters: Parameters, cons
 /** What a layer has of its own. */
 export interface LayerSettings {
   rotary?: RotarySpec | undefined
-  /** How many positions back its tokens see, themselves included. */
-  window?: number | undefined
+  /** How many positions back its tokens see, themselves included; all where there is none. */
+  window?: number | null | undefined
 }
 
 /** A decoder of the common shape: embedding, blocks of attention and MLP, a last norm, a head. */

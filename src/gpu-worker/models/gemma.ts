@@ -10,6 +10,7 @@ import {
   rotaryOfConfig,
   Size,
   type FamilyDefaults,
+  byLayerType,
 } from './decoder-config.ts'
 import type { Model } from './model.ts'
 
@@ -53,7 +54,7 @@ export function gemma2(config: unknown): Model {
   const settings = decoderSettings(
     parsed,
     GEMMA2,
-    (type) => ({ rotary, window: type === 'sliding_attention' ? (window ?? undefined) : undefined }),
+    byLayerType({ full_attention: rotary, sliding_attention: rotary }, window),
     layerTypes(parsed, (i) => i % 2 === 0),
   )
   return decoder({
@@ -99,7 +100,7 @@ export function gemma3(config: unknown): Model {
   const settings = decoderSettings(
     parsed,
     GEMMA3,
-    (type) => ({ rotary: rotary[type], window: type === 'sliding_attention' ? (window ?? undefined) : undefined }),
+    byLayerType(rotary, window),
     layerTypes(parsed, (i) => (i + 1) % every !== 0),
   )
   return decoder({

@@ -38,7 +38,7 @@ export function starcoder2(config: unknown): Model {
   const { use_bias: all } = parsed
   const rotary = rotaryOfConfig(parsed, STARCODER2)
   return decoder({
-    ...decoderSettings(parsed, STARCODER2, () => ({ rotary, window: parsed.sliding_window ?? undefined })),
+    ...decoderSettings(parsed, STARCODER2, () => ({ rotary, window: parsed.sliding_window })),
     activation: activationOf(parsed.hidden_act),
     norm: { kind: 'layer', epsilon: parsed.norm_epsilon, bias: true },
     mlp: { up: 'c_fc', down: 'c_proj' },

@@ -30,5 +30,5 @@ export function ministral3(config: unknown): Model {
 
 const windowed = (config: DecoderConfig, defaults: typeof MISTRAL, window: number | null | undefined) => ({
   rotary: rotaryOfConfig(config, defaults),
-  window: window ?? undefined,
+  window,
 })

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { decoder, type BlockNorms, type DecoderSettings } from './decoder.ts'
-import { DecoderFields, decoderSettings, flag, layerTypes, rotaryOfConfig } from './decoder-config.ts'
+import { DecoderFields, decoderSettings, flag, layerTypes, rotaryOfConfig, byLayerType } from './decoder-config.ts'
 import type { Model } from './model.ts'
 
 /** Each branch is normed as it comes out, not as it goes in. */
@@ -28,7 +28,7 @@ export function olmo3(config: unknown): Model {
   const settings = decoderSettings(
     parsed,
     OLMO3,
-    (type) => ({ rotary: rotary[type], window: type === 'sliding_attention' ? (window ?? undefined) : undefined }),
+    byLayerType(rotary, window),
     layerTypes(parsed, (i) => (i + 1) % 4 !== 0),
   )
   return decoder({ ...settings, ...olmoSettings(parsed.attention_bias) })
@@ -59,10 +59,7 @@ export function exaone4(config: unknown): Model {
   const settings = decoderSettings(
     parsed,
     EXAONE4,
-    (type) => ({
-      rotary: window === null || type === 'sliding_attention' ? rotary : undefined,
-      window: type === 'sliding_attention' ? (window ?? undefined) : undefined,
-    }),
+    byLayerType({ sliding_attention: rotary, ...(window === null ? { full_attention: rotary } : {}) }, window),
     types,
   )
   return decoder({

@@ -11,7 +11,7 @@ export function phi3(config: unknown): Model {
   const parsed = renamedScaling(v.parse(Phi3Config, config))
   const rotary = rotaryOfConfig(parsed, PHI3)
   return decoder({
-    ...decoderSettings(parsed, PHI3, () => ({ rotary, window: parsed.sliding_window ?? undefined })),
+    ...decoderSettings(parsed, PHI3, () => ({ rotary, window: parsed.sliding_window })),
     projections: { joined: 'qkv_proj' },
     mlp: { gateUp: 'gate_up_proj', down: 'down_proj' },
   })

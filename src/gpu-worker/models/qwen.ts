@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { decoder, type DecoderSettings } from './decoder.ts'
-import { DecoderFields, decoderSettings, flag, layerTypes, rotaryOfConfig } from './decoder-config.ts'
+import { DecoderFields, decoderSettings, flag, layerTypes, rotaryOfConfig, byLayerType } from './decoder-config.ts'
 import type { Model } from './model.ts'
 
 const QwenFields = {
@@ -38,6 +38,6 @@ function qwenSettings(
   const window = config.use_sliding_window ? (config.sliding_window ?? 4096) : undefined
   const types = layerTypes(config, (i) => window !== undefined && i >= config.max_window_layers)
   const rotary = rotaryOfConfig(config, defaults)
-  const layer = (type: string) => ({ rotary, window: type === 'sliding_attention' ? window : undefined })
+  const layer = byLayerType({ full_attention: rotary, sliding_attention: rotary }, window)
   return decoderSettings(config, defaults, layer, types)
 }

@@ -29,7 +29,7 @@ export function smollm3(config: unknown): Model {
     DEFAULTS,
     (type, i) => ({
       rotary: doesTurn(i) ? rotary : undefined,
-      window: type === 'sliding_attention' ? (parsed.sliding_window ?? undefined) : undefined,
+      window: type === 'sliding_attention' ? parsed.sliding_window : null,
     }),
     types,
   )

@@ -8,7 +8,7 @@ import { weightTensors } from '../training/weight-tensors.ts'
 import { decodeGraph } from './decode-graph.ts'
 import { KvCache } from './kv-cache.ts'
 import type { Matrices } from './quantise-weights.ts'
-import { decodeRows, prefillRows, type RowInputs } from './row-inputs.ts'
+import { becameLong, decodeRows, prefillRows, type RowInputs } from './row-inputs.ts'
 
 export interface GenerateRequest {
   prompt: readonly number[]
@@ -137,8 +137,7 @@ export class Generator {
 
     while (waiting.length || active.length) {
       const free = this.options.slots - active.length
-      // What the cache holds of a text that a token has just made long was rotated otherwise: it begins anew.
-      const becameLong = this.longTexts ? active.findIndex(({ length }) => length === this.longTexts! + 1) : -1
+      const anew = becameLong(active, this.longTexts)
       if (waiting.length && (active.length === 0 || free >= this.options.slots * REFILL_SHARE)) {
         const first = active.length
         const prompts = takePrompts(waiting, free)
@@ -154,10 +153,10 @@ export class Generator {
         await draw(prefillRows(prompts), started, [first, first + prompts.length])
         this.spreadPrompts(prompts, first)
         active.push(...started)
-      } else if (becameLong >= 0) {
-        const text = active[becameLong]!
+      } else if (anew >= 0) {
+        const text = active[anew]!
         const whole = { prompt: [...text.prompt, ...completions[text.completion]!.ids], completions: [text] }
-        await draw(prefillRows([whole]), [text], [becameLong, becameLong + 1])
+        await draw(prefillRows([whole]), [text], [anew, anew + 1])
       } else {
         await draw(decodeRows(active), active, [0, active.length])
       }

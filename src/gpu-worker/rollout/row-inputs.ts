@@ -14,6 +14,13 @@ interface Text {
   last: number
 }
 
+/**
+ * The first text that its last token has made long, or -1: what the cache holds of it was rotated otherwise, and it
+ * begins anew. @param limit of the texts that are not long; undefined where all are rotated alike
+ */
+export const becameLong = (active: readonly Text[], limit: number | undefined): number =>
+  limit === undefined ? -1 : active.findIndex(({ length }) => length === limit + 1)
+
 /** Whole prompts, padded on the right; each completion reads its prompt's last position. */
 export function prefillRows(prompts: readonly Prompt[]): RowInputs {
   const rows = prompts.length

@@ -4,7 +4,7 @@ import { type Weights } from '../models/weights.ts'
 import { decodeGraph } from '../rollout/decode-graph.ts'
 import { KvCache } from '../rollout/kv-cache.ts'
 import type { Matrices } from '../rollout/quantise-weights.ts'
-import { decodeRows, prefillRows, promptRows, type RowInputs } from '../rollout/row-inputs.ts'
+import { becameLong, decodeRows, prefillRows, promptRows, type RowInputs } from '../rollout/row-inputs.ts'
 import { Session, type SessionOptions } from '../runtime/session.ts'
 import { float32, type RuntimeTensor } from '../runtime/tensors.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
@@ -109,10 +109,11 @@ export class BatchDecoder {
       // Callers may have gone in the meantime, and new ones come.
       await nextTurn()
       const prompts = this.takePrompts()
+      const anew = becameLong(this.active, this.longTexts)
       const [alone] = prompts
       if (alone?.readPrompt) await this.readAndStart(alone, alone.readPrompt)
       else if (prompts.length) await this.start(prompts)
-      else if (this.becameLong >= 0) await this.beginAnew(this.becameLong)
+      else if (anew >= 0) await this.beginAnew(anew)
       else await this.goOn()
     }
     this.running = false
@@ -171,11 +172,6 @@ export class BatchDecoder {
   private async goOn(): Promise<void> {
     await this.forward(decodeRows(this.active), this.spaceFor(this.active.length), [0, this.active.length])
     this.choose(0)
-  }
-
-  /** The slot of a text that its last token has made long, or -1. */
-  private get becameLong(): number {
-    return this.longTexts === undefined ? -1 : this.active.findIndex(({ length }) => length === this.longTexts! + 1)
   }
 
   /** Computes a text again: what the cache holds of it was rotated otherwise. */

@@ -1,5 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
 import type { GgufValue } from '../weights/gguf.ts'
+import { bpeModel } from './bpe-model.ts'
 import { GPT2, PRE_TOKENIZERS } from './gguf-pre-tokenizers.ts'
 import { PIECE, sentencePieceTokenizer } from './sentencepiece-tokenizer.ts'
 import type { TokenizerFiles } from './text-codec.ts'
@@ -79,18 +80,11 @@ function byteLevel(metadata: Metadata, tokens: string[], _types: number[], file:
       normalizer: pre.normalizer ?? null,
       pre_tokenizer: pre.pre_tokenizer,
       decoder: GPT2,
-      model: {
-        type: 'BPE',
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: pre.ignoreMerges ?? false,
-        vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      model: bpeModel({
+        tokens,
         merges: strings(metadata, 'tokenizer.ggml.merges', file),
-      },
+        ignoreMerges: pre.ignoreMerges ?? false,
+      }),
     },
   }
 }

@@ -1,3 +1,5 @@
+import { bpeModel } from './bpe-model.ts'
+
 /** What a GGUF file keeps of a SentencePiece tokenizer: pieces with their scores and kinds, by id. */
 export interface SentencePieces {
   tokens: readonly string[]
@@ -36,18 +38,7 @@ export function sentencePieceTokenizer({ tokens, scores, types, addsSpace }: Sen
         ...(addsSpace ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
       ],
     },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: unknown,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: true,
-      byte_fallback: true,
-      ignore_merges: false,
-      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      merges: mergesOf(tokens, scores, types),
-    },
+    model: bpeModel({ tokens, merges: mergesOf(tokens, scores, types), unknown, byteFallback: true }),
   }
 }
 
