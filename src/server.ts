@@ -65,6 +65,9 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
+/** Programs that wait for the sandbox. */
+const MOST_PROGRAMS_WAITING = { request: 2048, tenant: 4096 }
+
 /** Opens the database (bringing it up to date), and listens. @throws when the port is taken or the folder unusable */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   mkdirSync(options.dataDir, { recursive: true })
@@ -74,7 +77,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     write: (text) => process.stderr.write(text),
     ...(options.log ?? { requests: false, bodies: false }),
   })
-  const sandbox = new PythonSandbox()
+  const sandbox = new PythonSandbox({ mostWaiting: MOST_PROGRAMS_WAITING })
   const deps = await createDeps(options, sqlite, log, sandbox)
   const { host: hostname = '127.0.0.1', port = 0 } = options
 

@@ -170,6 +170,22 @@ export type ProgramOutcome =
 
 /** Runs Python programs where they can do no harm, and each as if it were the first. */
 export interface ProgramRunner {
-  /** @throws GavelError `sandbox_unavailable` when no interpreter can be started; never for what a program does */
+  /**
+   * @throws GavelError `sandbox_unavailable` when no interpreter can be started, `rate_limited` where too many wait already;
+   *   never for what a program does. The reason of its asker's signal, once that is aborted
+   */
   call(program: ProgramCall): Promise<ProgramOutcome>
+}
+
+/** For whom programs run: tenants take turns, and so do one tenant's askers. */
+export interface ProgramAsker {
+  tenant: string
+  /** Ends all that wait or run for this asker. */
+  signal?: AbortSignal
+}
+
+/** Where programs run, of many tenants. */
+export interface ProgramHost {
+  /** A runner for one asker, such as a request or a job. */
+  runnerFor(asker: ProgramAsker): ProgramRunner
 }

@@ -3,6 +3,7 @@ import { NOTHING_USED } from '../core/judges/usage-counts.ts'
 import { verifyAnswer, verifyRequest, type Verdict } from '../core/schemas/verify.ts'
 import { verifierOf } from '../core/verifiers/index.ts'
 import type { Verifier } from '../core/verifiers/verifier.ts'
+import { withPrograms } from '../service/with-programs.ts'
 import { MAX_BATCH_BYTES, route } from './http/route.ts'
 
 /** @throws GavelError naming which item's gold cannot be compared with */
@@ -31,9 +32,11 @@ export const verifyRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     example: { verifier: 'math', items: [{ text: 'So she has 1,200 apples.', gold: '1200' }] },
     response: verifyAnswer,
-    async handler({ deps, caller, body: { verifier: spec, items } }) {
-      const verifier = verifierOf(spec, deps.programs)
-      const data = await Promise.all(items.map((item, i) => verifyItem(verifier, item, i)))
+    async handler({ deps, caller, body: { verifier: spec, items }, request }) {
+      const data = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) => {
+        const verifier = verifierOf(spec, programs)
+        return Promise.all(items.map((item, i) => verifyItem(verifier, item, i)))
+      })
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: items.length })
       return { object: 'list', data, has_more: false }
     },

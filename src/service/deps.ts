@@ -1,5 +1,5 @@
 import type { DatasetLimits } from '../core/datasets/row-checker.ts'
-import type { BlobStore, Clock, Entropy, JobBell, JudgeClient, ProgramRunner } from '../core/ports.ts'
+import type { BlobStore, Clock, Entropy, JobBell, JudgeClient, ProgramHost } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import type { Database, RateWindows } from './database.ts'
@@ -30,7 +30,7 @@ export interface Deps {
    */
   judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null, isProbe?: boolean): JudgeClient
   /** What runs programs that models wrote; null where nothing can. */
-  programs: ProgramRunner | null
+  programs: ProgramHost | null
   /** The largest dataset that the operator takes. */
   datasetLimits: DatasetLimits
   /**

@@ -98,7 +98,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     judge: await judgesOf(order),
     judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
     ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
-    programs: new PythonSandbox(),
+    programs: new PythonSandbox().runnerFor({ tenant: '' }),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
     event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
     samples: (samples) => void send({ type: 'samples', samples }),

@@ -13,6 +13,7 @@ import {
   type GraderError,
 } from '../../core/schemas/grader.ts'
 import { openJudge } from '../../service/judges/ask-judge.ts'
+import { withPrograms } from '../../service/with-programs.ts'
 import { route, type RouteContext } from '../http/route.ts'
 import { DIALECT } from './dialect.ts'
 
@@ -39,14 +40,13 @@ export const openAiGraderRoutes = [
     example: { grader: EXAMPLE, model_sample: 'It is 5.', item: { answer: '5' } },
     response: runGraderAnswer,
     async handler(context) {
-      const { deps, body } = context
+      const { deps, caller, body, request } = context
       const { grader, model_sample, item } = body
-      checkGrader(grader, deps.programs)
+      checkGrader(grader, deps.programs !== null)
       const started = deps.clock.now()
-      const graded = await grade(grader, graderContext(model_sample, item), {
-        ask: asker(context),
-        programs: deps.programs,
-      })
+      const graded = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) =>
+        grade(grader, graderContext(model_sample, item), { ask: asker(context), programs }),
+      )
       return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
     },
   }),
@@ -60,7 +60,7 @@ export const openAiGraderRoutes = [
     example: { grader: EXAMPLE },
     response: validateGraderAnswer,
     async handler({ deps, body: { grader } }) {
-      checkGrader(grader, deps.programs)
+      checkGrader(grader, deps.programs !== null)
       if (grader.type === 'multi') formulaOf(grader)
       return { grader }
     },
