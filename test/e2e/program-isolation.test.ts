@@ -114,6 +114,13 @@ describe('nothing that a program does is there for another', () => {
   })
 })
 
+/** Processes of sandboxes that this one started. */
+function sandboxes(): number[] {
+  const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
+  const found = children.split('\n').filter((line) => line.includes('sandbox-process'))
+  return found.map((line) => Number(line.trim().split(' ')[0]))
+}
+
 describe('tenants', () => {
   test('a tenant that loops keeps no other waiting', async () => {
     const left = new AbortController()
@@ -174,15 +181,18 @@ describe('tenants', () => {
     'a process that is killed costs the program that it ran, and no other',
     { skip: process.platform !== 'linux' },
     async () => {
-      const loop = hostile!.call(called(`${LOOP}# to be killed`))
-      const waiting = hostile!.call(called('def solution(): return "waited"'))
+      const one = new PythonSandbox({ processes: 1 })
+      const { call } = one.runnerFor({ tenant: 'one' })
+      const others = new Set(sandboxes())
+      await call(called('def solution(): return 0'))
+      const [pid] = sandboxes().filter((found) => !others.has(found))
+      const loop = call(called(`${LOOP}# to be killed`))
+      const waiting = call(called('def solution(): return "waited"'))
       await new Promise((resolve) => setTimeout(resolve, 500))
-      const children = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' })
-      const pids = children.split('\n').filter((line) => line.includes('sandbox-process')).map((line) => Number(line.trim().split(' ')[0])) // prettier-ignore
-      assert.ok(pids.length > 0)
-      for (const pid of pids) process.kill(pid, 'SIGKILL')
+      process.kill(pid!, 'SIGKILL')
       assert.deepEqual(await loop, { outcome: 'stopped', error: 'brought the interpreter down' })
       assert.equal(((await waiting) as { text: string }).text, 'waited')
+      one.close()
     },
   )
 })

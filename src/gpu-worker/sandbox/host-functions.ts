@@ -121,7 +121,7 @@ export function hostFunctions(
   const nothing = () => 0
 
   const functions: Record<string, HostFunction> = {
-    _PyEM_TrampolineCall_JS: (entry, a, b, c) => (machine().table.get(entry!) as HostFunction)(a!, b!, c!),
+    _PyEM_TrampolineCall_JS: (entry, a, b, c) => (machine().table.get(entry) as HostFunction)(a, b, c),
     _Py_CheckEmscriptenSignals_Helper: nothing,
     emscripten_runtime_keepalive_push: nothing,
     emscripten_runtime_keepalive_pop: nothing,
@@ -139,8 +139,8 @@ export function hostFunctions(
       const { memory } = machine()
       const size = memory.buffer.byteLength
       // A fifth more than is asked for, where there is room: growing copies nothing, but is slow.
-      const target = Math.min(mostBytes, Math.max(wanted! >>> 0, Math.floor(size * 1.2)))
-      if (wanted! >>> 0 > mostBytes) return 0
+      const target = Math.min(mostBytes, Math.max(wanted >>> 0, Math.floor(size * 1.2)))
+      if (wanted >>> 0 > mostBytes) return 0
       try {
         memory.grow(Math.ceil((target - size) / PAGE))
         return 1
@@ -153,20 +153,20 @@ export function hostFunctions(
     emscripten_get_now: () => performance.now(),
     clock_time_get(clock, _, at) {
       const now = clock === 0 ? Date.now() : performance.now()
-      view().setBigInt64(at! >>> 0, BigInt(Math.round(now * 1e6)), true)
+      view().setBigInt64(at >>> 0, BigInt(Math.round(now * 1e6)), true)
       return 0
     },
-    clock_res_get: (_, at) => (view().setBigInt64(at! >>> 0, 1_000_000n, true), 0),
-    _gmtime_js: (time, at) => brokenDown(time!, at!),
-    _localtime_js: (time, at) => brokenDown(time!, at!),
-    _timegm_js: (at) => sinceEpoch(at!),
-    _mktime_js: (at) => sinceEpoch(at!),
+    clock_res_get: (_, at) => (view().setBigInt64(at >>> 0, 1_000_000n, true), 0),
+    _gmtime_js: (time, at) => brokenDown(time, at),
+    _localtime_js: (time, at) => brokenDown(time, at),
+    _timegm_js: (at) => sinceEpoch(at),
+    _mktime_js: (at) => sinceEpoch(at),
     _tzset_js: nothing,
     _setitimer_js: nothing,
 
     /** The same bytes in every interpreter: equal programs end alike. */
     random_get(at, length) {
-      const target = bytes().subarray(at! >>> 0, (at! >>> 0) + (length! >>> 0))
+      const target = bytes().subarray(at >>> 0, (at >>> 0) + (length >>> 0))
       for (let i = 0; i < target.length; i++) {
         random ^= random << 13
         random ^= random >>> 17
@@ -177,43 +177,42 @@ export function hostFunctions(
     },
 
     environ_sizes_get(count, size) {
-      view().setUint32(count! >>> 0, 0, true)
-      view().setUint32(size! >>> 0, 0, true)
+      view().setUint32(count >>> 0, 0, true)
+      view().setUint32(size >>> 0, 0, true)
       return 0
     },
     environ_get: nothing,
     __syscall_getuid32_js: nothing,
     __syscall_umask_js: () => 0o22,
 
-    __syscall_openat: (folder, path, flags) => openAt(folder!, path!, flags!),
-    __syscall_stat64: (path, at) => stat(pathAt(CWD, path!), at!),
-    __syscall_lstat64: (path, at) => stat(pathAt(CWD, path!), at!),
-    __syscall_newfstatat: (folder, path, at) => stat(pathAt(folder!, path!), at!),
-    __syscall_fstat64: (fd, at) => (open.has(fd!) ? stat(open.get(fd!)!.path, at!) : -E.BADF),
-    __syscall_faccessat: (folder, path, mode) =>
-      exists(pathAt(folder!, path!)) ? (mode! & 2 ? -E.ROFS : 0) : -E.NOENT,
-    __syscall_readlinkat: (folder, path) => (exists(pathAt(folder!, path!)) ? -E.INVAL : -E.NOENT),
+    __syscall_openat: (folder, path, flags) => openAt(folder, path, flags),
+    __syscall_stat64: (path, at) => stat(pathAt(CWD, path), at),
+    __syscall_lstat64: (path, at) => stat(pathAt(CWD, path), at),
+    __syscall_newfstatat: (folder, path, at) => stat(pathAt(folder, path), at),
+    __syscall_fstat64: (fd, at) => (open.has(fd) ? stat(open.get(fd)!.path, at) : -E.BADF),
+    __syscall_faccessat: (folder, path, mode) => (exists(pathAt(folder, path)) ? (mode & 2 ? -E.ROFS : 0) : -E.NOENT),
+    __syscall_readlinkat: (folder, path) => (exists(pathAt(folder, path)) ? -E.INVAL : -E.NOENT),
     __syscall_chdir(path) {
-      const to = pathAt(CWD, path!)
+      const to = pathAt(CWD, path)
       if (!folders.has(to)) return exists(to) ? -E.NOTDIR : -E.NOENT
       cwd = to
       return 0
     },
     __syscall_getcwd(at, size) {
       const text = new TextEncoder().encode(`${cwd}\0`)
-      if (size! < text.length) return -E.RANGE
-      bytes().set(text, at! >>> 0)
+      if (size < text.length) return -E.RANGE
+      bytes().set(text, at >>> 0)
       return text.length
     },
     __syscall_getdents64(fd, at, size) {
-      const file = open.get(fd!)
+      const file = open.get(fd)
       const names = file && folders.get(file.path)
       if (!names) return file ? -E.NOTDIR : -E.BADF
       const all = ['.', '..', ...names]
-      const some = all.slice(file.at, file.at + Math.floor((size! >>> 0) / ENTRY))
+      const some = all.slice(file.at, file.at + Math.floor((size >>> 0) / ENTRY))
       const v = view()
       for (const [i, name] of some.entries()) {
-        const from = (at! >>> 0) + i * ENTRY
+        const from = (at >>> 0) + i * ENTRY
         const text = new TextEncoder().encode(name).subarray(0, MOST_NAME)
         bytes().fill(0, from, from + ENTRY)
         v.setBigInt64(from, BigInt(file.at + i + 1), true)
@@ -225,7 +224,7 @@ export function hostFunctions(
       file.at += some.length
       return some.length * ENTRY
     },
-    __syscall_fcntl64: (fd, command) => (command! >= 1 && command! <= 4 ? (open.has(fd!) || fd! < 3 ? 0 : -E.BADF) : -E.INVAL), // prettier-ignore
+    __syscall_fcntl64: (fd, command) => (command >= 1 && command <= 4 ? (open.has(fd) || fd < 3 ? 0 : -E.BADF) : -E.INVAL), // prettier-ignore
     __syscall_ioctl: () => -E.NOTTY,
     __syscall_socket: () => -E.PERM,
     getaddrinfo: () => -2,
@@ -234,34 +233,34 @@ export function hostFunctions(
     _munmap_js: () => -E.NOSYS,
     _msync_js: () => -E.NOSYS,
 
-    fd_close: (fd) => (open.delete(fd!) ? 0 : fd! < 3 ? 0 : E.BADF),
-    fd_read: (fd, list, count, total) => read(fd!, list!, count!, null, total!),
-    fd_pread: (fd, list, count, from, total) => read(fd!, list!, count!, Number(from), total!),
+    fd_close: (fd) => (open.delete(fd) ? 0 : fd < 3 ? 0 : E.BADF),
+    fd_read: (fd, list, count, total) => read(fd, list, count, null, total),
+    fd_pread: (fd, list, count, from, total) => read(fd, list, count, Number(from), total),
     fd_sync: nothing,
     /** What is written to the three that stand open at the start goes nowhere; to files nothing can be written. */
     fd_write(fd, list, count, total) {
-      if (fd! > 2) return open.has(fd!) ? E.ROFS : E.BADF
+      if (fd > 2) return open.has(fd) ? E.ROFS : E.BADF
       const v = view()
       let size = 0
-      for (let i = 0; i < count!; i++) size += v.getUint32((list! >>> 0) + 8 * i + 4, true)
-      v.setUint32(total! >>> 0, size, true)
+      for (let i = 0; i < count; i++) size += v.getUint32((list >>> 0) + 8 * i + 4, true)
+      v.setUint32(total >>> 0, size, true)
       return 0
     },
     fd_pwrite: () => E.ROFS,
     fd_seek(fd, offset, whence, at) {
-      const file = open.get(fd!)
-      if (!file) return fd! < 3 ? E.SPIPE : E.BADF
+      const file = open.get(fd)
+      if (!file) return fd < 3 ? E.SPIPE : E.BADF
       const from = whence === 0 ? 0 : whence === 1 ? file.at : (file.bytes?.length ?? 0)
       const to = from + Number(offset)
       if (to < 0) return E.INVAL
       file.at = to
-      view().setBigInt64(at! >>> 0, BigInt(to), true)
+      view().setBigInt64(at >>> 0, BigInt(to), true)
       return 0
     },
     fd_fdstat_get(fd, at) {
-      if (!open.has(fd!) && fd! > 2) return E.BADF
-      bytes().fill(0, at! >>> 0, (at! >>> 0) + 24)
-      view().setUint8(at! >>> 0, open.get(fd!)?.bytes === null ? 3 : 4)
+      if (!open.has(fd) && fd > 2) return E.BADF
+      bytes().fill(0, at >>> 0, (at >>> 0) + 24)
+      view().setUint8(at >>> 0, open.get(fd)?.bytes === null ? 3 : 4)
       return 0
     },
   }

@@ -148,7 +148,7 @@ function freshMemory(module: WebAssembly.Module, globals: Record<string, number>
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {}
   for (const { module: from, name, kind } of WebAssembly.Module.imports(module)) {
     const value =
-      kind === 'global' ? new WebAssembly.Global({ value: 'i32', mutable: true }, globals[name]!) : () => undefined
+      kind === 'global' ? new WebAssembly.Global({ value: 'i32', mutable: true }, globals[name]) : () => undefined
     ;(imports[from] ??= {})[name] = value
   }
   const { memory } = new WebAssembly.Instance(module, imports).exports as Exports

@@ -43,7 +43,6 @@ export function callOnce(image: InterpreterImage, request: string, mostBytes: nu
 
 /** A new interpreter in the state of the image. */
 function instantiate(image: InterpreterImage, mostBytes: number): CApi {
-  let machine: Machine
   const functions = hostFunctions(image.files, () => machine, mostBytes)
   const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {}
   for (const { module, name, kind } of image.imports) {
@@ -53,7 +52,7 @@ function instantiate(image: InterpreterImage, mostBytes: number): CApi {
   const { exports } = new WebAssembly.Instance(image.module, imports)
   const api = exports as unknown as CApi
   const table = api.__indirect_function_table
-  machine = { memory: api.memory, table }
+  const machine: Machine = { memory: api.memory, table }
 
   const lacking = image.memoryBytes - api.memory.buffer.byteLength
   if (lacking > 0) api.memory.grow(lacking / PAGE)
