@@ -6,7 +6,7 @@ import { GavelError } from '../../src/core/errors.ts'
 import type { ProgramOutcome } from '../../src/core/ports.ts'
 import { PythonSandbox } from '../../src/gpu-worker/sandbox/python-sandbox.ts'
 
-const sandbox = new PythonSandbox({ processes: 2, timeoutMs: 8000, mostWaiting: { request: 50, tenant: 70 } })
+const sandbox = new PythonSandbox({ processes: 2, timeoutMs: 60_000, mostWaiting: { request: 50, tenant: 70 } })
 after(() => sandbox.close())
 const [hostile, other] = ['hostile', 'other'].map((tenant) => sandbox.runnerFor({ tenant }))
 const LOOP = 'def solution():\n  while True: pass\n'
@@ -126,11 +126,11 @@ describe('tenants', () => {
     const left = new AbortController()
     const looping = sandbox.runnerFor({ tenant: 'hostile', signal: left.signal })
     const loops = Array.from({ length: 20 }, (_, i) => looping.call(called(`${LOOP}# ${i}`)))
-    const ends = Promise.allSettled(loops)
+    let over = 0
+    const ends = Promise.allSettled(loops.map((loop) => loop.finally(() => over++)))
     await other!.call(called('def solution(): return 1'))
-    const started = performance.now()
     for (let i = 0; i < 5; i++) await other!.call(called(`def solution(): return ${i} + 1`))
-    assert.ok(performance.now() - started < 6000, `${performance.now() - started} ms`)
+    assert.equal(over, 0)
     left.abort(new Error('left'))
     for (const end of await ends) assert.equal(end.status, 'rejected')
   })
@@ -147,7 +147,7 @@ describe('tenants', () => {
     assert.equal(((await also) as { text: string }).text, 'shared')
     const started = performance.now()
     assert.equal((await hostile!.call(called('def solution(): return 2'))).outcome, 'returned')
-    assert.ok(performance.now() - started < 7000, 'the loop was not ended')
+    assert.ok(performance.now() - started < 50_000, 'the loop was not ended')
     await assert.rejects(leaving.call(called(LOOP)), /left/)
   })
 
@@ -181,7 +181,7 @@ describe('tenants', () => {
     'a process that is killed costs the program that it ran, and no other',
     { skip: process.platform !== 'linux' },
     async () => {
-      const one = new PythonSandbox({ processes: 1 })
+      const one = new PythonSandbox({ processes: 1, timeoutMs: 60_000 })
       const { call } = one.runnerFor({ tenant: 'one' })
       const others = new Set(sandboxes())
       await call(called('def solution(): return 0'))

@@ -79,7 +79,7 @@ test('a client that leaves takes its programs with it', async () => {
   const started = performance.now()
   const { data } = await post<{ data: Verdict[] }>('/v1/verify', { verifier: 'program', items: [{ text: RIGHT, gold: '72' }] }) // prettier-ignore
   assert.equal(data[0]!.correct, true)
-  assert.ok(performance.now() - started < 9000, 'the loops were not ended')
+  assert.ok(performance.now() - started < 30_000, 'the loops were not ended')
 })
 
 test('rewards', async () => {

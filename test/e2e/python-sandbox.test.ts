@@ -105,7 +105,7 @@ describe('what runs too long or grows too large is stopped, and the next program
     [
       'endless recursion',
       'import sys\nsys.setrecursionlimit(10**9)\nreturn solution()',
-      /brought the interpreter down/,
+      /brought the interpreter down|longer than 5 s/,
     ],
     ['deep nesting', 'x = []\nfor _ in range(10**6): x = [x]\nreturn str(x)', /RecursionError|interpreter down/],
     ['exit', 'import os\nos._exit(0)', /brought the interpreter down/],
