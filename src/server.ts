@@ -17,7 +17,7 @@ import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
 import { datasetLimits, type DatasetLimits } from './core/datasets/row-checker.ts'
 import type { BlobStore, JudgeClient } from './core/ports.ts'
-import type { JudgeInput } from './core/schemas/worker.ts'
+import type { OwnedJudge } from './core/schemas/worker.ts'
 import { sha256Hex } from './core/sha256.ts'
 import { PythonSandbox } from './gpu-worker/sandbox/python-sandbox.ts'
 import { createApp } from './routes/app.ts'
@@ -57,7 +57,7 @@ export interface ServerOptions {
   /** Whether each request is logged, or errors only (the default); and with what was sent to be scored. */
   log?: { requests: boolean; bodies: boolean }
   /** Makes the client of a local judge, where this process runs models. Objects are read by their key (`url`). */
-  localJudge?: (judge: JudgeInput, blobs: BlobStore) => JudgeClient
+  localJudge?: (judge: OwnedJudge, blobs: BlobStore) => JudgeClient
 }
 
 export interface RunningServer {

@@ -3,6 +3,8 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { OPERATOR_TENANT } from '../core/schemas/key.ts'
+import { childEnvironment } from '../gpu-worker/child-process/child-environment.ts'
 import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 import { deviceOption } from './device-option.ts'
 import { keptSecret } from './kept-secret.ts'
@@ -36,8 +38,9 @@ export function registerDev(program: Command): void {
 
 async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
-  const [{ localJudgeHost }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
+  const [{ localJudgeHost }, { sourcesFor }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
     import('../gpu-worker/judge/local-judge-host.ts'),
+    import('../gpu-worker/models/source.ts'),
     import('../gpu-worker/weights/hub-from-env.ts'),
     import('../server.ts'),
   ])
@@ -49,9 +52,12 @@ async function dev(options: DevOptions): Promise<void> {
   const engine = {
     threads: options.threads ? Number(options.threads) : undefined,
     device,
-    roots: options.models,
-    hub: hubFromEnv(env),
+    environment: childEnvironment(env),
   }
+  const sources = { roots: options.models, hub: hubFromEnv(env) }
+  // As for jobs: folders and token are the operator's own.
+  const trusts = (tenant: string) =>
+    tenant === OPERATOR_TENANT || (env.GAVEL_TRUSTED_TENANTS?.split(',').includes(tenant) ?? false)
   const server = await startServer({
     dataDir: options.data,
     host: options.host,
@@ -62,7 +68,10 @@ async function dev(options: DevOptions): Promise<void> {
     allowPrivateUrls: true,
     s3: s3FromEnv(env),
     log: logFromEnv(env, 'errors'),
-    localJudge: (judge, blobs) => localJudgeHost(judge, blobs, engine),
+    localJudge(judge, blobs) {
+      const { tenant } = judge
+      return localJudgeHost(judge, blobs, { ...engine, ...sourcesFor({ tenant, trusted: trusts(tenant) }, sources) })
+    },
   })
 
   let worker: ChildProcess

@@ -5,7 +5,6 @@ import { MAX_OBJECT_BYTES, objectEntry } from '../core/schemas/checkpoint.ts'
 import { fields, integer } from '../core/schemas/fields.ts'
 import { job, JOB_TYPES } from '../core/schemas/job.ts'
 import { judgmentsAnswer } from '../core/schemas/judgment.ts'
-import { OPERATOR_TENANT } from '../core/schemas/key.ts'
 import { parse } from '../core/schemas/parse.ts'
 import * as schemas from '../core/schemas/worker.ts'
 import type { JobRow } from '../service/database.ts'
@@ -15,6 +14,7 @@ import { commitCheckpoint } from '../service/jobs/checkpoints.ts'
 import { inputKeys, judgeOf, rerankerOf } from '../service/jobs/job-inputs.ts'
 import { leaseJob } from '../service/jobs/lease-job.ts'
 import { settleJudgeJob } from '../service/jobs/settle-judge-job.ts'
+import { servedBy } from '../service/jobs/served-by.ts'
 import { complete, fail, LEASE_SECONDS, release } from '../service/jobs/transitions.ts'
 import { finishUpload, keyOf, uploadPlaces } from '../service/jobs/upload-places.ts'
 import { askJudge, noteUse, showJudgments, type Asking } from '../service/judges/ask-judge.ts'
@@ -25,13 +25,10 @@ import { toJudgeItem } from './judgments.ts'
 
 const common = { tag: 'Worker', scope: 'worker' } as const
 
-/** The operator's workers serve everyone; a tenant's own serve the tenant. */
-const tenantOf = (caller: Caller) => (caller.tenant === OPERATOR_TENANT ? null : caller.tenant)
-
 /** @throws GavelError `not_found` when the job is none of this worker's business */
 async function jobOf(deps: Deps, caller: Caller, id: string): Promise<JobRow> {
   const row = await deps.database.jobs.get(id)
-  const tenant = tenantOf(caller)
+  const tenant = servedBy(caller.tenant)
   if (!row || (tenant !== null && row.tenant !== tenant)) throw jobNotFound(id)
   return row
 }
@@ -94,7 +91,7 @@ export const workerRoutes = [
         worker,
         kinds,
         waitSeconds,
-        tenant: tenantOf(caller),
+        tenant: caller.tenant,
         signal: request.signal,
       })
       return leased ? { job: leased } : new Response(null, { status: 204 })

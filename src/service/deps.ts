@@ -1,7 +1,7 @@
 import type { DatasetLimits } from '../core/datasets/row-checker.ts'
 import type { BlobStore, Clock, Entropy, JobBell, JudgeClient, ProgramHost } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
-import type { JudgeInput } from '../core/schemas/worker.ts'
+import type { OwnedJudge } from '../core/schemas/worker.ts'
 import type { Database, RateWindows } from './database.ts'
 import type { SecretBox } from './keys.ts'
 import type { Metrics } from './metrics.ts'
@@ -28,7 +28,7 @@ export interface Deps {
    * @param isProbe to find out what its provider can: with nothing that was learnt before, and without trying again
    * @throws GavelError `unavailable_here` where this process cannot
    */
-  judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null, isProbe?: boolean): JudgeClient
+  judgeClient(judge: Judge, secret: string | null, local: OwnedJudge | null, isProbe?: boolean): JudgeClient
   /** What runs programs that models wrote; null where nothing can. */
   programs: ProgramHost | null
   /** The largest dataset that the operator takes. */

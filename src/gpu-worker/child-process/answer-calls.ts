@@ -1,3 +1,4 @@
+import { endWithParent } from './end-with-parent.ts'
 import type { FromChild, Protocol, ToChild } from './messages.ts'
 import { packError } from './packed-error.ts'
 
@@ -44,6 +45,7 @@ export function answerCalls<P extends Protocol>(open: (order: P['order']) => Pro
     )
   })
   process.on('disconnect', () => process.exit(0))
+  endWithParent()
   // The parent decides what an interrupt means.
   process.on('SIGINT', () => {})
 }

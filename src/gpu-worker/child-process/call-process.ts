@@ -9,6 +9,8 @@ export interface CallProcessOptions<P extends Protocol> {
   prepare: () => Promise<{ order: P['order']; cleanUp?: () => void }>
   /** The error for calls that a dying process leaves behind; `how` says how it ended. */
   died: (how: string) => GavelError
+  /** All that the process gets of an environment; by default this one's. */
+  environment?: NodeJS.ProcessEnv | undefined
   /** Without calls for so long, the process is ended and its memory given back. */
   idleMs?: number
 }
@@ -86,9 +88,10 @@ export class CallProcess<P extends Protocol> {
   }
 
   private async fork(forget: () => void): Promise<Running<P>> {
-    const { script, prepare, died, idleMs } = this.options
+    const { script, prepare, died, idleMs, environment: env } = this.options
     const { order, cleanUp } = await prepare()
-    const child = fork(script, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
+    const child = fork(script, { serialization: 'advanced', stdio: [...stdio], ...(env && { env }) })
     const calls = new Map<number, Call<P>>()
     const opened = Promise.withResolvers<P['ready']>()
     let idle: NodeJS.Timeout | undefined

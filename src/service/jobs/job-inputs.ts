@@ -1,6 +1,6 @@
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
-import type { CheckpointInput, DatasetInput, JobInputs, JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
+import type { CheckpointInput, DatasetInput, JobInputs, JudgeInput, ModelInput, OwnedJudge } from '../../core/schemas/worker.ts'
 import type { CheckpointRow, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { findResource } from '../find-resource.ts'
@@ -117,8 +117,10 @@ export async function jobInputs(deps: Pick<Deps, 'database'>, job: JobRow, urlOf
 }
 
 /** A judge as a worker gets it, with the blob key of each object as its URL: for a model run by the API's own process. */
-export const judgeInput = (deps: Pick<Deps, 'database'>, tenant: string, id: string): Promise<JudgeInput> =>
-  inputsOf(deps, tenant, async (key) => key).judge(id)
+export const judgeInput = async (deps: Pick<Deps, 'database'>, tenant: string, id: string): Promise<OwnedJudge> => ({
+  ...(await inputsOf(deps, tenant, async (key) => key).judge(id)),
+  tenant,
+})
 
 /** The keys of all objects that a job's inputs hold: what its worker may read. */
 export async function inputKeys(deps: Pick<Deps, 'database'>, job: JobRow): Promise<Set<string>> {

@@ -8,7 +8,7 @@ import { testApp, type TestApp } from '../../helpers/test-app.ts'
 const asking = (more: Partial<Parameters<typeof leaseJob>[1]> = {}) => ({
   worker: 'w',
   kinds: ['sft' as const],
-  tenant: null,
+  tenant: 'default',
   waitSeconds: 0,
   signal: new AbortController().signal,
   ...more,
