@@ -132,7 +132,20 @@ export const ROOMS = {
     packages: ['valibot', 'node:'],
   },
   'src/gpu-worker/jobs': {
-    imports: [...CORE, ...ofWorker('progress', 'child-process', 'sandbox', 'runtime', 'weights', 'models', 'checkpoint', 'judge', 'algorithms')],
+    imports: [
+      ...CORE,
+      ...ofWorker(
+        'progress',
+        'child-process',
+        'sandbox',
+        'runtime',
+        'weights',
+        'models',
+        'checkpoint',
+        'judge',
+        'algorithms',
+      ),
+    ],
     packages: ['node:'],
   },
 

@@ -38,12 +38,13 @@ export function registerDev(program: Command): void {
 
 async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
-  const [{ localJudgeHost }, { sourcesFor }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
-    import('../gpu-worker/judge/local-judge-host.ts'),
-    import('../gpu-worker/models/source.ts'),
-    import('../gpu-worker/weights/hub-from-env.ts'),
-    import('../server.ts'),
-  ])
+  const [{ localJudgeHost }, { sourcesFor }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] =
+    await Promise.all([
+      import('../gpu-worker/judge/local-judge-host.ts'),
+      import('../gpu-worker/models/source.ts'),
+      import('../gpu-worker/weights/hub-from-env.ts'),
+      import('../server.ts'),
+    ])
   const { env } = process
   const adminKey = env.GAVEL_API_KEY || `gvl_${randomBytes(32).toString('hex')}`
   const { device, note } = await chooseDevice(options.device)

@@ -11,7 +11,8 @@ export function sealNetwork(): void {
     throw new Error('The process of a job has no network.')
   }
   const lock = (owner: object, ...names: string[]) => {
-    for (const name of names) Object.defineProperty(owner, name, { value: refuse, writable: false, configurable: false })
+    for (const name of names)
+      Object.defineProperty(owner, name, { value: refuse, writable: false, configurable: false })
   }
   lock(net.Socket.prototype, 'connect')
   lock(net.Server.prototype, 'listen')

@@ -37,9 +37,16 @@ export type OutsideSource = Exclude<ModelSource, { type: 'checkpoint' }>
  * What a tenant may use of the operator's: the folders, the token and the cache that was filled with it, or none of them.
  * A stranger's hub models have a cache of their own, in which is only what anyone may have.
  */
-export function sourcesFor({ tenant, trusted }: { tenant: string; trusted: boolean }, own: SourceOptions): SourceOptions {
+export function sourcesFor(
+  { tenant, trusted }: { tenant: string; trusted: boolean },
+  own: SourceOptions,
+): SourceOptions {
   if (trusted) return own
-  return { roots: [], hub: { ...own.hub, token: undefined, cacheFolder: `${own.hub.cacheFolder}-public` }, stranger: tenant }
+  return {
+    roots: [],
+    hub: { ...own.hub, token: undefined, cacheFolder: `${own.hub.cacheFolder}-public` },
+    stranger: tenant,
+  }
 }
 
 /**
@@ -50,7 +57,8 @@ export async function fetchSource(source: OutsideSource, { roots, hub, stranger 
   try {
     return source.type === 'local' ? allowedPath(source.path, roots) : await downloadModel(source, hub)
   } catch (error) {
-    const withheld = error instanceof GavelError && (error.code === 'unavailable_here' || error.code === 'model_inaccessible')
+    const withheld =
+      error instanceof GavelError && (error.code === 'unavailable_here' || error.code === 'model_inaccessible')
     if (stranger === undefined || !withheld) throw error
     const message = `${error.message}. This worker's folders and its token for the hub are not for the tenant ${stranger}; its operator can name it in GAVEL_TRUSTED_TENANTS`
     throw new GavelError(error.code, message, { cause: error, ...(error.param !== null && { param: error.param }) })

@@ -35,11 +35,7 @@ export class FileRefused extends Error {
  *
  * Throws {@link FileRefused}, and what `fetch` throws once the server no longer answers.
  */
-export async function fetchFile(
-  url: string,
-  path: string,
-  { size, signal, ...request }: FileRequest,
-): Promise<void> {
+export async function fetchFile(url: string, path: string, { size, signal, ...request }: FileRequest): Promise<void> {
   let done = sizeOf(path)
   if (done > size) done = startOver(path)
   for (let inVain = 0; done < size || !existsSync(path);) {
@@ -66,7 +62,10 @@ async function fetchRest(
   from: number,
   { headers, size, onProgress, signal }: FileRequest,
 ): Promise<void> {
-  const response = await fetch(url, { headers: { ...headers, ...(from > 0 && { range: `bytes=${from}-` }) }, signal: signal ?? null })
+  const response = await fetch(url, {
+    headers: { ...headers, ...(from > 0 && { range: `bytes=${from}-` }) },
+    signal: signal ?? null,
+  })
   if (!response.ok) {
     await response.body?.cancel()
     throw new FileRefused(url, response.status)

@@ -1,6 +1,13 @@
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
-import type { CheckpointInput, DatasetInput, JobInputs, JudgeInput, ModelInput, OwnedJudge } from '../../core/schemas/worker.ts'
+import type {
+  CheckpointInput,
+  DatasetInput,
+  JobInputs,
+  JudgeInput,
+  ModelInput,
+  OwnedJudge,
+} from '../../core/schemas/worker.ts'
 import type { CheckpointRow, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { findResource } from '../find-resource.ts'
