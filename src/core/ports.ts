@@ -59,6 +59,8 @@ export interface BlobStore {
   /** What is too large for one request is written in parts. */
   parts: BlobParts
   room(): Promise<BlobRoom>
+  /** Forgets writes that a killed process left unfinished a day ago, where the store does not do so by itself. */
+  sweep(): Promise<void>
 }
 
 /** Most parts of one object, by S3's rules. */
