@@ -7,7 +7,8 @@ import net from 'node:net'
  * for all of Node's own; a native library could connect, and none that is loaded does.
  */
 export function sealNetwork(): void {
-  const refuse = () => {
+  // Some are called with `new`, which an arrow would refuse for another reason.
+  function refuse() {
     throw new Error('The process of a job has no network.')
   }
   const lock = (owner: object, ...names: string[]) => {
