@@ -37,8 +37,8 @@ class LeavesLoop extends Error {
 const STATEMENTS = new Set(['Set', 'Macro', 'Comment'])
 /** Longest text or list that a multiplication makes. */
 const MOST = 1_000_000
-/** Most parts of a template that one text takes, each time that a loop or a macro comes by counted: a thousand messages take some 100,000. */
-const MOST_PARTS = 2_000_000
+/** Most parts of a template that one text takes, each time that a loop or a macro comes by counted: a thousand messages take some 30,000. */
+const MOST_PARTS = 500_000
 
 /** Renders as Python's Jinja does, where the library's interpreter knows less of Python or takes it for JavaScript. */
 export class PythonInterpreter extends Base {

@@ -46,7 +46,7 @@ describe('a template that would never end is refused, with', () => {
     test(what, () =>
       assert.throws(() => new ChatTemplate(template, {}).render([{ role: 'user', content: 'x' }]), {
         code: 'invalid_request',
-        message: /goes through more than 2000000 parts, and perhaps never ends/,
+        message: /goes through more than 500000 parts, and perhaps never ends/,
       }),
     )
 
