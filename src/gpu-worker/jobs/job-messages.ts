@@ -4,6 +4,7 @@ import type { UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { LeasedJob } from '../../core/schemas/worker.ts'
 import type { Resume, RunState } from '../algorithms/run-context.ts'
+import type { Stall } from '../progress/progress-watch.ts'
 import type { Device } from '../runtime/device.ts'
 
 /** Settings of a worker that its job processes need. No key and no token is among them: they have no network. */
@@ -51,3 +52,9 @@ export type FromJob =
   | { type: 'done'; result: Record<string, unknown> }
   | { type: 'stopped' }
   | { type: 'failed'; error: JobError; retryable: boolean }
+
+export type Said = Extract<FromJob, { type: 'done' | 'stopped' | 'failed' }>
+/** What a job's process says on the way. */
+export type Report = Exclude<FromJob, Said>
+/** How it ended its work. `unanswered`: it was told to stop and did not, so that it was ended. */
+export type Ending = Said | { type: 'stopped'; unanswered: Stall }

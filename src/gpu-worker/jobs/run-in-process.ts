@@ -1,13 +1,6 @@
 import { fork } from 'node:child_process'
-import type { FromJob, JobOrder, ToJob } from './job-messages.ts'
-import type { Stall } from '../progress/progress-watch.ts'
+import type { Ending, FromJob, JobOrder, Report, Said, ToJob } from './job-messages.ts'
 import { watchProcess, type ProcessLimits } from './watch-process.ts'
-
-type Said = Extract<FromJob, { type: 'done' | 'stopped' | 'failed' }>
-/** How a job's process ended its work. `unanswered`: it was told to stop and did not, so that it was ended. */
-export type Ending = Said | { type: 'stopped'; unanswered: Stall }
-/** What it says on the way. */
-export type Report = Exclude<FromJob, Said>
 
 const JOB_PROCESS = new URL(`./job-process${import.meta.url.slice(-3)}`, import.meta.url)
 

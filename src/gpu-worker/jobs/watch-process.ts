@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ProgressWatch } from '../progress/progress-watch.ts'
-import type { Ending } from './run-in-process.ts'
+import type { Ending } from './job-messages.ts'
 
 /** What a worker lets the process of a job have. */
 export interface ProcessLimits {
