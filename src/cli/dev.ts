@@ -38,7 +38,7 @@ export function registerDev(program: Command): void {
 
 async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
-  const [{ localJudgeHost }, { sourcesFor }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] =
+  const [{ localJudgeHost }, { sourcesFor, tenantsIn }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] =
     await Promise.all([
       import('../gpu-worker/judge/local-judge-host.ts'),
       import('../gpu-worker/models/source.ts'),
@@ -57,8 +57,7 @@ async function dev(options: DevOptions): Promise<void> {
   }
   const sources = { roots: options.models, hub: hubFromEnv(env) }
   // As for jobs: folders and token are the operator's own.
-  const trusts = (tenant: string) =>
-    tenant === OPERATOR_TENANT || (env.GAVEL_TRUSTED_TENANTS?.split(',').includes(tenant) ?? false)
+  const trusted = [OPERATOR_TENANT, ...tenantsIn(env.GAVEL_TRUSTED_TENANTS)]
   const server = await startServer({
     dataDir: options.data,
     host: options.host,
@@ -71,7 +70,10 @@ async function dev(options: DevOptions): Promise<void> {
     log: logFromEnv(env, 'errors'),
     localJudge(judge, blobs) {
       const { tenant } = judge
-      return localJudgeHost(judge, blobs, { ...engine, ...sourcesFor({ tenant, trusted: trusts(tenant) }, sources) })
+      return localJudgeHost(judge, blobs, {
+        ...engine,
+        ...sourcesFor({ tenant, trusted: trusted.includes(tenant) }, sources),
+      })
     },
   })
 

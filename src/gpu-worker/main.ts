@@ -13,6 +13,7 @@ import { childEnvironment } from './child-process/child-environment.ts'
 import { claimWorkspace } from './jobs/claim-workspace.ts'
 import { runWorker } from './jobs/run-worker.ts'
 import { WorkerApi } from './jobs/worker-api.ts'
+import { tenantsIn } from './models/source.ts'
 import { chooseDevice, deviceWish, type Device } from './runtime/device.ts'
 import { hubFromEnv } from './weights/hub-from-env.ts'
 
@@ -54,7 +55,7 @@ await runWorker({
   log: (line) => console.error(line),
   engine: { threads, device, memoryBudgetMb, shardBytes },
   sources: { roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [], hub: hubFromEnv(env) },
-  trustedTenants: env.GAVEL_TRUSTED_TENANTS?.split(',').filter(Boolean) ?? [],
+  trustedTenants: tenantsIn(env.GAVEL_TRUSTED_TENANTS),
   limits: {
     stallSeconds: wholeNumber('GAVEL_STALL_SECONDS') ?? STALL_SECONDS,
     memoryBytes: jobMemoryMb ? jobMemoryMb * 1e6 : MEMORY_SHARE * memoryHere(),

@@ -49,6 +49,10 @@ export function sourcesFor(
   }
 }
 
+/** The tenants of a list that is separated by commas, as an operator sets it. */
+export const tenantsIn = (list: string | undefined): string[] =>
+  (list ?? '').split(',').flatMap((tenant) => tenant.trim() || [])
+
 /**
  * Where a model from the hub or from this machine lies, downloaded where it must be. Throws as `downloadModel`, and
  * `unavailable_here` for a local path outside the operator's roots.
