@@ -92,7 +92,7 @@ export const ROOMS = {
 
   // The worker knows the vocabulary and the mathematics; it asks the service over HTTP.
   'src/gpu-worker/progress': { imports: [], packages: ['node:'] },
-  'src/gpu-worker/child-process': { imports: CORE, packages: ['node:'] },
+  'src/gpu-worker/child-process': { imports: [...CORE, ...ofWorker('progress')], packages: ['node:'] },
   'src/gpu-worker/sandbox': { imports: CORE },
   'src/gpu-worker/graph': { imports: CORE, packages: [] },
   'src/gpu-worker/losses': { imports: [...CORE, ...ofWorker('graph')], packages: [] },

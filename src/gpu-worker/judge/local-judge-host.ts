@@ -13,6 +13,8 @@ import type { LocalJudgeOptions } from './local-judge-client.ts'
 
 /** A judge that nobody asks for so long gives its memory back; asked again, it is loaded again. */
 const IDLE_MS = 5 * 60_000
+/** A text or a model that takes a judge so long without a run of the engine takes for ever. */
+const STALL_SECONDS = 300
 
 /**
  * A local judge in a process of its own, for a server that must stay responsive; started when first asked.
@@ -32,6 +34,7 @@ export function localJudgeHost(
     script: new URL(`./judge-process${import.meta.url.slice(-3)}`, import.meta.url),
     environment,
     idleMs: IDLE_MS,
+    stallSeconds: STALL_SECONDS,
     died: (how) => new GavelError('judge_unreachable', `the process of the local judge ${how}; try again`),
     async prepare() {
       const { model, cleanUp } = await modelOf(judge, blobs)
