@@ -106,7 +106,7 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     rows: (role) => new DatasetFile(order.datasets[role]!, inputs.datasets[role]!.rows),
     judge: await judgesOf(order),
     judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
-    ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
+    ...(inputs.judge && { judgeWords: inputs.judge }),
     programs: new PythonSandbox().runnerFor({ tenant: '' }),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
     event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
