@@ -68,5 +68,6 @@ for (const seed of [11, 12, 13]) {
     },
     stopRequested: () => false,
   }
-  await grpo({ ...spec, reward }, context)
+  const { fallback_reward: _, ...rest } = spec
+  await grpo({ ...rest, reward }, context)
 }

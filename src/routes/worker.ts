@@ -11,7 +11,7 @@ import type { JobRow } from '../service/database.ts'
 import type { Deps } from '../service/deps.ts'
 import { changeJob, checkFence, jobNotFound, staleFence } from '../service/jobs/change.ts'
 import { commitCheckpoint } from '../service/jobs/checkpoints.ts'
-import { inputKeys, judgeOf, rerankerOf } from '../service/jobs/job-inputs.ts'
+import { inputKeys, judgesOf } from '../service/jobs/job-inputs.ts'
 import { leaseJob } from '../service/jobs/lease-job.ts'
 import { settleJudgeJob } from '../service/jobs/settle-judge-job.ts'
 import { servedBy } from '../service/jobs/served-by.ts'
@@ -50,9 +50,8 @@ const jobState = v.object({ id: v.string(), state: job.entries.state })
 const showState = ({ id, state }: JobRow) => ({ id, state })
 
 /** The judges that a job may ask, and where one is an ensemble, those that it is made of. */
-async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
-  const named = [judgeOf(job), rerankerOf(job)].filter((id) => id !== undefined)
-  const ids = named.map(async (id) => {
+async function askedBy({ database }: Deps, job: JobRow): Promise<string[]> {
+  const ids = judgesOf(job).map(async (id) => {
     const provider = (await database.judges.find(job.tenant, id))?.body.provider
     return provider?.type === 'ensemble' ? [id, ...provider.judges] : [id]
   })
@@ -64,7 +63,7 @@ async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
  * @throws GavelError `unprocessable` unless the judge is one of the job's
  */
 async function askingOf(deps: Deps, job: JobRow, judge: string): Promise<Asking> {
-  if (!(await judgesOf(deps, job)).includes(judge)) {
+  if (!(await askedBy(deps, job)).includes(judge)) {
     const message = "`judge` is not the judge of this job; name the id in the lease's inputs."
     throw new GavelError('unprocessable', message, { param: 'judge' })
   }

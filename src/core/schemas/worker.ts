@@ -99,6 +99,10 @@ export const jobInputs = v.object({
   reward: v.nullable(rewardRecipe),
   judge: v.nullable(judgeInput),
   reranker: v.nullable(judgeInput),
+  fallback: v.pipe(
+    v.optional(v.object({ judge: v.nullable(judgeInput), reranker: v.nullable(judgeInput) })),
+    v.description('The judges of `fallback_reward`, where the spec has one.'),
+  ),
   resume: v.pipe(v.nullable(checkpointInput), v.description('The newest committed checkpoint of this job.')),
 })
 export type JobInputs = v.InferOutput<typeof jobInputs>

@@ -48,6 +48,8 @@ export interface RunContext {
   rows(role: string): Rows
   /** Asks the job's judge, or the reranker of its recipe; one outcome an item, in order. */
   judge(items: JudgeItem[], role?: JudgeRole): Promise<Judgment[]>
+  /** How the judges of the job's `fallback_reward` are asked, where it has one. */
+  fallback?: Pick<RunContext, 'judge' | 'judgedElsewhere'>
   /** Whether every judge it has is asked over the network, and may answer while this process computes. */
   judgedElsewhere?: boolean
   /** How it is asked, where the job has one. */

@@ -10,7 +10,8 @@ import { combineJudges } from '../../core/judges/ensemble.ts'
 import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { countScored, NOTHING_USED, type UsageCounts } from '../../core/judges/usage-counts.ts'
-import type { JudgeInput, LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
+import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
+import type { JobInputs, JudgeInput, LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
 import { endWithParent } from '../child-process/end-with-parent.ts'
@@ -104,8 +105,8 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
       return open(inputs.model, modelPath!)
     },
     rows: (role) => new DatasetFile(order.datasets[role]!, inputs.datasets[role]!.rows),
-    judge: await judgesOf(order),
-    judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
+    ...(await judgesOf(inputs, order)),
+    ...(inputs.fallback && { fallback: laterJudges(inputs.fallback, order) }),
     ...(inputs.judge && { judgeWords: inputs.judge }),
     programs: new PythonSandbox().runnerFor({ tenant: '' }),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
@@ -142,15 +143,31 @@ function open(input: ModelInput, path: string): ModelFolder {
   return opened
 }
 
-/** How the judges of the job's recipe are asked. */
-async function judgesOf(order: JobOrder): Promise<RunContext['judge']> {
-  const { judge, reranker } = order.job.inputs
-  const asks = { judge: await judgeOf(judge, order), reranker: await judgeOf(reranker, order) }
-  return (items, role = 'judge') => {
-    const ask = asks[role]
-    return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
+type Judges = Pick<JobInputs, JudgeRole>
+
+/** How the judges of a recipe are asked. */
+async function judgesOf(judges: Judges, order: JobOrder): Promise<Pick<RunContext, 'judge' | 'judgedElsewhere'>> {
+  const asks = { judge: await judgeOf(judges.judge, order), reranker: await judgeOf(judges.reranker, order) }
+  return {
+    judge(items, role = 'judge') {
+      const ask = asks[role]
+      return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
+    },
+    judgedElsewhere: areElsewhere(judges),
   }
 }
+
+/** The same of judges that may never be asked: opened when they first are. */
+function laterJudges(judges: Judges, order: JobOrder): Pick<RunContext, 'judge' | 'judgedElsewhere'> {
+  let opened: ReturnType<typeof judgesOf> | undefined
+  return {
+    judge: async (items, role) => (await (opened ??= judgesOf(judges, order))).judge(items, role),
+    judgedElsewhere: areElsewhere(judges),
+  }
+}
+
+const areElsewhere = (judges: Judges): boolean =>
+  [judges.judge, judges.reranker].every((judge) => !judge || isElsewhere(judge))
 
 /** Whether the parent asks it, through the API. */
 const isElsewhere = ({ model, ensemble }: JudgeInput): boolean =>

@@ -46,9 +46,10 @@ export async function prepareJob(
     datasets[role] = await fetchDataset(objects, dataset.objects, join(workspace, `${role}.jsonl`))
   }
   const judgePaths: JobOrder['judgePaths'] = {}
-  const judges = [inputs.judge, inputs.reranker].filter((judge) => judge != null)
+  const { judge, reranker, fallback } = inputs
+  const judges = [judge, reranker, fallback?.judge, fallback?.reranker].filter((judge) => judge != null)
   for (const { id, model } of judges.flatMap((judge) => [judge, ...(judge.ensemble?.members ?? [])])) {
-    if (model) judgePaths[id] = await pathOf(model, id)
+    if (model) judgePaths[id] ??= await pathOf(model, id)
   }
   const resume = inputs.resume && {
     step: inputs.resume.step,
