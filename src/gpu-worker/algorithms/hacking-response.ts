@@ -1,12 +1,10 @@
 import type { HackingVerdict } from '../../core/rl/detect-hacking.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
+import { BEST_FILE } from '../checkpoint/training-files.ts'
 import type { Weights } from '../models/weights.ts'
 import type { RunContext, RunState } from './run-context.ts'
 import type { startTraining } from './start-training.ts'
 import { TrainedCopy } from './trained-copy.ts'
-
-/** What a run may go back to, in its checkpoints. */
-const BEST_FILE = 'best.safetensors'
 
 type Run = Awaited<ReturnType<typeof startTraining>>
 interface Given {
