@@ -40,11 +40,12 @@ export interface Env {
 export async function depsFrom(env: Env): Promise<Deps> {
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) }
-  const database = createDatabase(env.DATABASE, clock)
+  const database = createDatabase(env.DATABASE)
+  const ledger = new Ledger(database.usage, clock, entropy)
   return {
     database,
-    ledger: new Ledger(database.usage, clock),
-    judgments: new CountedCache(database.judgments),
+    ledger,
+    judgments: new CountedCache(database.judgments, ledger),
     rates: database.rates,
     metrics: null,
     log: { bodies: env.GAVEL_LOG_BODIES === '1', request: (entry) => console.log({ message: 'request', ...entry }) },

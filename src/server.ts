@@ -125,9 +125,9 @@ async function createDeps(
   const clock = { now: () => Date.now() }
   const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
   const blobs = s3 ? s3BlobStore(s3) : folderBlobStore(join(options.dataDir, 'objects'))
-  const database = createDatabase(sqlite, clock)
-  const ledger = new Ledger(database.usage, clock)
-  const judgments = new CountedCache(database.judgments)
+  const database = createDatabase(sqlite)
+  const ledger = new Ledger(database.usage, clock, entropy)
+  const judgments = new CountedCache(database.judgments, ledger)
   const metrics = new Metrics()
   metrics.add(...apiGauges({ ledger, judgments, jobs: database.jobs }), ...processGauges())
   return {

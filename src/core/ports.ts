@@ -115,12 +115,20 @@ export interface JudgeRequest {
   labels: readonly string[]
 }
 
+/** Tokens that asking took, as far as they are known. */
+export interface TokenUsage {
+  promptTokens: number
+  completionTokens: number
+  /** Calls whose provider gave counts that are none: unknown, and in neither sum. Absent where there are none. */
+  uncounted?: number
+}
+
 /** Log-probabilities (natural log) of candidate first tokens, as the provider reports them; −∞ for one that cannot be. */
 export interface FirstTokenLogprobs {
   logprobs: { token: string; logprob: number }[]
   /** Whether `logprobs` holds every variant of every label (local models), or only a provider's top k. */
   complete: boolean
-  usage: { promptTokens: number; completionTokens: number }
+  usage: TokenUsage
   /** From the first try to the answer, in ms; of a model here, of all that were asked together. */
   latencyMs?: number
 }

@@ -14,6 +14,7 @@ import { createJudge } from '../service/judges/create-judge.ts'
 import { probeJudge, probeNewJudge } from '../service/judges/probe-judge.ts'
 import { showJudge } from '../service/judges/show-judge.ts'
 import { removeResource } from '../service/remove-resource.ts'
+import { writeCounts } from '../service/usage/write-counts.ts'
 import { page, pageQuery } from './http/page.ts'
 import { route } from './http/route.ts'
 
@@ -23,9 +24,9 @@ async function cacheOf({ database }: Deps, tenant: string, reference: string): P
   return cacheVersion({ id, calibration: body.calibration })
 }
 
-async function showCache({ database, judgments }: Deps, version: string): Promise<JudgeCache> {
-  await judgments.flush()
-  return { object: 'judge.cache', judge: version, ...(await database.judgments.summary(version)) }
+async function showCache(deps: Deps, version: string): Promise<JudgeCache> {
+  await writeCounts(deps)
+  return { object: 'judge.cache', judge: version, ...(await deps.database.judgments.summary(version)) }
 }
 
 export const judgeRoutes = [
@@ -99,7 +100,7 @@ export const judgeRoutes = [
     response: judgeCache,
     async handler({ deps, caller, params }) {
       const version = await cacheOf(deps, caller.tenant, params.id)
-      await deps.database.judgments.clear(version)
+      await deps.judgments.clear(version)
       return showCache(deps, version)
     },
   }),

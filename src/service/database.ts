@@ -1,6 +1,6 @@
 /** What SQL remembers: one interface per table. `src/adapters/database/` implements it for D1 and for node:sqlite. */
 import type { Tally } from '../core/datasets/row-checker.ts'
-import type { JudgmentCache } from '../core/judges/score-items.ts'
+import type { CachedJudgment, JudgmentCache } from '../core/judges/score-items.ts'
 import type { UsageCounts } from '../core/judges/usage-counts.ts'
 import type { Manifest } from '../core/schemas/checkpoint.ts'
 import type {
@@ -63,8 +63,8 @@ export interface JudgeTable extends ResourceTable<JudgeBody> {
   annotate(tenant: string, id: string, finding: Partial<Pick<JudgeBody, 'audit' | 'probe' | 'warnings'>>): Promise<void>
   /** What may be spent on a judge is no part of what it says, so it alone may change. Null lifts the limit. */
   setBudget(tenant: string, id: string, budget: JudgeBody['budget'] | null): Promise<void>
-  /** Adds to what was spent, in one statement; answers the new sum. Adding nothing reads it. */
-  spend(id: string, more: Spent): Promise<Spent>
+  /** What was spent on it by now, as far as that is entered ({@link UsageTable}). */
+  spentOn(id: string): Promise<Spent>
 }
 
 export interface KeyBody {
@@ -316,8 +316,8 @@ export interface Lookups {
   misses: number
 }
 
-/** Where judgments are kept, and how often each judge's were of use. */
-export interface JudgmentTable extends JudgmentCache {
+/** Where judgments are kept once they are entered ({@link UsageTable}), and how often each judge's were of use. */
+export interface JudgmentTable extends Pick<JudgmentCache, 'getMany'> {
   /** Adds to the lookups of judges, all in one statement. */
   addLookups(byJudge: ReadonlyMap<string, Lookups>): Promise<void>
   /** @param judge the version whose raw probabilities are kept */
@@ -356,10 +356,48 @@ export interface UsageReport {
   number: number
 }
 
+/** What is entered into the books together: judgments, what they cost, and that their items are no longer under way. */
+export interface Entry {
+  /** Its own, and those of entries that it was split off from: one that was entered under any of them is not again. */
+  ids: readonly string[]
+  rows: readonly UsageRow[]
+  /** What goes to the budgets of judges. */
+  spent: readonly (Spent & { judge: string })[]
+  /** What is kept already stays. */
+  judgments: readonly { key: string; judge: string; value: CachedJudgment }[]
+  /** Ids of reservations that are over. */
+  released: readonly string[]
+}
+
+/** Items that a key with a budget is about to have judged. */
+export interface Reservation {
+  id: string
+  payer: Payer
+  items: number
+  /** The first day of the budget's period. */
+  sinceDay: string
+  /** What was used in it and is not entered yet. */
+  unwritten: UsageCounts
+  now: number
+}
+
+/** How long a reservation lasts that nobody renews, in ms: the process that made it is gone then. */
+export const RESERVATION_MS = 5 * 60_000
+
 /** Where the ledger is kept. */
 export interface UsageTable {
-  /** Adds to what there is, all rows in one statement. */
-  add(rows: readonly UsageRow[]): Promise<void>
+  /** Enters all of it, in one transaction, and once, however often it is sent. Forgets reservations that are over at `now`. */
+  enter(entry: Entry, now: number): Promise<void>
+  /**
+   * Reserves items in the statement that looks whether the budget allows for them, so that no two processes reserve the
+   * same. Counted are what is entered, and what is reserved and not over.
+   * @returns whether it does
+   */
+  reserve(reservation: Reservation, budget: KeyBudget): Promise<boolean>
+  /** Puts off when reservations are over, to {@link RESERVATION_MS} from `now`. */
+  renew(ids: readonly string[], now: number): Promise<void>
+  /** How many items are reserved for a key and its jobs. */
+  reserved(payer: Payer, now: number): Promise<number>
   /**
    * Adds what a report says, unless it was counted before or its lease is lost; answers whether it did.
    * @param spent what goes to the judge's budget, where it has one
@@ -399,6 +437,6 @@ export interface Database {
   judgments: JudgmentTable
   usage: UsageTable
   rates: RateWindows
-  /** Resolves when the database answers. */
-  ping(): Promise<void>
+  /** Resolves when the database answers, and takes what is written to it. */
+  probe(): Promise<void>
 }

@@ -3,7 +3,7 @@ import type { Entropy } from '../core/ports.ts'
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const LENGTH = 24
 
-export type IdPrefix = 'job' | 'judge' | 'ds' | 'ckpt' | 'model' | 'reward' | 'key' | 'req' | 'upload'
+export type IdPrefix = 'job' | 'judge' | 'ds' | 'ckpt' | 'model' | 'reward' | 'key' | 'req' | 'upload' | 'entry' | 'rsv'
 
 /** A new id: a prefix and 24 letters and digits (142 random bits). */
 export function newId(prefix: IdPrefix, entropy: Entropy): string {

@@ -1,6 +1,6 @@
 /** Rows that the contract of the database puts in. */
 import type { SftSpec } from '../../src/core/schemas/sft.ts'
-import type { Claim, Database, JobRow } from '../../src/service/database.ts'
+import type { Claim, Database, Entry, JobRow } from '../../src/service/database.ts'
 
 export const spec = {
   type: 'sft',
@@ -27,6 +27,16 @@ export const checkpointOf = (job: string, id: string, step: number, tenant = 't'
   prefix: `p/${step}`,
   manifest: { objects: [], state: { cursor: 3 } },
   createdAt: 1,
+})
+
+let entries = 0
+/** An entry into the books of which no other has the id, with nothing in it. */
+export const entry = (id = `entry_${++entries}`): Entry => ({
+  ids: [id],
+  rows: [],
+  spent: [],
+  judgments: [],
+  released: [],
 })
 
 export const jobIn = (database: Database, id: string, tenant = 't'): Promise<JobRow> =>

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { NOTHING_USED } from '../../src/core/judges/usage-counts.ts'
 import { NAME } from '../../src/core/schemas/fields.ts'
-import type { Database, JudgeBody, Spent } from '../../src/service/database.ts'
+import type { CachedJudgment } from '../../src/core/judges/score-items.ts'
+import { RESERVATION_MS, type Database, type JudgeBody, type Spent, type UsageRow } from '../../src/service/database.ts'
 import { usageId } from '../../src/service/usage/usage-id.ts'
-import { checkpointOf, claim, jobIn, leased, resource, spec } from './database-rows.ts'
+import { checkpointOf, claim, entry, jobIn, leased, resource, spec } from './database-rows.ts'
 import { leasesContract } from './leases.ts'
 import { rateWindowsContract } from './rate-windows.ts'
 import { tenantsContract } from './tenants.ts'
@@ -36,12 +37,13 @@ export function databaseContract(
 
   test('the ledger: counts are added up, and listed by day, payer and judge', async () => {
     const { usage } = await open()
+    const enter = (rows: UsageRow[]) => usage.enter({ ...entry(), rows }, 0)
     const row = (day: string, payer: string, judge: string, items: number, tenant = 't') => ({
       ...NOTHING_USED, tenant, day, payer, judge, job: '', items, promptTokens: 10 * items, cost: items / 4,
     }) // prettier-ignore
-    await usage.add([row('2026-11-24', 'key_1', 'j', 1), row('2026-11-25', 'key_1', 'j', 2)])
-    await usage.add([row('2026-11-25', 'key_1', 'j', 3), row('2026-11-25', 'key_1', '', 50)])
-    await usage.add([row('2026-11-25', '', 'j', 7), row('2026-11-25', 'key_1', 'j', 9, 'other')])
+    await enter([row('2026-11-24', 'key_1', 'j', 1), row('2026-11-25', 'key_1', 'j', 2)])
+    await enter([row('2026-11-25', 'key_1', 'j', 3), row('2026-11-25', 'key_1', '', 50)])
+    await enter([row('2026-11-25', '', 'j', 7), row('2026-11-25', 'key_1', 'j', 9, 'other')])
     const spent = await usage.spent({ tenant: 't', key: 'key_1' }, '2026-11-25')
     assert.deepEqual(spent, { ...NOTHING_USED, items: 5, promptTokens: 50, cost: 1.25 })
     assert.equal((await usage.spent({ tenant: 't', key: 'key_1' }, '2026-11-01')).items, 6)
@@ -57,8 +59,8 @@ export function databaseContract(
       [50, 5],
     )
     const byJob = { ...row('2026-11-25', 'key_1', 'j', 4), job: 'job_1' }
-    await usage.add([byJob, { ...byJob, job: 'job_2' }])
-    await usage.add([byJob])
+    await enter([byJob, { ...byJob, job: 'job_2' }])
+    await enter([byJob])
     assert.equal((await usage.spent({ tenant: 't', key: 'key_1' }, '2026-11-25')).items, 17, 'its jobs are its own')
     const after = usageId({ ...byJob, job: '' })
     const jobs = await usage.list('t', { from: '2026-11-25', to: '2026-11-25', limit: 9, after })
@@ -474,21 +476,24 @@ export function databaseContract(
   })
 
   test('judgments are remembered, thousands at a time', async () => {
-    const { judgments } = await open()
+    const { judgments, usage } = await open()
     const entries = new Map(
       Array.from({ length: 4096 }, (_, i) => [`key-${i}`, { probability: i / 4096, labelMass: 1 }]),
     )
-    assert.deepEqual(await judgments.putMany('judge_a', entries), entries)
+    const keep = (judge: string, of: ReadonlyMap<string, CachedJudgment>) =>
+      usage.enter({ ...entry(), judgments: [...of].map(([key, value]) => ({ key, judge, value })) }, 0)
+    await keep('judge_a', entries)
     const late = new Map([
       ['key-7', { probability: 0.9, labelMass: 0.8 }],
       ['key-new', { probability: 0.1 + 0.2, labelMass: 1e-17 }],
     ])
-    const kept = await judgments.putMany('judge_late', late)
+    await keep('judge_late', late)
+    const kept = await judgments.getMany('judge_late', [...late.keys()])
     assert.deepEqual(kept.get('key-7'), entries.get('key-7'), 'the first stays')
     assert.deepEqual(kept.get('key-new'), late.get('key-new'), 'to the last digit')
     assert.deepEqual(await judgments.getMany('judge_a', [...entries.keys()]), entries)
     assert.equal((await judgments.getMany('judge_a', ['other'])).size, 0)
-    await judgments.putMany('judge_b', new Map([['key-b', { probability: 0.1, labelMass: 1 }]]))
+    await keep('judge_b', new Map([['key-b', { probability: 0.1, labelMass: 1 }]]))
     const lookups = (hits: number, misses: number) => ({ hits, misses })
     await judgments.addLookups(new Map([['judge_a', lookups(4096, 2)]]))
     await judgments.addLookups(
@@ -504,5 +509,84 @@ export function databaseContract(
     assert.deepEqual(await judgments.summary('judge_c'), { entries: 0, hits: 0, misses: 0 })
   })
 
-  test('answers a ping', async () => (await open()).ping())
+  test('books: an entry is entered once, however often it comes, whole or as what it was split into', async () => {
+    const { usage, judges, judgments } = await open()
+    await judges.insert({ ...resource('judge_1', null), body: {} as JudgeBody })
+    const row = { ...NOTHING_USED, tenant: 't', day: '2026-11-25', payer: 'key_1', judge: 'judge_1', job: '', items: 4, uncounted: 1 } // prettier-ignore
+    const value = { probability: 0.5, labelMass: 1 }
+    const all = {
+      ...entry('e1'),
+      rows: [row],
+      spent: [{ judge: 'judge_1', tokens: 7, cost: 0.25 }],
+      judgments: [{ key: 'k', judge: 'judge_1', value }],
+    }
+    const counted = async () => {
+      const { items, uncounted } = await usage.spent({ tenant: 't', key: 'key_1' }, row.day)
+      return [items, uncounted, await judges.spentOn('judge_1')]
+    }
+    await Promise.all([usage.enter(all, 0), usage.enter(all, 0)])
+    await usage.enter({ ...all, ids: ['e1-part', 'e1'] }, 0)
+    assert.deepEqual(await counted(), [4, 1, { tokens: 7, cost: 0.25 }])
+    assert.deepEqual((await judgments.getMany('judge_1', ['k'])).get('k'), value)
+    await usage.enter({ ...all, ids: ['e2-part', 'e2'] }, 0)
+    await usage.enter({ ...all, ids: ['e3'], judgments: [] }, 1)
+    assert.deepEqual(await counted(), [12, 3, { tokens: 21, cost: 0.75 }])
+    await assert.rejects(usage.enter({ ...all, ids: ['e4'], rows: [{ ...row, cost: Infinity }] }, 0))
+    assert.deepEqual(await counted(), [12, 3, { tokens: 21, cost: 0.75 }], 'all of it or nothing')
+  })
+
+  test('books: sums stay whole numbers that can be read, whatever is added', async () => {
+    const { usage } = await open()
+    const most = Number.MAX_SAFE_INTEGER
+    const row = { ...NOTHING_USED, tenant: 't', day: '2026-11-25', payer: 'k', judge: 'j', job: '', promptTokens: most }
+    for (const job of ['', 'job_1', 'job_2'])
+      for (let i = 0; i < 2; i++) await usage.enter({ ...entry(), rows: [{ ...row, job }] }, 0)
+    assert.equal((await usage.spent({ tenant: 't', key: 'k' }, row.day)).promptTokens, most)
+    const { rows } = await usage.list('t', { from: row.day, to: row.day, limit: 9 })
+    assert.deepEqual(rows.map(({ promptTokens }) => promptTokens), [most, most, most]) // prettier-ignore
+  })
+
+  test('budgets: items are reserved where they fit, until they are released or over', async () => {
+    const { usage } = await open()
+    const payer = { tenant: 't', key: 'key_1' }
+    const row = { ...NOTHING_USED, tenant: 't', day: '2026-11-25', payer: 'key_1', judge: 'j', job: '', items: 5, cached: 2, promptTokens: 60, cost: 0.5 } // prettier-ignore
+    await usage.enter({ ...entry(), rows: [row, { ...row, day: '2026-11-24', items: 50 }] }, 0)
+    const reserve = (id: string, items: number, budget: object, now = 1000) =>
+      usage.reserve(
+        { id, payer, items, sinceDay: '2026-11-25', unwritten: NOTHING_USED, now },
+        { per: 'day', ...budget },
+      )
+    const tries = ['a', 'b', 'c', 'd'].map((id) => reserve(id, 3, { items: 10 }))
+    assert.deepEqual(
+      (await Promise.all(tries)).filter(Boolean).length,
+      2,
+      'three are used, and six of seven left are taken',
+    )
+    assert.equal(await usage.reserved(payer, 1000), 6)
+    const unwritten = { ...NOTHING_USED, items: 3, cached: 2 }
+    const last = { id: 'f', payer, items: 1, sinceDay: '2026-11-25', unwritten, now: 1000 }
+    assert.equal(await usage.reserve(last, { per: 'day', items: 10 }), false)
+    assert.equal(await usage.reserved({ ...payer, tenant: 'other' }, 1000), 0)
+    assert.deepEqual([await reserve('e', 2, { items: 10 }), await reserve('e', 1, { items: 10 })], [false, true])
+    await usage.enter({ ...entry(), released: ['a', 'b', 'c', 'd'] }, 1000)
+    assert.equal(await usage.reserved(payer, 1000), 1)
+    const over = 1000 + RESERVATION_MS + 1
+    await usage.renew(['e'], 1001)
+    assert.deepEqual([await usage.reserved(payer, over), await usage.reserved(payer, over + 1)], [1, 0])
+    assert.equal(await usage.reserved(payer, 1000 - 2 * RESERVATION_MS), 0, 'of a clock that ran ahead')
+    for (const [budget, fits] of [
+      [{ tokens: 61 }, true],
+      [{ tokens: 60 }, false],
+      [{ cost: 0.75 }, true],
+      [{ cost: 0.5 }, false],
+      [{ items: 100, tokens: 61, cost: 0.5 }, false],
+    ] as const)
+      assert.equal(await reserve(JSON.stringify(budget), 1, budget), fits, JSON.stringify(budget))
+  })
+
+  test('answers a probe', async () => {
+    const database = await open()
+    await database.probe()
+    await database.probe()
+  })
 }

@@ -19,7 +19,7 @@ export async function emptied(): Promise<typeof bindings> {
   return bindings
 }
 
-export const emptyDatabase = async () => createDatabase((await emptied()).DATABASE, { now: () => Date.now() })
+export const emptyDatabase = async () => createDatabase((await emptied()).DATABASE)
 export const emptyBucket = async () => r2BlobStore((await emptied()).OBJECTS, null)
 
 /** The API with the Worker's own dependencies, and a clock to turn. */
@@ -27,12 +27,13 @@ export async function edgeApp(changes: Partial<Deps> = {}): Promise<TestApi & { 
   const clock = { time: Date.parse('2026-01-01T00:00:00Z'), now: () => clock.time }
   const errors: unknown[] = []
   const real = await depsFrom(await emptied())
+  const ledger = new Ledger(real.database.usage, clock, real.entropy)
   const deps: Deps = {
     ...real,
     clock,
     log: null,
-    ledger: new Ledger(real.database.usage, clock),
-    judgments: new CountedCache(real.database.judgments),
+    ledger,
+    judgments: new CountedCache(real.database.judgments, ledger),
     secrets: secretBox('a passphrase for the tests, quite long', real.entropy),
     logError: (error) => errors.push(error),
     ...changes,

@@ -20,14 +20,15 @@ import { testApi, type TestApi } from './test-api.ts'
 const MIGRATIONS = join(import.meta.dirname, '../../migrations')
 
 /** A real database with all migrations, of Node. */
-export async function openDatabase(path: string, clock = { now: () => Date.now() }) {
+export async function openDatabase(path: string) {
   const sqlite = new SqliteD1(path)
   await migrate(sqlite, MIGRATIONS)
-  const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0], clock)
+  const database = createDatabase(sqlite as unknown as Parameters<typeof createDatabase>[0])
   return { database, sqlite, close: () => sqlite.close() }
 }
 
 export interface TestApp extends TestApi {
+  sqlite: SqliteD1
   close(): void
 }
 
@@ -36,12 +37,13 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
   const folder = mkdtempSync(join(tmpdir(), 'gavel-app-'))
   const clock = { time: Date.parse('2026-01-01T00:00:00Z'), now: () => clock.time }
   const entropy = { bytes: (count: number) => new Uint8Array(randomBytes(count)) }
-  const { database, close } = await openDatabase(':memory:', clock)
+  const { database, sqlite, close } = await openDatabase(':memory:')
+  const ledger = new Ledger(database.usage, clock, entropy)
   const errors: unknown[] = []
   const deps: Deps = {
     database,
-    ledger: new Ledger(database.usage, clock),
-    judgments: new CountedCache(database.judgments),
+    ledger,
+    judgments: new CountedCache(database.judgments, ledger),
     rates: memoryRateWindows(),
     metrics: null,
     log: null,
@@ -65,6 +67,7 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
   const api = testApi(deps, async (request) => app.fetch(request), clock, errors)
   return {
     ...api,
+    sqlite,
     close() {
       close()
       rmSync(folder, { recursive: true, force: true })

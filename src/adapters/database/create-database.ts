@@ -1,6 +1,4 @@
-import { sql } from 'drizzle-orm'
 import { drizzle, type AnyD1Database } from 'drizzle-orm/d1'
-import type { Clock } from '../../core/ports.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Database, ModelBody } from '../../service/database.ts'
 import { checkpointTable } from './checkpoint-table.ts'
@@ -11,12 +9,13 @@ import { judgmentTable } from './judgment-table.ts'
 import { keyTable } from './key-table.ts'
 import { rateWindowsTable } from './rate-windows-table.ts'
 import { resourceTable } from './resource-table.ts'
+import { probeWrites } from './probe-writes.ts'
 import { models, recipes } from './tables.ts'
 import { uploadTable } from './upload-table.ts'
 import { usageTable } from './usage-table.ts'
 
 /** The database port over D1, or over anything of D1's shape. */
-export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
+export function createDatabase(d1: AnyD1Database): Database {
   const db = drizzle(d1)
   return {
     keys: keyTable(db),
@@ -27,11 +26,9 @@ export function createDatabase(d1: AnyD1Database, clock: Clock): Database {
     models: resourceTable<ModelBody>(db, models),
     jobs: jobTable(db),
     checkpoints: checkpointTable(db),
-    judgments: judgmentTable(db, clock),
+    judgments: judgmentTable(db),
     usage: usageTable(db),
     rates: rateWindowsTable(db),
-    async ping() {
-      await db.run(sql`SELECT count(*) FROM jobs WHERE seq = 0`)
-    },
+    probe: () => probeWrites(db),
   }
 }

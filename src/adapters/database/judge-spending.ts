@@ -3,8 +3,8 @@ import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { Spent } from '../../service/database.ts'
 import { judges } from './tables.ts'
 
-/** A statement that adds to what was spent on a judge, where a condition holds. It returns the judge's body. */
-export function addToSpent(db: DrizzleD1Database, judge: string, { tokens, cost }: Spent, condition?: SQL) {
+/** A statement that adds to what was spent on a judge, where a condition holds. */
+export function addToSpent(db: DrizzleD1Database, judge: string, { tokens, cost }: Spent, condition: SQL) {
   const t = judges
   const sum = (name: keyof Spent, more: number) =>
     sql`coalesce(json_extract(${t.body}, ${`$.spent.${name}`}), 0) + ${more}`
@@ -13,5 +13,4 @@ export function addToSpent(db: DrizzleD1Database, judge: string, { tokens, cost 
     .update(t)
     .set({ body: sql`json_set(${t.body}, '$.spent', ${spent})` })
     .where(and(eq(t.id, judge), condition))
-    .returning({ body: t.body })
 }

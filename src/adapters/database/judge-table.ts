@@ -1,7 +1,6 @@
 import { and, eq, sql, type SQL } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { JudgeBody, JudgeTable } from '../../service/database.ts'
-import { addToSpent } from './judge-spending.ts'
 import { resourceTable } from './resource-table.ts'
 import { judges } from './tables.ts'
 
@@ -32,9 +31,9 @@ export function judgeTable(db: DrizzleD1Database): JudgeTable {
           ? sql`json_set(${t.body}, '$.budget', json(${JSON.stringify(budget)}))`
           : sql`json_remove(${t.body}, '$.budget')`,
       ),
-    async spend(id, more) {
-      const [row] = await addToSpent(db, id, more)
-      return row?.body.spent ?? more
+    async spentOn(id) {
+      const [row] = await db.select({ body: t.body }).from(t).where(eq(t.id, id))
+      return row?.body.spent ?? { tokens: 0, cost: 0 }
     },
   }
 }

@@ -1,12 +1,10 @@
 import { eq, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
-import type { CachedJudgment } from '../../core/judges/score-items.ts'
-import type { Clock } from '../../core/ports.ts'
 import type { JudgmentTable } from '../../service/database.ts'
 import { judgmentLookups, judgments } from './tables.ts'
 
-/** Many go in and out at once, as one JSON parameter: D1 allows 100 parameters a statement. */
-export function judgmentTable(db: DrizzleD1Database, clock: Clock): JudgmentTable {
+/** Many come out at once, by one JSON parameter: D1 allows 100 parameters a statement. */
+export function judgmentTable(db: DrizzleD1Database): JudgmentTable {
   const t = judgments
   return {
     async getMany(_judge, keys) {
@@ -15,17 +13,6 @@ export function judgmentTable(db: DrizzleD1Database, clock: Clock): JudgmentTabl
         .from(t)
         .where(sql`${t.key} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`)
       return new Map(rows.map((row) => [row.key, row.value]))
-    },
-
-    // A judgment that is there already stays, and is the one answered: DO NOTHING would return no row for it. Without
-    // WHERE, SQLite would take ON for that of a join.
-    async putMany(judge, entries) {
-      const rows = await db.all<{ key: string; value: string }>(sql`
-        INSERT INTO judgments (key, value, created_at, judge)
-        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ${clock.now()}, ${judge}
-        FROM json_each(${JSON.stringify([...entries])}) WHERE true
-        ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING key, value`)
-      return new Map(rows.map(({ key, value }) => [key, JSON.parse(value) as CachedJudgment]))
     },
 
     async addLookups(byJudge) {

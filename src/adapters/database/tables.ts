@@ -1,5 +1,5 @@
 /** The tables, for D1 and node:sqlite alike. `npx drizzle-kit generate` turns a change here into a migration. */
-import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { blob, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { CachedJudgment } from '../../core/judges/score-items.ts'
 import type { Manifest } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
@@ -179,6 +179,7 @@ export const usage = sqliteTable(
     failed: integer().notNull(),
     promptTokens: integer('prompt_tokens').notNull(),
     completionTokens: integer('completion_tokens').notNull(),
+    uncounted: integer().notNull().default(0),
     cost: real().notNull(),
   },
   (t) => [
@@ -186,6 +187,32 @@ export const usage = sqliteTable(
     index('usage_by_payer').on(t.tenant, t.payer, t.day),
   ],
 )
+
+/** What was entered into the books lately, so that nothing is entered twice whose answer was lost. */
+export const usageEntries = sqliteTable(
+  'usage_entries',
+  { id: text().primaryKey(), createdAt: integer('created_at').notNull() },
+  (t) => [index('usage_entries_by_time').on(t.createdAt)],
+)
+
+/** Items that are being judged for a key with a budget: they count as used until they are, or until `expiresAt`. */
+export const reservations = sqliteTable(
+  'reservations',
+  {
+    id: text().primaryKey(),
+    tenant: text().notNull(),
+    payer: text().notNull(),
+    items: integer().notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (t) => [index('reservations_by_payer').on(t.tenant, t.payer)],
+)
+
+/** Empty: what is written here to see whether anything can be is deleted at once. */
+export const writeProbes = sqliteTable('write_probes', {
+  id: integer().primaryKey(),
+  body: blob({ mode: 'buffer' }).notNull(),
+})
 
 /** What a key with a rate has sent since `start`. */
 export const rateWindows = sqliteTable('rate_windows', {

@@ -1,5 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
-import type { FirstTokenLogprobs } from '../../core/ports.ts'
+import { readUsage } from '../../core/judges/token-usage.ts'
+import type { TokenUsage } from '../../core/ports.ts'
 import { errorInside, readProviderError, type ProviderError } from './provider-error.ts'
 
 /** Beside 5xx; 498 and 425 are how Groq and some gateways say that they have no room now. */
@@ -8,7 +9,6 @@ const RETRYABLE_STATUS = new Set([408, 409, 425, 429, 498])
 const FINAL_STATUS = new Set([501, 505])
 /** An answer of a few tokens is small; what is larger than this many bytes is none. */
 const MAX_BODY_BYTES = 1 << 20
-export type Usage = FirstTokenLogprobs['usage']
 
 /** One failed call, before it is known whether another try is due. */
 export class CallFailure extends Error {
@@ -38,7 +38,7 @@ export class CallFailure extends Error {
 export function checkedFetch(
   send: typeof globalThis.fetch,
   signal: AbortSignal,
-  onUsage: (usage: Usage) => void,
+  onUsage: (usage: TokenUsage) => void,
 ): typeof globalThis.fetch {
   return async (input, init) => {
     let response: Response
@@ -104,14 +104,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** What a body of any dialect says was used. */
-function usageIn(body: unknown): Usage {
-  const usage = (body as { usage?: Record<string, unknown> | null } | null)?.usage ?? {}
-  const count = (value: unknown) => (typeof value === 'number' && value > 0 ? value : 0)
-  return {
-    promptTokens: count(usage.prompt_tokens ?? usage.input_tokens ?? usage.total_tokens),
-    completionTokens: count(usage.completion_tokens ?? usage.output_tokens),
-  }
+/** What a body of any dialect says was used; some servers of System One wrap theirs. */
+function usageIn(body: unknown): TokenUsage {
+  const { usage, result } = (body ?? {}) as { usage?: unknown; result?: { usage?: unknown } | null }
+  return readUsage(usage ?? result?.usage)
 }
 
 /** The wait that `retry-after-ms` or `Retry-After` (seconds or a date) asks for, in ms. */

@@ -1,7 +1,7 @@
 /** Judges behind endpoints that answer questions with probabilities instead of tokens. */
 import * as v from 'valibot'
-import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../core/ports.ts'
-import { providerJudgeClient, type ProviderOptions } from './provider-call.ts'
+import type { JudgeClient, JudgeRequest } from '../../core/ports.ts'
+import { providerJudgeClient, type ProviderAnswer, type ProviderOptions } from './provider-call.ts'
 import { postJson, readAnswer, urlBelow } from './provider-request.ts'
 
 export interface DecisionJudgeOptions extends ProviderOptions {
@@ -14,8 +14,6 @@ const INSTRUCTIONS = 'Answer the last message, choosing the word that it asks fo
 /** Stands where a token would, so that the judge counts as abstaining and the reason names it. */
 const REFUSAL = '(refusal)'
 
-const count = v.nullish(v.number(), 0)
-const usage = v.nullish(v.object({ input_tokens: count, output_tokens: count }), { input_tokens: 0, output_tokens: 0 })
 const refusal = v.object({ type: v.literal('refusal') })
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1.001))
 
@@ -32,7 +30,6 @@ const openaiAnswer = v.object({
     ),
     v.minLength(1),
   ),
-  usage,
 })
 
 /** OpenAI's decisions: the prompt is the input, and the question a choice between the labels. */
@@ -49,7 +46,7 @@ export function decisionsJudgeClient(options: DecisionJudgeOptions): JudgeClient
     )
     const decided = answer.answers[0]!
     const listed = decided.type === 'refusal' ? [] : decided.probabilities
-    return asFirstToken(labels, Object.fromEntries(listed.map((one) => [one.value, one.probability])), answer.usage)
+    return asFirstToken(labels, Object.fromEntries(listed.map((one) => [one.value, one.probability])))
   }, options)
 }
 
@@ -60,7 +57,6 @@ const systemoneAnswer = v.object({
       refusal,
     ]),
   }),
-  usage,
 })
 
 /** System One: the prompt is the state, and the question a choice between the labels. Some servers wrap the answer. */
@@ -73,27 +69,19 @@ export function systemoneJudgeClient(options: DecisionJudgeOptions): JudgeClient
     const raw = (await readAnswer(await fetch(url, postJson(url, options.apiKey, body)))) as { result?: unknown } | null
     const answer = read(systemoneAnswer, raw?.result ?? raw, 'System One answer')
     const { verdict } = answer.answers
-    return asFirstToken(labels, verdict.type === 'refusal' ? {} : verdict.probabilities, answer.usage)
+    return asFirstToken(labels, verdict.type === 'refusal' ? {} : verdict.probabilities)
   }, options)
 }
 
 /** The probabilities of the labels as if they were of first tokens. Those of an answer sum to 1. */
-function asFirstToken(
-  labels: JudgeRequest['labels'],
-  probabilities: Record<string, number>,
-  used: v.InferOutput<typeof usage>,
-): FirstTokenLogprobs {
+function asFirstToken(labels: JudgeRequest['labels'], probabilities: Record<string, number>): ProviderAnswer {
   const missing = labels.find((label) => probabilities[label] === undefined)
   const refused = Object.keys(probabilities).length === 0
   if (missing !== undefined && !refused) throw new Error(`its answer has no probability for ${JSON.stringify(missing)}`)
   const logprobs = refused
     ? [{ token: REFUSAL, logprob: 0 }]
     : labels.map((token) => ({ token, logprob: Math.log(probabilities[token]!) }))
-  return {
-    logprobs,
-    complete: true,
-    usage: { promptTokens: used?.input_tokens ?? 0, completionTokens: used?.output_tokens ?? 0 },
-  }
+  return { logprobs, complete: true }
 }
 
 function read<S extends v.GenericSchema>(schema: S, body: unknown, what: string): v.InferOutput<S> {

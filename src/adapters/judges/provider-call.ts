@@ -1,8 +1,9 @@
 import { GavelError } from '../../core/errors.ts'
 import { JudgeFailure } from '../../core/judges/judge-failure.ts'
-import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, ProviderTakes, Rng } from '../../core/ports.ts'
+import { NO_USAGE, sumTokens } from '../../core/judges/token-usage.ts'
+import type { FirstTokenLogprobs, JudgeClient, JudgeRequest, ProviderTakes, Rng, TokenUsage } from '../../core/ports.ts'
 import { adaptationTo, ALL_TAKEN, narrower } from './adaptations.ts'
-import { CallFailure, checkedFetch, type Usage } from './checked-fetch.ts'
+import { CallFailure, checkedFetch } from './checked-fetch.ts'
 import { CircuitBreaker } from './circuit-breaker.ts'
 import { Limiter } from './limiter.ts'
 
@@ -28,13 +29,16 @@ export interface ProviderOptions {
   takes?: ProviderTakes
 }
 
+/** What an answer says; what it took is read from its body by {@link checkedFetch}, for all dialects alike. */
+export type ProviderAnswer = Omit<FirstTokenLogprobs, 'usage'>
+
 /** Asks the provider one question over the given fetch. Throws where its answer is none. */
 export type AskProvider = (
   request: JudgeRequest,
   takes: ProviderTakes,
   fetch: typeof globalThis.fetch,
   signal: AbortSignal,
-) => Promise<FirstTokenLogprobs>
+) => Promise<ProviderAnswer>
 
 const RETRIES = 3
 /** More changes than that to one question are a provider that refuses whatever is asked. */
@@ -73,9 +77,9 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   async function askOnce(
     request: JudgeRequest,
     takes: ProviderTakes,
-    onUsage: (usage: Usage) => void,
+    onUsage: (usage: TokenUsage) => void,
     signal?: AbortSignal,
-  ): Promise<FirstTokenLogprobs> {
+  ): Promise<ProviderAnswer> {
     const timeout = timeoutAfter(timeoutMs)
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout
     try {
@@ -94,19 +98,19 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
     let changed: string | null = null
     let changes = 0
     /** Of tries that came to nothing. */
-    const wasted: Usage = { promptTokens: 0, completionTokens: 0 }
+    let wasted: TokenUsage = NO_USAGE
     for (let retry = 0; ;) {
       signal?.throwIfAborted()
       const shutMs = breaker.enter()
       // What was begun before it shut waits for it as for a provider that fails.
       if (shutMs > 0 && retry === 0) return leftAlone(shutMs, lastFailure)
-      let used: Usage | undefined
+      let used: TokenUsage = NO_USAGE
       try {
         if (shutMs > 0) throw new CallFailure(lastFailure, { retryable: true })
-        const { usage, ...answer } = await askOnce(request, takes, (usage) => (used = usage), signal)
+        const answer = await askOnce(request, takes, (usage) => (used = usage), signal)
         breaker.succeeded()
         learnt = narrower(learnt, takes)
-        return { ...answer, usage: added(usage, wasted), latencyMs: performance.now() - started }
+        return { ...answer, usage: sumTokens([used, wasted]), latencyMs: performance.now() - started }
       } catch (error) {
         if (signal?.aborted) breaker.undecided()
         signal?.throwIfAborted()
@@ -116,7 +120,7 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
             breaker.failed()
           } else breaker.succeeded()
         }
-        if (used) Object.assign(wasted, added(wasted, used))
+        wasted = sumTokens([wasted, used])
         const change = options.takes && error instanceof CallFailure && error.told && adaptationTo(error.told, takes)
         if (change && 'hopeless' in change) {
           return unreachable(new Error(change.hopeless), retry + 1, wasted, apiKey)
@@ -161,11 +165,6 @@ export function providerJudgeClient(ask: AskProvider, options: ProviderOptions):
   }
 }
 
-const added = (a: Usage, b: Usage): Usage => ({
-  promptTokens: a.promptTokens + b.promptTokens,
-  completionTokens: a.completionTokens + b.completionTokens,
-})
-
 /** Whether a failure says that the provider is down: not one that it answered with a refusal, or with a plea to wait. */
 const isOutage = (error: unknown) => error instanceof CallFailure && error.retryable && error.status !== 429
 
@@ -175,7 +174,7 @@ function toldOf(error: unknown, apiKey: string | null): string {
   return apiKey !== null && SECRET.test(apiKey) ? told.replaceAll(apiKey, '[api_key]') : told
 }
 
-function unreachable(error: unknown, tries: number, usage: Usage, apiKey: string | null): GavelError {
+function unreachable(error: unknown, tries: number, usage: TokenUsage, apiKey: string | null): GavelError {
   if (error instanceof GavelError) return error
   const often = tries > 1 ? ` in ${tries} tries` : ''
   return new JudgeFailure(`The judge's provider gave no judgment${often}: ${toldOf(error, apiKey)}`, usage)

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { wordOf } from '../../core/judges/labels.ts'
 import type { FirstTokenLogprobs } from '../../core/ports.ts'
+import type { ProviderAnswer } from './provider-call.ts'
 
 type Entry = FirstTokenLogprobs['logprobs'][number]
 
@@ -22,10 +23,8 @@ const completionsForm = v.object({
   top_logprobs: v.array(v.nullable(v.record(v.string(), logprob))),
 })
 
-const count = v.nullish(v.number(), 0)
 const answerSchema = v.object({
   choices: v.pipe(v.array(v.object({ logprobs: v.nullish(v.union([chatForm, completionsForm])) })), v.minLength(1)),
-  usage: v.nullish(v.object({ prompt_tokens: count, completion_tokens: count })),
 })
 
 /**
@@ -34,13 +33,13 @@ const answerSchema = v.object({
  *
  * @throws Error when the answer has another shape, or only the sampled token is in it
  */
-export function readFirstToken(body: unknown): FirstTokenLogprobs {
+export function readFirstToken(body: unknown): ProviderAnswer {
   const parsed = v.safeParse(answerSchema, body)
   if (!parsed.success) {
     const [issue] = parsed.issues
     throw new Error(`its answer is not an OpenAI completion: ${v.getDotPath(issue) ?? 'the body'}: ${issue.message}`)
   }
-  const { choices, usage } = parsed.output
+  const { choices } = parsed.output
   const logprobs = firstToken(choices[0]!.logprobs)
   if (logprobs.length === 1) {
     throw new Error(
@@ -51,7 +50,6 @@ export function readFirstToken(body: unknown): FirstTokenLogprobs {
   return {
     logprobs: logprobs.every((one) => one.logprob === -Infinity) ? [] : logprobs,
     complete: false,
-    usage: { promptTokens: usage?.prompt_tokens ?? 0, completionTokens: usage?.completion_tokens ?? 0 },
   }
 }
 

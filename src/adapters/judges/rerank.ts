@@ -25,11 +25,8 @@ const result = v.object({
   score: v.optional(v.number()),
 })
 const one = v.pipe(v.array(result), v.length(1))
-const usage = v.nullish(v.object({ total_tokens: v.nullish(v.number(), 0), prompt_tokens: v.nullish(v.number()) }), {
-  total_tokens: 0,
-})
 /** Jina, Cohere and vLLM wrap the list; TEI and SGLang answer it alone. */
-const answer = v.union([v.object({ results: one, usage }), one])
+const answer = v.union([v.object({ results: one }), one])
 
 /**
  * A judge that is a reranker. Its template puts the question into the system message, which is the query, and the answer
@@ -42,15 +39,13 @@ export function rerankJudgeClient(options: RerankOptions): JudgeClient {
     const body = REQUESTS[dialect](model, messages[0]!.content, messages.at(-1)!.content)
     const read = v.safeParse(answer, await readAnswer(await fetch(url, postJson(url, apiKey, body))))
     if (!read.success) throw new Error(`its answer is no ranking of one document: ${read.issues[0].message}`)
-    const { results, usage } = Array.isArray(read.output) ? { results: read.output, usage: null } : read.output
-    const { relevance_score, score } = results[0]!
+    const { relevance_score, score } = (Array.isArray(read.output) ? read.output : read.output.results)[0]!
     const p = probabilityOf(relevance_score ?? score, rawScores)
     const logprobs = [
       { token: yes!, logprob: Math.log(p) },
       { token: no!, logprob: Math.log1p(-p) },
     ]
-    const promptTokens = usage?.prompt_tokens ?? usage?.total_tokens ?? 0
-    return { logprobs, complete: true, usage: { promptTokens, completionTokens: 0 } }
+    return { logprobs, complete: true }
   }, options)
 }
 

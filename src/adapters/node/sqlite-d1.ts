@@ -60,7 +60,8 @@ export class SqliteD1 {
         this.#db.exec('COMMIT')
         return result
       } catch (error) {
-        this.#db.exec('ROLLBACK')
+        // A full disk has ended it already, and an error of this would hide that.
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
         throw error
       }
     })

@@ -1,5 +1,6 @@
 import type { Judge } from '../schemas/judge.ts'
 import { labelsAmong, type LabelQuestion, type LabelScores } from './score-labels.ts'
+import { NO_USAGE, sumTokens } from './token-usage.ts'
 
 /** Most options of a group, where not all are asked about at once: as many as 20 alternatives are enough for. */
 const GROUP = labelsAmong(20)
@@ -41,7 +42,7 @@ const CERTAIN: LabelScores = {
   probabilities: [1],
   labelMass: 1,
   cached: false,
-  usage: { promptTokens: 0, completionTokens: 0 },
+  usage: NO_USAGE,
 }
 const isAsked = (group: readonly number[]) => group.length !== 1
 
@@ -138,8 +139,7 @@ function joinGroups(within: readonly (readonly number[])[], winners: readonly nu
 /** What came of several questions that answer one: scored when all are, on the least of their label masses. */
 function joinScores(scores: readonly LabelScores[], join: (probabilities: number[][]) => number[]): LabelScores {
   const cached = scores.every((score) => score.cached || score === CERTAIN)
-  const sum = (of: 'promptTokens' | 'completionTokens') => scores.reduce((total, { usage }) => total + usage[of], 0)
-  const usage = { promptTokens: sum('promptTokens'), completionTokens: sum('completionTokens') }
+  const usage = sumTokens(scores.map((score) => score.usage))
   const silent = scores.find(({ outcome }) => outcome === 'failed') ?? scores.find((s) => s.outcome === 'abstained')
   if (silent) return { ...silent, cached, usage }
   const scored = scores.flatMap((score) => (score.outcome === 'scored' ? [score] : []))

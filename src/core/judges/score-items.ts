@@ -1,12 +1,13 @@
 import { GavelError, type ErrorCode } from '../errors.ts'
 import { mean } from '../moments.ts'
-import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
+import type { FirstTokenLogprobs, JudgeClient, TokenUsage } from '../ports.ts'
 import type { Judge } from '../schemas/judge.ts'
 import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
 import { JudgeFailure } from './judge-failure.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
 import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
+import { NO_USAGE, sumTokens } from './token-usage.ts'
 
 /** What scoring needs of a judge. `id` names one immutable version, so it is the judge's part of a cache key. */
 export type ScoringJudge = Pick<Judge, 'id' | 'min_label_mass'> & Renderer & Partial<Pick<Judge, 'calibration'>>
@@ -19,8 +20,15 @@ export interface CachedJudgment {
 /** Where scored judgments are kept, by {@link cacheKey}; `judge` is the version that gave them. */
 export interface JudgmentCache {
   getMany(judge: string, keys: readonly string[]): Promise<Map<string, CachedJudgment>>
-  /** Keeps what is new. Answers what is kept now: of two that were had at the same time, the first. */
-  putMany(judge: string, entries: ReadonlyMap<string, CachedJudgment>): Promise<Map<string, CachedJudgment>>
+  /**
+   * Keeps what is new. Answers what is kept now: of two that were had at the same time, the first.
+   * @param used what asking for these took, and for all that came to nothing: what is kept is paid for
+   */
+  putMany(
+    judge: string,
+    entries: ReadonlyMap<string, CachedJudgment>,
+    used: TokenUsage,
+  ): Promise<Map<string, CachedJudgment>>
 }
 
 /** Keeps nothing: everything is asked anew. */
@@ -33,7 +41,7 @@ export type ScoredItem = Judgment & {
   /** Whether the judgment came from the cache: no token was spent on it. */
   cached: boolean
   /** Tokens spent on this item; zero for cached items and for repeats of an item within one call. */
-  usage: { promptTokens: number; completionTokens: number }
+  usage: TokenUsage
   /** How long the provider took, in ms; null where it was not asked, or gave no answer. */
   latencyMs?: number | null
   /** Of what failed: why, where that is known. */
@@ -41,8 +49,6 @@ export type ScoredItem = Judgment & {
   /** Of an ensemble: what each of its judges said. */
   members?: { judge: string; outcome: Judgment['outcome']; probability: number | null }[]
 }
-
-const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
 
 /** sha256 (hex) of judge version and rendered prompt: equal keys mean an equal judgment. */
 export function cacheKey(judgeVersion: string, messages: readonly ChatMessage[]): Promise<string> {
@@ -132,7 +138,7 @@ async function askPrompts(
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })
-    const kept = fresh.size > 0 ? await cache.putMany(version, fresh) : fresh
+    const kept = await cache.putMany(version, fresh, sumUsage(asked))
     // So that whoever asks again, or goes on after a fault, is told what all the others were.
     for (const [key, judgment] of kept) results.set(key, { ...results.get(key)!, ...judgment })
   }
@@ -213,10 +219,8 @@ export function calibrated(item: ScoredItem, { calibration }: Pick<ScoringJudge,
 }
 
 /** All tokens of some items. */
-export const sumUsage = (items: readonly Pick<ScoredItem, 'usage'>[]): ScoredItem['usage'] => ({
-  promptTokens: items.reduce((sum, { usage }) => sum + usage.promptTokens, 0),
-  completionTokens: items.reduce((sum, { usage }) => sum + usage.completionTokens, 0),
-})
+export const sumUsage = (items: readonly Pick<ScoredItem, 'usage'>[]): TokenUsage =>
+  sumTokens(items.map(({ usage }) => usage))
 
 /** The longest latency of items that were asked at the same time; null where none was measured. */
 export function longest(items: readonly Pick<ScoredItem, 'latencyMs'>[]): number | null {

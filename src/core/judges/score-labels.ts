@@ -1,9 +1,17 @@
 import type { ErrorCode } from '../errors.ts'
-import type { FirstTokenLogprobs, JudgeClient } from '../ports.ts'
+import type { FirstTokenLogprobs, JudgeClient, TokenUsage } from '../ports.ts'
 import { carriesLabel } from './labels.ts'
 import { labelMasses } from './probability.ts'
-import { cacheKey, failed, type CachedJudgment, type JudgmentCache, type ScoringJudge } from './score-items.ts'
+import {
+  cacheKey,
+  failed,
+  sumUsage,
+  type CachedJudgment,
+  type JudgmentCache,
+  type ScoringJudge,
+} from './score-items.ts'
 import type { ChatMessage } from './template.ts'
+import { NO_USAGE } from './token-usage.ts'
 
 /** A prompt whose first answered token is to be one of some labels. */
 export interface LabelQuestion {
@@ -22,15 +30,13 @@ export type LabelScores = (
     }
   | { outcome: 'abstained'; labelMass: number; reason: string }
   | { outcome: 'failed'; reason: string; code?: ErrorCode }
-) & { cached: boolean; usage: { promptTokens: number; completionTokens: number } }
+) & { cached: boolean; usage: TokenUsage }
 
 /**
  * How many labels can be told of in so many alternatives of a token: four fifths, as spellings of a label take places, too,
  * and two at least.
  */
 export const labelsAmong = (alternatives: number): number => Math.max(2, Math.floor((4 * alternatives) / 5))
-
-const NO_USAGE = { promptTokens: 0, completionTokens: 0 }
 
 /**
  * Asks a judge questions with fixed answers, in order: p(label) of the first token, normalised over the labels. Scored
@@ -76,7 +82,7 @@ export async function scoreLabels(
       const { probabilities, labelMass } = scores
       probabilities.forEach((probability, k) => fresh.set(`${key}:${k}`, { probability, labelMass }))
     }
-    if (fresh.size > 0) await cache.putMany(judge.id, fresh)
+    await cache.putMany(judge.id, fresh, sumUsage(asked))
   }
 
   const seen = new Set<string>()

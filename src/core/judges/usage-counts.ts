@@ -1,4 +1,5 @@
 import type { ScoredItem } from './score-items.ts'
+import { sumTokens } from './token-usage.ts'
 
 /** What was used. Every number only grows. */
 export interface UsageCounts {
@@ -10,6 +11,8 @@ export interface UsageCounts {
   failed: number
   promptTokens: number
   completionTokens: number
+  /** Calls whose tokens are unknown, and in none of these sums: the provider gave counts that are none. */
+  uncounted: number
   /** US dollars, by the prices that the judge was created with. */
   cost: number
 }
@@ -21,6 +24,7 @@ export const NOTHING_USED: UsageCounts = {
   failed: 0,
   promptTokens: 0,
   completionTokens: 0,
+  uncounted: 0,
   cost: 0,
 }
 
@@ -32,15 +36,19 @@ export function sumOf(a: UsageCounts, b: UsageCounts): UsageCounts {
   return sum
 }
 
-/** What a judge's answers used. */
-export function countScored(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[]): UsageCounts {
+/** How a judge's answers came out, without what they took. */
+export function countOutcomes(scored: readonly Pick<ScoredItem, 'outcome' | 'cached'>[]): UsageCounts {
   const counts = { ...NOTHING_USED, items: scored.length }
-  for (const { outcome, cached, usage } of scored) {
+  for (const { outcome, cached } of scored) {
     if (cached) counts.cached++
     if (outcome === 'abstained') counts.abstained++
     if (outcome === 'failed') counts.failed++
-    counts.promptTokens += usage.promptTokens
-    counts.completionTokens += usage.completionTokens
   }
   return counts
 }
+
+/** How a judge's answers came out, and what they took. */
+export const countScored = (scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[]): UsageCounts => ({
+  ...countOutcomes(scored),
+  ...sumTokens(scored.map(({ usage }) => usage)),
+})

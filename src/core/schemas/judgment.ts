@@ -38,7 +38,7 @@ export const judgmentsRequest = fields({
   items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(MAX_ITEMS)),
 })
 
-const tokens = v.object({ prompt: v.number(), completion: v.number() })
+const tokens = v.object({ prompt: v.nullable(v.number()), completion: v.nullable(v.number()) })
 const member = v.object({
   judge: v.string(),
   outcome: v.picklist(['scored', 'abstained', 'failed']),
@@ -46,7 +46,7 @@ const member = v.object({
 })
 /** What every outcome tells of the asking. */
 const asking = {
-  tokens: v.pipe(tokens, v.description('Spent on this item: none where it is cached.')),
+  tokens: v.pipe(tokens, v.description('Spent on this item: none where it is cached; null where the provider’s counts are none.')),
   cost: v.pipe(
     v.nullable(v.number()),
     v.description('In US dollars, by the `price` of the judge; null where it has none.'),

@@ -19,6 +19,9 @@ export const usage = v.object({
   failed: count('Items that the judge could not be had for.'),
   prompt_tokens: count('Tokens that the judge read.'),
   completion_tokens: count('Tokens that it wrote.'),
+  uncounted: count(
+    'Calls whose tokens are unknown, and in neither sum nor `cost`: the provider gave counts that are none (below 0, no whole numbers, or more than a call can have).',
+  ),
   cost: count('US dollars, by the prices that the judge was created with.'),
 })
 export type Usage = v.InferOutput<typeof usage>

@@ -200,7 +200,9 @@ export const workerJudgmentsRequest = fields({
   judge: reference("The judge of the job's inputs, or one of its ensemble's, by id."),
   items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(4096)),
 })
-const used = (description: string) => v.optional(integer(0, Number.MAX_SAFE_INTEGER, description), 0)
+/** Of one report; sums of them stay whole numbers. */
+const MAX_USED = 1e12
+const used = (description: string) => v.optional(integer(0, MAX_USED, description), 0)
 export const judgeUsageRequest = fields({
   fence,
   report: integer(

@@ -1,6 +1,7 @@
 import { ERRORS, GavelError, type ErrorCode } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
+import { NO_USAGE } from '../../core/judges/token-usage.ts'
 import type { UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { Manifest, ObjectEntry } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
@@ -159,7 +160,9 @@ interface RequestOptions {
 /** A score as it was before the API showed it. */
 function toScored(answer: JudgmentAnswer): ScoredItem {
   const { cached, tokens, latency_ms: latencyMs, members } = answer
-  const usage = { promptTokens: tokens.prompt, completionTokens: tokens.completion }
+  const { prompt, completion } = tokens
+  const isKnown = prompt !== null && completion !== null
+  const usage = isKnown ? { promptTokens: prompt, completionTokens: completion } : { ...NO_USAGE, uncounted: 1 }
   const asking = { cached, usage, latencyMs, ...(members && { members }) }
   if (answer.outcome !== 'scored') {
     const { outcome, reason } = answer

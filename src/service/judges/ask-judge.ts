@@ -1,11 +1,11 @@
 import { GavelError } from '../../core/errors.ts'
 import { agreementOfJudges, combineJudges } from '../../core/judges/ensemble.ts'
 import { hasShades, verdictEntropy } from '../../core/judges/probability.ts'
-import { calibrated, scoreItems, sumUsage, type ScoredItem } from '../../core/judges/score-items.ts'
+import { calibrated, scoreItems, type JudgmentCache, type ScoredItem } from '../../core/judges/score-items.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import { NO_SHADES } from '../../core/judges/warnings.ts'
-import { countScored, type UsageCounts } from '../../core/judges/usage-counts.ts'
+import { NO_COUNTS, NO_SHADES } from '../../core/judges/warnings.ts'
+import { countOutcomes, NOTHING_USED, type UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { FirstTokenLogprobs, JudgeClient, LabelTokens, ProviderTakes } from '../../core/ports.ts'
 import type { JudgeRole, Rewarding } from '../../core/rewards/reward-rows.ts'
 import type { EnsembleProvider, Judge } from '../../core/schemas/judge.ts'
@@ -17,7 +17,7 @@ import type { Deps } from '../deps.ts'
 import { findResource } from '../find-resource.ts'
 import { judgeInput } from '../jobs/job-inputs.ts'
 import { refuseBeyond, takeFromBudget } from '../usage/budget.ts'
-import { budgeted, costOf, spentBudget, spentOn } from './budget.ts'
+import { budgeted, costOf, spentBudget, spentOn, usageOf } from './budget.ts'
 import { showJudge } from './show-judge.ts'
 
 /** For whom a judge is asked: a key, itself or by a job that it made. */
@@ -30,13 +30,15 @@ export interface Asking extends Payer {
 export interface OpenRow {
   judge: Judge
   client: JudgeClient
+  /** What is known from before; what is kept in it is entered into the ledger with the tokens that it took. */
+  cache: JudgmentCache
   /**
-   * Call it with what came of asking: it enters that into the ledger, and throws where the judge can never be asked. That
+   * Call it with what came of asking: it enters how many came out how into the ledger, and throws where the judge can never be asked. That
    * is not one item's bad luck, so it is an error and no outcome. Nor is a budget that ran out in the middle of a job,
    * which must not go on with the rewards it got. Of a request that was given up in the middle, what was answered counts
    * all the same; then it throws the reason of the signal.
    */
-  settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached' | 'usage'>[], signal?: AbortSignal): void
+  settle(scored: readonly Pick<ScoredItem, 'outcome' | 'cached'>[], signal?: AbortSignal): void
   /** What its provider takes, of one that is asked for tokens and was asked. */
   takes(): ProviderTakes | null
   /** Call it when done, however that went. */
@@ -72,9 +74,9 @@ export async function openJudge(
     const message = `\`${param}\` is an ensemble of judges, which has no model of its own to ask; name one of its judges.`
     throw new GavelError('unprocessable', message, { param })
   }
-  const { judge, client, settle, release } = await openRow(deps, asking, row, items(row.body))
+  const { judge, client, cache, settle, release } = await openRow(deps, asking, row, items(row.body))
   const ask = async (questions: LabelQuestion[]) => {
-    const scores = await scoreLabels(questions, judge, client, deps.judgments, signal)
+    const scores = await scoreLabels(questions, judge, client, cache, signal)
     settle(scores, signal)
     return scores
   }
@@ -97,10 +99,11 @@ export async function openRow(
   const client: JudgeClient = {
     // Made only when something is not cached: a replay needs neither the secret nor the provider.
     async firstTokenLogprobs(requests, signal) {
+      deps.ledger.refuseWhenFull()
       try {
         opened ??= await clientOf(deps, row, isProbe)
         const answers = await opened.firstTokenLogprobs(requests, signal)
-        if (!isProbe) await noteShades(deps, row, answers)
+        if (!isProbe) await noteFindings(deps, row, answers)
         return answers
       } catch (error) {
         if (error instanceof GavelError && !error.retryable) refusal = error
@@ -108,14 +111,18 @@ export async function openRow(
       }
     },
   }
-  const spend = (more: Spent) => deps.database.judges.spend(judge.id, more)
+  const spend = (more: Spent) => spendOn(deps, judge.id, more)
+  const cache = deps.judgments.paidBy((used) =>
+    deps.ledger.add(asking, judge.id, { ...NOTHING_USED, ...used, cost: costOf(used, judge.price) ?? 0 }),
+  )
   return {
     judge,
+    cache,
     client: budgeted(client, judge, spend, (error) => (spent = error)),
     settle(all, signal) {
       if (refusal) throw refusal
       const scored = signal?.aborted ? all.filter(({ outcome }) => outcome !== 'failed') : all
-      deps.ledger.add(asking, judge.id, { ...countScored(scored), cost: costOf(sumUsage(scored), judge.price) ?? 0 })
+      deps.ledger.add(asking, judge.id, countOutcomes(scored))
       if (asking.job !== undefined && spent) throw spent
       signal?.throwIfAborted()
     },
@@ -124,16 +131,34 @@ export async function openRow(
   }
 }
 
-/** Puts a warning beside a judge whose provider turns out to tell no probabilities. */
-async function noteShades(
-  { database }: Deps,
+/** Puts warnings beside a judge whose provider turns out to tell no probabilities, or not how many tokens it took. */
+async function noteFindings(
+  { database, logError }: Deps,
   { tenant, id, body: { warnings = [] } }: ResourceRow<JudgeBody>,
   answers: readonly (FirstTokenLogprobs | Error)[],
 ): Promise<void> {
   // Only a provider's alternatives: of an endpoint that decides, a certain verdict is a verdict.
-  const had = answers.flatMap((answer) => (answer instanceof Error || answer.complete ? [] : [answer]))
-  if (had.length === 0 || had.some(({ logprobs }) => hasShades(logprobs)) || warnings.includes(NO_SHADES)) return
-  await database.judges.annotate(tenant, id, { warnings: [...warnings, NO_SHADES] })
+  const told = answers.flatMap((answer) => (answer instanceof Error || answer.complete ? [] : [answer]))
+  const found = [
+    ...(told.length > 0 && !told.some(({ logprobs }) => hasShades(logprobs)) ? [NO_SHADES] : []),
+    ...(usageOf(answers).some(({ uncounted }) => uncounted) ? [NO_COUNTS] : []),
+  ]
+  const fresh = found.filter((warning) => !warnings.includes(warning))
+  if (fresh.length === 0) return
+  // The answers are paid for: that this cannot be written down must not lose them.
+  await database.judges
+    .annotate(tenant, id, { warnings: [...warnings, ...fresh] })
+    .catch((error: unknown) => logError(error, `warnings of ${id}`))
+}
+
+/** What is spent on a judge by now, with `more`, which is written down, or kept in memory until it can be. */
+async function spendOn({ database, ledger }: Deps, judge: string, more: Spent): Promise<Spent> {
+  if (more.tokens > 0 || more.cost > 0) {
+    ledger.spend(judge, more)
+    await ledger.flush().catch(() => {})
+  }
+  const [written, unwritten] = [await database.judges.spentOn(judge), ledger.unwrittenSpent(judge)]
+  return { tokens: written.tokens + unwritten.tokens, cost: written.cost + unwritten.cost }
 }
 
 async function clientOf(deps: Deps, row: ResourceRow<JudgeBody>, isProbe = false): Promise<JudgeClient> {
@@ -183,9 +208,9 @@ export async function askJudge(
   const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
   const { provider } = row.body
   if (provider.type === 'ensemble') return askEnsemble(deps, asking, showJudge(row), provider, param, items, signal)
-  const { judge, client, settle, release } = await openRow(deps, asking, row, items.length)
+  const { judge, client, cache, settle, release } = await openRow(deps, asking, row, items.length)
   try {
-    const scored = await scoreItems(items, judge, client, deps.judgments, signal)
+    const scored = await scoreItems(items, judge, client, cache, signal)
     settle(scored, signal)
     return { judge, scored: scored.map((item) => ({ ...item, cost: costOf(item.usage, judge.price) })) }
   } finally {
@@ -247,7 +272,7 @@ export async function noteUse(
   asking: Asking,
   report: UsageReport,
   reference: string,
-  used: Omit<UsageCounts, 'cached' | 'cost'>,
+  used: Omit<UsageCounts, 'cached' | 'uncounted' | 'cost'>,
 ): Promise<void> {
   const judge = showJudge(await findResource(deps.database, 'judges', asking.tenant, reference, 'judge'))
   const asks = used.items > 0
@@ -259,7 +284,7 @@ export async function noteUse(
   const release = await takeFromBudget(deps.ledger, asking, budget, used.items, deps.clock.now())
   try {
     const spent = spentOn(used, judge.price)
-    const counts = { ...used, cached: 0, cost: spent.cost }
+    const counts = { ...NOTHING_USED, ...used, cost: spent.cost }
     await deps.ledger.addReport(report, asking, judge.id, counts, judge.budget ? spent : null)
   } finally {
     release()
@@ -283,8 +308,10 @@ function showJudgment(item: Asked['scored'][number], judge: Judge): Judgment {
   const { cached, usage, members } = item
   const asking = {
     cached,
-    tokens: { prompt: usage.promptTokens, completion: usage.completionTokens },
-    cost: item.cost,
+    tokens: usage.uncounted
+      ? { prompt: null, completion: null }
+      : { prompt: usage.promptTokens, completion: usage.completionTokens },
+    cost: usage.uncounted ? null : item.cost,
     latency_ms: item.latencyMs ?? null,
     ...(members && { members }),
   }

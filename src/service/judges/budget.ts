@@ -1,12 +1,15 @@
 import { GavelError } from '../../core/errors.ts'
 import { JudgeFailure } from '../../core/judges/judge-failure.ts'
-import { sumUsage, type ScoredItem } from '../../core/judges/score-items.ts'
-import type { JudgeClient } from '../../core/ports.ts'
+import { sumTokens } from '../../core/judges/token-usage.ts'
+import type { FirstTokenLogprobs, JudgeClient, TokenUsage } from '../../core/ports.ts'
 import type { Judge } from '../../core/schemas/judge.ts'
 import type { Spent } from '../database.ts'
 
-/** What tokens cost, in US dollars; null without a price. */
-export function costOf({ promptTokens, completionTokens }: ScoredItem['usage'], price: Judge['price']): number | null {
+/** What tokens cost, in US dollars; null without a price. Calls of unknown size cost nothing here. */
+export function costOf(
+  { promptTokens, completionTokens }: Pick<TokenUsage, 'promptTokens' | 'completionTokens'>,
+  price: Judge['price'],
+): number | null {
   return price ? (promptTokens * price.input + completionTokens * price.output) / 1e6 : null
 }
 
@@ -20,7 +23,10 @@ export function spentBudget({ id, budget }: Pick<Judge, 'id' | 'budget'>, spent:
 }
 
 /** The spending of some usage. */
-export const spentOn = (usage: ScoredItem['usage'], price: Judge['price']): Spent => ({
+export const spentOn = (
+  usage: Pick<TokenUsage, 'promptTokens' | 'completionTokens'>,
+  price: Judge['price'],
+): Spent => ({
   tokens: usage.promptTokens + usage.completionTokens,
   cost: costOf(usage, price) ?? 0,
 })
@@ -57,12 +63,16 @@ export function budgeted(
           return round.map(() => (error instanceof Error ? error : new Error(String(error))))
         })
         answers.push(...had)
-        const used = had.flatMap((answer) =>
-          answer instanceof Error && !(answer instanceof JudgeFailure) ? [] : [answer.usage],
-        )
-        spent = await spend(spentOn(sumUsage(used.map((usage) => ({ usage }))), judge.price))
+        const more = spentOn(sumTokens(usageOf(had)), judge.price)
+        // What was answered is paid for, and given, though it cannot be read what else was spent.
+        const before = spent
+        spent = await spend(more).catch(() => ({ tokens: before.tokens + more.tokens, cost: before.cost + more.cost }))
       }
       return answers
     },
   }
 }
+
+/** What answers took, and those that came to nothing. */
+export const usageOf = (answers: readonly (FirstTokenLogprobs | Error)[]): TokenUsage[] =>
+  answers.flatMap((answer) => (answer instanceof Error && !(answer instanceof JudgeFailure) ? [] : [answer.usage]))

@@ -1,6 +1,6 @@
 import { GavelError } from '../../core/errors.ts'
 import { PROBE_ITEM, probeFinding, type ProbeFinding } from '../../core/judges/probe.ts'
-import { scoredFrom } from '../../core/judges/score-items.ts'
+import { scoredFrom, sumUsage } from '../../core/judges/score-items.ts'
 import { renderings } from '../../core/judges/template.ts'
 import type { FirstTokenLogprobs } from '../../core/ports.ts'
 import type { JudgeBody, ResourceRow } from '../database.ts'
@@ -25,7 +25,7 @@ export async function probeJudge(
     const message = '`id` is an ensemble of judges, which has no model of its own to try; try its judges.'
     throw new GavelError('unprocessable', message, { param: 'id' })
   }
-  const { judge, client, settle, takes, release } = await openRow(deps, asking, row, 2, true)
+  const { judge, client, cache, settle, takes, release } = await openRow(deps, asking, row, 2, true)
   try {
     const [{ messages }] = renderings(judge, PROBE_ITEM) as [ReturnType<typeof renderings>[0]]
     const request = { messages, labels: [judge.labels.yes, judge.labels.no] }
@@ -40,7 +40,10 @@ export async function probeJudge(
     }
     const first = await ask()
     const second = first instanceof Error ? null : await ask()
-    settle([first, ...(second ? [second] : [])].map((answer) => scoredFrom(answer, judge)))
+    const scored = [first, ...(second ? [second] : [])].map((answer) => scoredFrom(answer, judge))
+    // Kept is nothing, but what it took.
+    await cache.putMany(judge.id, new Map(), sumUsage(scored))
+    settle(scored)
     await note(deps, row, probeFinding(judge, [first, second], takes(), deps.clock.now()))
   } finally {
     release()

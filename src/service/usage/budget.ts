@@ -23,9 +23,9 @@ const PERIODS = {
 } satisfies Record<KeyBudget['per'], (now: number) => { first: string; ends: number }>
 
 /**
- * Lets a payer have so many more items judged, and holds them until the returned function is called. Items are known
- * beforehand, so that a budget of items is never exceeded within one process; tokens and cost are known only afterwards,
- * so that those may be exceeded by what is under way when they run out.
+ * Lets a payer have so many more items judged, and reserves them in the database until the returned function is called. Items
+ * are known beforehand, so that a budget of items is never exceeded, however many processes serve the key; tokens and cost
+ * are known only afterwards, so that those may be exceeded by what is under way when they run out.
  *
  * @throws GavelError `budget_spent`, with the seconds until the budget is renewed, when it does not allow for them;
  *   `too_large` when it never would
@@ -40,29 +40,23 @@ export async function takeFromBudget(
   if (!budget) return () => {}
   refuseBeyond(budget, payer, items)
   const { first, ends } = PERIODS[budget.per](now)
-  // Held before the ledger is read: of two requests at the same time, each sees the other.
-  const release = ledger.hold(payer, items)
-  try {
-    const used = await ledger.spent(payer, first)
-    for (const [what, usedOf] of Object.entries(USED)) {
-      const cap = budget[what as keyof typeof USED]
-      if (cap === undefined) continue
-      const exceeded = what === 'items' ? usedOf(used) > cap : usedOf(used) >= cap
-      if (!exceeded) continue
-      const before = what === 'items' ? usedOf(used) - items : usedOf(used)
-      const unit = what === 'cost' ? 'US dollars' : what
-      const renewed = `It is renewed at ${new Date(ends).toISOString()}`
-      const message =
-        payer.job === undefined
-          ? `The budget of this key is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and this request brings ${items} items. ${renewed}; use another key until then, or send less.`
-          : `The budget of the key that made this job is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and ${items} more answers are to be judged. ${renewed}; resume the job then, and it goes on from its last checkpoint.`
-      throw new GavelError('budget_spent', message, { retryAfter: Math.ceil((ends - now) / 1000) })
-    }
-    return release
-  } catch (error) {
-    release()
-    throw error
-  }
+  const release = await ledger.reserve(payer, budget, items, first)
+  if (release) return release
+  const used = await ledger.spent(payer, first)
+  const caps = Object.entries(USED).flatMap(([what, usedOf]) => {
+    const cap = budget[what as keyof typeof USED]
+    return cap === undefined ? [] : [{ what, cap, before: usedOf(used) }]
+  })
+  // Where what kept it from being reserved has ended meanwhile, it is the first that is said.
+  const over = caps.find(({ what, cap, before }) => (what === 'items' ? before + items > cap : before >= cap))
+  const { what, cap, before } = over ?? caps[0]!
+  const unit = what === 'cost' ? 'US dollars' : what
+  const renewed = `It is renewed at ${new Date(ends).toISOString()}`
+  const message =
+    payer.job === undefined
+      ? `The budget of this key is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and this request brings ${items} items. ${renewed}; use another key until then, or send less.`
+      : `The budget of the key that made this job is ${cap} ${unit} a ${budget.per}; ${before} are used or under way, and ${items} more answers are to be judged. ${renewed}; resume the job then, and it goes on from its last checkpoint.`
+  throw new GavelError('budget_spent', message, { retryAfter: Math.ceil((ends - now) / 1000) })
 }
 
 /**

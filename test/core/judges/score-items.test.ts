@@ -105,20 +105,20 @@ test('a second time only what was not scored is asked again', async () => {
   assert.equal(second.usage.promptTokens, 0)
 })
 
-test('where nothing is scored, nothing is written', async () => {
-  const writes: number[] = []
+test('where nothing is scored, nothing is kept; what asking took is told all the same', async () => {
+  const writes: number[][] = []
   const { cache } = memoryCache()
   const counting: JudgmentCache = {
     ...cache,
-    putMany: async (version, fresh) => {
-      writes.push(fresh.size)
-      return cache.putMany(version, fresh)
+    putMany: async (version, fresh, used) => {
+      writes.push([fresh.size, used.promptTokens])
+      return cache.putMany(version, fresh, used)
     },
   }
   await scoreItems([item('odd'), item('broken')], judge, scriptedClient().client, counting)
-  assert.deepEqual(writes, [])
+  assert.deepEqual(writes.splice(0), [[0, 10]])
   await scoreItems([item('odd'), item('good')], judge, scriptedClient().client, counting)
-  assert.deepEqual(writes, [1])
+  assert.deepEqual(writes, [[1, 20]])
 })
 
 test('another version of the judge shares nothing', async () => {

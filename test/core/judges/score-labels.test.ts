@@ -17,7 +17,7 @@ function memoryCache() {
     getMany: async (_judge, keys) =>
       new Map(keys.flatMap((key) => (entries.has(key) ? [[key, entries.get(key)!]] : []))),
     async putMany(_judge, fresh) {
-      writes++
+      if (fresh.size > 0) writes++
       for (const [key, value] of fresh) entries.set(key, value)
       return new Map(fresh)
     },

@@ -15,7 +15,7 @@ const STOPPED = JOB_STATES.filter((state) => state !== 'running')
 /** The service over a real database, in which one job is running under fence 1 with a lease until 110. */
 async function service() {
   const clock = { time: 50, now: () => clock.time }
-  const { database, close } = await openDatabase(':memory:', clock)
+  const { database, close } = await openDatabase(':memory:')
   const bell = { rung: 0, ring: () => void bell.rung++, wait: async () => {} }
   const deps = { database, clock, bell }
   const job = await leased(database)

@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { NOTHING_USED } from '../../../src/core/judges/usage-counts.ts'
-import type { UsageRow } from '../../../src/service/database.ts'
+import type { Entry } from '../../../src/service/database.ts'
 import { takeFromBudget } from '../../../src/service/usage/budget.ts'
 import { Ledger } from '../../../src/service/usage/ledger.ts'
 import { openDatabase } from '../../helpers/test-app.ts'
 
+const entropy = { bytes: (count: number) => crypto.getRandomValues(new Uint8Array(count)) }
 const payer = { tenant: 't', key: 'key_1' }
 const items = (n: number, more = {}) => ({ ...NOTHING_USED, items: n, ...more })
 
 async function ledgerAt(time: string) {
   const clock = { time: Date.parse(time), now: () => clock.time }
-  const { database, close } = await openDatabase(':memory:', clock)
-  return { clock, database, close, ledger: new Ledger(database.usage, clock) }
+  const { database, close } = await openDatabase(':memory:')
+  return { clock, database, close, ledger: new Ledger(database.usage, clock, entropy) }
 }
 
 describe('the ledger', () => {
@@ -46,12 +47,12 @@ describe('the ledger', () => {
     let broken = true
     const table = {
       ...database.usage,
-      add: async (rows: readonly UsageRow[]) => {
+      enter: async (entry: Entry, now: number) => {
         if (broken) throw new Error('disk full')
-        await database.usage.add(rows)
+        await database.usage.enter(entry, now)
       },
     }
-    const ledger = new Ledger(table, clock)
+    const ledger = new Ledger(table, clock, entropy)
     ledger.add(payer, 'judge_1', items(3))
     await assert.rejects(ledger.flush(), /disk full/)
     ledger.add(payer, 'judge_1', items(4))
