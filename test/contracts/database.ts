@@ -236,6 +236,36 @@ export function databaseContract(
     assert.deepEqual(errors.slice(1), [null, error, null, null, null, null, error, null])
   })
 
+  test('events are counted per job, and one of a key is kept once, in one post or in many, under any fence', async () => {
+    const database = await open()
+    const { jobs } = database
+    await jobIn(database, 'job_other')
+    const { id: job, fence } = await leased(database, 'job_mine', 'mine')
+    const event = (message: string, key?: string) => ({ level: 'info' as const, message, ...(key && { key }) })
+    const post = (events: ReturnType<typeof event>[], of = fence) => jobs.postEvents({ job, fence: of }, events, 5)
+    assert.equal(await post([event('a', 'k1'), event('b', 'k2'), event('a again', 'k1'), event('free')]), true)
+    assert.equal(await post([event('a', 'k1')]), true, 'nothing new, and the lease holds')
+    assert.equal(await post([event('a', 'k1')], fence + 1), false)
+    assert.equal(await post([event('free'), event('b', 'k2'), event('c', 'k3')]), true)
+    await Promise.all(Array.from({ length: 20 }, (_, i) => post([event(`race ${i % 10}`, `race ${i % 10}`)])))
+    const next = (await claim(database, 9000, { tenant: 'mine' }))!
+    assert.equal(await post([event('c', 'k3'), event('d', 'k4')], next.fence), true)
+    const { rows } = await jobs.events(job, { limit: 99 })
+    const posted = rows.map(({ message }) => message).filter((message) => !/^(job|race)/.test(message))
+    assert.deepEqual(posted, ['a', 'b', 'free', 'free', 'c', 'd'])
+    assert.equal(rows.filter(({ message }) => message.startsWith('race')).length, 10)
+    const numbers = rows.map(({ id }) => Number(id))
+    assert.deepEqual(
+      numbers,
+      [...new Set(numbers)].sort((a, b) => a - b),
+    )
+    assert.ok(numbers[0] === 1 && numbers.at(-1)! < 40)
+    assert.deepEqual(
+      (await jobs.events('job_other', { limit: 9 })).rows.map(({ id }) => id),
+      ['1'],
+    )
+  })
+
   test('an idempotency key answers the job that was first, within a tenant', async () => {
     const { jobs } = await open()
     const row = (id: string, tenant: string) => ({

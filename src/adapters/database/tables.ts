@@ -99,12 +99,16 @@ export const jobEvents = sqliteTable(
   {
     seq: integer().primaryKey({ autoIncrement: true }),
     job: text().notNull(),
+    /** Within the job. Of events from before they were counted by job: their `seq`. */
+    number: integer().notNull().default(0),
+    /** What a worker names an event by, so that it is kept once. */
+    key: text(),
     createdAt: integer('created_at').notNull(),
     level: text().$type<EventPost['level']>().notNull(),
     message: text().notNull(),
     data: text({ mode: 'json' }).$type<EventPost['data']>(),
   },
-  (t) => [index('job_events_by_job').on(t.job, t.seq)],
+  (t) => [uniqueIndex('job_events_by_number').on(t.job, t.number), uniqueIndex('job_events_by_key').on(t.job, t.key)],
 )
 
 export const jobMetrics = sqliteTable(

@@ -1,7 +1,7 @@
 /** A job and what can be watched of it. */
 import * as v from 'valibot'
 import { evalSpec } from './eval.ts'
-import { fields, integer, jsonObject, text, unixSeconds } from './fields.ts'
+import { fields, integer, jsonObject, shortText, text, unixSeconds } from './fields.ts'
 import { grpoSpec } from './grpo.ts'
 import { judgeAuditSpec, judgeCalibrateSpec } from './judge-jobs.ts'
 import { ppoSpec } from './ppo.ts'
@@ -89,11 +89,20 @@ export const eventPost = fields({
   level: v.optional(v.picklist(EVENT_LEVELS), 'info'),
   message: v.pipe(v.string(), v.minLength(1), v.maxLength(4000)),
   data: v.optional(jsonObject('Anything that goes with it.')),
+  key: v.optional(
+    shortText(
+      'Names the event within its job: of several with one key the first is kept, under whatever fence they come.',
+      200,
+    ),
+  ),
 })
 export type EventPost = v.InferOutput<typeof eventPost>
 
 export const jobEvent = v.object({
-  id: v.pipe(v.string(), v.description('Sequence number; the cursor of lists and the id of server-sent events.')),
+  id: v.pipe(
+    v.string(),
+    v.description('Number of the event within its job; the cursor of lists and the id of server-sent events.'),
+  ),
   object: v.literal('job.event'),
   created_at: unixSeconds,
   level: v.picklist(EVENT_LEVELS),

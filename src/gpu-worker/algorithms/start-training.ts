@@ -182,7 +182,8 @@ function chosenPlan(
     try {
       return planMemory(needs, before, megabytes! * 1e6)
     } catch {
-      event('warning', 'memory: there is less than where the run began, so from here on its steps round differently')
+      const message = 'memory: there is less than where the run began, so from here on its steps round differently'
+      event('warning', message, { after_step: resume!.step })
       return null
     }
   }

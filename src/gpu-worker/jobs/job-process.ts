@@ -2,6 +2,7 @@
  * The process that runs one job: ONNX Runtime blocks its event loop, so leases, heartbeats and uploads are its
  * parent's (run-worker.ts). It speaks job-messages.ts over IPC and ends with the job, or with its parent.
  */
+import { createHash } from 'node:crypto'
 import { mkdirSync, statfsSync, statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,7 @@ import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/ju
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { countScored, NOTHING_USED, type UsageCounts } from '../../core/judges/usage-counts.ts'
 import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
+import type { EventPost } from '../../core/schemas/job.ts'
 import type { JobInputs, JudgeInput, LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
@@ -73,10 +75,10 @@ async function run(order: JobOrder): Promise<void> {
   process.exit(0)
 }
 
-/** Once a job that trains on a judge: what is wrong with it, and that nobody knows. */
-function warnOfJudges({ job: { inputs, attempt } }: JobOrder, { event }: RunContext): void {
+/** Of a job that trains on a judge: what is wrong with it, and that nobody knows. */
+function warnOfJudges({ job: { inputs } }: JobOrder, { event }: RunContext): void {
   const { judge, reranker, reward } = inputs
-  if (attempt > 1 || !reward) return
+  if (!reward) return
   for (const [asked, weight] of [
     [judge, reward.mu],
     [reranker, reward.rho],
@@ -110,7 +112,10 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     ...(inputs.judge && { judgeWords: inputs.judge }),
     programs: new PythonSandbox().runnerFor({ tenant: '' }),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
-    event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
+    event(level, message, data) {
+      const event = { level, message, ...(data && { data }) }
+      void send({ type: 'event', event: { ...event, key: factKey(event) } })
+    },
     samples: (samples) => void send({ type: 'samples', samples }),
     async checkpoint(step, state, write) {
       const folder = join(workspace, `step-${step}`)
@@ -123,6 +128,12 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     stopRequested: () => stopRequested,
   }
 }
+
+/**
+ * What a run says is told once a job, though a run that goes on after a fault says some of it again, and one that ended before
+ * it was told has to: events are named by what they say.
+ */
+const factKey = (event: EventPost) => `run/${createHash('sha256').update(JSON.stringify(event)).digest('hex')}`
 
 /** What there is room for as the job begins. */
 function roomOf({ workspace, job }: JobOrder): RunContext['storage'] {

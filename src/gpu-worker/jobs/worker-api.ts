@@ -54,12 +54,14 @@ export class WorkerApi {
       const response = await this.request(`/v1/worker/jobs/${id}/${what}`, { fence, ...body }, options)
       return (response.status === 204 ? undefined : await response.json()) as T
     }
-    let reports = 0
+    let [reports, events] = [0, 0]
     return {
       /** Asks once: the next beat is the repetition. */
       heartbeat: () => post<HeartbeatAnswer>('heartbeat', {}, { tries: 1, signal: AbortSignal.timeout(HEARTBEAT_MS) }),
       metrics: (data: MetricPoint[]) => post('metrics', { data }),
-      events: (data: EventPost[]) => post('events', { data }),
+      /** Each has a number of its own, or a name: one that is sent again, since the answer was lost, is kept once. */
+      events: (data: EventPost[]) =>
+        post('events', { data: data.map((event) => ({ key: `fence-${fence}/${++events}`, ...event })) }),
       samples: (data: Sample[]) => post('samples', { data }),
       uploads: async (step: number, objects: Manifest['objects']) =>
         (await post<{ data: Upload[] }>('uploads', { step, objects })).data,

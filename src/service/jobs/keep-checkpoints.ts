@@ -29,6 +29,7 @@ export async function keepCheckpoints(deps: Deps, job: JobRow, fence: number): P
   const why = `keep: the last ${keep.last}${keep.best ? `, and the best of ${of}` : ''}`
   const events = dropped.map(({ id, step, manifest }) => ({
     level: 'info' as const,
+    key: `dropped/${id}`,
     message: `checkpoint ${id} of step ${step} is dropped (${why})`,
     data: { checkpoint: id, step, bytes: manifest.objects.reduce((sum, { size }) => sum + size, 0) },
   }))

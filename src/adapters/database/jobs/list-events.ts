@@ -11,15 +11,15 @@ import { cursorNumber } from './cursor-number.ts'
  * after the last number that its reader has.
  */
 export async function listEvents(db: DrizzleD1Database, job: string, { after, limit }: Page): Promise<Paged<JobEvent>> {
-  const beyond = after === undefined ? undefined : gt(jobEvents.seq, cursorNumber(after))
+  const beyond = after === undefined ? undefined : gt(jobEvents.number, cursorNumber(after))
   const rows = await db
     .select()
     .from(jobEvents)
     .where(and(eq(jobEvents.job, job), beyond))
-    .orderBy(asc(jobEvents.seq))
+    .orderBy(asc(jobEvents.number))
     .limit(limit + 1)
   const events = rows.map((row) => ({
-    id: String(row.seq),
+    id: String(row.number),
     object: 'job.event' as const,
     created_at: Math.floor(row.createdAt / 1000),
     level: row.level,
