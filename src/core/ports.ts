@@ -54,8 +54,16 @@ export interface BlobStore {
   delete(key: string): Promise<void>
   /** All keys below a prefix, in lexical order. */
   list(prefix: string): Promise<BlobHead[]>
-  /** A URL that lets its holder read (or write) one object without credentials, where the store has such. */
-  presign(key: string, method: 'GET' | 'PUT', expiresInSeconds: number): Promise<string | null>
+  /**
+   * A URL that lets its holder read (or write) one object without credentials, where the store has such. With `ifAbsent` what
+   * is sent must have the header `If-None-Match: *`, and is answered 412 where something is stored under the key.
+   */
+  presign(
+    key: string,
+    method: 'GET' | 'PUT',
+    expiresInSeconds: number,
+    options?: { ifAbsent?: boolean },
+  ): Promise<string | null>
   /** What is too large for one request is written in parts. */
   parts: BlobParts
   room(): Promise<BlobRoom>
@@ -84,9 +92,9 @@ export interface BlobParts {
   /** A URL to PUT one part to, whose answer has its ETag as a header; null where the store has none. */
   presign(key: string, upload: string, number: number, expiresInSeconds: number): Promise<string | null>
   /**
-   * Makes the parts the object.
+   * Makes the parts the object; where the store can look at the same moment, only while there is none.
    * @param etags of all parts, in order
-   * @throws GavelError `invalid_request` where the upload is over, or a part is missing or another
+   * @throws GavelError `invalid_request` where the upload is over, or a part is missing or another; `conflict` where there is an object
    */
   finish(key: string, upload: string, etags: readonly string[]): Promise<void>
   /** Ends an upload and forgets its parts; one that is over is left alone. */

@@ -12,11 +12,11 @@ import type { Deps } from '../service/deps.ts'
 import { changeJob, checkFence, jobNotFound, staleFence } from '../service/jobs/change.ts'
 import { commitCheckpoint } from '../service/jobs/checkpoints.ts'
 import { inputKeys, judgesOf } from '../service/jobs/job-inputs.ts'
-import { leaseJob } from '../service/jobs/lease-job.ts'
+import { leaseJob, urlOfObject } from '../service/jobs/lease-job.ts'
 import { settleJudgeJob } from '../service/jobs/settle-judge-job.ts'
 import { servedBy } from '../service/jobs/served-by.ts'
 import { complete, fail, LEASE_SECONDS, release } from '../service/jobs/transitions.ts'
-import { finishUpload, keyOf, uploadPlaces } from '../service/jobs/upload-places.ts'
+import { finishUpload, keyOf, putUpload, uploadPlaces } from '../service/jobs/upload-places.ts'
 import { askJudge, noteUse, showJudgments, type Asking } from '../service/judges/ask-judge.ts'
 import { unixSeconds } from '../service/resource-header.ts'
 import { MAX_BATCH_BYTES, route, type Caller } from './http/route.ts'
@@ -38,6 +38,13 @@ async function leasedJob(deps: Deps, caller: Caller, id: string, fence: number):
   const row = await jobOf(deps, caller, id)
   checkFence(row, fence)
   return row
+}
+
+/** @throws GavelError `not_found` unless an object is one of the job's inputs */
+async function checkInput(deps: Deps, row: JobRow, key: string): Promise<void> {
+  if ((await inputKeys(deps, row)).has(key)) return
+  const message = "`key`: this job's inputs have no such object. Use the URLs and keys of its lease."
+  throw new GavelError('not_found', message, { param: 'key' })
 }
 
 const uploadPlace = fields({
@@ -179,7 +186,9 @@ export const workerRoutes = [
     params: uploadPlace.entries,
     operationId: 'putUpload',
     summary: 'Put a file where the object store has no URLs of its own',
-    description: 'With `upload` and `part`, one part of it; the answer has its `ETag`.',
+    description:
+      'With `upload` and `part`, one part of it; the answer has its `ETag`. A file that is there is never written over: the same ' +
+      'bytes again are harmless, others a 409.',
     query: fields({
       upload: v.optional(schemas.uploadId),
       part: v.optional(integer(1, MAX_PARTS, 'Number of the part, from 1.')),
@@ -204,7 +213,7 @@ export const workerRoutes = [
       }
       const key = keyOf({ job: row, fence, step }, name)
       if (upload === undefined) {
-        await deps.blobs.put(key, request.body ? { size, body: request.body } : new Uint8Array())
+        await putUpload(deps, key, request.body ? { size, body: request.body } : null)
         return { size }
       }
       if (part === undefined || !request.body) {
@@ -362,6 +371,21 @@ export const workerRoutes = [
   }),
   route({
     ...common,
+    method: 'POST',
+    path: '/v1/worker/jobs/:id/downloads',
+    operationId: 'requestDownload',
+    summary: "Ask for a new URL of an object of the job's inputs",
+    description: 'Where the object store refuses that of the lease: its time is over, say.',
+    body: schemas.downloadRequest,
+    response: v.object({ url: schemas.download.entries.url }),
+    async handler({ deps, caller, params: { id }, body: { fence, key } }) {
+      const row = await leasedJob(deps, caller, id, fence)
+      await checkInput(deps, row, key)
+      return { url: await urlOfObject(deps, row, key) }
+    },
+  }),
+  route({
+    ...common,
     method: 'GET',
     path: '/v1/worker/jobs/:id/objects/:key{.+}',
     operationId: 'getJobObject',
@@ -370,13 +394,7 @@ export const workerRoutes = [
     response: { mediaType: 'application/octet-stream', description: 'The object.' },
     async handler({ deps, caller, params: { id, key }, query: { fence }, request }) {
       const row = await leasedJob(deps, caller, id, fence)
-      if (!(await inputKeys(deps, row)).has(key)) {
-        throw new GavelError(
-          'not_found',
-          `\`key\`: this job's inputs have no such object. Use the URLs of its lease.`,
-          { param: 'key' },
-        )
-      }
+      await checkInput(deps, row, key)
       const name = key.slice(key.lastIndexOf('/') + 1)
       return streamObject(deps.blobs, key, name, 'application/octet-stream', request)
     },

@@ -209,7 +209,7 @@ describe('jobs', () => {
       return { name, size: Buffer.byteLength(text), sha256: createHash('sha256').update(text).digest('hex') }
     })
     for (const upload of await worker.uploads(step, objects)) {
-      await server.worker.upload(upload, async () => new Blob([files[upload.name]!]))
+      await server.worker.upload(upload, async () => new TextEncoder().encode(files[upload.name]))
     }
     await worker.commit(step, { objects, state: { step } })
   }

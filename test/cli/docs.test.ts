@@ -82,7 +82,7 @@ test('examples/train-over-http.ts trains and evaluates', async () => {
   const sha256 = createHash('sha256').update(text).digest('hex')
   const objects = [{ name: 'model.safetensors', size: text.length, sha256 }]
   const [upload] = await training.uploads(1, objects)
-  await server.worker.upload(upload!, async () => new Blob([text]))
+  await server.worker.upload(upload!, async () => new TextEncoder().encode(text))
   const { id } = await training.commit(1, { objects, state: {} })
   await training.complete({ steps: 1 })
 

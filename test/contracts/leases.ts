@@ -1,6 +1,7 @@
 /** What a lease gives a worker, and what ends it: part of what the database must do. */
 import assert from 'node:assert/strict'
 import type { Database, JobRow, Lease } from '../../src/service/database.ts'
+import { FARTHEST_MS } from '../../src/service/jobs/transitions.ts'
 import { checkpointOf, claim, leased } from './database-rows.ts'
 
 /** Everything that a worker sends under its lease, about a step; each answers whether it was taken. */
@@ -53,6 +54,34 @@ export function leasesContract(
       assert.equal((await claim(database, 9000))?.fence, 2, 'nothing else stood in the way')
     })
   }
+
+  test('a lease or a wait from a clock that ran ahead is no reason to wait for it', async () => {
+    const database = await open()
+    const { jobs } = database
+    const { fence } = await leased(database)
+    const year = 365 * 86_400_000
+    const now = 1_000_000
+    const at = async () => (await jobs.get('job_a'))!
+    for (const [ahead, taken] of [
+      [FARTHEST_MS, false],
+      [FARTHEST_MS + 1, true],
+      [year, true],
+    ] as const) {
+      await jobs.heartbeat({ job: 'job_a', fence: (await at()).fence }, now + ahead)
+      assert.equal((await claim(database, now, { maxTries: 99 })) !== null, taken, `a lease of ${ahead} ms`)
+      await jobs.swap(await at(), { state: 'queued', notBefore: now + ahead }, now)
+      assert.equal((await claim(database, now, { maxTries: 99 })) !== null, taken, `a wait of ${ahead} ms`)
+      await jobs.swap(await at(), { state: 'queued', notBefore: now }, now)
+      assert.notEqual(await claim(database, now, { maxTries: 99 }), null)
+    }
+    assert.ok((await at()).fence > fence)
+    await jobs.heartbeat({ job: 'job_a', fence: (await at()).fence }, now + year)
+    await jobs.swap(await at(), { cancelRequested: true }, now)
+    assert.deepEqual(
+      (await jobs.expired(now, 99)).map(({ id }) => id),
+      ['job_a'],
+    )
+  })
 
   test('what a worker sends is taken under its fence and no other', async () => {
     const database = await open()

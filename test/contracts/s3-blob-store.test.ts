@@ -71,7 +71,7 @@ function below(store: BlobStore, prefix: string): BlobStore {
     put: (key, body, options) => store.put(prefix + key, body, options),
     delete: (key) => store.delete(prefix + key),
     list: async (start) => (await store.list(prefix + start)).map(cut),
-    presign: (key, method, seconds) => store.presign(prefix + key, method, seconds),
+    presign: (key, method, seconds, options) => store.presign(prefix + key, method, seconds, options),
     room: () => store.room(),
     sweep: () => store.sweep(),
     parts: {

@@ -7,8 +7,8 @@ export const appFetch =
     const { pathname, search } = new URL(input as string)
     const answer = before(pathname + search, init)
     const { body: given } = init
-    const body =
-      given instanceof Blob ? new Uint8Array(await given.arrayBuffer()) : (given as string | Uint8Array<ArrayBuffer>)
+    const isStream = given instanceof Blob || given instanceof ReadableStream
+    const body = isStream ? await new Response(given).bytes() : (given as string | Uint8Array<ArrayBuffer>)
     const size: Record<string, string> = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {}
     const asking = async () =>
       answer ??

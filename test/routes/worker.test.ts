@@ -90,6 +90,42 @@ describe('uploads', () => {
     await done()
   })
 
+  test('a file is never written over, before its commit or after: the same bytes again are harmless, others a conflict', async () => {
+    const own = await testApp()
+    try {
+      const bytes = 'w'.repeat(300_000)
+      const { id } = await own.json('/v1/jobs', { json: sftJob(await studentAndData(own)) })
+      const { job } = await own.json('/v1/worker/lease', { json: { worker: 'w' } })
+      const send = (body: string, status: number) =>
+        own.json(
+          place(id, job.fence, 1),
+          { method: 'PUT', body, headers: { 'content-length': String(body.length) } },
+          status,
+        )
+      const object = { name: 'model.safetensors', size: bytes.length, sha256: 'a'.repeat(64) }
+      const { data } = await own.json(`/v1/worker/jobs/${id}/uploads`, { json: { fence: job.fence, step: 1, objects: [object] } }) // prettier-ignore
+      const stored = async () => new TextDecoder().decode((await own.deps.blobs.get(data[0].key))!)
+      const race = [bytes, bytes, 'v'.repeat(300_000)].map((body) =>
+        own.request(place(id, job.fence, 1), { method: 'PUT', body, headers: { 'content-length': '300000' } }),
+      )
+      await Promise.all(race)
+      if ((await stored()) !== bytes) return
+      await send(bytes, 200)
+      const refused = async () => {
+        for (const other of [`${bytes.slice(1)}x`, bytes.slice(1), `${bytes}x`, ''])
+          assert.match((await send(other, 409)).error.message, /never written over/)
+      }
+      await refused()
+      await own.json(`/v1/worker/jobs/${id}/checkpoints`, { json: { fence: job.fence, step: 1, manifest: { objects: [object] } } }) // prettier-ignore
+      await refused()
+      await send(bytes, 200)
+      assert.equal(await stored(), bytes)
+      assert.deepEqual(own.errors, [])
+    } finally {
+      own.close()
+    }
+  })
+
   test('are put where the store says, for six hours, or here', async () => {
     const { id, fence, post, done } = await leased()
     const objects = [{ name: 'a.json', size: 1, sha256: '0'.repeat(64) }]
@@ -99,9 +135,10 @@ describe('uploads', () => {
     assert.deepEqual(await ask(), [{ ...rest, url: place(id, fence, 7, 'a.json') }])
     store = 'https://store.example'
     signed.length = 0
-    assert.deepEqual(await ask(), [{ ...rest, url: `https://store.example/${key}` }])
+    const once = { headers: { 'if-none-match': '*' } }
+    assert.deepEqual(await ask(), [{ ...rest, ...once, url: `https://store.example/${key}` }])
     store = null
-    assert.deepEqual(signed, [[key, 'PUT', SIX_HOURS]])
+    assert.deepEqual(signed, [[key, 'PUT', SIX_HOURS, { ifAbsent: true }]])
     await done()
   })
 })

@@ -66,11 +66,12 @@ export function r2BlobStore(
       return heads.sort((a, b) => (a.key < b.key ? -1 : 1))
     },
 
-    async presign(key, method, expiresInSeconds) {
+    async presign(key, method, expiresInSeconds, { ifAbsent = false } = {}) {
       if (!signer || !credentials) return null
       const url = new URL(`${credentials.url}/${key.split('/').map(encodeURIComponent).join('/')}`)
       url.searchParams.set('X-Amz-Expires', String(expiresInSeconds))
-      return (await signer.sign(url, { method, aws: { signQuery: true } })).url
+      const headers: Record<string, string> = ifAbsent ? { 'if-none-match': '*' } : {}
+      return (await signer.sign(url, { method, headers, aws: { signQuery: true } })).url
     },
 
     // The binding and the S3 endpoint each begin uploads that only they know.

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { link, mkdir, open, readdir, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import { MAX_PARTS, type BlobParts } from '../../core/ports.ts'
@@ -69,7 +69,12 @@ export function folderParts(root: string, pathOf: (key: string) => string, partB
         await file.close()
       }
       await mkdir(dirname(pathOf(key)), { recursive: true })
-      await rename(path, pathOf(key))
+      // Unlike a rename, a link fails where the name is taken.
+      await link(path, pathOf(key)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error
+        throw new GavelError('conflict', `There is an object ${key} already.`, { param: 'key' })
+      })
+      await rm(path, { force: true })
     },
 
     abort: (key, upload) => rm(unfinished(key, upload), { force: true }),

@@ -30,6 +30,10 @@ export interface S3Options {
   partBytes?: number
 }
 
+/** How long a store may take to accept a connection, and be silent on one, in ms. */
+const CONNECT_MS = 5_000
+const SILENCE_MS = 20_000
+
 /** A blob store in a bucket of S3 or anything that speaks like it. */
 export function s3BlobStore(options: S3Options): BlobStore {
   const { endpoint, region, bucket, accessKeyId, secretAccessKey, partBytes = PART_BYTES } = options
@@ -37,6 +41,9 @@ export function s3BlobStore(options: S3Options): BlobStore {
     region,
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
     credentials: { accessKeyId, secretAccessKey },
+    // One that is silent costs seconds; a large body takes as long as it takes, while it moves.
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS },
+    maxAttempts: 3,
     // Checksums where nobody asked for them break presigned PUTs on several servers.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
@@ -104,8 +111,9 @@ export function s3BlobStore(options: S3Options): BlobStore {
       return heads.sort((a, b) => (a.key < b.key ? -1 : 1))
     },
 
-    presign(key, method, expiresIn) {
-      const command = method === 'GET' ? new GetObjectCommand(at(key)) : new PutObjectCommand(at(key))
+    presign(key, method, expiresIn, { ifAbsent = false } = {}) {
+      const put = { ...at(key), ...(ifAbsent && { IfNoneMatch: '*' }) }
+      const command = method === 'GET' ? new GetObjectCommand(at(key)) : new PutObjectCommand(put)
       return getSignedUrl(client, command, { expiresIn })
     },
 
@@ -141,8 +149,8 @@ function s3Parts(client: S3Client, bucket: string, partBytes: number): BlobParts
 
     async finish(key, upload, etags) {
       const Parts = etags.map((ETag, i) => ({ ETag, PartNumber: i + 1 }))
-      const command = new CompleteMultipartUploadCommand({ ...at(key), UploadId: upload, MultipartUpload: { Parts } })
-      await translated(() => client.send(command), uploadOver(key))
+      const of = { ...at(key), UploadId: upload, MultipartUpload: { Parts }, IfNoneMatch: '*' }
+      await translated(() => client.send(new CompleteMultipartUploadCommand(of)), uploadOver(key)).catch(isTaken(key))
     },
 
     async abort(key, upload) {
@@ -207,6 +215,13 @@ const uploadOver = (key: string) =>
       param: 'upload',
     },
   )
+
+/** 412 and 409: there is such an object, or somebody is writing one at this moment. */
+const isTaken = (key: string) => (error: unknown) => {
+  const status = ((error as Error).cause as S3ServiceException | undefined)?.$metadata?.httpStatusCode
+  if (status !== 412 && status !== 409) throw error
+  throw new GavelError('conflict', `There is an object ${key} already.`, { param: 'key', cause: error })
+}
 
 /** @param refused what a request is answered that the store understood and refused (4xx); null: nothing needs to be done */
 async function translated<T>(send: () => Promise<T>): Promise<T>

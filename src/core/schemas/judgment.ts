@@ -46,7 +46,10 @@ const member = v.object({
 })
 /** What every outcome tells of the asking. */
 const asking = {
-  tokens: v.pipe(tokens, v.description('Spent on this item: none where it is cached; null where the provider’s counts are none.')),
+  tokens: v.pipe(
+    tokens,
+    v.description('Spent on this item: none where it is cached; null where the provider’s counts are none.'),
+  ),
   cost: v.pipe(
     v.nullable(v.number()),
     v.description('In US dollars, by the `price` of the judge; null where it has none.'),

@@ -29,6 +29,12 @@ export const download = v.object({
     v.string(),
     v.description("Absolute: read it as it is, without credentials. A path: of this API, with the worker's key."),
   ),
+  key: v.pipe(
+    v.optional(v.string()),
+    v.description(
+      'Where it lies: POST /v1/worker/jobs/{id}/downloads makes a new `url` of it, should this be refused.',
+    ),
+  ),
 })
 export type Download = v.InferOutput<typeof download>
 
@@ -143,6 +149,8 @@ export type HeartbeatAnswer = v.InferOutput<typeof heartbeatAnswer>
 export const postMetrics = fields({ fence, data: posted(metricPoint) })
 export const postEvents = fields({ fence, data: posted(eventPost) })
 export const postSamples = fields({ fence, data: posted(sample) })
+
+export const downloadRequest = fields({ fence, key: shortText("The `key` of an object of the job's inputs.", 1024) })
 
 export const uploadsRequest = fields({ fence, step, objects: objectEntries })
 export const upload = v.object({

@@ -7,10 +7,16 @@ import type { Manifest, ObjectEntry } from '../../core/schemas/checkpoint.ts'
 import type { EventPost, JobError, MetricPoint, Sample } from '../../core/schemas/job.ts'
 import type { Judgment as JudgmentAnswer } from '../../core/schemas/judgment.ts'
 import type { Download, HeartbeatAnswer, LeasedJob, Upload } from '../../core/schemas/worker.ts'
+import { fetchWithin, Silence } from './fetch-within.ts'
 
 /** The worker was told that its lease is over: drop the work. */
 export class LeaseLost extends Error {}
 
+/** The store refuses a URL that the API made: its time is over, or a clock is wrong. */
+class UrlRefused extends GavelError {}
+
+/** How often a store may be silent before a call is given up. */
+const SILENCES = 2
 /** With pauses of 0.5, 1, 2, 4, 8, 15 and 15 s between them: not quite as long as a lease lasts. */
 const TRIES = 8
 const FIRST_PAUSE_MS = 500
@@ -73,6 +79,26 @@ export class WorkerApi {
         return this.retrying(() => this.ask(path, { method: 'DELETE' }), { tries: 1 })
       },
       commit: (step: number, manifest: Manifest) => post<{ id: string }>('checkpoints', { step, manifest }),
+      /**
+       * Bytes of an object of the inputs. Where the store refuses its URL, by a new one, and then through the API, whose clock
+       * may be what is wrong.
+       */
+      download: async (object: Download, signal: AbortSignal | null = null, from = 0): Promise<Response> => {
+        const { key } = object
+        const places = [
+          async () => object.url,
+          async () => (await post<{ url: string }>('downloads', { key })).url,
+          async () => `/v1/worker/jobs/${id}/objects/${key}?${new URLSearchParams({ fence: String(fence) })}`,
+        ]
+        for (const [i, place] of places.entries()) {
+          try {
+            return await this.download({ ...object, url: await place() }, signal, from)
+          } catch (error) {
+            if (!(error instanceof UrlRefused) || key === undefined || i === places.length - 1) throw error
+          }
+        }
+        throw new Error('unreachable')
+      },
       complete: (result: Record<string, unknown>) => post('complete', { result }),
       fail: (error: JobError, retryable: boolean) => post('fail', { error, retryable }),
       release: () => post('release', {}),
@@ -98,19 +124,31 @@ export class WorkerApi {
     return this.retrying(() => this.ask(url, { headers: range, signal }), { signal })
   }
 
-  /** Sends an object, or a part of one, to its place; `body` is called again for each try. */
+  /**
+   * Sends an object, or a part of one, to its place; `body` is called again for each try. Where the place takes an object once
+   * (`If-None-Match`) and has it, it came before, and the answer was lost.
+   */
   upload(
     { url, method, headers }: Omit<Upload, 'name' | 'key' | 'parts'>,
-    body: () => Promise<Blob | Uint8Array<ArrayBuffer>>,
+    body: () => Promise<Uint8Array<ArrayBuffer>>,
     signal: AbortSignal | null = null,
   ): Promise<Response> {
-    const init = async () => ({ method, headers, body: await body(), signal })
-    return this.retrying(async () => this.ask(url!, await init()), { signal })
+    const send = async () => {
+      const answer = await this.ask(url!, { method, headers, signal }, await body())
+      const isThere = answer.status === 412 && headers['if-none-match'] !== undefined
+      return isThere ? new Response(null, { status: 204 }) : answer
+    }
+    return this.retrying(send, { signal })
   }
 
   /** Asks at a place that the API named, with the worker's key where it is the API's own. */
-  private ask(url: string, init: RequestInit & { headers?: Record<string, string> }): Promise<Response> {
-    return this.options.fetch(this.absolute(url), { ...init, headers: { ...init.headers, ...this.keyFor(url) } })
+  private ask(
+    url: string,
+    init: RequestInit & { headers?: Record<string, string> },
+    bytes?: Uint8Array<ArrayBuffer>,
+  ): Promise<Response> {
+    const headers = { ...init.headers, ...this.keyFor(url) }
+    return fetchWithin(this.options.fetch, this.absolute(url), { ...init, headers }, bytes)
   }
 
   /** An absolute URL is presigned and takes no key; a path is the API's own. */
@@ -139,13 +177,15 @@ export class WorkerApi {
     send: () => Promise<Response>,
     { signal, tries = TRIES, onAnswer }: RequestOptions = {},
   ): Promise<Response> {
-    for (let attempt = 1; ; attempt++) {
+    for (let [attempt, silences] = [1, 0]; ; attempt++) {
       const outcome = await send().catch((error: unknown) => error as Error)
       onAnswer?.()
       signal?.throwIfAborted()
       if (outcome instanceof Response && outcome.ok) return outcome
+      if (outcome instanceof Silence) silences++
       const failure = outcome instanceof Response ? await refusal(outcome) : unreachable(outcome, this.options.url)
-      if (!(failure instanceof GavelError && failure.retryable) || attempt >= tries) throw failure
+      const isOver = attempt >= tries || silences >= SILENCES
+      if (!(failure instanceof GavelError && failure.retryable) || isOver) throw failure
       await this.options.sleep(Math.min(FIRST_PAUSE_MS * 2 ** (attempt - 1), LONGEST_PAUSE_MS))
     }
   }
@@ -182,6 +222,8 @@ async function refusal(response: Response): Promise<Error> {
   if (error?.code === 'stale_fence') return new LeaseLost(error.message)
   const message = `${response.status} from ${new URL(response.url).pathname}: ${error?.message ?? text.slice(0, 300)}`
   if (error?.code !== undefined && error.code in ERRORS) return new GavelError(error.code as ErrorCode, message)
+  // The API's own refusals have a code.
+  if (response.status === 403 && error?.code === undefined) return new UrlRefused('invalid_request', message)
   const passing = response.status === 429 || response.status >= 500
   return new GavelError(passing ? 'storage_unavailable' : 'invalid_request', message)
 }

@@ -23,7 +23,10 @@ function inputsOf({ database }: Pick<Deps, 'database'>, tenant: string, urlOf: U
     step: row.step,
     state: row.manifest.state,
     objects: await Promise.all(
-      row.manifest.objects.map(async (object) => ({ ...object, url: await urlOf(`${row.prefix}/${object.name}`) })),
+      row.manifest.objects.map(async (object) => {
+        const key = `${row.prefix}/${object.name}`
+        return { ...object, url: await urlOf(key), key }
+      }),
     ),
   })
 
@@ -44,6 +47,7 @@ function inputsOf({ database }: Pick<Deps, 'database'>, tenant: string, urlOf: U
       size: bytes,
       sha256,
       url: await urlOf(blob),
+      key: blob,
     }))
     return { id, rows: body.rows, labelled: body.labelled, objects: await Promise.all(objects) }
   }

@@ -53,6 +53,10 @@ export async function leaseJob(
   }
 }
 
+/** Where a worker reads an object of its job's inputs. */
+export const urlOfObject = async ({ blobs }: Pick<Deps, 'blobs'>, { id, fence }: JobRow, key: string) =>
+  (await blobs.presign(key, 'GET', URL_SECONDS)) ?? `/v1/worker/jobs/${id}/objects/${key}?fence=${fence}`
+
 /** The worker's connection ended while its job was looked up. */
 async function giveBack(deps: Deps, { id, fence }: LeasedJob): Promise<void> {
   const settled = ['queued', 'paused', 'cancelled'] as const
@@ -66,10 +70,8 @@ async function giveBack(deps: Deps, { id, fence }: LeasedJob): Promise<void> {
 async function describe(deps: Deps, job: JobRow, worker: string): Promise<LeasedJob | null> {
   const { database, blobs } = deps
   const { id, fence } = job
-  const urlOf = async (key: string) =>
-    (await blobs.presign(key, 'GET', URL_SECONDS)) ?? `/v1/worker/jobs/${id}/objects/${key}?fence=${fence}`
   try {
-    const inputs = await jobInputs(deps, job, urlOf)
+    const inputs = await jobInputs(deps, job, (key) => urlOfObject(deps, job, key))
     await database.jobs.supersede({ job: id, fence }, inputs.resume?.step ?? -1)
     const { objectBytes: object_bytes, freeBytes: free_bytes, volume } = await blobs.room()
     const store = { object_bytes, free_bytes, volume }

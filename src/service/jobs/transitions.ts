@@ -5,6 +5,8 @@ import type { JobPatch, JobRow } from '../database.ts'
 
 /** How long a claim lasts without a heartbeat, in seconds. Workers beat every third of it. */
 export const LEASE_SECONDS = 60
+/** No lease and no wait before another try ends farther away than this, in ms; what says so is of a clock that ran ahead. */
+export const FARTHEST_MS = 2 * LEASE_SECONDS * 1000
 /** How often a job is begun without getting on (a checkpoint) before it is given up. */
 export const MAX_TRIES = 5
 
@@ -86,7 +88,8 @@ export const fail =
 
 /** The worker has fallen silent. Null: the job may simply be claimed again. */
 export const expire: Change = (job, now) => {
-  if (job.state !== 'running' || job.leaseExpiresAt >= now) return null
+  const holds = job.leaseExpiresAt >= now && job.leaseExpiresAt <= now + FARTHEST_MS
+  if (job.state !== 'running' || holds) return null
   if (job.cancelRequested || job.pauseRequested) return release(job, now)
   if (job.tries < MAX_TRIES) return null
   const what = job.error

@@ -1,5 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
-import { MAX_PARTS } from '../../core/ports.ts'
+import { MAX_PARTS, type BlobStream } from '../../core/ports.ts'
 import { MAX_OBJECTS, type ObjectEntry } from '../../core/schemas/checkpoint.ts'
 import type { Upload } from '../../core/schemas/worker.ts'
 import type { JobRow } from '../database.ts'
@@ -37,7 +37,8 @@ async function uploadPlace({ blobs }: Deps, place: Place, { name, size }: Object
   const here = `/v1/worker/jobs/${job.id}/uploads/${fence}/${step}/${name}`
   const rest = { name, key, method: 'PUT', headers: {} } as const
   if (size <= blobs.parts.partBytes) {
-    return { ...rest, url: (await blobs.presign(key, 'PUT', UPLOAD_SECONDS)) ?? here }
+    const signed = await blobs.presign(key, 'PUT', UPLOAD_SECONDS, { ifAbsent: true })
+    return signed ? { ...rest, headers: { 'if-none-match': '*' }, url: signed } : { ...rest, url: here }
   }
   const { partBytes } = blobs.parts
   const bytes = size <= partBytes * MAX_PARTS ? partBytes : Math.ceil(size / MAX_PARTS / MIB) * MIB
@@ -50,8 +51,50 @@ async function uploadPlace({ blobs }: Deps, place: Place, { name, size }: Object
 }
 
 /**
+ * Puts a file of a checkpoint, which nothing writes over afterwards. The same bytes again are harmless: an answer was lost.
+ * @param file null for an empty one
+ * @throws GavelError `conflict` where it is there with other bytes
+ */
+export async function putUpload({ blobs }: Deps, key: string, file: BlobStream | null): Promise<void> {
+  const there = await blobs.head(key)
+  if (!there && (await blobs.put(key, file ?? new Uint8Array(), { ifAbsent: true }))) return
+  if (there?.size !== (file?.size ?? 0)) throw isThere(key)
+  const stored = file && (await blobs.stream(key))
+  if (stored && !(await sameBytes(stored.body, file.body))) throw isThere(key)
+}
+
+/** Whether two streams hold the same. Reads both to their ends, or to where they differ. */
+async function sameBytes(a: ReadableStream<Uint8Array>, b: ReadableStream<Uint8Array>): Promise<boolean> {
+  const readers = [a.getReader(), b.getReader()] as const
+  const held: [Uint8Array, Uint8Array] = [new Uint8Array(), new Uint8Array()]
+  try {
+    for (;;) {
+      for (const side of [0, 1] as const) {
+        while (held[side].length === 0) {
+          const { value, done } = await readers[side].read()
+          if (done) break
+          held[side] = value
+        }
+      }
+      const length = Math.min(held[0].length, held[1].length)
+      if (length === 0) return held[0].length === held[1].length
+      for (let i = 0; i < length; i++) if (held[0][i] !== held[1][i]) return false
+      held[0] = held[0].subarray(length)
+      held[1] = held[1].subarray(length)
+    }
+  } finally {
+    for (const reader of readers) await reader.cancel().catch(() => {})
+  }
+}
+
+const isThere = (key: string) => {
+  const message = `${key} is there with other bytes, and a file of a checkpoint is never written over. Lease the job anew, or commit another step.`
+  return new GavelError('conflict', message, { param: 'name' })
+}
+
+/**
  * Makes the parts of a file the file. Once more where that was done before and the answer was lost.
- * @throws GavelError `invalid_request` where they are not all there
+ * @throws GavelError `invalid_request` where they are not all there; `conflict` where the file is, in another size
  */
 export async function finishUpload(
   { blobs }: Deps,
@@ -60,12 +103,16 @@ export async function finishUpload(
   { upload, etags }: { upload: string; etags: readonly string[] },
 ): Promise<void> {
   const key = keyOf(place, name)
-  try {
-    await blobs.parts.finish(key, upload, etags)
-  } catch (error) {
-    const isOver = error instanceof GavelError && error.code === 'invalid_request'
-    if (!isOver || (await blobs.head(key))?.size !== size) throw error
+  if (!(await blobs.head(key))) {
+    try {
+      return await blobs.parts.finish(key, upload, etags)
+    } catch (error) {
+      const isOver = error instanceof GavelError && ['invalid_request', 'conflict'].includes(error.code)
+      if (!isOver || !(await blobs.head(key))) throw error
+    }
   }
+  await blobs.parts.abort(key, upload)
+  if ((await blobs.head(key))?.size !== size) throw isThere(key)
 }
 
 export const keyOf = ({ job, fence, step }: Place, name: string) => `${checkpointPrefix(job, step, fence)}/${name}`

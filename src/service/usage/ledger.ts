@@ -11,7 +11,7 @@ import { dayOf, usageId } from './usage-id.ts'
 const MOST_WAITING = 100_000
 /** Judgments of one entry. */
 const AT_ONCE = 4096
-/** Entries that fail one after the other before the rest wait for the next time. */
+/** Entries that fail in a row before the rest wait for the next time. */
 const FAILURES = 3
 
 /** What waits to be written. */
@@ -162,31 +162,31 @@ export class Ledger {
   async #write(): Promise<void> {
     const now = this.#clock.now()
     this.#leaving.push(...this.#taken())
-    const failures: unknown[] = []
-    try {
-      for (let left = this.#leaving.length; left > 0 && failures.length < FAILURES; left--) {
-        const entry = this.#leaving[0]!
-        const error = await this.#table.enter(entry, now).then(
-          () => null,
-          (reason: unknown) => reason ?? new Error('the database refused an entry'),
-        )
-        this.#leaving.splice(this.#leaving.indexOf(entry), 1)
-        if (error === null) {
-          for (const { key } of entry.judgments) this.#unwritten.delete(key)
-          continue
-        }
-        failures.push(error)
-        // A line that can never be written must not keep back the others: those go by themselves, and it waits behind them.
-        const parts = isPassing(error) ? [entry] : this.#partsOf(entry)
-        this.#leaving.push(...parts)
-        if (parts.length > 1) left += parts.length
-        if (isPassing(error)) break
+    let [failure, inARow]: [unknown, number] = [null, 0]
+    const queue = [...this.#leaving]
+    // Grows while it is gone through: what cannot be written whole is tried in parts.
+    for (const entry of queue) {
+      const error = await this.#table.enter(entry, now).then(
+        () => null,
+        (reason: unknown) => reason ?? new Error('the database refused an entry'),
+      )
+      failure ??= error
+      if (isPassing(error)) break
+      this.#leaving.splice(this.#leaving.indexOf(entry), 1)
+      if (error === null) {
+        for (const { key } of entry.judgments) this.#unwritten.delete(key)
+        inARow = 0
+        continue
       }
-      await this.#renew(now)
-    } finally {
-      this.#failure = failures[0] ?? null
+      // A line that can never be written must not keep back the others: those go by themselves, and it waits behind them.
+      const parts = this.#partsOf(entry)
+      this.#leaving.push(...parts)
+      if (parts.length > 1) queue.push(...parts)
+      if (++inARow === FAILURES) break
     }
-    if (failures.length > 0) throw failures[0]
+    this.#failure = failure
+    await this.#renew(now)
+    if (failure !== null) throw failure as Error
   }
 
   /** What is pending, as entries. */

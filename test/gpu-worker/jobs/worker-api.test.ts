@@ -107,7 +107,7 @@ describe('WorkerApi', () => {
     await api.download({ ...object, url: 'https://store.test/x?signature=s' })
     await api.download({ ...object, url: '/v1/worker/jobs/job_1/objects/x?fence=3' })
     const upload = { name: 'x', key: 'x', method: 'PUT' as const, headers: {} }
-    await api.upload({ ...upload, url: 'https://store.test/x' }, async () => new Blob(['bytes']))
+    await api.upload({ ...upload, url: 'https://store.test/x' }, async () => new TextEncoder().encode('bytes'))
     assert.deepEqual(
       asked.map((request) => [request.url, request.headers.get('authorization')]),
       [
@@ -116,6 +116,51 @@ describe('WorkerApi', () => {
         ['https://store.test/x', null],
       ],
     )
+  })
+
+  test('a URL that the store refuses is asked for anew, and then read through the API; other refusals stand', async () => {
+    const object = { name: 'x', size: 5, sha256: '', url: 'https://store.test/old', key: 'a/x' }
+    const refused = () => new Response('<Code>RequestTimeTooSkewed</Code>', { status: 403 })
+    const renewed = Response.json({ url: 'https://store.test/new' })
+    const twice = scripted(refused(), renewed, new Response('bytes'))
+    assert.equal(await (await twice.job.download(object)).text(), 'bytes')
+    assert.deepEqual(
+      twice.asked.map(({ url }) => url),
+      ['https://store.test/old', 'http://gavel.test/v1/worker/jobs/job_1/downloads', 'https://store.test/new'],
+    )
+    const skewed = scripted(refused(), renewed, refused(), new Response('bytes'))
+    assert.equal(await (await skewed.job.download(object, null, 3)).text(), 'bytes')
+    assert.equal(skewed.asked.at(-1)!.url, 'http://gavel.test/v1/worker/jobs/job_1/objects/a/x?fence=3')
+    assert.equal(skewed.asked.at(-1)!.headers.get('range'), 'bytes=3-')
+    const forbidden = scripted(refused(), error(403, 'forbidden'))
+    await assert.rejects(forbidden.job.download(object), { code: 'forbidden' })
+    assert.equal(forbidden.asked.length, 2)
+    const gone = scripted(new Response('no', { status: 404 }))
+    await assert.rejects(gone.job.download(object), { code: 'invalid_request' })
+    assert.equal(gone.asked.length, 1)
+  })
+
+  test('what the store has already was sent before; only a place that takes things once says so', async () => {
+    const taken = new Response('<Code>PreconditionFailed</Code>', { status: 412 })
+    const place = { url: 'https://store.test/x', method: 'PUT' as const }
+    const bytes = async () => new TextEncoder().encode('bytes')
+    const { api, asked } = scripted(unreachable, taken)
+    await api.upload({ ...place, headers: { 'if-none-match': '*' } }, bytes)
+    assert.equal(asked.at(-1)!.headers.get('if-none-match'), '*')
+    await assert.rejects(scripted(taken).api.upload({ ...place, headers: {} }, bytes), { code: 'invalid_request' })
+  })
+
+  test('an event keeps its number when it is sent again, and a name of its own', async () => {
+    const { job, asked } = scripted(unreachable, Response.json({}))
+    await job.events([
+      { level: 'info', message: 'a' },
+      { level: 'info', message: 'b', key: 'mine' },
+    ])
+    await job.events([{ level: 'info', message: 'c' }])
+    const keys = (await Promise.all(asked.map((request) => request.json()))).map((body) =>
+      (body as { data: { key: string }[] }).data.map(({ key }) => key),
+    )
+    assert.deepEqual(keys, [['fence-3/1', 'mine'], ['fence-3/1', 'mine'], ['fence-3/3']])
   })
 
   test('a report of use keeps its number when it is sent again', async () => {

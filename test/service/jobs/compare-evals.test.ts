@@ -80,7 +80,7 @@ describe('finished evaluations', () => {
         } as EvalSpec
         const made = { id, tenant: 't', key: '', name: null, type: 'eval' as const, spec, createdAt: 1 }
         await database.jobs.insert(made, null)
-        const claim = { worker: 'w', kinds: ['eval' as const], tenant: 't', now: 2, leaseMs: 1e6, maxTries: 3 }
+        const claim = { worker: 'w', kinds: ['eval' as const], tenant: 't', now: 2, leaseMs: 1e5, maxTries: 3 }
         const job = (await database.jobs.claim(claim))!
         const checkpoint = { id: `ckpt_${id}`, tenant: 't', job: id, step: 1, prefix: `p/${id}`, createdAt: 3 }
         if (rows) {

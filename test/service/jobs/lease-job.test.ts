@@ -110,7 +110,10 @@ describe('a lease', () => {
       await post('checkpoints', { json: { fence, step: 3, manifest: { objects: [object], state: { seen: 9 } } } })
       clock.time += 60_001
       const { resume } = (await leaseJob(deps, asking()))!.inputs
-      const { url, ...listed } = resume!.objects[0]!
+      const { url, key, ...listed } = resume!.objects[0]!
+      const again = await post('downloads', { json: { fence: fence + 1, key } })
+      assert.equal(again.url, url)
+      await app.json(`/v1/worker/jobs/${id}/downloads`, { json: { fence: fence + 1, key: `${key}x` } }, 404)
       assert.deepEqual([resume!.step, resume!.state, resume!.objects.length], [3, { seen: 9 }, 1])
       assert.deepEqual(listed, object)
       assert.equal(await (await app.request(url)).text(), 'weights')

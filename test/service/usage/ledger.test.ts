@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { GavelError } from '../../../src/core/errors.ts'
 import { NOTHING_USED } from '../../../src/core/judges/usage-counts.ts'
 import type { Entry } from '../../../src/service/database.ts'
 import { takeFromBudget } from '../../../src/service/usage/budget.ts'
@@ -60,6 +61,76 @@ describe('the ledger', () => {
     broken = false
     await ledger.flush()
     assert.equal((await database.usage.spent(payer, '2026-11-25')).items, 7)
+    close()
+  })
+})
+
+describe('a ledger whose database fails', () => {
+  /** Refuses, or loses its answer, as told. */
+  async function failing(fate: (entry: Entry) => Error | 'lost' | null) {
+    const { database, clock, close } = await ledgerAt('2026-11-25T12:00:00Z')
+    const table = {
+      ...database.usage,
+      async enter(entry: Entry, now: number) {
+        const what = fate(entry)
+        if (what instanceof Error) throw what
+        await database.usage.enter(entry, now)
+        if (what === 'lost') throw new Error('the connection broke')
+      },
+    }
+    const used = async (key: string) => (await database.usage.spent({ tenant: 't', key }, '2026-11-25')).items
+    return { ledger: new Ledger(table, clock, entropy), used, database, close }
+  }
+
+  test('one line that can never be written keeps back no other, now or later', async () => {
+    const { ledger, used, close } = await failing(({ rows }) =>
+      rows.some(({ payer: of }) => of === 'bad') ? new Error('NOT NULL constraint failed') : null,
+    )
+    const keys = ['a', 'bad', 'b', 'c']
+    for (let round = 1; round <= 3; round++) {
+      for (const key of keys) ledger.add({ tenant: 't', key }, 'judge_1', items(1))
+      await assert.rejects(ledger.flush(), /NOT NULL/)
+      assert.deepEqual(await Promise.all(keys.map(used)), [round, 0, round, round])
+    }
+    close()
+  })
+
+  test('what was entered and whose answer was lost is entered once, also when it is split', async () => {
+    let fates: ('lost' | null)[] = []
+    const { ledger, used, database, close } = await failing(() => fates.shift() ?? null)
+    for (const some of [['lost'], ['lost', 'lost', 'lost'], ['lost', null, 'lost']] as const) {
+      fates = [...some]
+      for (const key of ['a', 'b']) ledger.add({ tenant: 't', key }, 'judge_1', items(2))
+      ledger.spend('judge_1', { tokens: 1, cost: 1 })
+      await ledger.flush().catch(() => {})
+      await ledger.flush().catch(() => {})
+      await ledger.flush()
+    }
+    assert.deepEqual([await used('a'), await used('b')], [6, 6])
+    assert.deepEqual(await database.judges.spentOn('judge_1'), { tokens: 0, cost: 0 })
+    close()
+  })
+
+  test('judgments wait in memory, known, and no more is asked for than fits there', async () => {
+    let isFull = true
+    const full = new GavelError('disk_full', 'full')
+    const { ledger, database, close } = await failing(() => (isFull ? full : null))
+    const some = (from: number, count: number) =>
+      new Map(Array.from({ length: count }, (_, i) => [`k${from + i}`, { probability: 0.5, labelMass: 1 }]))
+    await ledger.keep('judge_1', some(0, 10))
+    await ledger.keep('judge_1', new Map([['k3', { probability: 0.9, labelMass: 1 }]]))
+    assert.deepEqual([...ledger.unwritten(['k3', 'other'])], [['k3', { probability: 0.5, labelMass: 1 }]])
+    ledger.refuseWhenFull()
+    await ledger.keep('judge_2', some(10, 99_990))
+    assert.throws(() => ledger.refuseWhenFull(), full)
+    ledger.forget('judge_1')
+    assert.equal(ledger.unwritten(['k3']).size, 0)
+    isFull = false
+    await ledger.flush()
+    ledger.refuseWhenFull()
+    assert.equal(ledger.unwritten(['k10']).size, 0)
+    assert.equal((await database.judgments.summary('judge_2')).entries, 99_990)
+    assert.equal((await database.judgments.summary('judge_1')).entries, 0)
     close()
   })
 })

@@ -1,7 +1,8 @@
-import { and, asc, eq, inArray, isNull, lt, lte, or, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, lt, or, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { Claim, JobRow } from '../../../service/database.ts'
 import { jobs } from '../tables.ts'
+import { hasCome } from './has-come.ts'
 
 /**
  * Takes the oldest job that is ready: queued, or running with a lease that ran out.
@@ -44,8 +45,8 @@ const oldestReady = (db: DrizzleD1Database, { kinds, tenant, now, maxTries }: Cl
     .where(
       and(
         or(
-          and(eq(jobs.state, 'queued'), lte(jobs.notBefore, now)),
-          and(eq(jobs.state, 'running'), lt(jobs.leaseExpiresAt, now)),
+          and(eq(jobs.state, 'queued'), hasCome(jobs.notBefore, now, now + 1)),
+          and(eq(jobs.state, 'running'), hasCome(jobs.leaseExpiresAt, now)),
         ),
         eq(jobs.cancelRequested, false),
         eq(jobs.pauseRequested, false),

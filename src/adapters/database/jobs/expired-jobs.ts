@@ -1,7 +1,8 @@
-import { and, eq, gte, isNull, lt, or } from 'drizzle-orm'
+import { and, eq, gte, isNull, or } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
 import type { JobRow } from '../../../service/database.ts'
 import { jobs } from '../tables.ts'
+import { hasCome } from './has-come.ts'
 
 /**
  * Running jobs whose lease ran out and that nobody may claim again, since they were to stop or were begun often enough: what
@@ -14,6 +15,6 @@ export function expiredJobs(db: DrizzleD1Database, now: number, maxTries: number
   return db
     .select()
     .from(jobs)
-    .where(and(eq(jobs.state, 'running'), lt(jobs.leaseExpiresAt, now), isOver, isNull(jobs.deletedAt)))
+    .where(and(eq(jobs.state, 'running'), hasCome(jobs.leaseExpiresAt, now), isOver, isNull(jobs.deletedAt)))
     .limit(100)
 }
