@@ -24,7 +24,8 @@ interface Pending {
   judgments: Map<string, Entry['judgments'][number]>
   released: string[]
 }
-type Leaving = Omit<Entry, 'judgments'> & { judgments: Entry['judgments'] }
+/** On its way. `isRefused`: the database has refused it by itself. */
+type Leaving = Omit<Entry, 'judgments'> & { judgments: Entry['judgments']; isRefused?: boolean }
 const nothing = (): Pending => ({ rows: new Map(), spent: new Map(), judgments: new Map(), released: [] })
 
 /**
@@ -162,9 +163,27 @@ export class Ledger {
   async #write(): Promise<void> {
     const now = this.#clock.now()
     this.#leaving.push(...this.#taken())
+    // A line that can never be written must not keep back the others: it waits behind them, and is tried after them.
+    const failures = [
+      await this.#enterAll(
+        this.#leaving.filter((entry) => !entry.isRefused),
+        now,
+      ),
+      await this.#enterAll(
+        this.#leaving.filter((entry) => entry.isRefused),
+        now,
+      ),
+    ]
+    this.#failure = failures.find((failure) => failure !== null) ?? null
+    await this.#renew(now)
+    if (this.#failure !== null) throw this.#failure as Error
+  }
+
+  /** Enters what it can of some entries. @returns the first failure; null where there is none */
+  async #enterAll(entries: readonly Leaving[], now: number): Promise<unknown> {
     let [failure, inARow]: [unknown, number] = [null, 0]
-    const queue = [...this.#leaving]
-    // Grows while it is gone through: what cannot be written whole is tried in parts.
+    // Grows while it is gone through: what cannot be entered whole is entered in parts.
+    const queue = [...entries]
     for (const entry of queue) {
       const error = await this.#table.enter(entry, now).then(
         () => null,
@@ -178,15 +197,12 @@ export class Ledger {
         inARow = 0
         continue
       }
-      // A line that can never be written must not keep back the others: those go by themselves, and it waits behind them.
       const parts = this.#partsOf(entry)
       this.#leaving.push(...parts)
       if (parts.length > 1) queue.push(...parts)
       if (++inARow === FAILURES) break
     }
-    this.#failure = failure
-    await this.#renew(now)
-    if (failure !== null) throw failure as Error
+    return failure
   }
 
   /** What is pending, as entries. */
@@ -214,7 +230,7 @@ export class Ledger {
       ...(judgments.length > 0 ? [{ judgments }] : []),
       ...(released.length > 0 ? [{ released }] : []),
     ]
-    if (parts.length === 1) return [{ ids, ...NO_ENTRY, ...parts[0] }]
+    if (parts.length === 1) return [{ ids, ...NO_ENTRY, ...parts[0], isRefused: true }]
     return parts.map((part) => ({ ids: [this.#newId(), ...ids], ...NO_ENTRY, ...part }))
   }
 
