@@ -251,11 +251,11 @@ export function apiContract(
       assert.deepEqual(own.data, [
         {
           id: `2026-01-01/${mine.id}/`, object: 'usage', day: '2026-01-01', key: mine.id, job: null, judge: null, items: 1,
-          cached: 0, abstained: 0, failed: 0, prompt_tokens: 0, completion_tokens: 0, cost: 0,
+          cached: 0, abstained: 0, failed: 0, prompt_tokens: 0, completion_tokens: 0, uncounted: 0, cost: 0,
         },
         {
           id: `2026-01-01/${mine.id}/${id}`, object: 'usage', day: '2026-01-01', key: mine.id, job: null, judge: id, items: 5,
-          cached: 2, abstained: 1, failed: 0, prompt_tokens: 27, completion_tokens: 3, cost: 0,
+          cached: 2, abstained: 1, failed: 0, prompt_tokens: 27, completion_tokens: 3, uncounted: 0, cost: 0,
         },
       ]) // prettier-ignore
       const all = await api.json('/v1/usage?limit=1')

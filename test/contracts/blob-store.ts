@@ -13,10 +13,14 @@ const streamOf = (...chunks: Uint8Array[]) =>
     },
   })
 
-/** @param makeStore an empty store, or one with a prefix that nobody else uses */
+/**
+ * @param makeStore an empty store, or one with a prefix that nobody else uses
+ * @param options.refusesTaken whether it makes parts an object only where there is none
+ */
 export function blobStoreContract(
   test: (name: string, run: () => Promise<void>) => unknown,
   makeStore: () => Promise<BlobStore>,
+  { refusesTaken = false }: { refusesTaken?: boolean } = {},
 ): void {
   test('gives back what was put, and puts over it', async () => {
     const store = await makeStore()
@@ -110,12 +114,27 @@ export function blobStoreContract(
     await parts.finish('in/parts', upload, etags)
     assert.deepEqual(await store.head('in/parts'), { key: 'in/parts', size: whole.length })
     assert.equal(await sha256Hex((await store.get('in/parts'))!), await sha256Hex(whole))
-    // Where the answer was lost: some servers know that it was done, the others say that it is over.
+    // Where the answer was lost: some servers know that it was done, the others say that it is over, or that there is one.
     await parts
       .finish('in/parts', upload, etags)
-      .catch(({ code }: { code: string }) => assert.equal(code, 'invalid_request'))
+      .catch(({ code }: { code: string }) => assert.match(code, /^(invalid_request|conflict)$/))
     await parts.abort('in/parts', upload)
     assert.equal((await store.head('in/parts'))!.size, whole.length)
+  })
+
+  test(`makes parts an object, and ${refusesTaken ? 'none' : 'another'} where there is one`, async () => {
+    const store = await makeStore()
+    const { parts } = store
+    const begin = async (byte: number) => {
+      const upload = await parts.begin('taken', PART)
+      const etag = await parts.put('taken', upload, 1, { size: 3, body: streamOf(new Uint8Array(3).fill(byte)) })
+      return () => parts.finish('taken', upload, [etag])
+    }
+    const [first, second] = [await begin(1), await begin(2)]
+    await first()
+    if (refusesTaken) await assert.rejects(second(), { code: 'conflict' })
+    else await second()
+    assert.equal((await store.get('taken'))![0], refusesTaken ? 1 : 2)
   })
 
   test('makes no object of parts that are missing, cut short or not those that were sent', async () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { s3Parts } from '../../src/adapters/cloudflare/s3-parts.ts'
 import { s3BlobStore, type S3Options } from '../../src/adapters/node/s3-blob-store.ts'
@@ -25,7 +27,7 @@ describe('s3BlobStore, against SeaweedFS', { skip: weed === null && NO_WEED }, (
   }
   for (const [name, make] of Object.entries({ ours, byHand })) {
     describe(name, () => {
-      blobStoreContract(test, async () => below(make(), `store-${stores++}/`))
+      blobStoreContract(test, async () => below(make(), `store-${stores++}/`), { refusesTaken: name === 'ours' })
       abortAllContract(test, async () => below(make(), `store-${stores++}/`))
     })
 
@@ -51,6 +53,29 @@ describe('s3BlobStore, against SeaweedFS', { skip: weed === null && NO_WEED }, (
     assert.equal(await got.text(), 'hello')
     const elsewhere = (await store.presign('signed', 'GET', 60))!.replace('/signed?', '/other?')
     assert.equal((await fetch(elsewhere)).status, 403)
+  })
+
+  test('a presigned URL that writes once: another PUT is refused, and so is one without the condition', async () => {
+    const store = s3BlobStore(s3)
+    const url = (await store.presign('once', 'PUT', 60, { ifAbsent: true }))!
+    const headers = { 'if-none-match': '*' }
+    assert.equal((await fetch(url, { method: 'PUT', body: 'first' })).status, 403)
+    const put = (body: string) => fetch(url, { method: 'PUT', body, headers })
+    assert.deepEqual([(await put('first')).status, (await put('other')).status], [200, 412])
+    assert.equal(new TextDecoder().decode((await store.get('once'))!), 'first')
+  })
+
+  test('a store that is silent costs seconds', { timeout: 120_000 }, async (t) => {
+    const silent = createServer(() => {})
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    t.after(() => {
+      silent.closeAllConnections()
+      silent.close()
+    })
+    const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const started = performance.now()
+    await assert.rejects(s3BlobStore({ ...s3, endpoint, silenceMs: 300 }).head('x'), { code: 'storage_unavailable', message: /TimeoutError/ }) // prettier-ignore
+    assert.ok(performance.now() - started < 20_000)
   })
 
   test('wrong credentials and a missing bucket are said, not taken for a missing object', async () => {

@@ -28,6 +28,8 @@ export interface S3Options {
   secretAccessKey: string
   /** What a part of a large object has, in bytes; S3 wants 5 MiB at least. */
   partBytes?: number
+  /** How long the store may be silent on a connection, in ms. */
+  silenceMs?: number
 }
 
 /** How long a store may take to accept a connection, and be silent on one, in ms. */
@@ -36,13 +38,21 @@ const SILENCE_MS = 20_000
 
 /** A blob store in a bucket of S3 or anything that speaks like it. */
 export function s3BlobStore(options: S3Options): BlobStore {
-  const { endpoint, region, bucket, accessKeyId, secretAccessKey, partBytes = PART_BYTES } = options
+  const {
+    endpoint,
+    region,
+    bucket,
+    accessKeyId,
+    secretAccessKey,
+    partBytes = PART_BYTES,
+    silenceMs = SILENCE_MS,
+  } = options
   const client = new S3Client({
     region,
     ...(endpoint !== undefined && { endpoint, forcePathStyle: true }),
     credentials: { accessKeyId, secretAccessKey },
     // One that is silent costs seconds; a large body takes as long as it takes, while it moves.
-    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: SILENCE_MS },
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: silenceMs },
     maxAttempts: 3,
     // Checksums where nobody asked for them break presigned PUTs on several servers.
     requestChecksumCalculation: 'WHEN_REQUIRED',

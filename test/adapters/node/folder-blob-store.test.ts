@@ -11,7 +11,7 @@ after(() => rmSync(root, { recursive: true }))
 const folder = () => mkdtempSync(join(root, 'store-'))
 
 describe('folderBlobStore', () => {
-  blobStoreContract(test, async () => folderBlobStore(folder()))
+  blobStoreContract(test, async () => folderBlobStore(folder()), { refusesTaken: true })
   abortAllContract(test, async () => folderBlobStore(folder()))
 
   test('refuses keys that lead elsewhere', async () => {
