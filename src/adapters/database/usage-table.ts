@@ -25,6 +25,8 @@ const ADDED = {
 /** How long it is remembered what was entered, in ms: nobody sends an entry again after that. */
 const REMEMBER_MS = 24 * 3600_000
 
+const partsOf = (id: string) => `${id}/parts`
+
 /** `total` and not `sum`, which fails where integers overflow. */
 const total = (column: AnySQLiteColumn) => sql<number>`min(total(${column}), ${MOST})`
 /** A reservation that is not over. One far in the future is of a clock that ran ahead. */
@@ -50,7 +52,11 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
 
   return {
     async enter({ ids, rows, spent, judgments: judged, released }, now) {
-      const isNew = sql`NOT EXISTS (SELECT 1 FROM usage_entries WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ids)})))`
+      const [own, ...whole] = ids as [string, ...string[]]
+      // One that is entered in parts is no longer entered whole, should it have been on its way all the time.
+      const known = JSON.stringify([...ids, partsOf(own)])
+      const noted = [own, ...whole.map(partsOf)].map((id) => ({ id, createdAt: now }))
+      const isNew = sql`NOT EXISTS (SELECT 1 FROM usage_entries WHERE id IN (SELECT value FROM json_each(${known})))`
       const counted = rows.length + spent.length > 0
       const statements = [
         ...(rows.length > 0 ? [addWhere(rows, isNew)] : []),
@@ -58,7 +64,7 @@ export function usageTable(db: DrizzleD1Database): UsageTable {
         ...(judged.length > 0 ? [keep(judged, now)] : []),
         ...(released.length > 0 ? [forget(released, now)] : []),
         // The last of all: the others look whether it is there.
-        ...(counted ? [db.insert(usageEntries).values({ id: ids[0]!, createdAt: now }).onConflictDoNothing()] : []),
+        ...(counted ? [db.insert(usageEntries).values(noted).onConflictDoNothing()] : []),
         ...(counted ? [db.delete(usageEntries).where(lt(usageEntries.createdAt, now - REMEMBER_MS))] : []),
       ]
       const [first, ...rest] = statements

@@ -13,6 +13,8 @@ const MOST_WAITING = 100_000
 const AT_ONCE = 4096
 /** Entries that fail in a row before the rest wait for the next time. */
 const FAILURES = 3
+/** What has no answer for so long, in ms, is sent again. */
+const UNANSWERED_MS = 30_000
 
 /** What waits to be written. */
 interface Pending {
@@ -24,8 +26,14 @@ interface Pending {
   judgments: Map<string, Entry['judgments'][number]>
   released: string[]
 }
-/** On its way. `isRefused`: the database has refused it by itself. */
-type Leaving = Omit<Entry, 'judgments'> & { judgments: Entry['judgments']; isRefused?: boolean }
+/** On its way. */
+interface Leaving extends Entry {
+  judgments: Entry['judgments']
+  /** Since when its answer is waited for. */
+  sentAt?: number
+  /** The database has refused it by itself. */
+  isRefused?: boolean
+}
 const nothing = (): Pending => ({ rows: new Map(), spent: new Map(), judgments: new Map(), released: [] })
 
 /**
@@ -44,7 +52,6 @@ export class Ledger {
   #leaving: Leaving[] = []
   /** Judgments that are not in the database yet, by key. */
   readonly #unwritten = new Map<string, CachedJudgment>()
-  #written: Promise<void> = Promise.resolve()
   /** Why nothing could be written the last time. */
   #failure: unknown = null
   /** Reservations of this process, and when each has to be renewed. */
@@ -154,25 +161,20 @@ export class Ledger {
     }
   }
 
-  /** Writes what is pending; resolves when that, and what was being written, is in the database. */
-  flush(): Promise<void> {
-    this.#written = this.#written.catch(() => {}).then(() => this.#write())
-    return this.#written
-  }
-
-  async #write(): Promise<void> {
+  /**
+   * Writes what is pending, and again what came back. It waits for no other call's writing, which may never end: at the edge,
+   * that of a request whose client has left. What was sent and has no answer for long is sent again; it is entered once.
+   */
+  async flush(): Promise<void> {
     const now = this.#clock.now()
     this.#leaving.push(...this.#taken())
+    const waiting = this.#leaving.filter(
+      ({ sentAt }) => sentAt === undefined || now < sentAt || now - sentAt > UNANSWERED_MS,
+    )
     // A line that can never be written must not keep back the others: it waits behind them, and is tried after them.
     const failures = [
-      await this.#enterAll(
-        this.#leaving.filter((entry) => !entry.isRefused),
-        now,
-      ),
-      await this.#enterAll(
-        this.#leaving.filter((entry) => entry.isRefused),
-        now,
-      ),
+      await this.#enterAll(waiting.filter(({ isRefused }) => !isRefused)),
+      await this.#enterAll(waiting.filter(({ isRefused }) => isRefused)),
     ]
     this.#failure = failures.find((failure) => failure !== null) ?? null
     await this.#renew(now)
@@ -180,18 +182,23 @@ export class Ledger {
   }
 
   /** Enters what it can of some entries. @returns the first failure; null where there is none */
-  async #enterAll(entries: readonly Leaving[], now: number): Promise<unknown> {
+  async #enterAll(entries: readonly Leaving[]): Promise<unknown> {
     let [failure, inARow]: [unknown, number] = [null, 0]
     // Grows while it is gone through: what cannot be entered whole is entered in parts.
     const queue = [...entries]
     for (const entry of queue) {
-      const error = await this.#table.enter(entry, now).then(
+      entry.sentAt = this.#clock.now()
+      const error = await this.#table.enter(entry, entry.sentAt).then(
         () => null,
         (reason: unknown) => reason ?? new Error('the database refused an entry'),
       )
+      delete entry.sentAt
       failure ??= error
       if (isPassing(error)) break
-      this.#leaving.splice(this.#leaving.indexOf(entry), 1)
+      // Sent twice, it may have been entered meanwhile.
+      const at = this.#leaving.indexOf(entry)
+      if (at < 0) continue
+      this.#leaving.splice(at, 1)
       if (error === null) {
         for (const { key } of entry.judgments) this.#unwritten.delete(key)
         inARow = 0
