@@ -30,7 +30,7 @@ async function readiness(deps: Deps): Promise<GavelError | null> {
 }
 
 async function failureOf(what: string, probe: Promise<unknown>): Promise<GavelError | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let timer: ReturnType<typeof setTimeout> | null = null
   const silence = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS)
   })
@@ -45,7 +45,7 @@ async function failureOf(what: string, probe: Promise<unknown>): Promise<GavelEr
     const message = `The ${what} does not answer, or takes nothing. Try again in a moment.`
     return new GavelError('storage_unavailable', message, { cause })
   } finally {
-    clearTimeout(timer)
+    if (timer !== null) clearTimeout(timer)
   }
 }
 

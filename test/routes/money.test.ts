@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { judgeClients } from '../../src/adapters/judge-clients.ts'
 import { writeCounts } from '../../src/service/usage/write-counts.ts'
 import { countingJudge } from '../contracts/api.ts'
-import { openDatabase, testApp } from '../helpers/test-app.ts'
+import { testApp } from '../helpers/test-app.ts'
 
 const items = (...answers: string[]) => answers.map((answer) => ({ question: 'q', answer }))
 const LOGPROBS = [

@@ -120,7 +120,7 @@ export class Ledger {
   /** To be called before something is paid for. @throws what keeps the books from being written, when no more fits into memory */
   refuseWhenFull(): void {
     const lines = this.#leaving.reduce((sum, { rows }) => sum + rows.length, this.#pending.rows.size)
-    if (this.#unwritten.size + lines >= MOST_WAITING && this.#failure !== null) throw this.#failure
+    if (this.#unwritten.size + lines >= MOST_WAITING && this.#failure !== null) throw this.#failure as Error
   }
 
   /**

@@ -45,5 +45,9 @@ describe('SqliteD1', () => {
       })(),
       { code: 'disk_full' },
     )
+    // A transaction is ended by the full disk itself.
+    const many = Array.from({ length: 9 }, () => fill)
+    await assert.rejects(db.batch(many), { code: 'disk_full' })
+    assert.equal((await db.prepare('SELECT 1').raw()).length, 1)
   })
 })
