@@ -318,6 +318,18 @@ describe('faults', { concurrency: true }, () => {
     assert.deepEqual([refused.status, refused.code], [507, 'disk_full'])
     assert.match(refused.message, /disk .* is full; make room and send the request again/)
 
+    // What is there can be read all the same, and readiness knows that nothing can be written.
+    const headers = { authorization: 'Bearer gvl_key-of-the-operator' }
+    const get = (path: string) => fetch(here.url + path, { headers })
+    // The connection that was refused in the middle of its body may be closed as it is taken again.
+    const statusOf = async (path: string) => (await get(path).catch(() => get(path))).status
+    assert.deepEqual(
+      [await statusOf('/readyz'), await statusOf('/livez'), await statusOf('/v1/usage')],
+      [507, 200, 200],
+    )
+    assert.ok((await all(here.api.datasets.list())).length > 0)
+    assert.equal((await all(here.api.jobs.list())).length, 0)
+
     // Room for the database, none for a checkpoint.
     truncateSync(filler, statSync(filler).size - 3_000_000)
     here.startWorker()

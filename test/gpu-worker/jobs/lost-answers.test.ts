@@ -1,8 +1,9 @@
-/** What a worker reports of a judge counts once, whatever the network does with the answers. */
+/** What a worker reports counts once, whatever the network does with the answers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { NOTHING_USED } from '../../../src/core/judges/usage-counts.ts'
 import { WorkerApi } from '../../../src/gpu-worker/jobs/worker-api.ts'
+import { sftJob, studentAndData } from '../../contracts/api.ts'
 import { testApp, type TestApp } from '../../helpers/test-app.ts'
 
 const ASKS = { ...NOTHING_USED, items: 4 }
@@ -22,7 +23,7 @@ function unlucky(app: TestApp): { worker: WorkerApi; lost: () => number } {
         body: init!.body as string,
         headers: { 'content-type': 'application/json' },
       })
-      const isReport = String(input).endsWith('/judge-usage')
+      const isReport = /\/(judge-usage|events)$/.test(String(input))
       if (isReport && count++ % 2 === 0) {
         lost++
         throw new TypeError('fetch failed', { cause: new Error('socket hang up') })
@@ -74,5 +75,32 @@ test('a report whose answer is lost is sent again and counted once; a job that g
   assert.deepEqual(await counted(), [1, 8, 2, 80, 80])
   await assert.rejects(again.used(judge.id, ASKS), { code: 'budget_spent' })
   assert.deepEqual(await counted(), [1, 8, 2, 80, 80])
+  app.close()
+})
+
+test('an event whose answer is lost is there once, and what a second worker says again is not told twice', async () => {
+  const app = await testApp()
+  const dataset = await studentAndData(app)
+  const { id } = await app.json('/v1/jobs', { json: sftJob(dataset) })
+  const { worker, lost } = unlucky(app)
+  const told = async () => {
+    const { data } = await app.json(`/v1/jobs/${id}/events`)
+    return (data as { id: string; message: string }[]).filter(({ message }) => !message.startsWith('job is'))
+  }
+  const warning = { level: 'warning' as const, message: 'judge j: no real probabilities', key: 'run/abc' }
+  const first = worker.job((await worker.lease('w', 0, new AbortController().signal))!)
+  for (const message of ['a', 'b', 'a']) await first.events([{ level: 'info', message }])
+  await first.events([warning])
+  assert.equal(lost(), 4)
+  assert.deepEqual((await told()).map(({ message }) => message), ['a', 'b', 'a', warning.message]) // prettier-ignore
+  app.clock.time += 10 * 60_000
+  const second = worker.job((await worker.lease('w', 0, new AbortController().signal))!)
+  await second.events([warning, { level: 'info', message: 'a' }])
+  const all = await told()
+  assert.deepEqual(all.map(({ message }) => message), ['a', 'b', 'a', warning.message, 'a']) // prettier-ignore
+  assert.deepEqual(all.map((event) => event.id), ['3', '4', '5', '6', '8'], 'queued and running come before, running again between') // prettier-ignore
+  await app.json(`/v1/worker/jobs/${id}/events`, { json: { fence: 2, data: [{ message: 'x', key: 7 }] } }, 400)
+  await app.json(`/v1/worker/jobs/${id}/events`, { json: { fence: 2, data: [{ message: 'x', key: 'k'.repeat(201) }] } }, 400) // prettier-ignore
+  assert.deepEqual(app.errors, [])
   app.close()
 })
