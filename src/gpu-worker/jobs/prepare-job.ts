@@ -35,7 +35,7 @@ export async function prepareJob(
   const trusted = own || trustedTenants.includes(tenant)
   const allowed = sourcesFor({ tenant, trusted }, sources)
   const outside = { ...allowed, hub: { ...allowed.hub, signal, onProgress: largeDownloads(tell) } }
-  const objects: ObjectSource = { download: (object, from) => api.download(object, signal, from) }
+  const objects: ObjectSource = { download: (object, from) => api.job(job).download(object, signal, from) }
   const pathOf = (model: ModelInput, name: string) =>
     model.type === 'checkpoint'
       ? fetchModel(objects, model.objects, join(workspace, name))
