@@ -145,7 +145,7 @@ export const workerRoutes = [
     async handler({ deps, caller, params: { id }, body: { fence, data } }) {
       await leasedJob(deps, caller, id, fence)
       if (!(await deps.database.jobs.postEvents({ job: id, fence }, data, deps.clock.now()))) throw staleFence(id)
-      deps.bell.ring()
+      deps.bell.ring(id)
       return { accepted: data.length }
     },
   }),

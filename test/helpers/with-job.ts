@@ -14,7 +14,7 @@ export async function withJob(run: (opened: Awaited<ReturnType<typeof parts>>) =
 }
 async function parts() {
   const rings = { count: 0 }
-  const bell = { ring: () => void rings.count++, wait: async () => {} }
+  const bell = { ring: () => void rings.count++, listen: () => ({ next: async () => {}, close() {} }) }
   const app = await testApp({ bell })
   const { deps, clock } = app
   const made = { id: 'job_1', tenant: 't', key: '', name: null, type: 'sft' as const, createdAt: clock.time }

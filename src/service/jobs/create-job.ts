@@ -1,6 +1,7 @@
 import type { NumberedRow } from '../../core/datasets/dataset-rows.ts'
 import { rowFault, type RowUse } from '../../core/datasets/row-fault.ts'
 import { GavelError } from '../../core/errors.ts'
+import { CLAIMABLE } from '../../core/ports.ts'
 import { showsReference } from '../../core/judges/template.ts'
 import { JUDGE_ROLES } from '../../core/rewards/reward-rows.ts'
 import { completionOf } from '../../core/schemas/dataset.ts'
@@ -51,7 +52,7 @@ export async function createJob(
     const message = 'This Idempotency-Key was used for another job. Use a new key for a new job, or send the same body.'
     throw new GavelError('conflict', message, { param: 'Idempotency-Key' })
   }
-  bell.ring()
+  bell.ring(CLAIMABLE)
   return stored.row
 }
 
