@@ -11,8 +11,10 @@ import { folderBlobStore } from './adapters/node/folder-blob-store.ts'
 import { guardedFetch } from './adapters/node/guarded-fetch.ts'
 import { jsonLog, type JsonLog } from './adapters/node/json-log.ts'
 import { migrate } from './adapters/node/migrate.ts'
+import { bodyRoom } from './adapters/node/body-room.ts'
 import { processBell } from './adapters/node/process-bell.ts'
 import { apiGauges, processGauges } from './adapters/node/process-gauges.ts'
+import { processTurns } from './adapters/node/process-turns.ts'
 import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
 import { datasetLimits, type DatasetLimits } from './core/datasets/row-checker.ts'
@@ -138,6 +140,8 @@ async function createDeps(
     clock,
     entropy,
     bell: processBell(),
+    turns: processTurns(),
+    bodyRoom: bodyRoom(),
     secrets: secretBox(secretKey, entropy),
     adminKeySha256: adminKey === null ? null : await sha256Hex(adminKey),
     allowPrivateUrls,

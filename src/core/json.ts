@@ -4,6 +4,39 @@ import { GavelError } from './errors.ts'
 /** Deepest nesting of arrays and objects that is accepted. */
 export const MAX_JSON_DEPTH = 32
 
+/** Most values (numbers, texts, arrays, objects …) in one body of JSON. */
+export const MAX_JSON_VALUES = 1_000_000
+
+/**
+ * Refuses JSON of very many values before it is read, when each would take many times its bytes. Counts commas outside of
+ * texts, of which there are fewer than values.
+ * @param bytes UTF-8, JSON or not
+ * @throws GavelError `too_large`
+ */
+export function refuseManyValues(bytes: Uint8Array): void {
+  let commas = 0
+  for (let i = 0; i < bytes.length && commas <= MAX_JSON_VALUES; i++) {
+    const byte = bytes[i]
+    if (byte === COMMA || byte === OPEN) commas++
+    else if (byte === QUOTE) {
+      // To its end: texts are long.
+      do i = bytes.indexOf(QUOTE, i + 1)
+      while (i !== -1 && isEscapedByte(bytes, i))
+      if (i === -1) return
+    }
+  }
+  if (commas <= MAX_JSON_VALUES) return
+  const message = `The JSON has more than ${MAX_JSON_VALUES} values; send less at once.`
+  throw new GavelError('too_large', message, { param: 'body' })
+}
+const [COMMA, QUOTE, OPEN, BACKSLASH] = [0x2c, 0x22, 0x5b, 0x5c]
+
+function isEscapedByte(bytes: Uint8Array, at: number): boolean {
+  let backslashes = 0
+  while (bytes[at - 1 - backslashes] === BACKSLASH) backslashes++
+  return backslashes % 2 === 1
+}
+
 /**
  * JSON of others: `JSON.parse`, and a refusal of everything that it would lose in silence.
  * @throws SyntaxError for what is no JSON; GavelError `unprocessable` for a key that an object has twice (only the last

@@ -31,9 +31,9 @@ export const verifyRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     example: { verifier: 'math', items: [{ text: 'So she has 1,200 apples.', gold: '1200' }] },
     response: verifyAnswer,
-    async handler({ deps, caller, body: { verifier: spec, items } }) {
+    async handler({ deps, caller, body: { verifier: spec, items }, work }) {
       const verifier = verifierOf(spec, deps.programs)
-      const data = await Promise.all(items.map((item, i) => verifyItem(verifier, item, i)))
+      const data = await work.map(items, (i) => `items[${i}]`, (item, i) => verifyItem(verifier, item, i)) // prettier-ignore
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: items.length })
       return { object: 'list', data, has_more: false }
     },

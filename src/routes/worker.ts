@@ -336,9 +336,10 @@ export const workerRoutes = [
     body: schemas.workerJudgmentsRequest,
     maxBytes: MAX_BATCH_BYTES,
     response: judgmentsAnswer,
-    async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request }) {
+    async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request, work }) {
       const asking = await askingOf(deps, await leasedJob(deps, caller, id, fence), judge)
-      return showJudgments(await askJudge(deps, asking, judge, 'judge', items.map(toJudgeItem), request.signal))
+      const options = { signal: request.signal, work }
+      return showJudgments(await askJudge(deps, asking, judge, 'judge', items.map(toJudgeItem), options))
     },
   }),
   route({

@@ -1,5 +1,5 @@
 import type { DatasetLimits } from '../core/datasets/row-checker.ts'
-import type { BlobStore, Clock, Entropy, JobBell, JudgeClient, ProgramRunner } from '../core/ports.ts'
+import type { BlobStore, BodyRoom, Clock, Entropy, JobBell, JudgeClient, ProgramRunner, Turns } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import type { Database, RateWindows } from './database.ts'
@@ -16,6 +16,10 @@ export interface Deps {
   clock: Clock
   entropy: Entropy
   bell: JobBell
+  /** How requests share the processor. */
+  turns: Turns
+  /** Room for bodies; null where nobody counts them. */
+  bodyRoom: BodyRoom | null
   secrets: SecretBox
   /** SHA-256 of the operator's bootstrap admin key; null when there is none. */
   adminKeySha256: string | null

@@ -16,7 +16,7 @@ import type { RouteContext } from '../http/route.ts'
 /** What every dialect's route has. */
 export const DIALECT = { tag: 'Compatibility', scope: 'judge', pathToken: true } as const
 
-export type Asker = Pick<RouteContext, 'deps' | 'caller'>
+export type Asker = Pick<RouteContext, 'deps' | 'caller' | 'work'>
 
 /** The recipe that a URL names. @throws GavelError `not_found` */
 export const findReward = ({ deps, caller }: Asker, named: string): Promise<RewardRecipe> =>
@@ -31,7 +31,7 @@ export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: 
  * @throws GavelError `unprocessable` when a gold answer cannot be compared with
  */
 export async function rewardTogether(
-  { deps, caller }: Asker,
+  { deps, caller, work }: Asker,
   recipe: RewardRecipe,
   items: readonly DialectItem[],
   param: (row: number) => string,
@@ -42,6 +42,7 @@ export async function rewardTogether(
     const ask = (asked: JudgeItem[], role: JudgeRole) => judgeTogether(deps, caller, recipe[role]!, 'reward', asked)
     const rewarded = await rewardRows(recipe, rows, ask, {
       programs: deps.programs,
+      work,
       beforeAsking: refuseBeyondAll(deps, caller, recipe, () => 'reward', rows.length),
     })
     refuseInvalid(rewarded.rows)

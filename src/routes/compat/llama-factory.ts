@@ -2,15 +2,14 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
-import { object, rollout } from '../../core/schemas/fields.ts'
+import { list, object, rollout } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, findReward, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({
   model: v.optional(v.string()),
   messages: v.pipe(
-    v.array(rollout('A whole chat as decoded, control tokens and all.')),
-    v.maxLength(4096),
+    list(rollout('A whole chat as decoded, control tokens and all.'), 0, 4096),
     v.description('The answer is what follows the first turn of the assistant.'),
   ),
 })

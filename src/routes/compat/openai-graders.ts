@@ -46,6 +46,7 @@ export const openAiGraderRoutes = [
       const graded = await grade(grader, graderContext(model_sample, item), {
         ask: asker(context),
         programs: deps.programs,
+        work: context.work,
       })
       return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
     },
@@ -68,10 +69,18 @@ export const openAiGraderRoutes = [
 ]
 
 /** Asks the tenant's judges. */
-function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): GraderHelp['ask'] {
+function asker({
+  deps,
+  caller,
+  request,
+  work,
+}: Pick<RouteContext, 'deps' | 'caller' | 'request' | 'work'>): GraderHelp['ask'] {
   return async (reference, question, param) => {
     const prompts = (judge: AskedJudge) => promptsOf([question.options], judge)
-    const { judge, ask, release } = await openJudge(deps, caller, reference, param, prompts, request.signal)
+    const { judge, ask, release } = await openJudge(deps, caller, reference, param, prompts, {
+      signal: request.signal,
+      work,
+    })
     try {
       const [scores] = await choose([question], judge, ask)
       return scores!

@@ -141,7 +141,7 @@ test('a client that rejects or answers short fails the items, not the call', asy
 test('an abort is the caller’s own, not a failed item', async () => {
   const { cache } = memoryCache()
   const client: JudgeClient = { firstTokenLogprobs: async () => Promise.reject(new Error('aborted')) }
-  await assert.rejects(scoreItems([item('a')], judge, client, cache, AbortSignal.abort(new Error('stop'))), /stop/)
+  await assert.rejects(scoreItems([item('a')], judge, client, cache, { signal: AbortSignal.abort(new Error('stop')) }), /stop/)
 })
 
 test('no items, no call', async () => {
@@ -291,7 +291,7 @@ test('a large batch is kept as it goes: what ends in the middle has not been pai
     },
   }
   const items = Array.from({ length: 1000 }, (_, i) => item(`answer ${i}`))
-  const part = await scoreItems(items, judge, stopping, cache, stop.signal)
+  const part = await scoreItems(items, judge, stopping, cache, { signal: stop.signal })
   assert.ok(entries.size > 0 && entries.size < 1000, `${entries.size}`)
   const answered = part.filter(({ outcome }) => outcome === 'scored')
   assert.equal(answered.length, entries.size)
