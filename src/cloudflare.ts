@@ -53,6 +53,7 @@ export async function depsFrom(env: Env): Promise<Deps> {
     clock,
     entropy,
     bell: noBell,
+    checks: null,
     turns: edgeTurns(),
     bodyRoom: null,
     secrets: secretBox(env.GAVEL_SECRET_KEY || null, entropy),

@@ -11,6 +11,7 @@ import { folderBlobStore } from './adapters/node/folder-blob-store.ts'
 import { guardedFetch } from './adapters/node/guarded-fetch.ts'
 import { jsonLog, type JsonLog } from './adapters/node/json-log.ts'
 import { migrate } from './adapters/node/migrate.ts'
+import { checkThread } from './adapters/node/check-thread.ts'
 import { bodyRoom } from './adapters/node/body-room.ts'
 import { processBell } from './adapters/node/process-bell.ts'
 import { apiGauges, processGauges } from './adapters/node/process-gauges.ts'
@@ -41,6 +42,16 @@ const SWEEP_MS = 15_000
 const WRITE_MS = 1000
 /** Long enough for a rollout's requests to meet, short beside what a judge takes. */
 const JUDGE_WINDOW_MS = 5
+
+/** How long a client may take for the head of a request and for all of it, in ms, and how many bytes the head may have. */
+const SERVER_LIMITS = {
+  headersTimeout: 20_000,
+  requestTimeout: 600_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16_384,
+}
+/** Most connections at once: more are closed when they come. */
+const MAX_CONNECTIONS = 10_000
 
 export interface ServerOptions {
   /** Where the database lies, and the objects unless `s3` is given. Created when absent. */
@@ -77,16 +88,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(options.log ?? { requests: false, bodies: false }),
   })
   const sandbox = new PythonSandbox()
-  const deps = await createDeps(options, sqlite, log, sandbox)
+  const checks = checkThread()
+  const deps = await createDeps(options, sqlite, log, sandbox, checks)
   const { host: hostname = '127.0.0.1', port = 0 } = options
 
   const app = createApp(deps)
   const server = await new Promise<ReturnType<typeof serve>>((resolve, reject) => {
-    const listening = serve({ fetch: app.fetch, hostname, port, overrideGlobalObjects: false }, () =>
-      resolve(listening),
+    const listening = serve(
+      { fetch: app.fetch, hostname, port, overrideGlobalObjects: false, serverOptions: SERVER_LIMITS },
+      () => resolve(listening),
     )
     listening.once('error', reject)
   })
+  server.maxConnections = MAX_CONNECTIONS
   const sweep = setInterval(() => {
     sweepJobs(deps)
       .then(() => sweepObjects(deps))
@@ -109,6 +123,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await writeCounts(deps)
       log.flush()
       sandbox.close()
+      await checks.close()
       sqlite.close()
     },
   }
@@ -119,6 +134,7 @@ async function createDeps(
   sqlite: SqliteD1,
   log: JsonLog,
   sandbox: PythonSandbox,
+  checks: Deps['checks'],
 ): Promise<Deps> {
   const { adminKey, secretKey, allowPrivateUrls = false, s3, localJudge } = options
   const clock = { now: () => Date.now() }
@@ -140,6 +156,7 @@ async function createDeps(
     clock,
     entropy,
     bell: processBell(),
+    checks,
     turns: processTurns(),
     bodyRoom: bodyRoom(),
     secrets: secretBox(secretKey, entropy),

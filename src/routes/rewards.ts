@@ -64,11 +64,13 @@ export const rewardRoutes = [
         items,
         // The recipe's own check: whoever has a weight is named.
         async (asked, role) =>
-          (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, { signal: request.signal, work })).scored,
+          (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, { signal: request.signal, work }))
+            .scored,
         {
           programs: deps.programs,
           stream,
           work,
+          checks: deps.checks && { by: deps.checks, whose: caller.tenant },
           beforeAsking: refuseBeyondAll(deps, caller, recipe, (role) => `reward.${role}`, items.length),
         },
       )

@@ -1,6 +1,7 @@
 import type { DatasetLimits } from '../core/datasets/row-checker.ts'
 import type { BlobStore, BodyRoom, Clock, Entropy, JobBell, JudgeClient, ProgramRunner, Turns } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
+import type { Checks } from '../core/rewards/checks.ts'
 import type { JudgeInput } from '../core/schemas/worker.ts'
 import type { Database, RateWindows } from './database.ts'
 import type { SecretBox } from './keys.ts'
@@ -16,6 +17,8 @@ export interface Deps {
   clock: Clock
   entropy: Entropy
   bell: JobBell
+  /** Where verifiers compute; null where that is in the process itself. */
+  checks: Checks | null
   /** How requests share the processor. */
   turns: Turns
   /** Room for bodies; null where nobody counts them. */

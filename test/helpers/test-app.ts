@@ -51,6 +51,7 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
     clock,
     entropy,
     bell: processBell(),
+    checks: null,
     turns: processTurns(),
     bodyRoom: bodyRoom(),
     secrets: secretBox('a passphrase for the tests, quite long', entropy),

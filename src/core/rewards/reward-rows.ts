@@ -9,6 +9,7 @@ import type { Graded } from '../stats/agreement.ts'
 import { verifierOf } from '../verifiers/index.ts'
 import type { Stated, Verifier } from '../verifiers/verifier.ts'
 import { unlimited, type WorkBudget } from '../work-budget.ts'
+import { runsPrograms, type Checks } from './checks.ts'
 import { randomJudgments, shuffledJudgments } from './control.ts'
 import { groupsOf } from './groups.ts'
 import { majorityAnswer } from './majority.ts'
@@ -246,6 +247,8 @@ export interface Rewarding {
   stream?: string
   /** What may be spent on it; by itself whatever it takes. */
   work?: WorkBudget
+  /** Where verifiers compute, and for whom; by itself here. */
+  checks?: { by: Checks; whose: string } | null
 }
 
 /**
@@ -258,9 +261,12 @@ export async function rewardRows<J extends Judgment>(
   recipe: RewardRecipe,
   items: readonly RewardItem[],
   ask: (items: JudgeItem[], role: JudgeRole) => Promise<J[]>,
-  { programs = null, stream = '', beforeAsking, work = unlimited() }: Rewarding = {},
+  { programs = null, stream = '', beforeAsking, work = unlimited(), checks = null }: Rewarding = {},
 ): Promise<{ rewards: RowReward[]; judgments: (J | Judgment | null)[]; rows: AssessedRow[] }> {
-  const rows = await assessRows(recipe, items, programs, work)
+  const rows =
+    checks && recipe.verifier !== undefined && !runsPrograms(recipe.verifier)
+      ? await checks.by.assess(recipe, items, checks.whose)
+      : await assessRows(recipe, items, programs, work)
   const asks = planAsks(recipe, items, rows)
   const asked = JUDGE_ROLES.map((role) => ({ role, items: asks[role].length })).filter((one) => one.items > 0)
   if (recipe.control?.kind !== 'random') await beforeAsking?.(asked)

@@ -43,6 +43,7 @@ export async function rewardTogether(
     const rewarded = await rewardRows(recipe, rows, ask, {
       programs: deps.programs,
       work,
+      checks: deps.checks && { by: deps.checks, whose: caller.tenant },
       beforeAsking: refuseBeyondAll(deps, caller, recipe, () => 'reward', rows.length),
     })
     refuseInvalid(rewarded.rows)
