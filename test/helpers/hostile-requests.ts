@@ -53,7 +53,7 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ...MATHS.map(([name, text, gold]): HostileRequest => ({
     name: `math: ${name}`,
     path: '/v1/verify',
-    body: verify('math', text, gold, Math.min(4096, Math.floor((15 * MIB) / (text.length + gold.length + 30)))),
+    body: verify('math', text, gold, Math.min(4096, Math.floor((15 * MIB) / (JSON.stringify(text).length + gold.length + 30)))),
     status: [200, 413, 422],
   })),
   ...(['fuzzy_match', 'bleu', 'gleu', 'meteor', 'rouge_l', 'rouge_5'] as const).map((metric): HostileRequest => ({
@@ -76,11 +76,11 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   { name: 'a formula as long and as deep as they come', path: '/v1/fine_tuning/alpha/graders/run', body: grade({ type: 'multi', graders: [{ type: 'string_check', name: 'a', input: 'a', reference: 'b', operation: 'eq' }], calculate_output: `${'('.repeat(900)}a${')'.repeat(900)}` }), status: [200] },
   { name: 'millions of items that are none', path: '/v1/judgments', body: () => `{"judge":"j","items":[${filled('1,', 15 * MIB)}1]}`, status: [413] },
   { name: 'a million lists', path: '/v1/rewards', body: () => `{"reward":"r","items":[${filled('[],', 2_900_000)}[]]}`, status: [400, 413] },
-  { name: 'a hundred thousand rows to sum up', path: '/compat/nemo-gym/none/aggregate_metrics', body: () => JSON.stringify({ verify_responses: times(100_000, (i) => ({ reward: i % 2, a: 1, b: 2, c: 3 })) }), status: [200] },
-  { name: 'columns without end', path: '/compat/trl/none', body: () => JSON.stringify({ prompts: ['a'], completions: ['b'], columns: Object.fromEntries(times(200_000, (i) => [`c${i}`, 1])) }), status: [400, 404] },
-  { name: 'conversations without end', path: '/compat/trl/none', body: () => JSON.stringify({ prompts: times(1300, () => times(256, () => ({ role: 'user', content: 'a' }))), completions: times(1300, () => 'x') }), status: [404, 413] },
+  { name: 'a hundred thousand rows to sum up', path: '/compat/nemo-gym/none/aggregate_metrics', body: () => JSON.stringify({ verify_responses: times(99_000, (i) => ({ reward: i % 2, a: 1, b: 2, c: 3 })) }), status: [200] },
+  { name: 'columns without end', path: '/compat/trl/none', body: () => JSON.stringify({ prompts: ['a'], completions: ['b'], columns: Object.fromEntries(times(49_000, (i) => [`c${i}`, 1])) }), status: [400, 404] },
+  { name: 'conversations without end', path: '/compat/trl/none', body: () => JSON.stringify({ prompts: times(800, () => times(256, () => ({ role: 'user', content: 'a' }))), completions: times(800, () => 'x') }), status: [404, 413] },
   { name: 'a text of 15 MiB', path: '/compat/slime/none', body: () => JSON.stringify({ prompt: 'a', response: filled('<|im_start|>', 15 * MIB) }), status: [400, 404] },
   { name: 'quotes and backslashes', path: '/v1/verify', body: () => `{"verifier":"exact","items":[{"text":"${filled('\\\\\\"', 15 * MIB)}","gold":"1"}]}`, status: [400] },
-  { name: 'numbers that vanish', path: '/v1/verify', body: () => `{"a":[${times(500_000, () => '0.1e-300').join()}]}`, status: [400, 422] },
+  { name: 'numbers that vanish', path: '/v1/verify', body: () => `{"a":[${times(480_000, () => '0.1e-300').join()}]}`, status: [400, 422] },
   { name: 'brackets without end', path: '/v1/verify', body: () => '['.repeat(15 * MIB), status: [400, 413, 422] },
 ] // prettier-ignore

@@ -1,11 +1,13 @@
 /** What goes between the process and the thread that verifies. */
 import { GavelError, type ErrorCode } from '../../core/errors.ts'
 import type { AssessedRow } from '../../core/rewards/reward-rows.ts'
+import type { SimilarityMetric } from '../../core/schemas/grader.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Verdict, VerifierSpec } from '../../core/schemas/verify.ts'
 
 export type CheckRequest = { id: number; whose: string } & (
   | { kind: 'assess'; recipe: RewardRecipe; items: readonly RewardItem[] }
+  | { kind: 'similarity'; metric: SimilarityMetric; input: string; reference: string }
   | { kind: 'verify'; spec: VerifierSpec; items: readonly { text: string; gold: string }[] }
 )
 
@@ -19,7 +21,7 @@ export interface PlainError {
 export type PlainRow = Omit<AssessedRow, 'invalid'> & { invalid: PlainError | null }
 
 export type CheckAnswer = { id: number } & (
-  { rows: PlainRow[] } | { verdicts: Verdict[] } | { error: PlainError } | { failure: unknown }
+  { rows: PlainRow[] } | { verdicts: Verdict[] } | { similarity: number } | { error: PlainError } | { failure: unknown }
 )
 
 export const plainError = ({ code, message, param, retryAfter }: GavelError): PlainError => ({

@@ -78,6 +78,11 @@ export function checkThread(): Checks & { close(): Promise<void> } {
       if (!('verdicts' in answer)) throw new Error('the thread gave another answer')
       return answer.verdicts
     },
+    async similarity(metric, input, reference, whose) {
+      const answer = await ask({ kind: 'similarity', metric, input, reference, whose })
+      if (!('similarity' in answer)) throw new Error('the thread gave another answer')
+      return answer.similarity
+    },
     async close() {
       await thread?.worker.terminate()
     },

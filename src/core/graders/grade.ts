@@ -6,7 +6,7 @@ import type { LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
 import { hasLostNumber } from '../json.ts'
 import type { ProgramRunner } from '../ports.ts'
-import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
+import type { Grader, GraderMessage, LeafGrader, SimilarityMetric } from '../schemas/grader.ts'
 import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
 import { parseFormula, type Formula } from './formula.ts'
 import { STRING_CHECKS } from './string-checks.ts'
@@ -21,6 +21,8 @@ export interface GraderHelp {
   programs: ProgramRunner | null
   /** What may be spent on it. */
   work: WorkBudget
+  /** `textSimilarity`, where that is computed elsewhere. */
+  similarity?: (metric: SimilarityMetric, input: string, reference: string) => Promise<number>
 }
 
 /** What became of a grader: a score, or why there is none. */
@@ -48,10 +50,9 @@ const LEAVES: {
     return { score: STRING_CHECKS[operation](text, other) ? 1 : 0 }
   },
 
-  async text_similarity({ input, reference, evaluation_metric }, context) {
-    return {
-      score: textSimilarity(evaluation_metric, fillTemplate(input, context), fillTemplate(reference, context)),
-    }
+  async text_similarity({ input, reference, evaluation_metric }, context, { similarity = textSimilarity }) {
+    const [text, other] = [fillTemplate(input, context), fillTemplate(reference, context)]
+    return { score: await similarity(evaluation_metric, text, other) }
   },
 
   /** Ten levels by a digit each: the expected one, on the grader's range. */

@@ -1,3 +1,4 @@
+import type { SimilarityMetric } from '../schemas/grader.ts'
 import type { RewardItem, RewardRecipe } from '../schemas/reward.ts'
 import type { Verdict, VerifierSpec } from '../schemas/verify.ts'
 import type { AssessedRow } from './reward-rows.ts'
@@ -11,6 +12,8 @@ export interface Checks {
   assess(recipe: RewardRecipe, items: readonly RewardItem[], whose: string): Promise<AssessedRow[]>
   /** As `verifyItems`. */
   verify(spec: VerifierSpec, items: readonly { text: string; gold: string }[], whose: string): Promise<Verdict[]>
+  /** As `textSimilarity`. */
+  similarity(metric: SimilarityMetric, input: string, reference: string, whose: string): Promise<number>
 }
 
 /** Whether a verifier runs programs. */

@@ -39,7 +39,7 @@ export const openAiGraderRoutes = [
     example: { grader: EXAMPLE, model_sample: 'It is 5.', item: { answer: '5' } },
     response: runGraderAnswer,
     async handler(context) {
-      const { deps, body } = context
+      const { deps, caller, body } = context
       const { grader, model_sample, item } = body
       checkGrader(grader, deps.programs)
       const started = deps.clock.now()
@@ -47,6 +47,9 @@ export const openAiGraderRoutes = [
         ask: asker(context),
         programs: deps.programs,
         work: context.work,
+        ...(deps.checks && {
+          similarity: (metric, input, reference) => deps.checks!.similarity(metric, input, reference, caller.tenant),
+        }),
       })
       return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
     },
