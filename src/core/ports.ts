@@ -37,14 +37,16 @@ export const CLAIMABLE = 'claimable'
 
 /** How requests that compute share a process, which does one thing at a time. */
 export interface Turns {
-  /** A clock in ms that never goes back. It may stand still while something is computed. */
+  /** A clock in ms that never goes back. */
   now(): number
+  /** How long the processor has worked, in ms. It may stand still while something is computed. */
+  worked(): number
   /** Whether the process was held for so long that whoever waits should be heard. */
   due(): boolean
   /**
    * Resolves when it is the caller's turn again.
    * @param whose callers of each name take turns
-   * @returns how long the caller held the process, in ms, where {@link now} could not tell; else 0
+   * @returns how long the caller held the process, in ms, where {@link worked} could not tell; else 0
    */
   next(whose: string): Promise<number>
 }

@@ -73,11 +73,11 @@ export class WorkBudget {
       const message = `The request takes too much computing: after the ${processorMs / 1000} s that one may take, \`${at}\` was still to be done. Send less at once, or shorter texts.`
       throw new GavelError('too_large', message, { param: at })
     }
-    const from = this.#turns.now()
+    const from = this.#turns.worked()
     try {
       return work()
     } finally {
-      this.#processorMs += this.#turns.now() - from
+      this.#processorMs += this.#turns.worked() - from
     }
   }
 
@@ -145,7 +145,7 @@ export function refuseLongPrompt(chars: number, at: string): void {
 
 /** For work that nobody else waits for, such as a job's in its own process: no turns, no limits. */
 export const unlimited = (): WorkBudget =>
-  new WorkBudget({ now: () => 0, due: () => false, next: async () => 0 }, null, '', {
+  new WorkBudget({ now: () => 0, worked: () => 0, due: () => false, next: async () => 0 }, null, '', {
     processorMs: Infinity,
     waitMs: Infinity,
     promptChars: Infinity,

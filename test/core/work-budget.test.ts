@@ -10,6 +10,7 @@ function turns({ unseen = 0, waits = 0, dueAfter = 10 } = {}) {
   const clock = { time: 0, since: 0, taken: [] as string[] }
   const own: Turns = {
     now: () => clock.time,
+    worked: () => clock.time,
     due: () => clock.time - clock.since >= dueAfter,
     async next(whose) {
       clock.taken.push(whose)

@@ -3,7 +3,7 @@ import { GavelError } from '../../core/errors.ts'
 import type { Checks } from '../../core/rewards/checks.ts'
 import { gavelError, type CheckAnswer, type CheckRequest } from './check-messages.ts'
 
-const SCRIPT = new URL(`./check-process${import.meta.url.slice(-3)}`, import.meta.url)
+const SCRIPT = new URL(`./check-thread-main${import.meta.url.slice(-3)}`, import.meta.url)
 /** A thread that says nothing for so long hangs, in ms: what one text takes is far below. */
 const SILENCE_MS = 30_000
 /** The most memory of the thread, in MB. */

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { majorityAnswer } from '../../../src/core/rewards/majority.ts'
 import { unlimited } from '../../../src/core/work-budget.ts'
+import { assessRows } from '../../../src/core/rewards/reward-rows.ts'
+import { parse } from '../../../src/core/schemas/parse.ts'
+import { rewardRecipe } from '../../../src/core/schemas/reward.ts'
 import { verifierOf } from '../../../src/core/verifiers/index.ts'
 
 const math = verifierOf('math')
@@ -39,4 +42,15 @@ test('a tie is no majority, nor is one vote', async () => {
 test('an answer that nothing could be compared with stands in for no gold', async () => {
   assert.equal(await majority(['\\boxed{the answer}', '\\boxed{the answer}', '7']), null)
   assert.deepEqual((await majority(['\\boxed{the root}', '\\boxed{the root}', '7']))?.answer, 'the root')
+})
+
+test('each answer is read once, however many it is compared with', async () => {
+  const texts = Array.from({ length: 128 }, (_, i) => `So the answer is \\boxed{\\sqrt{${i + 2}} + ${i}}.`)
+  let read = 0
+  const counting = { ...math, read: (text: string) => (read++, math.read(text)) }
+  const recipe = parse(rewardRecipe, { lambda: 1, verifier: 'math', pseudo_labels: {} })
+  assert.equal(await majorityAnswer(texts.map(counting.read), counting, 0.5, unlimited()), null)
+  assert.equal(read, 128)
+  const rows = await assessRows(recipe, texts.map((completion) => ({ prompt: 'q', completion, finish_reason: 'stop' as const }))) // prettier-ignore
+  assert.ok(rows.every(({ verdict }) => verdict === null))
 })
