@@ -60,11 +60,15 @@ export const awsLambdaRoutes = [
       const asked = rowsOf(body)
       const goldParam = (i: number) =>
         asked[i]!.reference_answer === undefined ? `[${i}].metadata.reference_answer` : `[${i}].reference_answer`
-      const items = asked.map((row, i) => {
-        const { question, answer } = conversationItem(row.messages)
-        const gold = goldOf(goldIn(row), goldParam(i), recipe)
-        return { prompt: question, completion: answer, ...labelled(gold) }
-      })
+      const items = await context.work.map(
+        asked,
+        (i) => `[${i}]`,
+        (row, i) => {
+          const { question, answer } = conversationItem(row.messages)
+          const gold = goldOf(goldIn(row), goldParam(i), recipe)
+          return { prompt: question, completion: answer, ...labelled(gold) }
+        },
+      )
       const results = await rewardTogether(context, recipe, items, goldParam)
       const neutral = neutralReward(recipe, query)
       const answer = results.map(({ reward, terms }, i) => ({

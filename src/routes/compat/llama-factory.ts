@@ -34,12 +34,16 @@ export const llamaFactoryRoutes = [
     response: object({ scores: v.array(v.number()) }),
     async handler(context) {
       const recipe = await findReward(context, context.params.reward)
-      const items = context.body.messages.map((whole, i) => {
-        const item = splitTranscript(whole)
-        if (item) return { prompt: item.question, completion: item.answer }
-        const message = `\`messages[${i}]\` has no turn of an assistant that is known here, so the answer in it cannot be told from the question. Use a chat template with markers, such as ChatML's or Llama 3's.`
-        throw new GavelError('unprocessable', message, { param: `messages[${i}]` })
-      })
+      const items = await context.work.map(
+        context.body.messages,
+        (i) => `messages[${i}]`,
+        (whole, i) => {
+          const item = splitTranscript(whole)
+          if (item) return { prompt: item.question, completion: item.answer }
+          const message = `\`messages[${i}]\` has no turn of an assistant that is known here, so the answer in it cannot be told from the question. Use a chat template with markers, such as ChatML's or Llama 3's.`
+          throw new GavelError('unprocessable', message, { param: `messages[${i}]` })
+        },
+      )
       const results = await rewardTogether(context, recipe, items, (i) => `messages[${i}]`)
       const neutral = neutralReward(recipe, context.query)
       return { scores: results.map(({ reward }) => reward ?? neutral) }

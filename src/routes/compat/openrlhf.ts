@@ -50,10 +50,14 @@ export const openRlhfRoutes = [
         const message = `\`${field}\` has ${length} entries and \`query\` ${body.query.length}; give one for each query.`
         throw new GavelError('unprocessable', message, { param: field })
       }
-      const items = body.query.map((whole, i) => {
-        const { question, answer } = readQuery(whole, body.prompts?.[i], i)
-        return { prompt: question, completion: answer, ...labelled(goldOf(body.labels?.[i], `labels[${i}]`, recipe)) }
-      })
+      const items = await context.work.map(
+        body.query,
+        (i) => `query[${i}]`,
+        (whole, i) => {
+          const { question, answer } = readQuery(whole, body.prompts?.[i], i)
+          return { prompt: question, completion: answer, ...labelled(goldOf(body.labels?.[i], `labels[${i}]`, recipe)) }
+        },
+      )
       const results = await rewardTogether(context, recipe, items, (i) => `labels[${i}]`)
       const neutral = neutralReward(recipe, query)
       const rewards = results.map(({ reward }) => reward ?? neutral)

@@ -69,15 +69,19 @@ export const trlRoutes = [
       }
       const column = `columns.${context.query.answer ?? 'answer'}`
       const golds = goldColumn(columns, context.query.answer, prompts.length)
-      const items = prompts.map((prompt, i) => {
-        const item = promptItem(prompt, completions[i]!)
-        return {
-          prompt: item.question,
-          completion: item.answer,
-          ...(finished?.[i] && { finish_reason: finished[i] }),
-          ...labelled(goldOf(golds[i], `${column}[${i}]`, recipe)),
-        }
-      })
+      const items = await context.work.map(
+        prompts,
+        (i) => `prompts[${i}]`,
+        (prompt, i) => {
+          const item = promptItem(prompt, completions[i]!)
+          return {
+            prompt: item.question,
+            completion: item.answer,
+            ...(finished?.[i] && { finish_reason: finished[i] }),
+            ...labelled(goldOf(golds[i], `${column}[${i}]`, recipe)),
+          }
+        },
+      )
       const results = await rewardTogether(context, recipe, items, (i) => `${column}[${i}]`)
       return {
         results: results.map(({ reward, terms, outcome, reason }) => ({
