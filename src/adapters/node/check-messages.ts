@@ -1,6 +1,6 @@
 /** What goes between the process and the thread that verifies. */
 import { GavelError, type ErrorCode } from '../../core/errors.ts'
-import type { AssessedRow } from '../../core/rewards/reward-rows.ts'
+import type { AssessedRow } from '../../core/rewards/assessed-row.ts'
 import type { SimilarityMetric } from '../../core/schemas/grader.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Verdict, VerifierSpec } from '../../core/schemas/verify.ts'

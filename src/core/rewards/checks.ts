@@ -1,7 +1,7 @@
 import type { SimilarityMetric } from '../schemas/grader.ts'
 import type { RewardItem, RewardRecipe } from '../schemas/reward.ts'
 import type { Verdict, VerifierSpec } from '../schemas/verify.ts'
-import type { AssessedRow } from './reward-rows.ts'
+import type { AssessedRow } from './assessed-row.ts'
 
 /**
  * Does what verifiers compute somewhere that holds up nobody else. Not for `program`, whose programs are run elsewhere.

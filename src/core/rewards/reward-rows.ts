@@ -9,27 +9,12 @@ import type { Graded } from '../stats/agreement.ts'
 import { verifierOf } from '../verifiers/index.ts'
 import type { Stated, Verifier } from '../verifiers/verifier.ts'
 import { unlimited, type WorkBudget } from '../work-budget.ts'
+import type { AssessedRow } from './assessed-row.ts'
 import { runsPrograms, type Checks } from './checks.ts'
 import { randomJudgments, shuffledJudgments } from './control.ts'
 import { groupsOf } from './groups.ts'
 import { majorityAnswer } from './majority.ts'
 import { validityGate, type GateReason } from './validity-gate.ts'
-
-/** What is known of a row without a judge. */
-export interface AssessedRow {
-  /** By its gold answer, or by its pseudo-label. Null on other rows, and where the recipe names no verifier. */
-  verdict: Verdict | null
-  /** The majority's answer, where that stands in for gold. */
-  pseudoLabel: string | null
-  /** Why the gate refuses the answer; null when it passes or the recipe has no gate. */
-  gated: GateReason | null
-  /** What is wrong with the row's gold answer; null when nothing is. */
-  invalid: GavelError | null
-  /** Whether the judge is asked: for the row's reward, or only to be held against the truth. */
-  needsJudge: boolean
-  /** Whether judge and reranker count in the row's reward. */
-  judgeCounts: boolean
-}
 
 /** The parts of a row's reward. Each number is in [0, 1], and absent where it was not computed. */
 export interface RewardTerms {
