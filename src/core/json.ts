@@ -6,7 +6,7 @@ export const MAX_JSON_DEPTH = 32
 
 /** Most values (numbers, texts, arrays, objects …) in one body of JSON, and most fields of one object. */
 export const MAX_JSON_VALUES = 500_000
-export const MAX_JSON_FIELDS = 50_000
+export const MAX_JSON_FIELDS = 10_000
 
 /**
  * Refuses JSON of very many values, or of an object of very many fields, before it is read, when each would take many times
