@@ -12,6 +12,9 @@ export const WORK_LIMITS = {
   promptChars: 128 * 1024 * 1024,
 }
 
+/** What a request may do before it takes turns. */
+const SMALL = { pieces: 16, ms: 2, bytes: 64 * 1024 }
+
 /** The longest prompt, in UTF-16 units: a question, an answer and a reference of the greatest length, and their template. */
 export const MAX_PROMPT_CHARS = 1_000_000
 
@@ -28,6 +31,7 @@ export class WorkBudget {
   readonly #whose: string
   readonly #limits: typeof WORK_LIMITS
   #processorMs = 0
+  #pieces = 0
   #waitedMs = 0
   #promptChars = 0
   #heldBytes = 0
@@ -43,9 +47,10 @@ export class WorkBudget {
     this.#limits = limits
   }
 
-  /** Whether it is another's turn: then {@link turn}. */
+  /** Whether it is another's turn: then {@link turn}. A small request goes on at first: it is over sooner than its turn would come. */
   get due(): boolean {
-    return this.#turns.due()
+    const isSmall = this.#pieces < SMALL.pieces && this.#processorMs < SMALL.ms && this.#heldBytes <= SMALL.bytes
+    return !isSmall && this.#turns.due()
   }
 
   /**
@@ -73,6 +78,7 @@ export class WorkBudget {
       const message = `The request takes too much computing: after the ${processorMs / 1000} s that one may take, \`${at}\` was still to be done. Send less at once, or shorter texts.`
       throw new GavelError('too_large', message, { param: at })
     }
+    this.#pieces++
     const from = this.#turns.worked()
     try {
       return work()
@@ -121,8 +127,7 @@ export class WorkBudget {
    * @throws GavelError `busy` where those of all requests leave none
    */
   hold(bytes: number): void {
-    if (!this.#room) return
-    if (!this.#room.take(this.#whose, this.#heldBytes, bytes)) {
+    if (this.#room && !this.#room.take(this.#whose, this.#heldBytes, bytes)) {
       const message = 'The server is busy: other requests hold all the memory that there is for bodies. Send this one again later, or fewer at a time.' // prettier-ignore
       throw new GavelError('busy', message, { retryAfter: RETRY_S })
     }

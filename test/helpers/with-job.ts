@@ -15,7 +15,10 @@ export async function withJob(run: (opened: Awaited<ReturnType<typeof parts>>) =
 }
 async function parts() {
   const rings = { count: 0 }
-  const bell = { ring: (of: string) => void (of === CLAIMABLE && rings.count++), listen: () => ({ next: async () => {}, close() {} }) }
+  const bell = {
+    ring: (of: string) => void (of === CLAIMABLE && rings.count++),
+    listen: () => ({ next: async () => {}, close() {} }),
+  }
   const app = await testApp({ bell })
   const { deps, clock } = app
   const made = { id: 'job_1', tenant: 't', key: '', name: null, type: 'sft' as const, createdAt: clock.time }

@@ -3,10 +3,12 @@ import type { Turns } from '../../core/ports.ts'
 /** How long requests may hold the event loop before others are heard, in ms. */
 const SLICE_MS = 8
 
+const now = () => 1000 * process.uptime()
+
 /** By this thread's own processor time where Node tells it (since 23.9): what other processes take is not the request's. */
 function worked(): number {
   const used = (process as { threadCpuUsage?(): NodeJS.CpuUsage }).threadCpuUsage?.()
-  return used ? (used.user + used.system) / 1000 : performance.now()
+  return used ? (used.user + used.system) / 1000 : now()
 }
 
 /**
@@ -32,16 +34,16 @@ export function processTurns(): Turns {
   }
   function begin(): number {
     if (begun === null) {
-      begun = performance.now()
+      begun = now()
       setImmediate(comeRound)
     }
     return begun
   }
 
   return {
-    now: () => performance.now(),
+    now,
     worked,
-    due: () => performance.now() - begin() >= SLICE_MS,
+    due: () => now() - begin() >= SLICE_MS,
     next(whose) {
       begin()
       return new Promise((resolve) => {

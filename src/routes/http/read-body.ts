@@ -37,7 +37,11 @@ export const mediaType = (request: Request) =>
   (request.headers.get('content-type') ?? '').replace(/;.*/s, '').trim().toLowerCase()
 
 /** The bytes of a request, never holding more than `maxBytes`. @throws GavelError `too_large`; `busy` by the budget */
-export async function readBytes(request: Request, maxBytes: number, work: WorkBudget): Promise<Uint8Array<ArrayBuffer>> {
+export async function readBytes(
+  request: Request,
+  maxBytes: number,
+  work: WorkBudget,
+): Promise<Uint8Array<ArrayBuffer>> {
   const tooLarge = () =>
     new GavelError('too_large', `The body is larger than ${maxBytes} bytes; send less at once.`, { param: 'body' })
   const length = request.headers.get('content-length') ?? ''

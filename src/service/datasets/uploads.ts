@@ -54,7 +54,13 @@ export async function findUpload({ database, clock }: Deps, tenant: string, id: 
  * @param part its number, from 1
  * @throws GavelError `conflict` for a part out of order, or one that differs from what was stored; as `storeRows`
  */
-export async function addPart(deps: Deps, upload: UploadRow, part: number, body: Bytes, work: WorkBudget): Promise<UploadRow> {
+export async function addPart(
+  deps: Deps,
+  upload: UploadRow,
+  part: number,
+  body: Bytes,
+  work: WorkBudget,
+): Promise<UploadRow> {
   const { blobs, database, datasetLimits: limits, entropy } = deps
   const { tally, before, segments, parts } = upload.body
   refuseOutOfOrder(upload, part)
@@ -113,12 +119,7 @@ export async function urlOfPart({ blobs, clock }: Deps, upload: UploadRow, part:
 }
 
 /** Takes the part that was put at its URL: what is stored is a copy that nobody can change any more. */
-export async function takePart(
-  deps: Deps,
-  upload: UploadRow,
-  part: number,
-  work: WorkBudget,
-): Promise<UploadRow> {
+export async function takePart(deps: Deps, upload: UploadRow, part: number, work: WorkBudget): Promise<UploadRow> {
   const key = incomingKey(upload, part)
   const object = await deps.blobs.stream(key)
   if (!object) {

@@ -17,7 +17,11 @@ const STOPPED = JOB_STATES.filter((state) => state !== 'running')
 async function service() {
   const clock = { time: 50, now: () => clock.time }
   const { database, close } = await openDatabase(':memory:', clock)
-  const bell = { rung: 0, ring: (of: string) => void (of === CLAIMABLE && bell.rung++), listen: () => ({ next: async () => {}, close() {} }) }
+  const bell = {
+    rung: 0,
+    ring: (of: string) => void (of === CLAIMABLE && bell.rung++),
+    listen: () => ({ next: async () => {}, close() {} }),
+  }
   const deps = { database, clock, bell }
   const job = await leased(database)
   const read = async (id = job.id) => (await database.jobs.get(id))!
