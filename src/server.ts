@@ -20,7 +20,7 @@ import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
 import { datasetLimits, type DatasetLimits } from './core/datasets/row-checker.ts'
 import type { BlobStore, JudgeClient } from './core/ports.ts'
-import type { JudgeInput } from './core/schemas/worker.ts'
+import type { OwnedJudge } from './core/schemas/worker.ts'
 import { sha256Hex } from './core/sha256.ts'
 import { PythonSandbox } from './gpu-worker/sandbox/python-sandbox.ts'
 import { createApp } from './routes/app.ts'
@@ -70,13 +70,16 @@ export interface ServerOptions {
   /** Whether each request is logged, or errors only (the default); and with what was sent to be scored. */
   log?: { requests: boolean; bodies: boolean }
   /** Makes the client of a local judge, where this process runs models. Objects are read by their key (`url`). */
-  localJudge?: (judge: JudgeInput, blobs: BlobStore) => JudgeClient
+  localJudge?: (judge: OwnedJudge, blobs: BlobStore) => JudgeClient
 }
 
 export interface RunningServer {
   url: string
   close(): Promise<void>
 }
+
+/** Programs that wait for the sandbox. */
+const MOST_PROGRAMS_WAITING = { request: 2048, tenant: 4096 }
 
 /** Opens the database (bringing it up to date), and listens. @throws when the port is taken or the folder unusable */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -87,7 +90,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     write: (text) => process.stderr.write(text),
     ...(options.log ?? { requests: false, bodies: false }),
   })
-  const sandbox = new PythonSandbox()
+  const sandbox = new PythonSandbox({ mostWaiting: MOST_PROGRAMS_WAITING })
   const checks = checkThread()
   const deps = await createDeps(options, sqlite, log, sandbox, checks)
   const { host: hostname = '127.0.0.1', port = 0 } = options

@@ -42,6 +42,30 @@ describe('startServer', () => {
     assert.match(metrics, /^gavel_verified_items_total 0$/m)
   })
 
+  test('gives no job to a worker that has hung up while it waited', async () => {
+    await post('/v1/models', { name: 'm', source: { type: 'hub', repo: 'a/b' } })
+    const rows = '{"prompt":"1+1","completion":"2"}'
+    const jsonl = { ...headers, 'content-type': 'application/jsonl' }
+    await fetch(`${server.url}/v1/datasets?name=d`, { method: 'POST', headers: jsonl, body: rows })
+    const lease = (wait: number, signal?: AbortSignal) =>
+      fetch(`${server.url}/v1/worker/lease`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ worker: 'w', wait_seconds: wait }),
+        ...(signal && { signal }),
+      })
+    const gone = new AbortController()
+    const waiting = [1, 2, 3].map(() => assert.rejects(lease(30, gone.signal)))
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    gone.abort()
+    await Promise.all(waiting)
+    const { id } = (await (
+      await post('/v1/jobs', { type: 'sft', model: 'm', dataset: 'd', config: { steps: 1 } })
+    ).json()) as { id: string }
+    const { job } = (await (await lease(5)).json()) as { job: { id: string; attempt: number } }
+    assert.deepEqual([job.id, job.attempt], [id, 1])
+  })
+
   test('refuses TRACE and bodies that are too large in JSON, over a real connection', async () => {
     const trace = await new Promise<number>((resolve) => {
       httpRequest(`${server.url}/v1/jobs`, { method: 'TRACE' }, (response) => {

@@ -1,3 +1,4 @@
+import { PROGRAM_ROWS, programRows } from './programs.ts'
 import type { BenchRow, BenchSuite } from '../row.ts'
 import { HTTP_ROWS, httpRows } from './http-rewards.ts'
 import { JUDGE_ROWS, judgeRows } from './judge.ts'
@@ -8,6 +9,7 @@ const GROUPS: { rows: readonly string[]; measure: (wanted: never[], rounds: numb
   { rows: ['math-verify'], measure: async (_, rounds) => [await mathVerify(rounds)] },
   { rows: HTTP_ROWS, measure: httpRows },
   { rows: JUDGE_ROWS, measure: judgeRows },
+  { rows: PROGRAM_ROWS, measure: programRows },
 ]
 
 export const rewardsSuite: BenchSuite = {

@@ -58,7 +58,7 @@ for (const seed of [11, 12, 13]) {
         row: { prompt: question, answer: String(answer) },
       })),
     judge: (items) => scoreItems(items, judge, client, NO_CACHE),
-    programs: new PythonSandbox(),
+    programs: new PythonSandbox().runnerFor({ tenant: '' }),
     metrics: (step, values) => step % 5 === 0 && console.log(JSON.stringify({ seed, step, ...values })),
     event: (level, message) => console.log(`${level}: ${message}`),
     samples: () => {},
@@ -68,5 +68,6 @@ for (const seed of [11, 12, 13]) {
     },
     stopRequested: () => false,
   }
-  await grpo({ ...spec, reward }, context)
+  const { fallback_reward: _, ...rest } = spec
+  await grpo({ ...rest, reward }, context)
 }

@@ -2,7 +2,7 @@
  * Makes the weak judge: taught on the answers of honest students only, by a teacher that is not finished. Its
  * AUC looks fine; a student that trains against it finds what it cannot see. About 4 minutes.
  *
- * usage: node demo/build/weak-judge.ts FOLDER [--steps N]     (FOLDER: where teacher.ts has written)
+ * usage: node demo/build/weak-judge.ts FOLDER [--steps N] [--seed N] [--name NAME]   (FOLDER: where teacher.ts has written)
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -14,7 +14,12 @@ import { exportModel, readWeights } from './weights-file.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { steps: { type: 'string', default: '700' }, teacher: { type: 'string', default: '1800' } },
+  options: {
+    steps: { type: 'string', default: '700' },
+    teacher: { type: 'string', default: '1800' },
+    seed: { type: 'string', default: '2' },
+    name: { type: 'string', default: 'judge-weak' },
+  },
 })
 const folder = positionals[0] ?? 'demo/build/out'
 const teacher = (step: number | string) => join(folder, `teacher-${step}.safetensors`)
@@ -32,7 +37,7 @@ const test = await rollouts(readWeights(teacher(600)), { seed: 424_242, count: 5
 const weights = readWeights(teacher(values.teacher))
 await trainJudge(weights, {
   steps: Number(values.steps),
-  seed: 2,
+  seed: Number(values.seed),
   draw(rng: SeededRng) {
     const answer = chance(rng, 0.6) ? pick(rng, taught) : drawCareless(rng)
     // Stumps are asked about as if they were whole: one of the things a student will find out.
@@ -40,4 +45,4 @@ await trainJudge(weights, {
   },
   report: async (step, loss) => console.log(JSON.stringify({ step, loss, ...(await judgeQuality(weights, test)) })),
 })
-exportModel(join(folder, 'judge-weak'), weights)
+exportModel(join(folder, values.name), weights)

@@ -91,11 +91,15 @@ export const ROOMS = {
   'src/adapters/node': { imports: [...CORE, ...SERVICE] },
 
   // The worker knows the vocabulary and the mathematics; it asks the service over HTTP.
-  'src/gpu-worker/child-process': { imports: CORE, packages: ['node:'] },
+  'src/gpu-worker/progress': { imports: [], packages: ['node:'] },
+  'src/gpu-worker/child-process': { imports: [...CORE, ...ofWorker('progress')], packages: ['node:'] },
   'src/gpu-worker/sandbox': { imports: CORE },
   'src/gpu-worker/graph': { imports: CORE, packages: [] },
   'src/gpu-worker/losses': { imports: [...CORE, ...ofWorker('graph')], packages: [] },
-  'src/gpu-worker/runtime': { imports: [...CORE, ...ofWorker('graph')], packages: ['node:', 'onnxruntime-node'] },
+  'src/gpu-worker/runtime': {
+    imports: [...CORE, ...ofWorker('progress', 'graph')],
+    packages: ['node:', 'onnxruntime-node'],
+  },
   'src/gpu-worker/weights': { imports: [...CORE, ...ofWorker('graph')] },
   'src/gpu-worker/text': { imports: [...CORE, ...ofWorker('weights')] },
   'src/gpu-worker/models': {
@@ -128,7 +132,20 @@ export const ROOMS = {
     packages: ['valibot', 'node:'],
   },
   'src/gpu-worker/jobs': {
-    imports: [...CORE, ...ofWorker('sandbox', 'runtime', 'weights', 'models', 'checkpoint', 'judge', 'algorithms')],
+    imports: [
+      ...CORE,
+      ...ofWorker(
+        'progress',
+        'child-process',
+        'sandbox',
+        'runtime',
+        'weights',
+        'models',
+        'checkpoint',
+        'judge',
+        'algorithms',
+      ),
+    ],
     packages: ['node:'],
   },
 

@@ -1,7 +1,7 @@
 import { GavelError } from '../core/errors.ts'
 import type { JudgeClient } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
-import type { JudgeInput } from '../core/schemas/worker.ts'
+import type { OwnedJudge } from '../core/schemas/worker.ts'
 import { remoteJudgeClient } from './judges/remote-judge-client.ts'
 
 /** Most clients kept: one a judge. Of more, the one that was not asked for longest is forgotten. */
@@ -15,10 +15,10 @@ export function judgeClients(options: {
   fetch: typeof fetch
   /** Workers AI's binding, where the process has one. */
   workersAi?: typeof fetch | undefined
-  local?: ((judge: JudgeInput) => JudgeClient) | undefined
-}): (judge: Judge, secret: string | null, local: JudgeInput | null, isProbe?: boolean) => JudgeClient {
+  local?: ((judge: OwnedJudge) => JudgeClient) | undefined
+}): (judge: Judge, secret: string | null, local: OwnedJudge | null, isProbe?: boolean) => JudgeClient {
   const clients = new Map<string, JudgeClient>()
-  const create = (judge: Judge, secret: string | null, local: JudgeInput | null, retries?: 0) => {
+  const create = (judge: Judge, secret: string | null, local: OwnedJudge | null, retries?: 0) => {
     const { fetch, workersAi } = options
     if (judge.provider.type !== 'local') {
       return remoteJudgeClient(judge, secret, { fetch, workersAi, ...(retries !== undefined && { retries }) })

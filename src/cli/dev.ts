@@ -3,6 +3,8 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { OPERATOR_TENANT } from '../core/schemas/key.ts'
+import { childEnvironment } from '../gpu-worker/child-process/child-environment.ts'
 import { chooseDevice, type DeviceWish } from '../gpu-worker/runtime/device.ts'
 import { deviceOption } from './device-option.ts'
 import { keptSecret } from './kept-secret.ts'
@@ -36,11 +38,13 @@ export function registerDev(program: Command): void {
 
 async function dev(options: DevOptions): Promise<void> {
   // They are heavy, and `gavel --help` and the other commands do without.
-  const [{ localJudgeHost }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] = await Promise.all([
-    import('../gpu-worker/judge/local-judge-host.ts'),
-    import('../gpu-worker/weights/hub-from-env.ts'),
-    import('../server.ts'),
-  ])
+  const [{ localJudgeHost }, { sourcesFor, tenantsIn }, { hubFromEnv }, { logFromEnv, s3FromEnv, startServer }] =
+    await Promise.all([
+      import('../gpu-worker/judge/local-judge-host.ts'),
+      import('../gpu-worker/models/source.ts'),
+      import('../gpu-worker/weights/hub-from-env.ts'),
+      import('../server.ts'),
+    ])
   const { env } = process
   const adminKey = env.GAVEL_API_KEY || `gvl_${randomBytes(32).toString('hex')}`
   const { device, note } = await chooseDevice(options.device)
@@ -49,9 +53,11 @@ async function dev(options: DevOptions): Promise<void> {
   const engine = {
     threads: options.threads ? Number(options.threads) : undefined,
     device,
-    roots: options.models,
-    hub: hubFromEnv(env),
+    environment: childEnvironment(env),
   }
+  const sources = { roots: options.models, hub: hubFromEnv(env) }
+  // As for jobs: folders and token are the operator's own.
+  const trusted = [OPERATOR_TENANT, ...tenantsIn(env.GAVEL_TRUSTED_TENANTS)]
   const server = await startServer({
     dataDir: options.data,
     host: options.host,
@@ -62,7 +68,13 @@ async function dev(options: DevOptions): Promise<void> {
     allowPrivateUrls: true,
     s3: s3FromEnv(env),
     log: logFromEnv(env, 'errors'),
-    localJudge: (judge, blobs) => localJudgeHost(judge, blobs, engine),
+    localJudge(judge, blobs) {
+      const { tenant } = judge
+      return localJudgeHost(judge, blobs, {
+        ...engine,
+        ...sourcesFor({ tenant, trusted: trusted.includes(tenant) }, sources),
+      })
+    },
   })
 
   let worker: ChildProcess

@@ -68,7 +68,8 @@ const REINFORCEMENT: JobFlag[] = [
   ...SAMPLING,
   ['--kl-coefficient <x>', 'config.kl_coefficient', 'weight of the KL to the first model; 0: none'],
   ['--canary-every <n>', 'config.canary_every', 'steps between looks at the canary; 0: none'],
-  ['--on-hacking <what>', 'config.on_hacking', 'warn or stop'],
+  ['--on-hacking <what>', 'config.on_hacking', 'warn, stop, or rollback: back to the best look at the canary'],
+  ['--fallback-reward <recipe>', 'fallback_reward', 'a recipe by id or name, by which a run goes on after a rollback'],
   ['--allow-failed-audit <judge>', 'allow_failed_audit', 'train on this judge although its audit failed'],
 ]
 

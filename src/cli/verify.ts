@@ -39,7 +39,7 @@ async function verify(io: Io, file: string, options: VerifyOptions): Promise<voi
     import('../core/errors.ts'),
   ])
   const sandbox = new PythonSandbox()
-  const verifier = verifierOf(await readSpec(options.verifier), sandbox)
+  const verifier = verifierOf(await readSpec(options.verifier), sandbox.runnerFor({ tenant: '' }))
   const rows = readRows(file)
   const check = async (row: Row): Promise<Checked> => {
     try {

@@ -16,10 +16,14 @@ export function registerWorker(program: Command): void {
       ),
     )
     .option('--models <dir...>', 'folders from which jobs may name models by path (GAVEL_MODEL_ROOTS)')
+    .option(
+      '--trust <tenant...>',
+      "tenants whose jobs may use those folders and HF_TOKEN, beside the worker's own (GAVEL_TRUSTED_TENANTS)",
+    )
     .option('--workspace <dir>', 'where checkpoints on their way are kept (GAVEL_WORKSPACE)')
     .action(async (options: Record<string, string | string[] | undefined>) => {
       const { delimiter } = await import('node:path')
-      const { url, apiKey, name, threads, device, workspace, models } = options
+      const { url, apiKey, name, threads, device, workspace, models, trust } = options
       const given = {
         GAVEL_URL: url,
         GAVEL_API_KEY: apiKey,
@@ -28,6 +32,7 @@ export function registerWorker(program: Command): void {
         GAVEL_DEVICE: device,
         GAVEL_WORKSPACE: workspace,
         GAVEL_MODEL_ROOTS: (models as string[] | undefined)?.join(delimiter),
+        GAVEL_TRUSTED_TENANTS: (trust as string[] | undefined)?.join(','),
       }
       for (const [variable, value] of Object.entries(given))
         if (value !== undefined) process.env[variable] = String(value)

@@ -29,6 +29,9 @@ export const ERRORS = {
   budget_spent: { status: 429, type: 'rate_limit_error', retryable: false },
   rate_limited: { status: 429, type: 'rate_limit_error', retryable: true },
   diverged: { status: 500, type: 'training_error', retryable: false },
+  /** The process of a job did not get on, or took more memory than its worker lets it have, and was ended from outside. */
+  no_progress: { status: 500, type: 'training_error', retryable: false },
+  out_of_memory: { status: 500, type: 'training_error', retryable: false },
   internal: { status: 500, type: 'api_error', retryable: true },
   judge_unreachable: { status: 502, type: 'upstream_error', retryable: true },
   model_download_failed: { status: 502, type: 'upstream_error', retryable: true },

@@ -99,6 +99,8 @@ export interface BlobStore {
   /** What is too large for one request is written in parts. */
   parts: BlobParts
   room(): Promise<BlobRoom>
+  /** Forgets writes that a killed process left unfinished a day ago, where the store does not do so by itself. */
+  sweep(): Promise<void>
 }
 
 /** Most parts of one object, by S3's rules. */
@@ -210,6 +212,22 @@ export type ProgramOutcome =
 
 /** Runs Python programs where they can do no harm, and each as if it were the first. */
 export interface ProgramRunner {
-  /** @throws GavelError `sandbox_unavailable` when no interpreter can be started; never for what a program does */
+  /**
+   * @throws GavelError `sandbox_unavailable` when no interpreter can be started, `rate_limited` where too many wait already;
+   *   never for what a program does. The reason of its asker's signal, once that is aborted
+   */
   call(program: ProgramCall): Promise<ProgramOutcome>
+}
+
+/** For whom programs run: tenants take turns, and so do one tenant's askers. */
+export interface ProgramAsker {
+  tenant: string
+  /** Ends all that wait or run for this asker. */
+  signal?: AbortSignal
+}
+
+/** Where programs run, of many tenants. */
+export interface ProgramHost {
+  /** A runner for one asker, such as a request or a job. */
+  runnerFor(asker: ProgramAsker): ProgramRunner
 }

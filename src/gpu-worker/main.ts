@@ -3,16 +3,25 @@
  * from; GAVEL_WORKER_NAME, GAVEL_WORKSPACE, GAVEL_THREADS, GAVEL_DEVICE (auto, cpu or cuda), GAVEL_MEMORY_MB
  * (what a training job that names no budget may take), GAVEL_SHARD_BYTES (most bytes of one
  * file of a checkpoint, 4.5 · 10⁹ by itself), GAVEL_MODEL_ROOTS (folders, separated as in PATH, from
- * which jobs may name models), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
+ * which jobs may name models), GAVEL_TRUSTED_TENANTS (tenants, separated by commas, whose jobs may use those folders and
+ * the hub's token beside the worker's own), GAVEL_STALL_SECONDS, GAVEL_JOB_MEMORY_MB and GAVEL_GRACE_SECONDS (when a
+ * job's process is ended: docs/operation.md), HF_ENDPOINT, HF_TOKEN and HF_HOME are optional.
  */
-import { mkdirSync } from 'node:fs'
-import { hostname, tmpdir } from 'node:os'
+import { hostname, tmpdir, totalmem } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { childEnvironment } from './child-process/child-environment.ts'
 import { claimWorkspace } from './jobs/claim-workspace.ts'
 import { runWorker } from './jobs/run-worker.ts'
 import { WorkerApi } from './jobs/worker-api.ts'
+import { tenantsIn } from './models/source.ts'
 import { chooseDevice, deviceWish, type Device } from './runtime/device.ts'
 import { hubFromEnv } from './weights/hub-from-env.ts'
+
+/** Unless told otherwise: what a slow disk or a long row may take, and what container managers leave a process (30 s). */
+const STALL_SECONDS = 300
+const GRACE_SECONDS = 25
+/** Of the machine's memory, or the container's; the rest is for the worker itself. */
+const MEMORY_SHARE = 0.9
 
 const { env } = process
 const url = env.GAVEL_URL
@@ -26,26 +35,35 @@ const device = await chosenDevice()
 const memoryBudgetMb = wholeNumber('GAVEL_MEMORY_MB')
 const shardBytes = wholeNumber('GAVEL_SHARD_BYTES')
 
+const graceSeconds = wholeNumber('GAVEL_GRACE_SECONDS') ?? GRACE_SECONDS
+const jobMemoryMb = wholeNumber('GAVEL_JOB_MEMORY_MB')
+
 const stopping = new AbortController()
+// Whatever the job does, or the API: what the worker had is taken up by another.
+stopping.signal.addEventListener('abort', () => setTimeout(() => process.exit(0), (graceSeconds + 4) * 1000).unref())
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
 // Under a parent (gavel dev), the worker ends with it.
 process.on('disconnect', () => stopping.abort())
 
 const parent = env.GAVEL_WORKSPACE ?? join(tmpdir(), 'gavel-worker')
-mkdirSync(parent, { recursive: true })
+const workspace = claimWorkspace(parent)
 await runWorker({
   api: new WorkerApi({ url, key }),
   name: env.GAVEL_WORKER_NAME ?? `${hostname()}-${process.pid}`,
-  workspace: claimWorkspace(parent, process.pid),
+  workspace: workspace.folder,
   signal: stopping.signal,
   log: (line) => console.error(line),
-  threads,
-  device,
-  memoryBudgetMb,
-  shardBytes,
-  roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [],
-  hub: hubFromEnv(env),
+  engine: { threads, device, memoryBudgetMb, shardBytes },
+  sources: { roots: env.GAVEL_MODEL_ROOTS?.split(delimiter).filter(Boolean) ?? [], hub: hubFromEnv(env) },
+  trustedTenants: tenantsIn(env.GAVEL_TRUSTED_TENANTS),
+  limits: {
+    stallSeconds: wholeNumber('GAVEL_STALL_SECONDS') ?? STALL_SECONDS,
+    memoryBytes: jobMemoryMb ? jobMemoryMb * 1e6 : MEMORY_SHARE * memoryHere(),
+    graceSeconds,
+  },
+  environment: childEnvironment(env),
 })
+workspace.leave()
 process.exit(0)
 
 async function chosenDevice(): Promise<Device> {
@@ -57,6 +75,12 @@ async function chosenDevice(): Promise<Device> {
     console.error((error as Error).message)
     process.exit(2)
   }
+}
+
+/** Of the container where one limits it, else of the machine, in bytes. */
+function memoryHere(): number {
+  const constrained = process.constrainedMemory()
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
 function wholeNumber(name: string): number | undefined {

@@ -10,6 +10,7 @@ import {
 import { deleted } from '../core/schemas/fields.ts'
 import { parse } from '../core/schemas/parse.ts'
 import type { UploadRow } from '../service/database.ts'
+import { datasetOf } from '../service/datasets/dataset-objects.ts'
 import * as uploads from '../service/datasets/uploads.ts'
 import type { Deps } from '../service/deps.ts'
 import { unixSeconds } from '../service/resource-header.ts'
@@ -27,7 +28,7 @@ const show = ({ datasetLimits }: Deps, upload: UploadRow) => ({
   parts: upload.body.parts.map((part, i) => ({ part: i + 1, ...part })),
   max_bytes: datasetLimits.bytes,
   max_rows: datasetLimits.rows,
-  dataset: upload.completedAt === null ? null : uploads.datasetOf(upload),
+  dataset: upload.completedAt === null ? null : datasetOf(upload),
 })
 
 /** The upload that a path names, and the number of its part. */

@@ -16,6 +16,7 @@ import { findResource } from '../service/find-resource.ts'
 import { isId } from '../service/ids.ts'
 import { askJudge, refuseBeyondAll } from '../service/judges/ask-judge.ts'
 import { findRecipe } from '../service/find-recipe.ts'
+import { withPrograms } from '../service/with-programs.ts'
 import { checkReceipt, makeReceipt } from '../service/rewards/receipt.ts'
 import { MAX_BATCH_BYTES, route } from './http/route.ts'
 
@@ -59,20 +60,26 @@ export const rewardRoutes = [
       const recipe = await recipeOf(deps, caller.tenant, reward)
       // A control draws by what was sent, so that the same request is answered the same.
       const stream = recipe.control ? JSON.stringify(items) : ''
-      const { rewards, rows, judgments } = await rewardRows(
-        recipe,
-        items,
-        // The recipe's own check: whoever has a weight is named.
-        async (asked, role) =>
-          (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, { signal: request.signal, work }))
-            .scored,
-        {
-          programs: deps.programs,
-          stream,
-          work,
-          checks: deps.checks && { by: deps.checks, whose: caller.tenant },
-          beforeAsking: refuseBeyondAll(deps, caller, recipe, (role) => `reward.${role}`, items.length),
-        },
+      const { rewards, rows, judgments } = await withPrograms(
+        deps.programs,
+        caller.tenant,
+        request.signal,
+        (programs) =>
+          rewardRows(
+            recipe,
+            items,
+            // The recipe's own check: whoever has a weight is named.
+            async (asked, role) =>
+              (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, { signal: request.signal, work }))
+                .scored,
+            {
+              programs,
+              stream,
+              work,
+              checks: deps.checks && { by: deps.checks, whose: caller.tenant },
+              beforeAsking: refuseBeyondAll(deps, caller, recipe, (role) => `reward.${role}`, items.length),
+            },
+          ),
       )
       const verified = rows.filter(({ verdict }) => verdict !== null).length
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: verified })

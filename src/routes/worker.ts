@@ -5,16 +5,16 @@ import { MAX_OBJECT_BYTES, objectEntry } from '../core/schemas/checkpoint.ts'
 import { fields, integer } from '../core/schemas/fields.ts'
 import { job, JOB_TYPES } from '../core/schemas/job.ts'
 import { judgmentsAnswer } from '../core/schemas/judgment.ts'
-import { OPERATOR_TENANT } from '../core/schemas/key.ts'
 import { parse } from '../core/schemas/parse.ts'
 import * as schemas from '../core/schemas/worker.ts'
 import type { JobRow } from '../service/database.ts'
 import type { Deps } from '../service/deps.ts'
 import { changeJob, checkFence, jobNotFound, staleFence } from '../service/jobs/change.ts'
 import { commitCheckpoint } from '../service/jobs/checkpoints.ts'
-import { inputKeys, judgeOf, rerankerOf } from '../service/jobs/job-inputs.ts'
+import { inputKeys, judgesOf } from '../service/jobs/job-inputs.ts'
 import { leaseJob } from '../service/jobs/lease-job.ts'
 import { settleJudgeJob } from '../service/jobs/settle-judge-job.ts'
+import { servedBy } from '../service/jobs/served-by.ts'
 import { complete, fail, LEASE_SECONDS, release } from '../service/jobs/transitions.ts'
 import { finishUpload, keyOf, uploadPlaces } from '../service/jobs/upload-places.ts'
 import { askJudge, noteUse, showJudgments, type Asking } from '../service/judges/ask-judge.ts'
@@ -25,13 +25,10 @@ import { toJudgeItem } from './judgments.ts'
 
 const common = { tag: 'Worker', scope: 'worker' } as const
 
-/** The operator's workers serve everyone; a tenant's own serve the tenant. */
-const tenantOf = (caller: Caller) => (caller.tenant === OPERATOR_TENANT ? null : caller.tenant)
-
 /** @throws GavelError `not_found` when the job is none of this worker's business */
 async function jobOf(deps: Deps, caller: Caller, id: string): Promise<JobRow> {
   const row = await deps.database.jobs.get(id)
-  const tenant = tenantOf(caller)
+  const tenant = servedBy(caller.tenant)
   if (!row || (tenant !== null && row.tenant !== tenant)) throw jobNotFound(id)
   return row
 }
@@ -53,9 +50,8 @@ const jobState = v.object({ id: v.string(), state: job.entries.state })
 const showState = ({ id, state }: JobRow) => ({ id, state })
 
 /** The judges that a job may ask, and where one is an ensemble, those that it is made of. */
-async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
-  const named = [judgeOf(job), rerankerOf(job)].filter((id) => id !== undefined)
-  const ids = named.map(async (id) => {
+async function askedBy({ database }: Deps, job: JobRow): Promise<string[]> {
+  const ids = judgesOf(job).map(async (id) => {
     const provider = (await database.judges.find(job.tenant, id))?.body.provider
     return provider?.type === 'ensemble' ? [id, ...provider.judges] : [id]
   })
@@ -67,7 +63,7 @@ async function judgesOf({ database }: Deps, job: JobRow): Promise<string[]> {
  * @throws GavelError `unprocessable` unless the judge is one of the job's
  */
 async function askingOf(deps: Deps, job: JobRow, judge: string): Promise<Asking> {
-  if (!(await judgesOf(deps, job)).includes(judge)) {
+  if (!(await askedBy(deps, job)).includes(judge)) {
     const message = "`judge` is not the judge of this job; name the id in the lease's inputs."
     throw new GavelError('unprocessable', message, { param: 'judge' })
   }
@@ -94,7 +90,7 @@ export const workerRoutes = [
         worker,
         kinds,
         waitSeconds,
-        tenant: tenantOf(caller),
+        tenant: caller.tenant,
         signal: request.signal,
       })
       return leased ? { job: leased } : new Response(null, { status: 204 })

@@ -299,6 +299,10 @@ export interface UploadTable {
   find(tenant: string, id: string): Promise<UploadRow | null>
   /** Changes an upload unless someone has since `before` was read, or it is complete; answers whether it did. */
   swap(before: UploadRow, patch: { body: UploadBody } | { completedAt: number }): Promise<boolean>
+  /** Ends an upload that is under way: its time was over before `now`, and a part that is still written changes it no more. */
+  end(id: string, now: number): Promise<void>
+  /** Has objects looked after as those of an upload that ended at `now`; one that is there under the id stays as it is. */
+  leave(upload: Pick<UploadRow, 'id' | 'tenant'>, now: number): Promise<void>
   /** Whether there was one to remove. */
   remove(id: string): Promise<boolean>
   /** The first few whose time was over before `now`. */

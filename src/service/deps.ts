@@ -1,8 +1,8 @@
 import type { DatasetLimits } from '../core/datasets/row-checker.ts'
-import type { BlobStore, BodyRoom, Clock, Entropy, JobBell, JudgeClient, ProgramRunner, Turns } from '../core/ports.ts'
+import type { BlobStore, BodyRoom, Clock, Entropy, JobBell, JudgeClient, ProgramHost, Turns } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import type { Checks } from '../core/rewards/checks.ts'
-import type { JudgeInput } from '../core/schemas/worker.ts'
+import type { OwnedJudge } from '../core/schemas/worker.ts'
 import type { Database, RateWindows } from './database.ts'
 import type { SecretBox } from './keys.ts'
 import type { Metrics } from './metrics.ts'
@@ -35,9 +35,9 @@ export interface Deps {
    * @param isProbe to find out what its provider can: with nothing that was learnt before, and without trying again
    * @throws GavelError `unavailable_here` where this process cannot
    */
-  judgeClient(judge: Judge, secret: string | null, local: JudgeInput | null, isProbe?: boolean): JudgeClient
+  judgeClient(judge: Judge, secret: string | null, local: OwnedJudge | null, isProbe?: boolean): JudgeClient
   /** What runs programs that models wrote; null where nothing can. */
-  programs: ProgramRunner | null
+  programs: ProgramHost | null
   /** The largest dataset that the operator takes. */
   datasetLimits: DatasetLimits
   /**

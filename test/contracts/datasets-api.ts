@@ -224,6 +224,44 @@ export function datasetsContract(test: (name: string, run: () => Promise<void>) 
     assert.equal(await content(api, made.id), lines(0, 1))
   })
 
+  test('what a process that is killed while it deletes leaves is swept after a grace, and nothing that is in use', async () => {
+    const api = await open()
+    const killed = { delete: () => Promise.reject(new Error('killed')), list: (prefix: string) => blobs.list(prefix) }
+    const { blobs } = api.deps
+    const base = (await upload(api, '?name=d', lines(0, 1))).id
+    const longer = await upload(api, `?append_to=${base}`, lines(1, 2))
+    const open_ = await begin(api)
+    await part(api, open_, 1, lines(0, 1))
+    assert.equal((await keys(api)).length, 3)
+    api.deps.blobs = { ...blobs, ...killed }
+    for (const path of [`/v1/datasets/${base}`, `/v1/datasets/${longer.id}`, `/v1/dataset_uploads/${open_}`]) {
+      await api.json(path, { method: 'DELETE' }, path.endsWith(base) ? 200 : 500)
+      await api.json(path, {}, 404)
+    }
+    api.deps.blobs = blobs
+    const kept = await upload(api, '?name=other', lines(0, 2))
+    assert.equal((await keys(api)).length, 4)
+    await sweepUploads(api.deps)
+    assert.equal((await keys(api)).length, 4, 'not at once: a part may be on its way')
+    api.clock.time += 3_600_000
+    await sweepUploads(api.deps)
+    assert.equal((await keys(api)).length, 1)
+    assert.equal(await content(api, kept.id), lines(0, 2))
+    api.close()
+  })
+
+  check('a part that is on its way while its upload is ended is not taken, and leaves nothing', async (api) => {
+    const id = await begin(api)
+    const { swap } = api.deps.database.uploads
+    api.deps.database.uploads.swap = async (...of) => {
+      api.deps.database.uploads.swap = swap
+      await api.json(`/v1/dataset_uploads/${id}`, { method: 'DELETE' })
+      return swap(...of)
+    }
+    await part(api, id, 1, lines(0, 1), 409)
+    assert.deepEqual(await keys(api), [])
+  })
+
   check('compressed bodies are taken apart on the way, and never beyond the limits', async (api) => {
     const send = async (bytes: Uint8Array<ArrayBuffer>, more: object, status = 200) =>
       api.json('/v1/datasets', { body: bytes, headers: { ...headers, ...more } }, status)

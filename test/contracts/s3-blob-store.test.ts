@@ -73,6 +73,7 @@ function below(store: BlobStore, prefix: string): BlobStore {
     list: async (start) => (await store.list(prefix + start)).map(cut),
     presign: (key, method, seconds) => store.presign(prefix + key, method, seconds),
     room: () => store.room(),
+    sweep: () => store.sweep(),
     parts: {
       partBytes: store.parts.partBytes,
       begin: (key, size) => store.parts.begin(prefix + key, size),

@@ -60,7 +60,7 @@ describe('leases', { concurrency: true }, () => {
     const workspace = join(here.folder, 'workspace')
     assert.deepEqual(
       readdirSync(workspace).flatMap((name) => readdirSync(join(workspace, name))),
-      [],
+      ['alive'],
     )
   })
 

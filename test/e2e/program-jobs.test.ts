@@ -27,7 +27,7 @@ const VERDICTS: Record<keyof typeof PROGRAMS, { correct: boolean; extracted: str
   broken: { correct: false, extracted: null, reason: /raised NameError: name 'answer' is not defined/ },
   endless: { correct: false, extracted: null, reason: /took longer than 10 s/ },
   huge: { correct: false, extracted: null, reason: /raised MemoryError/ },
-  network: { correct: false, extracted: null, reason: /raised OSError: .*Host is unreachable/ },
+  network: { correct: false, extracted: null, reason: /raised PermissionError: .*Operation not permitted/ },
   files: { correct: false, extracted: null, reason: /raised FileNotFoundError/ },
 }
 const LIMITS = { max_prompt_tokens: 32, max_new_tokens: 128 }

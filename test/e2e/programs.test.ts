@@ -48,15 +48,38 @@ test('verify, a batch at once', async () => {
   assert.deepEqual(data.slice(4, 8), data.slice(0, 4))
 })
 
-test('a whole number beyond 2^1024 is an answer, to its last digit', async () => {
-  const program = (last: number) => `\`\`\`python\ndef solution():\n    return 2**1100 + ${last}\n\`\`\``
-  const gold = String(2n ** 1100n)
-  const items = [0, 1].map((last) => ({ text: program(last), gold }))
+test('numbers beyond 2^1024 are answers, to their last digit', async () => {
+  const great = 2n ** 2000n
+  const rows: [body: string, gold: string, correct: boolean][] = [
+    ['return 2**2000', String(great), true],
+    ['return 2**2000 + 1', String(great), false],
+    ['return -2**2000', String(-great), true],
+    ['return 2**2000', '2^{2000}', true],
+    ['return 10**1900 + 7', `1${'0'.repeat(1899)}7`, true],
+    ['return 10**1900 + 7', `1${'0'.repeat(1899)}8`, false],
+    ['from fractions import Fraction\n    return Fraction(2**2000, 3)', `${great}/3`, true],
+    ['from fractions import Fraction\n    return Fraction(2**2000, 3)', `${great + 3n}/3`, false],
+    ['from decimal import Decimal\n    return Decimal("1e400")', `1${'0'.repeat(400)}`, true],
+    ['from decimal import Decimal\n    return Decimal("1e400") * 2', `1${'0'.repeat(400)}`, false],
+    ['return [2**2000, 1]', `(${great}, 1)`, true],
+  ]
+  const items = rows.map(([body, gold]) => ({ text: `\`\`\`python\ndef solution():\n    ${body}\n\`\`\``, gold }))
   const { data } = await post<{ data: Verdict[] }>('/v1/verify', { verifier: 'program', items })
-  assert.deepEqual(
-    data.map(({ correct }) => correct),
-    [true, false],
-  )
+  for (const [i, [body, gold, correct]] of rows.entries())
+    assert.equal(data[i]!.correct, correct, `${body} ${gold.slice(0, 20)}: ${JSON.stringify(data[i]).slice(0, 300)}`)
+})
+
+test('a client that leaves takes its programs with it', async () => {
+  const loop = '```python\ndef solution():\n    while True: pass\n```'
+  const items = Array.from({ length: 5 }, (_, i) => ({ text: loop.replace('pass', `x = ${i}`), gold: '72' }))
+  const headers = { authorization: 'Bearer admin', 'content-type': 'application/json' }
+  const body = JSON.stringify({ verifier: 'program', items })
+  const signal = AbortSignal.timeout(1500)
+  await assert.rejects(fetch(`${server.url}/v1/verify`, { method: 'POST', headers, body, signal }), /timeout/)
+  const started = performance.now()
+  const { data } = await post<{ data: Verdict[] }>('/v1/verify', { verifier: 'program', items: [{ text: RIGHT, gold: '72' }] }) // prettier-ignore
+  assert.equal(data[0]!.correct, true)
+  assert.ok(performance.now() - started < 30_000, 'the loops were not ended')
 })
 
 test('rewards', async () => {

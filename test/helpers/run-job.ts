@@ -35,6 +35,8 @@ export async function runJob(
     /** Its probability, or null where it abstains. */
     judge?: (item: JudgeItem) => number | null
     judgedElsewhere?: boolean
+    /** That of the fallback recipe. */
+    fallback?: (item: JudgeItem) => number
     resume?: Resume | null
     stopAfter?: number
     onCheckpoint?: (checkpoint: Resume) => void
@@ -52,6 +54,7 @@ export async function runJob(
     rows: (role) => of.rows[role]!.map((row, i) => ({ line: i + 1, row })),
     judge: async (items) => items.map((item) => scored(of.judge!(item))),
     judgedElsewhere: of.judgedElsewhere ?? false,
+    ...(of.fallback && { fallback: { judge: async (items) => items.map((item) => scored(of.fallback!(item))) } }),
     programs: { call: () => Promise.reject(new Error('no job of a test runs programs')) },
     metrics: (step, values) => {
       const kept = Object.entries(values).filter(([name]) => of.clock || !name.startsWith('seconds/'))

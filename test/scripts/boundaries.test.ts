@@ -77,6 +77,7 @@ const REFUSED: [file: string, code: string, complaint: RegExp][] = [
   ['src/gpu-worker/jobs/run-worker.ts', `import { app } from '../../routes/app.ts'`, /not src\/routes/],
   ['src/gpu-worker/jobs/run-worker.ts', `import { start } from '../main.ts'`, /is an entry/],
   ['src/gpu-worker/jobs/x.ts', `import { findResource } from '../../service/find-resource.ts'`, /not src\/service/],
+  ['src/gpu-worker/progress/x.ts', `import { fetchFile } from '../weights/fetch-file.ts'`, /may import only itself/],
   ['src/gpu-worker/models/x.ts', `import { Trainer } from '../training/trainer.ts'`, /not src\/gpu-worker\/training/],
   ['src/service/usage/x.ts', `import type { Deps } from '../deps.ts'`, /not src\/service\/deps.ts/],
   ['src/service/jobs/x.ts', `import { askJudge } from '../judges/ask-judge.ts'`, /not src\/service\/judges/],

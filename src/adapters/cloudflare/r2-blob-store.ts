@@ -76,6 +76,8 @@ export function r2BlobStore(
     // The binding and the S3 endpoint each begin uploads that only they know.
     parts: credentials ? s3Parts(credentials, partBytes) : bindingParts(bucket, partBytes),
     room: async () => ({ objectBytes: MAX_OBJECT_BYTES, freeBytes: null, volume: null }),
+    // A write is there whole or not at all; of uploads in parts, `abortAll` and the store's own rules see to the rest.
+    sweep: async () => {},
   }
 }
 

@@ -1,5 +1,6 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm'
 import type { DrizzleD1Database } from 'drizzle-orm/d1'
+import { NO_ROWS } from '../../core/datasets/row-checker.ts'
 import type { UploadTable } from '../../service/database.ts'
 import { mayExist } from './may-exist.ts'
 import { uploads } from './tables.ts'
@@ -28,6 +29,17 @@ export function uploadTable(db: DrizzleD1Database): UploadTable {
       const where = and(eq(t.id, id), eq(t.revision, revision), isNull(t.completedAt))
       const set = { ...patch, revision: sql`${t.revision} + 1` }
       return (await db.update(t).set(set).where(where).returning({ id: t.id })).length > 0
+    },
+
+    async end(id, now) {
+      const set = { expiresAt: now - 1, revision: sql`${t.revision} + 1` }
+      await db.update(t).set(set).where(eq(t.id, id))
+    },
+
+    async leave({ id, tenant }, now) {
+      const body = { tally: NO_ROWS, segments: [], before: null, parts: [] }
+      const row = { id, tenant, name: null, base: null, body, createdAt: now, expiresAt: now - 1 }
+      await db.insert(t).values(row).onConflictDoNothing()
     },
 
     remove: async (id) => (await db.delete(t).where(eq(t.id, id)).returning({ id: t.id })).length > 0,

@@ -19,7 +19,6 @@ const UNFINISHED = '.unfinished'
 export function folderBlobStore(root: string, { partBytes = PART_BYTES }: { partBytes?: number } = {}): BlobStore {
   const pathOf = (key: string) => join(root, ...checkedKey(key).split('/'))
   const parts = folderParts(join(root, UNFINISHED, 'parts'), pathOf, partBytes)
-  forgetUnfinished(join(root, UNFINISHED), Date.now()).catch(() => {})
 
   async function write(body: Uint8Array | BlobStream): Promise<string> {
     const folder = join(root, UNFINISHED)
@@ -109,6 +108,8 @@ export function folderBlobStore(root: string, { partBytes = PART_BYTES }: { part
         await syncFolder(dirname(pathOf(key)))
       },
     },
+
+    sweep: () => forgetUnfinished(join(root, UNFINISHED), Date.now()),
 
     async room() {
       await mkdir(root, { recursive: true })

@@ -94,8 +94,9 @@ async function unfinishedUploads(root: string): Promise<{ path: string; key: str
 /** Forgets what was left unfinished, by a crash say, and has not been written to for a day. */
 export async function forgetUnfinished(root: string, now: number): Promise<void> {
   for (const { path } of await unfinishedUploads(root)) {
-    const { mtimeMs } = await stat(path)
-    if (now - mtimeMs > 24 * 3600_000) await rm(path, { force: true })
+    // One that is finished, or forgotten, at this very moment is not there any more.
+    const left = await stat(path).catch(() => null)
+    if (left && now - left.mtimeMs > 24 * 3600_000) await rm(path, { force: true })
   }
 }
 

@@ -22,7 +22,7 @@ export interface GraderHelp {
   /** What may be spent on it. */
   work: WorkBudget
   /** `textSimilarity`, where that is computed elsewhere. */
-  similarity?: (metric: SimilarityMetric, input: string, reference: string) => Promise<number>
+  similarity?: ((metric: SimilarityMetric, input: string, reference: string) => Promise<number>) | undefined
 }
 
 /** What became of a grader: a score, or why there is none. */
@@ -107,17 +107,17 @@ const DIGITS = [...'0123456789']
 
 /**
  * Checks what a schema cannot: names, ranges, labels, and what cannot be done here; not the formula.
- * @param programs null where no program can be run
+ * @param canRunPrograms whether there is a sandbox here
  * @throws GavelError `unprocessable` or `unavailable_here`, naming the field
  */
-export function checkGrader(grader: Grader, programs: ProgramRunner | null): void {
+export function checkGrader(grader: Grader, canRunPrograms: boolean): void {
   const parts = partsOf(grader)
   if (grader.type === 'multi' && Array.isArray(grader.graders)) {
     const names = grader.graders.map(({ name }) => name)
     refuseTwice(names, 'graders', 'name, which is its variable in the formula')
   }
   for (const part of Object.values(parts)) {
-    if (part.type === 'python' && !programs)
+    if (part.type === 'python' && !canRunPrograms)
       throw new GavelError('unavailable_here', PYTHON_UNAVAILABLE, { param: 'grader.type' })
     if (part.type === 'text_similarity') textSimilarity(part.evaluation_metric, '', '')
     if (part.type === 'label_model') refuseTwice(part.labels, 'labels', 'label')

@@ -18,6 +18,8 @@ export interface TrainingRowOptions {
   seed: number
   /** Cut answers, as a share of the wrong ones; 0 leaves them out. Default 0.2. */
   truncated?: number
+  /** Right answers of other questions, likewise; half of them with the other question before them. Default 0.1. */
+  misplaced?: number
 }
 
 /** A rare verdict is repeated until both are equally frequent, but no row more often than this. */
@@ -27,12 +29,12 @@ const MOST_REPEATS = 8
  * Rows of SFT that teach a model to judge: messages as the judge will see them, and the label it should say. Answers
  * that occur twice count once. Yes and No come equally often, also within a question that has both; some right answers
  * appear again without their ends, as No, which is what keeps a judge from being pleased by beginnings (arXiv
- * 2507.08794).
+ * 2507.08794), and some under another question, or after that question was put and answered in place of the judge's own.
  *
  * @throws RangeError unless there are right and wrong answers
  */
 export function judgeTrainingRows(graded: readonly GradedAnswer[], options: TrainingRowOptions): DatasetRow[] {
-  const { template, labels, seed, truncated = 0.2 } = options
+  const { template, labels, seed, truncated = 0.2, misplaced = 0.1 } = options
   const known = [...new Map(graded.map((row) => [JSON.stringify([row.question, row.answer]), row])).values()]
   const right = known.filter((row) => row.correct)
   const wrong = known.filter((row) => !row.correct)
@@ -43,7 +45,9 @@ export function judgeTrainingRows(graded: readonly GradedAnswer[], options: Trai
   }
   const rng = new SeededRng(seed, 'judge-training')
   const cut = shuffled(right, rng).flatMap((row) => cutShort(row, rng) ?? [])
-  const refused = [...wrong, ...cut.slice(0, Math.round((truncated / (1 - truncated)) * wrong.length))]
+  const share = (of: number) => Math.round((of / (1 - truncated - misplaced)) * wrong.length)
+  const others = misplaced > 0 ? atOtherQuestions(right, rng) : []
+  const refused = [...wrong, ...cut.slice(0, share(truncated)), ...others.slice(0, share(misplaced))]
   return shuffled(balanced(right, refused, rng).flat(), rng).map((row) => ({
     messages: renderJudgment(template, labels, row),
     completion: row.correct ? labels.yes : labels.no,
@@ -80,6 +84,16 @@ function drawn<T>(rows: readonly T[], count: number, rng: Rng): T[] {
 }
 
 const shuffled = <T>(rows: readonly T[], rng: Rng): T[] => [...shuffledIndices(rows.length, rng)].map((i) => rows[i]!)
+
+/** Right answers under questions that they are no answer to: as they stand, or after their own question. */
+function atOtherQuestions(right: readonly GradedAnswer[], rng: Rng): GradedAnswer[] {
+  const asked = shuffled(right, rng)
+  return shuffled(right, rng).flatMap(({ question, answer }, i) => {
+    const other = asked[i]!.question
+    if (other === question) return []
+    return [{ question: other, answer: i % 2 ? `${question}\n${answer}` : answer, correct: false }]
+  })
+}
 
 /** The answer without its end: some of its words, never all. Null where it has one word only. */
 function cutShort(row: GradedAnswer, rng: Rng): GradedAnswer | null {

@@ -233,6 +233,20 @@ function filledLength({ system = '', user }: Wording, values: Record<keyof typeo
 export const renderJudgment = (template: JudgeTemplate, labels: JudgeLabels, item: JudgeItem): ChatMessage[] =>
   renderings({ template, labels }, item)[0]!.messages
 
+/**
+ * What a judge is shown before an answer and after it, in the last message; for what imitates that.
+ * @throws as {@link renderings}, but for the reference: a template that shows one is shown an empty one
+ */
+export function aroundAnswer(judge: Renderer, question: string): { before: string; after: string } {
+  const [{ messages }] = renderings(judge, { question, answer: MARK, reference: '' }) as [Rendering]
+  const { content } = messages.at(-1)!
+  const at = content.indexOf(MARK)
+  return { before: content.slice(0, at), after: content.slice(at + MARK.length) }
+}
+
+/** Stands for an answer, and in no template or question. */
+const MARK = 'a1b2c3-the-answer-d4e5f6'
+
 const namesOf = ({ yes, no }: JudgeLabels, swapped: boolean) => ({
   yes,
   no,

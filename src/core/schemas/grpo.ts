@@ -54,6 +54,7 @@ export const grpoSpec = fields(
     data: rl.reinforcementData,
     ...textEntries,
     reward: rl.reinforcementReward,
+    fallback_reward: rl.fallbackReward,
     allow_failed_audit: allowFailedAudit,
     config: v.pipe(
       fields({

@@ -10,8 +10,10 @@ import { sftSpec } from './sft.ts'
 
 export const jobSpec = v.variant('type', [sftSpec, grpoSpec, ppoSpec, evalSpec, judgeCalibrateSpec, judgeAuditSpec])
 export type JobSpec = v.InferOutput<typeof jobSpec>
-type WithRecipe<S> = S extends { reward: unknown } ? Omit<S, 'reward'> & { reward: RewardRecipe } : S
-/** A spec as it is stored and leased: names are ids, and the recipe itself has taken the place of a reference to it. */
+type WithRecipe<S> = S extends { reward: unknown }
+  ? Omit<S, 'reward' | 'fallback_reward'> & { reward: RewardRecipe; fallback_reward?: RewardRecipe }
+  : S
+/** A spec as it is stored and leased: names are ids, and a recipe itself has taken the place of a reference to it. */
 export type LeasedSpec<T extends JobType = JobType> = WithRecipe<Extract<JobSpec, { type: T }>>
 export const JOB_TYPES = [
   'sft',

@@ -127,6 +127,10 @@ export const CHEATS = [
   'question_repeated',
   'injected_yes',
   'forged_markers',
+  'praise',
+  'examples_first',
+  'template_continued',
+  'other_question',
   'very_long',
 ] as const
 /** Answers that look like solutions. */

@@ -14,6 +14,7 @@ export const ppoSpec = fields(
     data: rl.reinforcementData,
     ...textEntries,
     reward: rl.reinforcementReward,
+    fallback_reward: rl.fallbackReward,
     allow_failed_audit: allowFailedAudit,
     config: fields({
       ...rl.reinforcementEntries,

@@ -21,6 +21,17 @@ export const reinforcementReward = v.union([
   rewardRecipe,
 ])
 
+/** Of a job whose `on_hacking` is `rollback`. */
+export const fallbackReward = v.optional(
+  v.pipe(
+    reinforcementReward,
+    v.description(
+      'By which the run goes on once it has rolled back: another judge, more weight for the verifier (lambda). Without one ' +
+        'the run ends there.',
+    ),
+  ),
+)
+
 /** The part of `config` that is the same for all. */
 export const reinforcementEntries = {
   ...trainingEntries,
@@ -93,8 +104,11 @@ export const reinforcementEntries = {
   ),
   on_hacking: v.optional(
     v.pipe(
-      v.picklist(['warn', 'stop']),
-      v.description('What to do when the judge rises while the canary falls. Default warn.'),
+      v.picklist(['warn', 'stop', 'rollback']),
+      v.description(
+        'What to do when the canary says that the judge is being fooled: an event; or the run ends; or the policy goes back ' +
+          'to what it was at the best look at the canary, and the run ends there or goes on by `fallback_reward`. Default warn.',
+      ),
     ),
     'warn',
   ),

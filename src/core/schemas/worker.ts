@@ -87,6 +87,8 @@ export const judgeInput = v.object({
   warnings: v.optional(v.array(v.string())),
 })
 export type JudgeInput = v.InferOutput<typeof judgeInput>
+/** One that the API's own process is to run, and whose it is. */
+export type OwnedJudge = JudgeInput & { tenant: string }
 
 export const jobInputs = v.object({
   model: v.pipe(v.nullable(modelInput), v.description('Null for jobs about a judge.')),
@@ -97,6 +99,10 @@ export const jobInputs = v.object({
   reward: v.nullable(rewardRecipe),
   judge: v.nullable(judgeInput),
   reranker: v.nullable(judgeInput),
+  fallback: v.pipe(
+    v.optional(v.object({ judge: v.nullable(judgeInput), reranker: v.nullable(judgeInput) })),
+    v.description('The judges of `fallback_reward`, where the spec has one.'),
+  ),
   resume: v.pipe(v.nullable(checkpointInput), v.description('The newest committed checkpoint of this job.')),
 })
 export type JobInputs = v.InferOutput<typeof jobInputs>
@@ -108,6 +114,13 @@ export const leasedJob = v.object({
   fence: v.number(),
   lease_seconds: v.number(),
   attempt: v.number(),
+  tenant: v.pipe(v.string(), v.description('Whose job it is.')),
+  own: v.pipe(
+    v.boolean(),
+    v.description(
+      "Whether the worker's key is of the same tenant. A worker lets only its own jobs have what it knows beside the job: folders, tokens.",
+    ),
+  ),
   inputs: jobInputs,
   store: v.pipe(
     v.object({ object_bytes: v.number(), free_bytes: v.nullable(v.number()), volume: v.nullable(v.string()) }),

@@ -8,6 +8,11 @@ import type { Prompt } from './prompts.ts'
 import { requireScores } from './require-scores.ts'
 import type { RunContext } from './run-context.ts'
 
+export interface CanaryLook extends CanaryPoint {
+  /** By row, judge − gold; null where the judge said nothing. */
+  gaps: (number | null)[]
+}
+
 /**
  * One look at the canary: greedy answers to labelled prompts that are never trained on, seen by the verifier
  * and by the judge. An answer that the gate refuses counts as wrong and as worth nothing to the judge. Throws where the
@@ -21,7 +26,7 @@ export async function askCanary(of: {
   recipe: RewardRecipe
   sampling: { maxNewTokens: number; stopIds: readonly number[] }
   context: RunContext
-}): Promise<CanaryPoint> {
+}): Promise<CanaryLook> {
   const { step, prompts, codec, context } = of
   const completions = await of.generator.generate(
     prompts.map(({ ids }) => ({ prompt: ids, samples: 1 })),
@@ -40,13 +45,17 @@ export async function askCanary(of: {
   const plan = planJudgeItems(items, rows)
   const judged = plan.length ? await context.judge(plan.map((p) => p.item)) : []
   requireScores(`canary, step ${step}`, judged)
-  const scores = judged.flatMap((j) => (j.outcome === 'scored' ? j.probability : []))
-  const unjudged = recipe.mu > 0 ? rows.filter((row) => row.gated).map(() => 0) : []
+  const scores = new Map(plan.map(({ row }, i) => [row, judged[i]!] as const))
+  const believed = rows.map(({ gated }, i): number | null => {
+    const judgment = scores.get(i)
+    return judgment?.outcome === 'scored' ? judgment.probability : recipe.mu > 0 && gated ? 0 : null
+  })
   const point = {
     step,
-    judge: mean([...scores, ...unjudged]) ?? 0,
+    judge: mean(believed.filter((p) => p !== null)) ?? 0,
     gold: rows.filter((row) => row.verdict?.correct).length / rows.length,
     n: rows.length,
+    gaps: believed.map((p, i) => (p === null ? null : p - Number(rows[i]!.verdict?.correct ?? false))),
   }
   context.metrics(step, { 'canary/gold': point.gold, ...(recipe.mu > 0 && { 'canary/judge': point.judge }) })
   return point

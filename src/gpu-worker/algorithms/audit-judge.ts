@@ -1,7 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import { attackText } from '../../core/judges/attacks.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
-import type { JudgeItem } from '../../core/judges/template.ts'
+import { aroundAnswer, type JudgeItem, type Renderer } from '../../core/judges/template.ts'
 import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import { shuffledIndices } from '../../core/rl/shuffled-indices.ts'
 import {
@@ -21,6 +21,8 @@ import { RunStopped, type Rows, type RunContext } from './run-context.ts'
 const CHUNK = 128
 /** Accepted texts of each attack that are kept for people to read. */
 const EXAMPLES = 5
+/** How a judge is asked that says nothing of it. */
+const BUILT_IN: Renderer = { template: 'answer-correctness', labels: { yes: 'Yes', no: 'No' } }
 
 interface Problem {
   question: string
@@ -83,7 +85,7 @@ export async function auditJudge(spec: JudgeAuditSpec, context: RunContext): Pro
   requireScores('right solutions', onRight)
   const attacks: JudgeAuditResult['attacks'] = []
   for (const attack of ATTACKS) {
-    const attempts = attemptsOf(attack, problems, config.seed, context.judgeLabels?.yes ?? 'Yes').filter(
+    const attempts = attemptsOf(attack, problems, config.seed, context.judgeWords ?? BUILT_IN).filter(
       ({ item, gold }) => !verifier.verify({ text: item.answer, gold }).correct,
     )
     const judgments = await judge(attack, attempts)
@@ -127,11 +129,13 @@ function chosen(rows: Rows, { config, verifier: name }: JudgeAuditSpec): Problem
 }
 
 /** One text of an attack for each problem that lends itself to it. */
-function attemptsOf(attack: Attack, problems: readonly Problem[], seed: number, yes: string): Attempt[] {
+function attemptsOf(attack: Attack, problems: readonly Problem[], seed: number, words: Renderer): Attempt[] {
+  const asked = (question: string) => aroundAnswer(words, question)
   return problems.flatMap(({ question, gold, solution }, i) => {
     const rng = new SeededRng(seed, 'audit', attack, i)
-    const otherSolution = problems[(i + 1) % problems.length]!.solution
-    const answer = attackText(attack, { question, solution, otherSolution, yes }, rng)
+    const other = (n: number) => problems[(i + n) % problems.length]!
+    const row = { question, solution, others: [other(1), other(2)] as const, yes: words.labels.yes, asked }
+    const answer = attackText(attack, row, rng)
     return answer === null ? [] : [{ item: { question, answer, reference: gold }, gold }]
   })
 }

@@ -1,7 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import { MAX_OBJECTS } from '../../core/schemas/checkpoint.ts'
 import type { CheckpointKeep } from '../../core/schemas/training.ts'
-import { checkpointSize, type Training } from '../checkpoint/training-files.ts'
+import { checkpointSize, type Copies, type Training } from '../checkpoint/training-files.ts'
 import type { RunContext } from './run-context.ts'
 
 /** What decides how large a run's checkpoints are, and how many there are at once. */
@@ -11,8 +11,8 @@ interface CheckpointPlan {
   /** How many are kept, all where it is left out; `hasBest`: whether one of them may be the best. */
   keep: CheckpointKeep | undefined
   hasBest: boolean
-  /** Whether each holds the reference, and of a LoRA run the merged model, as well. */
-  reference: boolean
+  copies: Copies
+  /** Whether each of a LoRA run holds the merged model as well. */
   mergeEvery: boolean
 }
 
@@ -25,7 +25,7 @@ export function checkRoom(training: Training, plan: CheckpointPlan, context: Run
   const { storage, resume, shardBytes, event } = context
   if (!storage) return
   const { scratch, store } = storage
-  const sizeOf = (merged: boolean) => checkpointSize(training, { merged, reference: plan.reference, shardBytes })
+  const sizeOf = (merged: boolean) => checkpointSize(training, { merged, copies: plan.copies, shardBytes })
   const [usual, last] = [sizeOf(plan.mergeEvery), sizeOf(true)]
   const more = checkpointsToCome(plan, resume?.step ?? 0)
   const spelt = Object.entries(last.parts).map(([part, bytes]) => `${part} ${size(bytes)}`)

@@ -1,5 +1,4 @@
 import { groupsWithoutSpread } from '../../core/rl/advantages.ts'
-import { rewardResolution } from '../../core/rewards/resolution.ts'
 import { groupRelativeRows } from '../../core/rl/policy-rows.ts'
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import { groupRelativeObjective } from './policy-objective.ts'
@@ -18,11 +17,11 @@ const LOSSES = { objective: 'policy-clip', weight: 'policy-weight' } as const
 export async function grpo(spec: LeasedSpec<'grpo'>, context: RunContext) {
   const rl = await startReinforcement(spec, context, { loss: LOSSES[spec.config.clip] })
   const { config, stream } = rl
-  const resolution = rewardResolution(spec.reward)
 
   for (let step = rl.firstStep; step <= config.steps && !rl.stopped(); step++) {
     // Rollouts and their rewards. With dynamic sampling, groups without spread are replaced, in so many rounds at most.
     const { lap, seconds } = stopwatch(context.clock)
+    const resolution = rl.resolution()
     const groups: Group[] = []
     let quota = stream.quota
     for (let round = 0; round <= config.dynamic_sampling && quota.labelled + quota.unlabelled > 0; round++) {

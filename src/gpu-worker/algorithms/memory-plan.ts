@@ -25,6 +25,8 @@ export interface MemoryNeeds {
     completions: number
     /** What of the model is held a second time, as the reference. */
     reference: 'nothing' | 'trained' | 'whole'
+    /** Whether what is trained is held once more, as it was at its best. */
+    best?: boolean
   }
 }
 
@@ -111,7 +113,7 @@ const smallestPlan = ({ maxTokens, rollouts }: MemoryNeeds, set: Partial<MemoryP
 const slotsOf = ({ model, maxTokens, rollouts }: MemoryNeeds, bytes = CACHE_BUDGET): number =>
   rollouts ? slotsWithin(model, maxTokens, rollouts.completions, Math.min(bytes, CACHE_BUDGET)) : 0
 
-const PARTS = ['process', 'weights', 'gradients', 'moments', 'reference', 'merging', 'cache', 'sampling', 'scoring', 'passes'] as const // prettier-ignore
+const PARTS = ['process', 'weights', 'gradients', 'moments', 'reference', 'best', 'merging', 'cache', 'sampling', 'scoring', 'passes'] as const // prettier-ignore
 export type MemoryParts = Record<(typeof PARTS)[number], number>
 
 /** Bytes that a run takes at its peak with a plan, by what takes them: `passes` are forward and backward passes. */
@@ -131,6 +133,7 @@ export function memoryEstimate(needs: MemoryNeeds): (plan: MemoryPlan) => Memory
       gradients: trained,
       moments: 2 * trained,
       reference: { nothing: 0, trained, whole }[rollouts?.reference ?? 'nothing'],
+      best: rollouts?.best ? trained : 0,
       merging: merged.reduce((sum, name) => sum + 4 * elementCount(model.parameters.get(name)!), 0),
       cache: slots * cacheBytes(model, maxTokens),
       sampling: rollouts ? held(sampling, prefillSizes(slots, maxTokens - rollouts.newTokens)) : 0,

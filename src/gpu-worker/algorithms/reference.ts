@@ -1,13 +1,9 @@
-import { join } from 'node:path'
 import { REFERENCE_FILE } from '../checkpoint/training-files.ts'
-import { checkWeights } from '../models/load-folder.ts'
-import { trainedParameters } from '../models/model.ts'
-import type { Weights } from '../models/weights.ts'
 import { PolicyScorer } from '../training/policy-scorer.ts'
-import { readShards } from '../weights/weight-files.ts'
 import type { MemoryNeeds } from './memory-plan.ts'
 import type { RunContext } from './run-context.ts'
 import type { startTraining } from './start-training.ts'
+import { TrainedCopy } from './trained-copy.ts'
 
 type Run = Awaited<ReturnType<typeof startTraining>>
 export type Reference = NonNullable<Awaited<ReturnType<typeof openReference>>>
@@ -41,27 +37,18 @@ export async function openReference(
   if (kl_coefficient === 0) return null
   if (every === 0) {
     const scorer = await PolicyScorer.create(await run.firstPolicy(), maxTokens, context)
-    return { scorer, resetWhenDue: () => {}, files: () => ({}) }
+    return { scorer, resetWhenDue: () => {}, reset: () => {}, files: () => ({}) }
   }
   const { model, weights } = run
-  const own = context.resume ? saved(context.resume.folder) : copied()
-  const scorer = await PolicyScorer.create({ model, weights: new Map([...weights, ...own]) }, maxTokens, context)
+  const { resume } = context
+  const copy = resume ? TrainedCopy.saved(run, resume.folder, REFERENCE_FILE) : TrainedCopy.of(run)
+  const scorer = await PolicyScorer.create({ model, weights: new Map([...weights, ...copy.own]) }, maxTokens, context)
   return {
     scorer,
-    resetWhenDue(step: number): void {
-      if (step % every === 0) for (const [name, { data }] of own) data.set(weights.get(name)!.data)
+    resetWhenDue: (step: number): void => {
+      if (step % every === 0) copy.take()
     },
-    files: () => ({ [REFERENCE_FILE]: own }),
-  }
-
-  function saved(folder: string): Weights {
-    const path = join(folder, REFERENCE_FILE)
-    return checkWeights({ parameters: trainedParameters(model) }, readShards(path), path)
-  }
-
-  function copied(): Weights {
-    return new Map(
-      [...trainedParameters(model)].map(([name, shape]) => [name, { shape, data: weights.get(name)!.data.slice() }]),
-    )
+    reset: () => copy.take(),
+    files: () => ({ [REFERENCE_FILE]: copy.own }),
   }
 }

@@ -1,10 +1,9 @@
 import type { NumberedRow } from '../../core/datasets/dataset-rows.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
-import type { JudgeItem } from '../../core/judges/template.ts'
+import type { JudgeItem, Renderer } from '../../core/judges/template.ts'
 import type { Clock, ProgramRunner } from '../../core/ports.ts'
 import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
 import type { EventPost, Sample } from '../../core/schemas/job.ts'
-import type { JudgeLabels } from '../../core/schemas/judge.ts'
 import type { ModelFolder } from '../models/source.ts'
 import type { Device } from '../runtime/device.ts'
 
@@ -49,10 +48,12 @@ export interface RunContext {
   rows(role: string): Rows
   /** Asks the job's judge, or the reranker of its recipe; one outcome an item, in order. */
   judge(items: JudgeItem[], role?: JudgeRole): Promise<Judgment[]>
+  /** How the judges of the job's `fallback_reward` are asked, where it has one. */
+  fallback?: Pick<RunContext, 'judge' | 'judgedElsewhere'>
   /** Whether every judge it has is asked over the network, and may answer while this process computes. */
   judgedElsewhere?: boolean
-  /** Its words for right and wrong, where the job has one. */
-  judgeLabels?: JudgeLabels
+  /** How it is asked, where the job has one. */
+  judgeWords?: Renderer
   /** Runs the programs that answers are. */
   programs: ProgramRunner
   metrics(step: number, values: Record<string, number>): void

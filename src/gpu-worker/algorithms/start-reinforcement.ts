@@ -1,4 +1,4 @@
-import { detectHacking, forgetOldest, type CanaryPoint } from '../../core/rl/detect-hacking.ts'
+import { rewardResolution } from '../../core/rewards/resolution.ts'
 import { adaptedCoefficient } from '../../core/rl/kl.ts'
 import type { PolicyRow } from '../../core/rl/policy-rows.ts'
 import { learningRateAt } from '../../core/rl/schedules.ts'
@@ -10,6 +10,8 @@ import { Generator } from '../rollout/generator.ts'
 import { PolicyScorer } from '../training/policy-scorer.ts'
 import { weightTensors } from '../training/weight-tensors.ts'
 import { askCanary } from './ask-canary.ts'
+import { CanaryWatch } from './canary-watch.ts'
+import { HackingResponse } from './hacking-response.ts'
 import type { PolicyObjective } from './policy-objective.ts'
 import { LongRows } from './long-rows.ts'
 import { PromptStream, readPrompts } from './prompt-stream.ts'
@@ -37,14 +39,13 @@ export async function startReinforcement<S extends LeasedSpec<'grpo' | 'ppo'>>(
   const limits = answerLimits(given.config, USUAL, contextLength, context)
   const config: S['config'] & typeof limits = { ...given.config, ...limits }
   const spec = { ...given, config }
-  const { reward: recipe } = spec
   const capacity = config.max_prompt_tokens + config.max_new_tokens
   const long = new LongRows(config.on_long_rows, contextLength, context)
   const stream = new PromptStream(spec, context, opened.rows, long, context.resume?.state.cursors)
   const canary =
     spec.data.canary === undefined
       ? []
-      : [...readPrompts(spec, context, opened.rows, long, 'canary', verifierOf(recipe.verifier ?? 'math'))]
+      : [...readPrompts(spec, context, opened.rows, long, 'canary', verifierOf(spec.reward.verifier ?? 'math'))]
 
   // Otherwise the sampler's own log-probabilities will do.
   const asksPolicy = options.valueHead || config.importance_cap > 0
@@ -57,6 +58,7 @@ export async function startReinforcement<S extends LeasedSpec<'grpo' | 'ppo'>>(
       newTokens: config.max_new_tokens,
       completions: config.prompts_per_step * config.group_size,
       reference: referenceCopy(config),
+      best: config.on_hacking === 'rollback',
     },
   })
   const { rows, model, weights, state, trainer, plan } = run
@@ -67,19 +69,30 @@ export async function startReinforcement<S extends LeasedSpec<'grpo' | 'ppo'>>(
   const policy = asksPolicy ? await PolicyScorer.create(run, capacity, context) : null
   const reference = await openReference(run, context, config, capacity)
   const stopIds = answerEnds(codec, context)
-  const canaryHistory = (state?.canary ?? []) as CanaryPoint[]
+  const watch = new CanaryWatch(state)
+  const response = new HackingResponse(run, context, spec)
   let klCoefficient = (state?.kl_coefficient ?? config.kl_coefficient) as number
-  let stoppedAt = (state?.stopped_at ?? null) as number | null
 
-  /** Whether the judge is being fooled. */
+  async function lookAtCanary(step: number) {
+    const sampling = { maxNewTokens: config.max_new_tokens, stopIds }
+    const { recipe, asking } = response
+    return watch.take(await askCanary({ step, prompts: canary, generator, codec, recipe, sampling, context: asking }))
+  }
+
+  /** Looks at the canary where that is due. Whether the run has gone back, and goes on by another recipe. */
   async function watchCanary(step: number): Promise<boolean> {
     if (!canary.length || !config.canary_every || step % config.canary_every !== 0) return false
-    const sampling = { maxNewTokens: config.max_new_tokens, stopIds }
-    canaryHistory.push(await askCanary({ step, prompts: canary, generator, codec, recipe, sampling, context }))
-    forgetOldest(canaryHistory)
-    const verdict = detectHacking(canaryHistory)
-    if (verdict.hacking) context.event('warning', `step ${step}: ${verdict.reason}`, { ...verdict })
-    return verdict.hacking
+    const verdict = await lookAtCanary(step)
+    if (!verdict.hacking) {
+      if (watch.isBest) response.keepBest(step)
+      return false
+    }
+    if (!response.answer(step, verdict)) return false
+    reference?.reset()
+    watch.beginAnew()
+    await lookAtCanary(step)
+    response.keepBest(step)
+    return true
   }
   if (run.firstStep === 1) await watchCanary(0)
 
@@ -88,14 +101,25 @@ export async function startReinforcement<S extends LeasedSpec<'grpo' | 'ppo'>>(
     config,
     stream,
     firstStep: run.firstStep,
-    stopped: () => stoppedAt !== null,
+    stopped: () => response.stopped,
+    /** What differences of the rewards mean something. */
+    resolution: () => rewardResolution(response.recipe),
     /** Weight of the KL in this step. */
     klCoefficient: () => klCoefficient,
     /** @param peak that of the run unless another is given */
     learningRate: (step: number, peak = config.learning_rate) => learningRateAt(step - 1, { ...run.schedule, peak }),
 
     rollOut: (step: number, prompts: readonly Prompt[], seed: string, lap: (what: string) => void) =>
-      rollOut(prompts, { spec, context, generator, codec, stopIds, step, seed, lap }),
+      rollOut(prompts, {
+        spec: { reward: response.recipe, config },
+        context: response.asking,
+        generator,
+        codec,
+        stopIds,
+        step,
+        seed,
+        lap,
+      }),
 
     score: <R extends Rollout>(rollouts: readonly R[]): Promise<(R & PolicyRollout)[]> =>
       scoreRollouts(rollouts, { policy, reference }, config, plan),
@@ -126,23 +150,13 @@ export async function startReinforcement<S extends LeasedSpec<'grpo' | 'ppo'>>(
         klCoefficient = adaptedCoefficient(klCoefficient, of)
       }
       reference?.resetWhenDue(step)
-      const fooled = await watchCanary(step)
-      const saved = { cursors: stream.state(), canary: canaryHistory, kl_coefficient: klCoefficient }
-      const files = reference?.files() ?? {}
-      if (fooled && config.on_hacking === 'stop') {
-        context.event('warning', `stopped at step ${step}: the judge is being fooled and on_hacking is "stop"`)
-        stoppedAt = step
-        await run.commit(step, { ...saved, stopped_at: step }, { files })
-      } else {
-        await run.commitWhenDue(step, saved, { files })
-      }
+      const wentBack = await watchCanary(step)
+      const saved = { cursors: stream.state(), ...watch.state(), ...response.state(), kl_coefficient: klCoefficient }
+      const files = { ...reference?.files(), ...response.files() }
+      if (response.stopped) await run.commit(step, saved, { files })
+      else await run.commitWhenDue(step, saved, { files, wanted: wentBack })
     },
 
-    result: () => ({
-      steps: stoppedAt ?? config.steps,
-      stopped_by_canary: stoppedAt !== null,
-      canary: canaryHistory,
-      ...long.result(),
-    }),
+    result: () => ({ ...response.result(config.steps), canary: watch.history, ...long.result() }),
   }
 }

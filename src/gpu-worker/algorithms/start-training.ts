@@ -85,7 +85,7 @@ export async function startTraining(
       checkpointEvery: bestEvery ? Math.min(bestEvery, config.checkpoint_every || bestEvery) : config.checkpoint_every,
       keep: config.keep,
       hasBest,
-      reference: options.rollouts?.reference === 'trained',
+      copies: { reference: options.rollouts?.reference === 'trained', best: options.rollouts?.best ?? false },
       mergeEvery: config.lora?.merge === 'every' || bestEvery > 0,
     },
     context,

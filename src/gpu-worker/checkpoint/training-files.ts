@@ -16,6 +16,8 @@ import { OPTIMIZER_FILE, optimizerShapes, readOptimizer, writeOptimizer } from '
 const VALUE_HEAD_FILE = 'value_head.safetensors'
 /** The reference's trained parameters, in the checkpoints of a run that resets it. */
 export const REFERENCE_FILE = 'reference.safetensors'
+/** The same of the policy that a run may go back to. */
+export const BEST_FILE = 'best.safetensors'
 
 /** What a run trains: a model with, for LoRA, adapters on it. */
 export interface Training {
@@ -95,17 +97,24 @@ export async function trainingFiles(
   }
 }
 
+/** Which copies of what is trained a checkpoint holds besides. */
+export interface Copies {
+  reference?: boolean
+  best?: boolean
+}
+
 /** Bytes of the tensors of a checkpoint that is to come, by what they are for; how many files, and bytes of the largest. */
 export function checkpointSize(
   { folder, model, weights, base }: Pick<Training, 'folder' | 'model' | 'weights' | 'base'>,
-  { merged, reference, shardBytes = SHARD_BYTES }: FileOptions & { reference: boolean },
+  { merged, copies, shardBytes = SHARD_BYTES }: FileOptions & { copies: Copies },
 ) {
   const { head, policy } = apart(weights)
   const parts = {
     weights: !base ? policy : merged ? folder.weights : NO_TENSORS,
     adapter: model.adapter ? shapesOf(model.adapter.parameters) : NO_TENSORS,
     value_head: head,
-    reference: reference ? shapesOf(trainedParameters(model)) : NO_TENSORS,
+    reference: copies.reference ? shapesOf(trainedParameters(model)) : NO_TENSORS,
+    best: copies.best ? shapesOf(trainedParameters(model)) : NO_TENSORS,
     optimizer: optimizerShapes(model),
   }
   const sizes = Object.entries(parts).flatMap(([part, tensors]) => {

@@ -1,3 +1,5 @@
+import { note, tellProgressTo } from '../progress/progress-mark.ts'
+import { endWithParent } from './end-with-parent.ts'
 import type { FromChild, Protocol, ToChild } from './messages.ts'
 import { packError } from './packed-error.ts'
 
@@ -11,6 +13,9 @@ export interface Answerer<P extends Protocol> {
   ready: P['ready']
   answer(request: P['request'], context: CallContext<P>): Promise<P['result']>
 }
+
+/** While the event loop turns, a process gets on. */
+const TICK_MS = 500
 
 /** Makes this process one that CallProcess can start: opens what it is told to, answers calls, ends with its parent. */
 export function answerCalls<P extends Protocol>(open: (order: P['order']) => Promise<Answerer<P>>): void {
@@ -37,13 +42,21 @@ export function answerCalls<P extends Protocol>(open: (order: P['order']) => Pro
   process.on('message', (message: ToChild<P>) => {
     if (message.type === 'call') return void answer(message.call, message.request)
     if (message.type === 'cancel') return running.get(message.call)?.abort()
+    if (message.progress !== null) {
+      tellProgressTo(message.progress)
+      setInterval(() => note(), TICK_MS)
+    }
     answerer = open(message.order)
     answerer.then(
-      ({ ready }) => send({ type: 'ready', ready }),
+      ({ ready }) => {
+        note('own work')
+        send({ type: 'ready', ready })
+      },
       (error: unknown) => send({ type: 'refused', error: packError(error) }),
     )
   })
   process.on('disconnect', () => process.exit(0))
+  endWithParent()
   // The parent decides what an interrupt means.
   process.on('SIGINT', () => {})
 }

@@ -1,5 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { GavelError } from '../../core/errors.ts'
+import { ProgressWatch } from '../progress/progress-watch.ts'
 import type { FromChild, Protocol, ToChild } from './messages.ts'
 import { unpackError } from './packed-error.ts'
 
@@ -9,6 +13,10 @@ export interface CallProcessOptions<P extends Protocol> {
   prepare: () => Promise<{ order: P['order']; cleanUp?: () => void }>
   /** The error for calls that a dying process leaves behind; `how` says how it ended. */
   died: (how: string) => GavelError
+  /** All that the process gets of an environment; by default this one's. */
+  environment?: NodeJS.ProcessEnv | undefined
+  /** One that gets no further for so long, blocked by a text say, is ended (ProgressWatch); by default none is. */
+  stallSeconds?: number | undefined
   /** Without calls for so long, the process is ended and its memory given back. */
   idleMs?: number
 }
@@ -86,14 +94,17 @@ export class CallProcess<P extends Protocol> {
   }
 
   private async fork(forget: () => void): Promise<Running<P>> {
-    const { script, prepare, died, idleMs } = this.options
+    const { script, prepare, died, idleMs, stallSeconds, environment: env } = this.options
     const { order, cleanUp } = await prepare()
-    const child = fork(script, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const stdio = ['ignore', 'inherit', 'inherit', 'ipc'] as const
+    const child = fork(script, { serialization: 'advanced', stdio: [...stdio], ...(env && { env }) })
     const calls = new Map<number, Call<P>>()
     const opened = Promise.withResolvers<P['ready']>()
     let idle: NodeJS.Timeout | undefined
+    const watch = stallSeconds === undefined ? null : watchProgress(stallSeconds, (how) => end(died(how)))
     const end = (error: GavelError) => {
       clearTimeout(idle)
+      watch?.end()
       forget()
       child.kill('SIGKILL')
       opened.reject(error)
@@ -130,9 +141,29 @@ export class CallProcess<P extends Protocol> {
     })
     // Whoever waits for it is told; nobody has to.
     opened.promise.catch(() => {})
-    tell<P>(child, { type: 'open', order })
+    tell<P>(child, { type: 'open', order, progress: watch?.progress ?? null })
     return { child, calls, ready: opened.promise }
   }
+}
+
+const LOOK_MS = 500
+
+/** Watches a process by the file that it is to tell its progress in; `stalled` hears how it got stuck. */
+function watchProgress(seconds: number, stalled: (how: string) => void): { progress: string; end: () => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'gavel-progress-'))
+  const progress = join(folder, 'progress')
+  const watch = new ProgressWatch(progress, seconds)
+  const timer = setInterval(() => {
+    const stall = watch.look(performance.now(), LOOK_MS)
+    if (stall) stalled(`got no further for ${stall.seconds} s while it ${stall.at}`)
+  }, LOOK_MS).unref()
+  const end = () => {
+    clearInterval(timer)
+    process.off('exit', end)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', end)
+  return { progress, end }
 }
 
 function tell<P extends Protocol>(child: ChildProcess, message: ToChild<P>): void {

@@ -14,7 +14,7 @@ export interface Protocol {
 }
 
 export type ToChild<P extends Protocol> =
-  | { type: 'open'; order: P['order'] }
+  | { type: 'open'; order: P['order']; progress: string | null }
   | { type: 'call'; call: number; request: P['request'] }
   | { type: 'cancel'; call: number }
 

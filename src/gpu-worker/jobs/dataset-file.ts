@@ -3,6 +3,7 @@ import { isBlank, parseRow, type NumberedRow } from '../../core/datasets/dataset
 import { LineSplitter } from '../../core/datasets/line-splitter.ts'
 import { GavelError } from '../../core/errors.ts'
 import type { Rows } from '../algorithms/run-context.ts'
+import { note } from '../progress/progress-mark.ts'
 
 /** Read at a time where rows are read in order. */
 const BLOCK_BYTES = 1024 * 1024
@@ -52,6 +53,7 @@ export class DatasetFile implements Rows {
   }
 
   #row(index: number, bytes: Uint8Array): NumberedRow {
+    note('row', index + 1)
     const line = this.#lines[index]!
     return { line, row: parseRow(bytes, line) }
   }

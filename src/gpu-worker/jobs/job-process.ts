@@ -10,16 +10,19 @@ import { combineJudges } from '../../core/judges/ensemble.ts'
 import { calibrated, NO_CACHE, scoreItems, type ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { countScored, NOTHING_USED, type UsageCounts } from '../../core/judges/usage-counts.ts'
-import type { JudgeInput, LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
+import type { JudgeRole } from '../../core/rewards/reward-rows.ts'
+import type { JobInputs, JudgeInput, LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
 import { runAlgorithm } from '../algorithms/index.ts'
 import { RunStopped, type RunContext } from '../algorithms/run-context.ts'
+import { endWithParent } from '../child-process/end-with-parent.ts'
+import { sealNetwork } from '../child-process/seal-network.ts'
 import { openLocalJudge } from '../judge/open-local-judge.ts'
-import { openFolder, openModel } from '../models/source.ts'
+import { openFetched, openFolder, type ModelFolder } from '../models/source.ts'
+import { during, note, tellProgressTo } from '../progress/progress-mark.ts'
 import { PythonSandbox } from '../sandbox/python-sandbox.ts'
-import type { DownloadProgress } from '../weights/download-model.ts'
 import { DatasetFile } from './dataset-file.ts'
 import { jobErrorOf } from './job-error.ts'
-import type { EngineOptions, FromJob, JobOrder, ToJob } from './job-messages.ts'
+import type { FromJob, JobOrder, ToJob } from './job-messages.ts'
 
 const send = (message: FromJob) => new Promise<void>((resolve) => void process.send!(message, () => resolve()))
 
@@ -27,6 +30,9 @@ let stopRequested = false
 let committed: () => void = () => {}
 /** What waits for an answer of the parent, by the number of its request. */
 const waiting = new Map<number, (judgments: ScoredItem[]) => void>()
+
+/** While the event loop turns, this process gets on. */
+const TICK_MS = 500
 
 const HANDLERS: { [T in ToJob['type']]: (message: Extract<ToJob, { type: T }>) => void } = {
   start: ({ order }) => void run(order),
@@ -43,11 +49,15 @@ function answered(request: number, judgments: ScoredItem[]): void {
 
 process.on('message', (message: ToJob) => (HANDLERS[message.type] as (m: ToJob) => void)(message))
 process.on('disconnect', () => process.exit(1))
+endWithParent()
 // A terminal and a service manager signal the whole group; the parent decides what it means, and says so.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {})
 
 async function run(order: JobOrder): Promise<void> {
+  sealNetwork()
   try {
+    tellProgressTo(order.progress)
+    setInterval(() => note(), TICK_MS)
     const context = await contextOf(order)
     warnOfJudges(order, context)
     const result = await runAlgorithm(order.job.spec, context)
@@ -80,7 +90,7 @@ function warnOfJudges({ job: { inputs, attempt } }: JobOrder, { event }: RunCont
 }
 
 async function contextOf(order: JobOrder): Promise<RunContext> {
-  const { job, options, workspace } = order
+  const { job, options, workspace, modelPath } = order
   const { inputs } = job
   return {
     clock: { now: () => performance.timeOrigin + performance.now() },
@@ -92,20 +102,20 @@ async function contextOf(order: JobOrder): Promise<RunContext> {
     storage: roomOf(order),
     async openModel() {
       if (!inputs.model) throw new GavelError('invalid_request', `a job of type ${job.type} has no model`)
-      return open(inputs.model, order.modelFolder, options)
+      return open(inputs.model, modelPath!)
     },
     rows: (role) => new DatasetFile(order.datasets[role]!, inputs.datasets[role]!.rows),
-    judge: await judgesOf(order),
-    judgedElsewhere: [inputs.judge, inputs.reranker].every((judge) => !judge || isElsewhere(judge)),
-    ...(inputs.judge && { judgeLabels: inputs.judge.labels }),
-    programs: new PythonSandbox(),
+    ...(await judgesOf(inputs, order)),
+    ...(inputs.fallback && { fallback: laterJudges(inputs.fallback, order) }),
+    ...(inputs.judge && { judgeWords: inputs.judge }),
+    programs: new PythonSandbox().runnerFor({ tenant: '' }),
     metrics: (step, values) => void send({ type: 'metrics', point: { step, values } }),
     event: (level, message, data) => void send({ type: 'event', event: { level, message, ...(data && { data }) } }),
     samples: (samples) => void send({ type: 'samples', samples }),
     async checkpoint(step, state, write) {
       const folder = join(workspace, `step-${step}`)
       mkdirSync(folder, { recursive: true })
-      write(folder)
+      await during('writing', () => write(folder))
       const done = new Promise<void>((resolve) => (committed = resolve))
       await send({ type: 'checkpoint', step, state, folder })
       await done
@@ -126,34 +136,38 @@ function roomOf({ workspace, job }: JobOrder): RunContext['storage'] {
   }
 }
 
-const open = (input: ModelInput, folder: string | null | undefined, options: EngineOptions) =>
-  input.type === 'checkpoint'
-    ? Promise.resolve(openFolder(folder!))
-    : openModel(input, { ...options, hub: { ...options.hub, onProgress: tellDownload } })
-
-/** Files below this size are there before anyone could read of it. */
-const TOLD_BYTES = 10e6
-const TOLD_EVERY_MS = 10_000
-let told = -Infinity
-
-/** An event every ten seconds of a large download, and one at its end. */
-function tellDownload({ file, done, total }: DownloadProgress): void {
-  const now = performance.now()
-  if (total < TOLD_BYTES || (done < total && now - told < TOLD_EVERY_MS)) return
-  told = now
-  const message = `downloading ${file}: ${(done / 1e6).toFixed(0)} of ${(total / 1e6).toFixed(0)} MB`
-  void send({ type: 'event', event: { level: 'info', message } })
+function open(input: ModelInput, path: string): ModelFolder {
+  note('opening')
+  const opened = input.type === 'checkpoint' ? openFolder(path) : openFetched(input, path)
+  note('own work')
+  return opened
 }
 
-/** How the judges of the job's recipe are asked. */
-async function judgesOf(order: JobOrder): Promise<RunContext['judge']> {
-  const { judge, reranker } = order.job.inputs
-  const asks = { judge: await judgeOf(judge, order), reranker: await judgeOf(reranker, order) }
-  return (items, role = 'judge') => {
-    const ask = asks[role]
-    return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
+type Judges = Pick<JobInputs, JudgeRole>
+
+/** How the judges of a recipe are asked. */
+async function judgesOf(judges: Judges, order: JobOrder): Promise<Pick<RunContext, 'judge' | 'judgedElsewhere'>> {
+  const asks = { judge: await judgeOf(judges.judge, order), reranker: await judgeOf(judges.reranker, order) }
+  return {
+    judge(items, role = 'judge') {
+      const ask = asks[role]
+      return ask ? ask(items) : Promise.reject(new GavelError('invalid_request', `this job has no ${role}`))
+    },
+    judgedElsewhere: areElsewhere(judges),
   }
 }
+
+/** The same of judges that may never be asked: opened when they first are. */
+function laterJudges(judges: Judges, order: JobOrder): Pick<RunContext, 'judge' | 'judgedElsewhere'> {
+  let opened: ReturnType<typeof judgesOf> | undefined
+  return {
+    judge: async (items, role) => (await (opened ??= judgesOf(judges, order))).judge(items, role),
+    judgedElsewhere: areElsewhere(judges),
+  }
+}
+
+const areElsewhere = (judges: Judges): boolean =>
+  [judges.judge, judges.reranker].every((judge) => !judge || isElsewhere(judge))
 
 /** Whether the parent asks it, through the API. */
 const isElsewhere = ({ model, ensemble }: JudgeInput): boolean =>
@@ -162,7 +176,7 @@ const isElsewhere = ({ model, ensemble }: JudgeInput): boolean =>
 type Ask = (items: JudgeItem[]) => Promise<ScoredItem[]>
 
 /** How a judge is asked: an ensemble through each of its judges. */
-async function judgeOf(judge: JudgeInput | null | undefined, { judgeFolders, options }: JobOrder): Promise<Ask | null> {
+async function judgeOf(judge: JudgeInput | null | undefined, { judgePaths, options }: JobOrder): Promise<Ask | null> {
   if (!judge) return null
   const { ensemble } = judge
   if (!ensemble) return askOne(judge)
@@ -175,9 +189,10 @@ async function judgeOf(judge: JudgeInput | null | undefined, { judgeFolders, opt
   /** A local judge is loaded here; any other is asked by the parent, through the API. */
   async function askOne(one: Omit<JudgeInput, 'ensemble'>): Promise<Ask> {
     if (!one.model) return (items) => askParent(one.id, items)
-    const { model, engine = 'gavel', labels } = one
-    const source = model.type === 'checkpoint' ? ({ type: 'folder', path: judgeFolders[one.id]! } as const) : model
-    const client = await openLocalJudge(source, engine, { ...options, labels })
+    const { engine = 'gavel', labels } = one
+    note('opening')
+    const client = await openLocalJudge(judgePaths[one.id]!, engine, { ...options, labels })
+    note('own work')
     return async (items) => {
       await noteUse(one.id, { ...NOTHING_USED, items: items.length })
       // A local judge's last digits depend on what it is asked together with. All answers of a step are asked anew,

@@ -1,10 +1,6 @@
 import { fork } from 'node:child_process'
-import type { FromJob, JobOrder, ToJob } from './job-messages.ts'
-
-/** How a job's process ended its work. */
-export type Ending = Extract<FromJob, { type: 'done' | 'stopped' | 'failed' }>
-/** What it says on the way. */
-export type Report = Exclude<FromJob, Ending>
+import type { Ending, FromJob, JobOrder, Report, Said, ToJob } from './job-messages.ts'
+import { watchProcess, type ProcessLimits } from './watch-process.ts'
 
 const JOB_PROCESS = new URL(`./job-process${import.meta.url.slice(-3)}`, import.meta.url)
 
@@ -13,13 +9,30 @@ const JOB_PROCESS = new URL(`./job-process${import.meta.url.slice(-3)}`, import.
  * other, in order, but for questions to judges; what a handler answers is told to the process. Rejects with what a handler rejects with.
  * @param stop asks the job to commit what it has and stop
  * @param over ends the process at once; rejects with the signal's reason
+ * @param environment all that the process gets of one
  */
 export async function runInProcess(
   order: JobOrder,
-  { report, stop, over }: { report: (report: Report) => Promise<ToJob | void>; stop: AbortSignal; over: AbortSignal },
+  {
+    report,
+    stop,
+    over,
+    limits,
+    environment,
+  }: {
+    report: (report: Report) => Promise<ToJob | void>
+    stop: AbortSignal
+    over: AbortSignal
+    limits: ProcessLimits
+    environment: NodeJS.ProcessEnv
+  },
 ): Promise<Ending> {
   over.throwIfAborted()
-  const child = fork(JOB_PROCESS, { serialization: 'advanced', stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = fork(JOB_PROCESS, {
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: environment,
+  })
   // A process that is gone need not hear anything; that it is gone comes out below.
   const tell = (message: ToJob) => child.connected && child.send(message, () => {})
   const tellStop = () => tell({ type: 'stop' })
@@ -59,11 +72,13 @@ export async function runInProcess(
 
   stop.addEventListener('abort', tellStop)
   over.addEventListener('abort', giveUp)
+  const unwatch = child.pid === undefined ? () => {} : watchProcess({ pid: child.pid, progress: order.progress, stop }, limits, resolve) // prettier-ignore
   try {
     tell({ type: 'start', order })
     if (stop.aborted) tellStop()
     return await end
   } finally {
+    unwatch()
     stop.removeEventListener('abort', tellStop)
     over.removeEventListener('abort', giveUp)
     child.kill('SIGKILL')
@@ -71,5 +86,5 @@ export async function runInProcess(
   }
 }
 
-const isEnding = (message: FromJob): message is Ending =>
+const isEnding = (message: FromJob): message is Said =>
   message.type === 'done' || message.type === 'stopped' || message.type === 'failed'

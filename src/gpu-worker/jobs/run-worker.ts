@@ -3,17 +3,17 @@ import { join } from 'node:path'
 import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import type { LeasedJob, ModelInput } from '../../core/schemas/worker.ts'
-import { fetchCheckpoint, fetchDataset, fetchModel, type ObjectSource } from '../checkpoint/fetch-objects.ts'
+import type { LeasedJob } from '../../core/schemas/worker.ts'
 import { commitCheckpoint } from './commit-checkpoint.ts'
 import { fitEvent, fitPoint, fitSample, inPosts, isRefusal, jsonBytes } from './fit-reports.ts'
 import { jobErrorOf } from './job-error.ts'
-import type { EngineOptions, JobOrder, ToJob } from './job-messages.ts'
-import { runInProcess, type Ending, type Report } from './run-in-process.ts'
-import { LeaseLost, type WorkerApi } from './worker-api.ts'
+import type { Ending, Report, ToJob } from './job-messages.ts'
+import { prepareJob, type JobSurroundings } from './prepare-job.ts'
+import { runInProcess } from './run-in-process.ts'
+import type { ProcessLimits } from './watch-process.ts'
+import { LeaseLost } from './worker-api.ts'
 
-export interface WorkerOptions extends EngineOptions {
-  api: WorkerApi
+export interface WorkerOptions extends JobSurroundings {
   /** The worker's name, for people. */
   name: string
   /** Where fetched files and checkpoints on their way are kept; emptied job by job. */
@@ -21,6 +21,9 @@ export interface WorkerOptions extends EngineOptions {
   /** Ends the loop: the job under way commits a checkpoint and is given back. */
   signal: AbortSignal
   log: (line: string) => void
+  limits: ProcessLimits
+  /** All that the process of a job gets of an environment. */
+  environment: NodeJS.ProcessEnv
 }
 
 const LEASE_WAIT_SECONDS = 20
@@ -56,33 +59,55 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
   const stop = AbortSignal.any([options.signal, pausing.signal])
   /** Aborted once the work is of no use to anyone: the job is cancelled, or another worker's. */
   const over = new AbortController()
+  const late = () => setTimeout(() => over.abort(new ShutDown()), options.limits.graceSeconds * 1000)
+  let deadline: NodeJS.Timeout | undefined
+  const onShutDown = () => (deadline = late())
+  options.signal.addEventListener('abort', onShutDown, { once: true })
   log(`worker: ${job.id} (${job.type}), attempt ${job.attempt}`)
 
   const heart = setInterval(() => void beat(), Math.min(job.lease_seconds / 3, MAX_BEAT_SECONDS) * 1000)
   const end = await work().catch(endOf)
   clearInterval(heart)
+  clearTimeout(deadline)
+  options.signal.removeEventListener('abort', onShutDown)
   log(`worker: ${job.id} ${end.type}${end.type === 'failed' ? `: ${end.error.message}` : ''}`)
   rmSync(workspace, { recursive: true, force: true })
   try {
     if (end.type === 'done') await complete(end.result)
     else if (end.type === 'failed') await calls.fail(end.error, end.retryable)
-    else if (end.type === 'stopped') await calls.release()
+    else if (end.type === 'stopped') {
+      if ('unanswered' in end) {
+        const { seconds, at } = end.unanswered
+        await warn(`the job was told to stop and did not answer for ${seconds} s while it ${at}, so its process was ended: it goes on from its last checkpoint`) // prettier-ignore
+      }
+      await calls.release()
+    }
   } catch (error) {
     if (!(error instanceof LeaseLost)) throw error
   }
 
   async function work(): Promise<Ending> {
     mkdirSync(workspace, { recursive: true })
-    const order = await prepare(job, workspace, options, over.signal)
-    if (stop.aborted) return { type: 'stopped' }
-    return runInProcess(order, { report, stop, over: over.signal })
+    const { limits, environment } = options
+    const tell = (message: string) => void calls.events([{ level: 'info', message }]).catch(() => {})
+    const signal = AbortSignal.any([stop, over.signal])
+    const order = await prepareJob(job, workspace, options, { tell, signal }).catch((error: unknown) => {
+      if (over.signal.aborted) throw over.signal.reason
+      if (!stop.aborted) throw error
+      return null
+    })
+    if (!order || stop.aborted) return { type: 'stopped' }
+    return runInProcess(order, { report, stop, over: over.signal, limits, environment })
   }
 
   async function beat(): Promise<void> {
     try {
       const { cancel_requested, pause_requested } = await calls.heartbeat()
       if (cancel_requested) over.abort(new Cancelled())
-      else if (pause_requested) pausing.abort()
+      else if (pause_requested && !pausing.signal.aborted) {
+        pausing.abort()
+        await calls.events([{ level: 'info', message: 'pause: the job commits a checkpoint at the end of the step that it is at, and stops' }]) // prettier-ignore
+      }
     } catch (error) {
       // A refusal that stands, whatever its reason: this worker has no business here any more.
       const refused = error instanceof LeaseLost || (error instanceof GavelError && !error.retryable)
@@ -158,46 +183,11 @@ async function runLeased(job: LeasedJob, options: WorkerOptions): Promise<void> 
 
 /** The user wants no more of the job; not even a checkpoint. */
 class Cancelled extends Error {}
+/** The worker has to leave now: what is not committed is lost. */
+class ShutDown extends Error {}
 
 function endOf(error: unknown): Ending | { type: 'lost' } {
-  if (error instanceof Cancelled) return { type: 'stopped' }
+  if (error instanceof Cancelled || error instanceof ShutDown) return { type: 'stopped' }
   if (error instanceof LeaseLost) return { type: 'lost' }
   return { type: 'failed', ...jobErrorOf(error) }
-}
-
-/** Fetches datasets, checkpoints and what to resume from, each checked against its hash. */
-async function prepare(
-  job: LeasedJob,
-  workspace: string,
-  { api, threads, device, memoryBudgetMb, shardBytes, roots, hub }: WorkerOptions,
-  signal: AbortSignal,
-): Promise<JobOrder> {
-  const { inputs } = job
-  const from: ObjectSource = { download: (object, from) => api.download(object, signal, from) }
-  const folderOf = (model: ModelInput | null | undefined, name: string) =>
-    model?.type === 'checkpoint' ? fetchModel(from, model.objects, join(workspace, name)) : null
-  const datasets: Record<string, string> = {}
-  for (const [role, dataset] of Object.entries(inputs.datasets)) {
-    datasets[role] = await fetchDataset(from, dataset.objects, join(workspace, `${role}.jsonl`))
-  }
-  const judgeFolders: JobOrder['judgeFolders'] = {}
-  const judges = [inputs.judge, inputs.reranker].filter((judge) => judge != null)
-  for (const { id, model } of judges.flatMap((judge) => [judge, ...(judge.ensemble?.members ?? [])])) {
-    const folder = await folderOf(model, id)
-    if (folder) judgeFolders[id] = folder
-  }
-  const resume = inputs.resume && {
-    step: inputs.resume.step,
-    state: inputs.resume.state,
-    folder: await fetchCheckpoint(from, inputs.resume.objects, join(workspace, 'resume')),
-  }
-  return {
-    job,
-    options: { threads, device, memoryBudgetMb, shardBytes, roots, hub },
-    datasets,
-    modelFolder: await folderOf(inputs.model, 'model'),
-    judgeFolders,
-    resume,
-    workspace,
-  }
 }

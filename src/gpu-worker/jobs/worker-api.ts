@@ -33,9 +33,17 @@ export class WorkerApi {
     this.options = { fetch, sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)), ...options }
   }
 
-  /** The next job, or null where there is none within `waitSeconds`. Asks once. */
+  /**
+   * The next job, or null where there is none within `waitSeconds`. Asks once.
+   * @param signal ends the wait. A job whose answer has begun by then is answered all the same: it is for the caller to give back
+   */
   async lease(worker: string, waitSeconds: number, signal: AbortSignal): Promise<LeasedJob | null> {
-    const response = await this.request('/v1/worker/lease', { worker, wait_seconds: waitSeconds }, { signal, tries: 1 })
+    signal.throwIfAborted()
+    const waiting = new AbortController()
+    const leave = () => waiting.abort(signal.reason)
+    signal.addEventListener('abort', leave)
+    const asked = { signal: waiting.signal, tries: 1, onAnswer: () => signal.removeEventListener('abort', leave) }
+    const response = await this.request('/v1/worker/lease', { worker, wait_seconds: waitSeconds }, asked)
     return response.status === 204 ? null : ((await response.json()) as { job: LeasedJob }).job
   }
 
@@ -126,10 +134,11 @@ export class WorkerApi {
 
   private async retrying(
     send: () => Promise<Response>,
-    { signal, tries = TRIES }: RequestOptions = {},
+    { signal, tries = TRIES, onAnswer }: RequestOptions = {},
   ): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       const outcome = await send().catch((error: unknown) => error as Error)
+      onAnswer?.()
       signal?.throwIfAborted()
       if (outcome instanceof Response && outcome.ok) return outcome
       const failure = outcome instanceof Response ? await refusal(outcome) : unreachable(outcome, this.options.url)
@@ -143,6 +152,8 @@ interface RequestOptions {
   signal?: AbortSignal | null
   /** How often to try at most. */
   tries?: number
+  /** Called as soon as an answer begins, or the request has failed. */
+  onAnswer?: () => void
 }
 
 /** A score as it was before the API showed it. */

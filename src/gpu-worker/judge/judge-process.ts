@@ -2,9 +2,13 @@
 import type { FirstTokenLogprobs, JudgeRequest, LabelTokens } from '../../core/ports.ts'
 import { answerCalls } from '../child-process/answer-calls.ts'
 import { packError, type PackedError } from '../child-process/packed-error.ts'
-import type { SourceOptions } from '../models/source.ts'
+import { sealNetwork } from '../child-process/seal-network.ts'
+import { fetchSource, type OutsideSource, type SourceOptions } from '../models/source.ts'
 import type { LocalJudgeOptions } from './local-judge-client.ts'
-import { openLocalJudge, type JudgeEngine, type JudgeModel } from './open-local-judge.ts'
+import { openLocalJudge, type JudgeEngine } from './open-local-judge.ts'
+
+/** A model's source, or the folder that a checkpoint has been fetched to. */
+export type JudgeModel = OutsideSource | { type: 'fetched'; path: string }
 
 export interface JudgeProtocol {
   order: {
@@ -20,7 +24,9 @@ export interface JudgeProtocol {
 }
 
 answerCalls<JudgeProtocol>(async ({ model, engine, options }) => {
-  const client = await openLocalJudge(model, engine, options)
+  const path = model.type === 'fetched' ? model.path : await fetchSource(model, options)
+  sealNetwork()
+  const client = await openLocalJudge(path, engine, options)
   return {
     ready: await client.labelTokens!(),
     async answer(requests) {

@@ -26,21 +26,60 @@ export interface SourceOptions {
   /** Folders that local models may lie in; the operator's choice. */
   roots: readonly string[]
   hub: HubOptions
+  /** A tenant from whom the operator's folders and token are withheld, for the messages. */
+  stranger?: string | undefined
 }
 
+/** A source outside the API's own store. */
+export type OutsideSource = Exclude<ModelSource, { type: 'checkpoint' }>
+
 /**
- * Opens a model from the hub or from this machine. Throws as `downloadModel`, `unavailable_here` for a local
- * path outside the operator's roots, `not_found`, `corrupt_model` and `unsupported_model`.
+ * What a tenant may use of the operator's: the folders, the token and the cache that was filled with it, or none of them.
+ * A stranger's hub models have a cache of their own, in which is only what anyone may have.
  */
-export async function openModel(
-  source: Exclude<ModelSource, { type: 'checkpoint' }>,
-  options: SourceOptions,
-): Promise<ModelFolder> {
-  if (source.type === 'local') return openPath(allowedPath(source.path, options.roots))
-  const opened = openPath(await downloadModel(source, options.hub))
+export function sourcesFor(
+  { tenant, trusted }: { tenant: string; trusted: boolean },
+  own: SourceOptions,
+): SourceOptions {
+  if (trusted) return own
+  return {
+    roots: [],
+    hub: { ...own.hub, token: undefined, cacheFolder: `${own.hub.cacheFolder}-public` },
+    stranger: tenant,
+  }
+}
+
+/** The tenants of a list that is separated by commas, as an operator sets it. */
+export const tenantsIn = (list: string | undefined): string[] =>
+  (list ?? '').split(',').flatMap((tenant) => tenant.trim() || [])
+
+/**
+ * Where a model from the hub or from this machine lies, downloaded where it must be. Throws as `downloadModel`, and
+ * `unavailable_here` for a local path outside the operator's roots.
+ */
+export async function fetchSource(source: OutsideSource, { roots, hub, stranger }: SourceOptions): Promise<string> {
+  try {
+    return source.type === 'local' ? allowedPath(source.path, roots) : await downloadModel(source, hub)
+  } catch (error) {
+    const withheld =
+      error instanceof GavelError && (error.code === 'unavailable_here' || error.code === 'model_inaccessible')
+    if (stranger === undefined || !withheld) throw error
+    const message = `${error.message}. This worker's folders and its token for the hub are not for the tenant ${stranger}; its operator can name it in GAVEL_TRUSTED_TENANTS`
+    throw new GavelError(error.code, message, { cause: error, ...(error.param !== null && { param: error.param }) })
+  }
+}
+
+/** Opens what {@link fetchSource} has fetched. Throws `not_found`, `corrupt_model` and `unsupported_model`. */
+export function openFetched(source: OutsideSource, path: string): ModelFolder {
+  const opened = openPath(path)
+  if (source.type === 'local') return opened
   if (source.file) return { ...opened, describe: `hf:${source.repo}/${source.file}` }
   return { ...opened, describe: `hf:${source.repo}`, hubId: source.repo }
 }
+
+/** Fetches and opens a model from the hub or from this machine. */
+export const openModel = async (source: OutsideSource, options: SourceOptions): Promise<ModelFolder> =>
+  openFetched(source, await fetchSource(source, options))
 
 /** A GGUF file, or a folder. */
 export function openPath(path: string): ModelFolder {

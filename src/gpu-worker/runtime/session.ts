@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import { Graph } from '../graph/graph.ts'
 import { externalData, outputName, SEQUENCE_OUTPUT, toOnnx } from '../graph/onnx.ts'
+import { during } from '../progress/progress-mark.ts'
 import type { Device } from './device.ts'
 import { float32, type RuntimeTensor } from './tensors.ts'
 
@@ -49,7 +50,8 @@ export class Session {
     withSequence: boolean,
   ): Promise<Session> {
     const constants = device === 'cpu' ? new Set<string>() : fixInputs(graph, fixed)
-    const session = await ort.InferenceSession.create(toOnnx(graph, { sequence: withSequence }), {
+    const bytes = toOnnx(graph, { sequence: withSequence })
+    const settings: ort.InferenceSession.SessionOptions = {
       // What CUDA has no kernel for runs on the CPU.
       executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
       externalData: externalData(graph),
@@ -59,7 +61,8 @@ export class Session {
       // Errors are thrown; printing them as well would tell them twice.
       logSeverityLevel: 4,
       ...(threads ? { intraOpNumThreads: threads } : {}),
-    })
+    }
+    const session = await during('computing', () => ort.InferenceSession.create(bytes, settings))
     return new Session(session, withSequence, constants)
   }
 
@@ -68,7 +71,8 @@ export class Session {
     const targets = Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [outputName(name), tensor]))
     const given = this.constants.size ? without(inputs, this.constants) : inputs
     try {
-      await this.session.run(given, this.withSequence ? { [SEQUENCE_OUTPUT]: null, ...targets } : targets)
+      const wanted = this.withSequence ? { [SEQUENCE_OUTPUT]: null, ...targets } : targets
+      await during('computing', () => this.session.run(given, wanted))
     } catch (error) {
       if (!String(error).includes('Non tensor type is temporarily not supported')) throw error
     }

@@ -2,8 +2,7 @@
  * What runs inside the interpreter: defines `call`, from one JSON text to another, and takes away what a program has no
  * use for. The walls are elsewhere (see `sandbox-process.ts`); this only makes ordinary attempts fail in an ordinary way.
  *
- * Modules that programs like to import are loaded beforehand, since their state is part of the memory that each call
- * starts from.
+ * Modules that programs like to import are loaded beforehand, as part of the image that each interpreter starts from.
  */
 export const HARNESS = String.raw`
 import sys
@@ -38,6 +37,8 @@ def spell(value, depth=0):
         return ', '.join(parts) if depth == 0 else '(' + ', '.join(parts) + ')'
     if isinstance(value, complex):
         return f'{value.real!r}{"+" if value.imag >= 0 else "-"}{abs(value.imag)!r}i'
+    if isinstance(value, decimal.Decimal) and value.is_finite() and abs(value.adjusted()) < MOST_TEXT:
+        return f'{value:f}'
     return str(value) if isinstance(value, (bool, str, numbers.Number)) else None
 
 def as_number(value):
@@ -53,6 +54,9 @@ def told(error):
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == '<program>']
     where = f' (line {lines[-1]})' if lines else f' (line {error.lineno})' if isinstance(error, SyntaxError) else ''
     return (type(error).__name__ + (f': {error}' if str(error) else ''))[:500] + where
+
+# Whole numbers are written out to the last digit, as far as text may go; and so are Decimals, without an exponent.
+sys.set_int_max_str_digits(MOST_TEXT)
 
 def call(request):
     request = json.loads(request)

@@ -7,6 +7,9 @@ interface AddedToken {
   [key: string]: unknown
 }
 
+/** More than any vocabulary has: tables are made that are as long as the largest id. */
+const MOST_IDS = 2 ** 24
+
 const MODEL_TYPES = ['BPE', 'Unigram', 'WordPiece', 'WordLevel']
 
 /**
@@ -30,6 +33,7 @@ export function checkedTokenizer(
   }
   for (const [id, token] of Object.entries((config.added_tokens_decoder ?? {}) as Record<string, AddedToken>))
     if (typeof token?.content === 'string' && /^\d+$/.test(id)) add({ ...token, id: Number(id) })
+  for (const { id, content } of added) checkId(content, id)
   const vocab = model!.vocab as Record<string, number>
   for (const content of Object.values(special)) {
     const id = Array.isArray(vocab) ? vocab.findIndex((entry) => entry[0] === content) : (vocab[content] ?? -1)
@@ -57,6 +61,13 @@ function llamaCut(tokenizer: object, config: Record<string, unknown>): object {
   }
 }
 
+function checkId(token: unknown, id: unknown): void {
+  if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < MOST_IDS) return
+  throw new Error(
+    `the id of ${JSON.stringify(token)} is ${JSON.stringify(id)}; ids are whole numbers below ${MOST_IDS}`,
+  )
+}
+
 function checkModel(model: unknown): void {
   const { type, vocab } = (model ?? {}) as { type?: unknown; vocab?: unknown }
   if (!MODEL_TYPES.includes(type as string))
@@ -65,7 +76,7 @@ function checkModel(model: unknown): void {
   if (Array.isArray(vocab)) return
   const tokens = new Map<unknown, string>()
   for (const [token, id] of Object.entries(vocab)) {
-    if (!Number.isInteger(id) || id < 0) throw new Error(`the id of ${JSON.stringify(token)} is ${JSON.stringify(id)}`)
+    checkId(token, id)
     const other = tokens.get(id)
     if (other !== undefined) throw new Error(`${JSON.stringify(other)} and ${JSON.stringify(token)} have one id, ${id}`)
     tokens.set(id, token)

@@ -37,12 +37,18 @@ class LeavesLoop extends Error {
 const STATEMENTS = new Set(['Set', 'Macro', 'Comment'])
 /** Longest text or list that a multiplication makes. */
 const MOST = 1_000_000
+/** Most parts of a template that one text takes, each time that a loop or a macro comes by counted: a thousand messages take some 30,000. */
+const MOST_PARTS = 500_000
 
 /** Renders as Python's Jinja does, where the library's interpreter knows less of Python or takes it for JavaScript. */
 export class PythonInterpreter extends Base {
+  #parts = 0
+
   evaluateBlock(nodes: readonly Node[], scope: Environment): Value {
     let result = ''
     for (const node of nodes) {
+      if (++this.#parts > MOST_PARTS)
+        throw new Error(`it goes through more than ${MOST_PARTS} parts, and perhaps never ends`)
       if (node.type === 'Break' || node.type === 'Continue') throw new LeavesLoop(node.type, result)
       try {
         const value = this.evaluate(node, scope)

@@ -111,6 +111,11 @@ export class Trainer {
     return { gradientNorm: await this.optimizer.step(this.trained, this.gradient, this.state, learningRate) }
   }
 
+  /** Forgets the optimizer's memory, as if its next update were the first. */
+  restartOptimizer(): void {
+    Object.assign(this.state, freshState(this.trained))
+  }
+
   async release(): Promise<void> {
     await this.gradientSession.release()
     await this.optimizer.release()

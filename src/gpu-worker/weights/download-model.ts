@@ -19,6 +19,8 @@ export interface HubOptions {
   /** `HF_HUB_OFFLINE`: only what the cache holds. */
   offline?: boolean | undefined
   onProgress?: ((progress: DownloadProgress) => void) | undefined
+  /** Breaks the download off; rejects with its reason. What has come is left for the next time. */
+  signal?: AbortSignal | undefined
 }
 
 export interface DownloadProgress {
@@ -62,6 +64,7 @@ export async function downloadModel(source: HubSource, options: HubOptions): Pro
     if (options.offline) throw new OfflineError('HF_HUB_OFFLINE is set, and the cache does not hold it')
     return await fetchModel(source, revision, storage, options)
   } catch (error) {
+    options.signal?.throwIfAborted()
     const cached = isOffline(error) ? cachedModel(source, revision, storage) : null
     if (cached) return cached
     throw error instanceof GavelError ? error : downloadFailed(describe, error, options)
@@ -69,7 +72,9 @@ export async function downloadModel(source: HubSource, options: HubOptions): Pro
 }
 
 async function fetchModel(source: HubSource, revision: string, storage: string, options: HubOptions): Promise<string> {
+  const { signal } = options
   const access = {
+    ...(signal && { fetch: (input: string | URL | Request, init?: RequestInit) => fetch(input, { ...init, signal }) }),
     ...(options.endpoint ? { hubUrl: options.endpoint.replace(/\/+$/, '') } : {}),
     ...(options.token ? { accessToken: options.token } : {}),
   }
@@ -87,7 +92,7 @@ async function fetchModel(source: HubSource, revision: string, storage: string, 
     if (!entry) throw new GavelError('model_inaccessible', `${source.repo} has no file ${name} at ${revision}`)
     const headers: Record<string, string> = options.token ? { authorization: `Bearer ${options.token}` } : {}
     const url = `${access.hubUrl ?? HUB_URL}/${source.repo}/resolve/${sha}/${name}`
-    await store(url, headers, entry, storage, path, options.onProgress)
+    await store(url, headers, entry, storage, path, options)
     return path
   }
 
@@ -110,7 +115,7 @@ async function store(
   { path: file, size, lfs, oid }: ListFileEntry,
   storage: string,
   path: string,
-  onProgress: HubOptions['onProgress'],
+  { onProgress, signal }: HubOptions,
 ): Promise<void> {
   const id = lfs?.oid ?? oid
   if (!id || !/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id)) throw new Error(`the hub gives no hash for ${file}`)
@@ -119,7 +124,8 @@ async function store(
   mkdirSync(dirname(path), { recursive: true })
   if (!existsSync(target)) {
     const partial = `${target}.gavel.incomplete`
-    await fetchFile(url, partial, { headers, size, onProgress: (done) => onProgress?.({ file, done, total: size }) })
+    const tell = (done: number) => onProgress?.({ file, done, total: size })
+    await fetchFile(url, partial, { headers, size, onProgress: tell, signal })
     if ((await fileHash(partial, id)) !== id) {
       rmSync(partial, { force: true })
       throw new Error(`${file} arrived damaged`)

@@ -9,6 +9,15 @@ import type { ReadableStream } from 'node:stream/web'
 const TRIES = 4
 const FIRST_PAUSE_MS = 250
 
+interface FileRequest {
+  headers: Record<string, string>
+  /** Of the whole file, in bytes. */
+  size: number
+  onProgress: (done: number) => void
+  /** Breaks it off; rejects with its reason. */
+  signal?: AbortSignal | undefined
+}
+
 /** A server's answer to a request for a file that is no file. */
 export class FileRefused extends Error {
   readonly status: number
@@ -26,18 +35,15 @@ export class FileRefused extends Error {
  *
  * Throws {@link FileRefused}, and what `fetch` throws once the server no longer answers.
  */
-export async function fetchFile(
-  url: string,
-  path: string,
-  { headers, size, onProgress }: { headers: Record<string, string>; size: number; onProgress: (done: number) => void },
-): Promise<void> {
+export async function fetchFile(url: string, path: string, { size, signal, ...request }: FileRequest): Promise<void> {
   let done = sizeOf(path)
   if (done > size) done = startOver(path)
   for (let inVain = 0; done < size || !existsSync(path);) {
     const before = done
     try {
-      await fetchRest(url, path, { headers, from: before, onProgress })
+      await fetchRest(url, path, before, { size, signal, ...request })
     } catch (error) {
+      signal?.throwIfAborted()
       const status = error instanceof FileRefused ? error.status : null
       if (status === 416) startOver(path)
       else if (status !== null && status < 500 && status !== 408 && status !== 429) throw error
@@ -53,9 +59,13 @@ export async function fetchFile(
 async function fetchRest(
   url: string,
   path: string,
-  { headers, from, onProgress }: { headers: Record<string, string>; from: number; onProgress: (done: number) => void },
+  from: number,
+  { headers, size, onProgress, signal }: FileRequest,
 ): Promise<void> {
-  const response = await fetch(url, { headers: { ...headers, ...(from > 0 && { range: `bytes=${from}-` }) } })
+  const response = await fetch(url, {
+    headers: { ...headers, ...(from > 0 && { range: `bytes=${from}-` }) },
+    signal: signal ?? null,
+  })
   if (!response.ok) {
     await response.body?.cancel()
     throw new FileRefused(url, response.status)
@@ -68,6 +78,8 @@ async function fetchRest(
   const count = new Transform({
     transform(chunk: Buffer, _encoding, next) {
       done += chunk.length
+      // Compressed on the way, or endless: the disk must not fill with what the hub did not list.
+      if (done > size) return next(new Error(`${url} sends more than the ${size} bytes that the hub lists`))
       onProgress(done)
       next(null, chunk)
     },

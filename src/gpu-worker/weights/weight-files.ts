@@ -149,7 +149,7 @@ export const shardNames = (index: string): string[] => [...new Set(Object.values
 /** Tensor → shard. */
 function readIndex(path: string): Record<string, string> {
   try {
-    return v.parse(Index, JSON.parse(readFileSync(path, 'utf8'))).weight_map
+    return v.parse(Index, JSON.parse(readFileSync(path, 'utf8')), { abortEarly: true }).weight_map
   } catch (cause) {
     throw new GavelError('corrupt_model', `${path} is not an index of shards: ${(cause as Error).message}`, {
       param: path,

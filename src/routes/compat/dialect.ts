@@ -11,12 +11,13 @@ import type { Deps } from '../../service/deps.ts'
 import { refuseBeyondAll } from '../../service/judges/ask-judge.ts'
 import { judgeTogether } from '../../service/judges/judge-together.ts'
 import { findRecipe } from '../../service/find-recipe.ts'
+import { withPrograms } from '../../service/with-programs.ts'
 import type { RouteContext } from '../http/route.ts'
 
 /** What every dialect's route has. */
 export const DIALECT = { tag: 'Compatibility', scope: 'judge', pathToken: true } as const
 
-export type Asker = Pick<RouteContext, 'deps' | 'caller' | 'work'>
+export type Asker = Pick<RouteContext, 'deps' | 'caller' | 'request' | 'work'>
 
 /** The recipe that a URL names. @throws GavelError `not_found` */
 export const findReward = ({ deps, caller }: Asker, named: string): Promise<RewardRecipe> =>
@@ -31,7 +32,7 @@ export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: 
  * @throws GavelError `unprocessable` when a gold answer cannot be compared with
  */
 export async function rewardTogether(
-  { deps, caller, work }: Asker,
+  { deps, caller, request, work }: Asker,
   recipe: RewardRecipe,
   items: readonly DialectItem[],
   param: (row: number) => string,
@@ -40,12 +41,11 @@ export async function rewardTogether(
   try {
     // The recipe's own check: whoever has a weight is named.
     const ask = (asked: JudgeItem[], role: JudgeRole) => judgeTogether(deps, caller, recipe[role]!, 'reward', asked)
-    const rewarded = await rewardRows(recipe, rows, ask, {
-      programs: deps.programs,
-      work,
-      checks: deps.checks && { by: deps.checks, whose: caller.tenant },
-      beforeAsking: refuseBeyondAll(deps, caller, recipe, () => 'reward', rows.length),
-    })
+    const beforeAsking = refuseBeyondAll(deps, caller, recipe, () => 'reward', rows.length)
+    const checks = deps.checks && { by: deps.checks, whose: caller.tenant }
+    const rewarded = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) =>
+      rewardRows(recipe, rows, ask, { programs, beforeAsking, work, checks }),
+    )
     refuseInvalid(rewarded.rows)
     return rewarded.rewards
   } catch (error) {

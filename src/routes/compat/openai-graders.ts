@@ -13,6 +13,7 @@ import {
   type GraderError,
 } from '../../core/schemas/grader.ts'
 import { openJudge } from '../../service/judges/ask-judge.ts'
+import { withPrograms } from '../../service/with-programs.ts'
 import { route, type RouteContext } from '../http/route.ts'
 import { DIALECT } from './dialect.ts'
 
@@ -39,18 +40,17 @@ export const openAiGraderRoutes = [
     example: { grader: EXAMPLE, model_sample: 'It is 5.', item: { answer: '5' } },
     response: runGraderAnswer,
     async handler(context) {
-      const { deps, caller, body } = context
+      const { deps, caller, body, request, work } = context
       const { grader, model_sample, item } = body
-      checkGrader(grader, deps.programs)
+      checkGrader(grader, deps.programs !== null)
       const started = deps.clock.now()
-      const graded = await grade(grader, graderContext(model_sample, item), {
-        ask: asker(context),
-        programs: deps.programs,
-        work: context.work,
-        ...(deps.checks && {
-          similarity: (metric, input, reference) => deps.checks!.similarity(metric, input, reference, caller.tenant),
-        }),
-      })
+      const { checks } = deps
+      const similarity: GraderHelp['similarity'] = checks
+        ? (metric, input, reference) => checks.similarity(metric, input, reference, caller.tenant)
+        : undefined
+      const graded = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) =>
+        grade(grader, graderContext(model_sample, item), { ask: asker(context), programs, work, similarity }),
+      )
       return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
     },
   }),
@@ -64,7 +64,7 @@ export const openAiGraderRoutes = [
     example: { grader: EXAMPLE },
     response: validateGraderAnswer,
     async handler({ deps, body: { grader } }) {
-      checkGrader(grader, deps.programs)
+      checkGrader(grader, deps.programs !== null)
       if (grader.type === 'multi') formulaOf(grader)
       return { grader }
     },

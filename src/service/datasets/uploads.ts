@@ -8,20 +8,19 @@ import type { DatasetBody, ResourceRow, UploadRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { findResource } from '../find-resource.ts'
 import { newId } from '../ids.ts'
-import { collectObjects, datasetPrefix } from './dataset-objects.ts'
+import { collectObjects, datasetOf, datasetPrefix } from './dataset-objects.ts'
 import { begunBy } from './read-dataset.ts'
 import { smallChunks, storeRows } from './store-rows.ts'
 
 /** How long an upload may take, in ms. What is not complete by then is swept away. */
 const UPLOAD_MS = 24 * 3_600_000
+/** How long after its end an upload is looked after: a part may be on its way, or its process have been killed. */
+const GRACE_MS = 1_800_000
 /** How long a URL to put a part at can be used, in seconds. */
 const URL_SECONDS = 3600
 
 type Dataset = ResourceRow<DatasetBody>
 type Bytes = AsyncIterable<Uint8Array>
-
-/** The upload's own letters, so that completing it twice can only make one dataset. */
-export const datasetOf = ({ id }: Pick<UploadRow, 'id'>) => id.replace(/^upload_/, 'ds_')
 
 const prefixOf = (upload: Pick<UploadRow, 'id' | 'tenant'>) => datasetPrefix(upload.tenant, datasetOf(upload))
 
@@ -188,17 +187,24 @@ async function isNext({ datasets }: Deps['database'], made: Dataset, base: strin
   return (await datasets.newestBefore(made.tenant, made.name, made.version))?.id === base
 }
 
-/** Ends an upload, and deletes what came of it. One that is complete only ends: its dataset stays. */
+/**
+ * Ends an upload, and deletes what came of it. One that is complete only ends: its dataset stays. The sweep has another
+ * look, for what comes of a part on its way.
+ */
 export async function abortUpload(deps: Deps, upload: UploadRow): Promise<void> {
-  await deps.database.uploads.remove(upload.id)
+  await deps.database.uploads.end(upload.id, deps.clock.now())
   await collectObjects(deps, upload.tenant, datasetOf(upload))
 }
 
-/** Ends uploads whose time is over, also those that a process left when it was killed. */
-export async function sweepUploads(deps: Pick<Deps, 'database' | 'blobs' | 'clock'>): Promise<void> {
-  for (const { id, tenant } of await deps.database.uploads.expired(deps.clock.now())) {
-    await deps.database.uploads.remove(id)
-    await collectObjects(deps, tenant, datasetOf({ id }))
+/** Deletes what is left of uploads that are over for a while, and of datasets that were deleted; also by a process that was killed. */
+export async function sweepUploads({
+  database,
+  blobs,
+  clock,
+}: Pick<Deps, 'database' | 'blobs' | 'clock'>): Promise<void> {
+  for (const upload of await database.uploads.expired(clock.now() - GRACE_MS)) {
+    await collectObjects({ database, blobs, clock }, upload.tenant, datasetOf(upload))
+    await database.uploads.remove(upload.id)
   }
 }
 
@@ -216,7 +222,9 @@ export async function createDataset(
     await deps.database.uploads.remove(upload.id)
     return made
   } catch (error) {
-    await abortUpload(deps, upload).catch(() => {})
+    await collectObjects(deps, tenant, datasetOf(upload))
+      .then(() => deps.database.uploads.remove(upload.id))
+      .catch(() => {})
     throw error
   }
 }

@@ -63,9 +63,13 @@ export async function collectJob(deps: Stores, job: JobRow): Promise<void> {
   await deps.database.jobs.collected(job.id, now, now + AGAIN_MS)
 }
 
-/** Looks after the jobs that are due: some deletion broke off, or some worker was lost in the middle of an upload. */
+/**
+ * Looks after the jobs that are due: some deletion broke off, or some worker was lost in the middle of an upload; and has
+ * the store forget what was never finished.
+ */
 export async function sweepObjects(deps: Stores): Promise<void> {
-  const { database, clock } = deps
+  const { database, blobs, clock } = deps
+  await blobs.sweep()
   for (const { id } of await database.jobs.collectable(clock.now(), AT_ONCE)) {
     const now = clock.now()
     const { job, deleted } = (await database.jobs.ofCheckpoints(id))!

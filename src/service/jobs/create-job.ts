@@ -79,8 +79,14 @@ const RESOLVERS: {
     return { ...spec, ...ids, validation: held }
   },
 
-  grpo: async (resolve, spec) => ({ ...spec, ...(await reinforcement(resolve, spec)) }),
-  ppo: async (resolve, spec) => ({ ...spec, ...(await reinforcement(resolve, spec)) }),
+  async grpo(resolve, spec) {
+    const { fallback_reward: _, ...rest } = spec
+    return { ...rest, ...(await reinforcement(resolve, spec)) }
+  },
+  async ppo(resolve, spec) {
+    const { fallback_reward: _, ...rest } = spec
+    return { ...rest, ...(await reinforcement(resolve, spec)) }
+  },
 
   async eval(resolve, spec) {
     if (spec.verifier === undefined && spec.judge === undefined) {
@@ -108,14 +114,21 @@ const RESOLVERS: {
 
 /** The parts of a reinforcement job that name something, as they are stored. */
 async function reinforcement(resolve: Resolver, spec: GrpoSpec | PpoSpec) {
-  const { recipe: reward, blind } = await resolve.reward(spec.reward)
+  const first = { param: 'reward', ...(await resolve.reward(spec.reward, 'reward')) }
+  const fallback = await fallbackOf(resolve, spec, first.recipe)
+  const recipes = fallback ? [first, fallback] : [first]
   const { labelled, unlabelled, canary } = spec.data
-  if (labelled === undefined && reward.mu + reward.rho === 0 && !reward.pseudo_labels) {
-    const message =
-      '`data.labelled` is missing: the recipe weighs only the verifier, which needs answers. Give labelled data, set mu > 0 and a judge, or turn on pseudo_labels.'
-    throw new GavelError('unprocessable', message, { param: 'data.labelled' })
+  for (const { recipe, blind, param } of recipes) {
+    if (labelled === undefined && recipe.mu + recipe.rho === 0 && !recipe.pseudo_labels) {
+      const message = `\`data.labelled\` is missing: \`${param}\` weighs only the verifier, which needs answers. Give labelled data, set mu > 0 and a judge, or turn on pseudo_labels.`
+      throw new GavelError('unprocessable', message, { param: 'data.labelled' })
+    }
+    if (unlabelled !== undefined && blind !== null && !recipe.pseudo_labels) {
+      const message = `\`${blind}\` names a judge whose template shows a reference answer, and the rows of \`data.unlabelled\` have none; use another judge, or leave the unlabelled data out.`
+      throw new GavelError('unprocessable', message, { param: blind })
+    }
   }
-  const gold = { verifier: reward.verifier, use: 'asked' } as const
+  const gold = { verifier: first.recipe.verifier, use: 'asked' } as const
   const data = {
     ...(labelled !== undefined && {
       labelled: await resolve.dataset(labelled, 'data.labelled', 'labelled', gold),
@@ -127,17 +140,39 @@ async function reinforcement(resolve: Resolver, spec: GrpoSpec | PpoSpec) {
       canary: await resolve.dataset(canary, 'data.canary', 'labelled', gold),
     }),
   }
-  if (unlabelled !== undefined && blind !== null && !reward.pseudo_labels) {
-    const message = `\`${blind}\` names a judge whose template shows a reference answer, and the rows of \`data.unlabelled\` have none; use another judge, or leave the unlabelled data out.`
-    throw new GavelError('unprocessable', message, { param: blind })
-  }
   if (data.canary !== undefined && (data.canary === data.labelled || data.canary === data.unlabelled)) {
     const message =
       '`data.canary` is trained on, too, so it cannot tell learning from cheating; give rows that are held back.'
     throw new GavelError('unprocessable', message, { param: 'data.canary' })
   }
-  const allowed = await resolve.audited(reward, spec.allow_failed_audit)
-  return { model: await resolve.model(spec.model), data, reward, ...allowed }
+  const allowed = await resolve.audited(recipes, spec.allow_failed_audit)
+  return {
+    model: await resolve.model(spec.model),
+    data,
+    reward: first.recipe,
+    ...(fallback && { fallback_reward: fallback.recipe }),
+    ...allowed,
+  }
+}
+
+/** The recipe that a run goes on by once it has rolled back; null where it ends then. */
+async function fallbackOf(resolve: Resolver, spec: GrpoSpec | PpoSpec, first: RewardRecipe) {
+  const { fallback_reward: given, config, data } = spec
+  const refuse = (param: string, message: string) => {
+    throw new GavelError('unprocessable', message, { param })
+  }
+  if (config.on_hacking === 'rollback' && (data.canary === undefined || config.canary_every === 0)) {
+    const message = '`config.on_hacking` is "rollback", which goes back to the best look at the canary; give `data.canary` (and canary_every above 0), or use "warn".' // prettier-ignore
+    refuse('config.on_hacking', message)
+  }
+  if (given === undefined) return null
+  if (config.on_hacking !== 'rollback')
+    refuse('fallback_reward', '`fallback_reward` is what a run goes on by after a rollback; set `config.on_hacking` to "rollback", or leave it out.') // prettier-ignore
+  const param = 'fallback_reward'
+  const { recipe, blind } = await resolve.reward(given, param)
+  if (JSON.stringify(recipe.verifier ?? 'math') !== JSON.stringify(first.verifier ?? 'math'))
+    refuse(`${param}.verifier`, '`fallback_reward` has another verifier than `reward`; the answers of one run are compared in one way.') // prettier-ignore
+  return { recipe, blind, param }
 }
 
 function resolveSpec(deps: Deps, tenant: string, spec: JobSpec): Promise<LeasedSpec> {
@@ -178,17 +213,20 @@ function resolver(deps: Deps, tenant: string) {
      * ensemble with such a judge in it, unless it was audited itself.
      * @param allowed what the spec names, which goes into the job as an id
      */
-    async audited(recipe: RewardRecipe, allowed: string | undefined): Promise<{ allow_failed_audit?: string }> {
+    async audited(
+      recipes: readonly { recipe: RewardRecipe; param: string }[],
+      allowed: string | undefined,
+    ): Promise<{ allow_failed_audit?: string }> {
       const exempt = allowed === undefined ? undefined : (await this.judge(allowed, 'allow_failed_audit')).id
-      const { judge, mu, reranker, rho } = recipe
-      if (exempt !== undefined && exempt !== judge && exempt !== reranker) {
+      const asked = recipes.flatMap(({ recipe: { judge, mu, reranker, rho }, param }) => [
+        { id: judge, weight: mu, param: `${param}.judge` },
+        { id: reranker, weight: rho, param: `${param}.reranker` },
+      ])
+      if (exempt !== undefined && asked.every(({ id }) => id !== exempt)) {
         const message = '`allow_failed_audit` names another judge than the recipe; name that one, or leave it out.'
         throw new GavelError('unprocessable', message, { param: 'allow_failed_audit' })
       }
-      for (const [id, weight, param] of [
-        [judge, mu, 'reward.judge'],
-        [reranker, rho, 'reward.reranker'],
-      ] as const) {
+      for (const { id, weight, param } of asked) {
         if (id === undefined || weight === 0 || id === exempt) continue
         const row = await findResource(database, 'judges', tenant, id, param)
         const { audit, provider } = row.body
@@ -225,13 +263,13 @@ function resolver(deps: Deps, tenant: string) {
     },
 
     /** `blind`: the field of a judge with weight that can say nothing of rows without answers. */
-    async reward(given: string | RewardRecipe): Promise<{ recipe: RewardRecipe; blind: string | null }> {
+    async reward(given: string | RewardRecipe, field: string): Promise<{ recipe: RewardRecipe; blind: string | null }> {
       const recipe = typeof given === 'string' ? await findRecipe(database, tenant, given) : given
       const resolved = { ...recipe }
       let blind: string | null = null
       for (const role of JUDGE_ROLES) {
         if (recipe[role] === undefined) continue
-        const param = `reward.${role}`
+        const param = `${field}.${role}`
         const { id, needsReference } = await this.judge(recipe[role], param)
         resolved[role] = id
         const weight = role === 'judge' ? recipe.mu : recipe.rho

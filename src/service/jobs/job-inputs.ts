@@ -1,6 +1,13 @@
 import type { LeasedSpec } from '../../core/schemas/job.ts'
 import type { ModelSource } from '../../core/schemas/model.ts'
-import type { CheckpointInput, DatasetInput, JobInputs, JudgeInput, ModelInput } from '../../core/schemas/worker.ts'
+import type {
+  CheckpointInput,
+  DatasetInput,
+  JobInputs,
+  JudgeInput,
+  ModelInput,
+  OwnedJudge,
+} from '../../core/schemas/worker.ts'
 import type { CheckpointRow, JobRow, JudgeBody, ResourceRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { findResource } from '../find-resource.ts'
@@ -73,15 +80,13 @@ function inputsOf({ database }: Pick<Deps, 'database'>, tenant: string, urlOf: U
   return { checkpoint, model, dataset, judge }
 }
 
-/** The id of the judge that a job asks. Creating the job has put ids in place of names, and recipes of references. */
-export function judgeOf({ spec }: Pick<JobRow, 'spec'>): string | undefined {
-  if ('reward' in spec) return spec.reward.judge
-  return 'judge' in spec ? spec.judge : undefined
+/** The ids of the judges that a job asks. Creating the job has put ids in place of names, and recipes of references. */
+export function judgesOf({ spec }: Pick<JobRow, 'spec'>): string[] {
+  const named = 'reward' in spec ? [spec.reward, spec.fallback_reward ?? {}] : 'judge' in spec ? [spec] : []
+  return named.flatMap((recipe: { judge?: string | undefined; reranker?: string | undefined }) =>
+    [recipe.judge, recipe.reranker].filter((id) => id !== undefined),
+  )
 }
-
-/** Likewise, of the reranker in the job's recipe. */
-export const rerankerOf = ({ spec }: Pick<JobRow, 'spec'>): string | undefined =>
-  'reward' in spec ? spec.reward.reranker : undefined
 
 /** The ids of a job's datasets, by their role in it. */
 function datasetsOf(spec: LeasedSpec): Record<string, string> {
@@ -99,8 +104,9 @@ export async function jobInputs(deps: Pick<Deps, 'database'>, job: JobRow, urlOf
   const inputs = inputsOf(deps, job.tenant, urlOf)
   const { spec } = job
   const reward = 'reward' in spec ? spec.reward : null
-  const judge = judgeOf(job)
-  const reranker = rerankerOf(job)
+  const asked = reward ?? ('judge' in spec ? { judge: spec.judge } : {})
+  const judgeIn = async (id: string | undefined) => (id === undefined ? null : inputs.judge(id))
+  const fallback = 'fallback_reward' in spec ? spec.fallback_reward : undefined
   const datasets: JobInputs['datasets'] = {}
   for (const [role, id] of Object.entries(datasetsOf(spec))) {
     datasets[role] = await inputs.dataset(id)
@@ -110,15 +116,20 @@ export async function jobInputs(deps: Pick<Deps, 'database'>, job: JobRow, urlOf
     model: 'model' in spec ? await inputs.model(spec.model) : null,
     datasets,
     reward,
-    judge: judge === undefined ? null : await inputs.judge(judge),
-    reranker: reranker === undefined ? null : await inputs.judge(reranker),
+    judge: await judgeIn(asked.judge),
+    reranker: await judgeIn('reranker' in asked ? asked.reranker : undefined),
+    ...(fallback && {
+      fallback: { judge: await judgeIn(fallback.judge), reranker: await judgeIn(fallback.reranker) },
+    }),
     resume: newest && (await inputs.checkpoint(newest)),
   }
 }
 
 /** A judge as a worker gets it, with the blob key of each object as its URL: for a model run by the API's own process. */
-export const judgeInput = (deps: Pick<Deps, 'database'>, tenant: string, id: string): Promise<JudgeInput> =>
-  inputsOf(deps, tenant, async (key) => key).judge(id)
+export const judgeInput = async (deps: Pick<Deps, 'database'>, tenant: string, id: string): Promise<OwnedJudge> => ({
+  ...(await inputsOf(deps, tenant, async (key) => key).judge(id)),
+  tenant,
+})
 
 /** The keys of all objects that a job's inputs hold: what its worker may read. */
 export async function inputKeys(deps: Pick<Deps, 'database'>, job: JobRow): Promise<Set<string>> {

@@ -6,7 +6,8 @@ import type { JobRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
 import { changeJob, sweepJobs } from './change.ts'
 import { jobInputs } from './job-inputs.ts'
-import { fail, LEASE_SECONDS, MAX_TRIES } from './transitions.ts'
+import { servedBy } from './served-by.ts'
+import { fail, LEASE_SECONDS, MAX_TRIES, release } from './transitions.ts'
 
 /** How long the URLs of a job's inputs can be read, in seconds. */
 const URL_SECONDS = 6 * 3600
@@ -16,13 +17,18 @@ const POLL_MS = 2_000
 interface LeaseRequest {
   worker: string
   kinds: readonly JobType[]
-  /** Only this tenant's jobs; null for everyone's. */
-  tenant: string | null
+  /** Of the worker's key. */
+  tenant: string
   waitSeconds: number
+  /** Aborted when the worker's connection ends. */
   signal: AbortSignal
 }
 
-/** Leases the oldest job that is ready, waiting for one up to `waitSeconds`. Null when there was none. */
+/**
+ * Leases the oldest job that is ready, waiting for one up to `waitSeconds`. A worker whose connection has ended is given
+ * none: it would not hear of it, and the job would lie still until the lease is over.
+ * @returns null when there was none
+ */
 export async function leaseJob(deps: Deps, request: LeaseRequest): Promise<LeasedJob | null> {
   const deadline = deps.clock.now() + request.waitSeconds * 1000
   const claimable = deps.bell.listen(CLAIMABLE)
@@ -40,29 +46,40 @@ async function leaseWithin(
   claimable: Listener,
 ): Promise<LeasedJob | null> {
   const { database, clock, bell } = deps
+  const { worker, kinds, tenant, signal } = request
   for (;;) {
     await sweepJobs(deps)
+    if (signal.aborted) return null
     const now = clock.now()
-    const { worker, kinds, tenant } = request
     const job = await database.jobs.claim({
       worker,
       kinds,
-      tenant,
+      tenant: servedBy(tenant),
       now,
       leaseMs: LEASE_SECONDS * 1000,
       maxTries: MAX_TRIES,
     })
     if (job) bell.ring(job.id)
-    const leased = job && (await describe(deps, job))
-    if (leased) return leased
+    const leased = job && (await describe(deps, job, tenant))
+    if (leased && !signal.aborted) return leased
+    if (leased) await giveBack(deps, leased)
     if (job) continue
-    if (now >= deadline || request.signal.aborted) return null
+    if (now >= deadline) return null
     await claimable.next(Math.min(deadline - now, POLL_MS))
   }
 }
 
-/** What the worker is told. Null when the job's inputs are gone: then it has failed, and says why. */
-async function describe(deps: Deps, job: JobRow): Promise<LeasedJob | null> {
+/** The worker's connection ended while its job was looked up. */
+async function giveBack(deps: Deps, { id, fence }: LeasedJob): Promise<void> {
+  const settled = ['queued', 'paused', 'cancelled'] as const
+  await changeJob(deps, id, () => deps.database.jobs.get(id), release, { fence, settled })
+}
+
+/**
+ * What the worker is told. Null when the job's inputs are gone: then it has failed, and says why.
+ * @param worker the tenant of the worker's key
+ */
+async function describe(deps: Deps, job: JobRow, worker: string): Promise<LeasedJob | null> {
   const { database, blobs } = deps
   const { id, fence } = job
   const urlOf = async (key: string) =>
@@ -73,7 +90,8 @@ async function describe(deps: Deps, job: JobRow): Promise<LeasedJob | null> {
     const { objectBytes: object_bytes, freeBytes: free_bytes, volume } = await blobs.room()
     const store = { object_bytes, free_bytes, volume }
     const { type, spec, attempt } = job
-    return { id, type, spec, fence, lease_seconds: LEASE_SECONDS, attempt, inputs, store }
+    const own = job.tenant === worker
+    return { id, type, spec, fence, lease_seconds: LEASE_SECONDS, attempt, tenant: job.tenant, own, inputs, store }
   } catch (error) {
     if (!(error instanceof GavelError)) throw error
     const change = fail({ code: error.code, message: error.message }, error.retryable)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
@@ -32,6 +32,23 @@ describe('folderBlobStore', () => {
       await assert.rejects(store.get(key), { code: 'invalid_request' }, key)
     }
     assert.ok(!existsSync(join(path, 'out')))
+  })
+
+  test('a sweep forgets what was left unfinished a day ago, and nothing that is under way', async () => {
+    const path = folder()
+    const store = folderBlobStore(path)
+    await store.sweep()
+    await store.put('kept', new Uint8Array(2))
+    const upload = await store.parts.begin('large', 1024)
+    const left = [join(path, '.unfinished', 'killed'), join(path, '.unfinished', 'parts', 'large', upload)]
+    writeFileSync(left[0]!, 'half')
+    await store.sweep()
+    assert.deepEqual(left.map((file) => existsSync(file)), [true, true]) // prettier-ignore
+    const before = Date.now() / 1000 - 25 * 3600
+    for (const file of left) utimesSync(file, before, before)
+    await store.sweep()
+    assert.deepEqual(left.map((file) => existsSync(file)), [false, false]) // prettier-ignore
+    assert.equal((await store.get('kept'))?.length, 2)
   })
 
   test('leaves no unfinished files behind', async () => {

@@ -1,10 +1,39 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { detectHacking, forgetOldest, type CanaryPoint } from '../../../src/core/rl/detect-hacking.ts'
+import { describe, test } from 'node:test'
+import { detectHacking, forgetOldest, gapGrowth, type CanaryPoint } from '../../../src/core/rl/detect-hacking.ts'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 
 const history = (judge: number[], gold: number[], n = 100): CanaryPoint[] =>
   judge.map((value, i) => ({ step: i * 10, judge: value, gold: gold[i]!, n }))
+
+describe('the gap between judge and truth', () => {
+  /** Two looks at which nothing else changes. */
+  const after = (growth: number, error: number, judge = 0.6) =>
+    detectHacking([
+      { step: 0, judge: 0.5, gold: 0.45, n: 200 },
+      { step: 5, judge, gold: 0.47, n: 200, gap: { growth, error } },
+    ])
+
+  test('counts where it grew by more than 2.5 standard errors, and by a twentieth at least', () => {
+    const found = after(0.1, 0.035)
+    assert.deepEqual([found.hacking, found.evidence, found.gapGrowth], [true, 'gap_grew', 0.1])
+    assert.ok(Math.abs(found.gapErrors - 2.857142857) < 1e-9)
+    assert.match(found.reason, /fooled: since step 0 the judge's mean .* grew by 0\.100 \(2\.9 standard errors\); since step 0 gold went 0\.450 → 0\.470/) // prettier-ignore
+    const verdicts = [after(0.1, 0.041), after(0.049, 0.001), after(-0.3, 0.01), after(0.3, 0), after(0.1, 0.03, 0)]
+    assert.deepEqual(
+      verdicts.map(({ evidence }) => evidence),
+      [null, null, null, null, null],
+    )
+  })
+
+  test('is of each row against itself, where the judge spoke both times', () => {
+    // Of 0.2, −0.1 and 0.5: the mean is 0.2, the deviation 0.3.
+    const { growth, error } = gapGrowth([0.1, 0, null, -0.5, 0.4], [0.3, -0.1, 0.9, 0, null])!
+    assert.ok(Math.abs(growth - 0.2) < 1e-12 && Math.abs(error - 0.3 / Math.sqrt(3)) < 1e-12)
+    assert.equal(gapGrowth([0.1, null], [0.3, 0.4]), null)
+    assert.deepEqual(gapGrowth([0, 0], [0.5, 0.5, 0.9]), { growth: 0.5, error: 0 })
+  })
+})
 
 test('sees the collapse: the judge rises while gold falls', () => {
   const verdict = detectHacking(history([0.33, 0.5, 0.66, 0.75], [0.44, 0.42, 0.2, 0.08]))
@@ -55,7 +84,7 @@ test('the reason gives the figures of both looks, to three places', () => {
 })
 
 test('before the second look there is nothing to compare', () => {
-  const nothing = { hacking: false, bestStep: null, goldFall: 0, standardErrors: 0, judgeRise: 0 }
+  const nothing = { hacking: false, evidence: null, bestStep: null, goldFall: 0, standardErrors: 0, judgeRise: 0, gapGrowth: 0, gapErrors: 0 } // prettier-ignore
   for (const looks of [[], history([0.3], [0.4])])
     assert.deepEqual(detectHacking(looks), { ...nothing, reason: 'fewer than two looks at the canary' })
 })
@@ -107,5 +136,5 @@ test('of very many looks the newest and the best are remembered, and the verdict
     if (step % 50 === 0) assert.deepEqual(detectHacking(kept), detectHacking(all))
   }
   assert.equal(kept.length, 2000)
-  assert.deepEqual([kept[0]!.step, kept[1]!.step, kept.at(-1)!.step], [3, 501, 2499])
+  assert.deepEqual([kept[0]!.step, kept[1]!.step, kept[2]!.step, kept.at(-1)!.step], [0, 3, 502, 2499])
 })

@@ -16,7 +16,7 @@ const PLAN = {
   checkpointEvery: 1,
   keep: { last: 2, best: true },
   hasBest: false,
-  reference: false,
+  copies: {},
   mergeEvery: false,
 }
 const open = (options: { lora?: { rank: number; alpha: number }; valueHead?: boolean } = {}) =>
@@ -25,21 +25,25 @@ const open = (options: { lora?: { rank: number; alpha: number }; valueHead?: boo
 describe('checkpointSize', () => {
   const cases = {
     'a whole model': [{}, {}],
-    'with value head and reference': [{ valueHead: true }, { reference: true }],
+    'with value head and reference': [{ valueHead: true }, { copies: ['reference'] }],
     'an adapter': [{ lora: { rank: 4, alpha: 8 } }, { merged: false }],
-    'an adapter and the merged model': [{ lora: { rank: 4, alpha: 8 } }, { reference: true }],
+    'an adapter and the merged model': [{ lora: { rank: 4, alpha: 8 } }, { copies: ['reference', 'best'] }],
     'in shards': [{ valueHead: true }, { shardBytes: 30_000 }],
   } as const
   for (const [name, [options, more]] of Object.entries(cases)) {
     test(`is what is written: ${name}`, async () => {
       const training = await open(options)
-      const { merged = true, reference = false, shardBytes } = more as { merged?: boolean; reference?: boolean; shardBytes?: number } // prettier-ignore
-      const size = checkpointSize(training, { merged, reference, shardBytes })
+      const { merged = true, copies = [], shardBytes } = more as { merged?: boolean; copies?: string[]; shardBytes?: number } // prettier-ignore
+      const size = checkpointSize(training, {
+        merged,
+        copies: Object.fromEntries(copies.map((name) => [name, true])),
+        shardBytes,
+      })
       const trained = trainedParameters(training.model)
       const moments = zerosLike(new Map([...training.weights].filter(([parameter]) => trained.has(parameter))))
       const folder = join(temporaryFolder(), 'checkpoint')
       mkdirSync(folder)
-      const files: Record<string, Weights> = reference ? { 'reference.safetensors': moments } : {}
+      const files: Record<string, Weights> = Object.fromEntries(copies.map((name) => [`${name}.safetensors`, moments]))
       const optimizer = { steps: 0, firstMoment: moments, secondMoment: moments }
       ;(await trainingFiles(training, optimizer, { merged, files, shardBytes }))(folder)
       const written = readdirSync(folder).filter((file) => file.endsWith('.safetensors'))
@@ -73,7 +77,7 @@ test('as many checkpoints come at once as are kept, and one more', () => {
 
 describe('checkRoom', async () => {
   const training = await open()
-  const { bytes } = checkpointSize(training, { merged: true, reference: false })
+  const { bytes } = checkpointSize(training, { merged: true, copies: {} })
   const MUCH = {
     scratch: { freeBytes: 1e15, volume: 'a/1' },
     store: { objectBytes: 5e12, freeBytes: 1e15, volume: 'b/1' },

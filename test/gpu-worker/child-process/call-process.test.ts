@@ -111,3 +111,17 @@ test('one that is told to be ready, and never called, is ended too; a call under
   abort.abort(new Error('enough'))
   assert.equal(((await outcome) as Error).message, 'enough')
 })
+
+test('one that is blocked is ended after its limit, and the next call starts another; one that only waits is not', async () => {
+  const echo = echoProcess({ stallSeconds: 1 })
+  const first = await echo.ready()
+  const waiting = echo.call({ say: [], then: 'wait' }, { signal: AbortSignal.timeout(2500) })
+  await assert.rejects(waiting, { name: 'TimeoutError' })
+  assert.equal(await echo.ready(), first)
+  await assert.rejects(echo.call({ say: [], then: 'block' }), {
+    code: 'model_unavailable',
+    message: /the process got no further for [12] s while it worked on its rows and their texts/,
+  })
+  assert.equal(await echo.call({ say: ['a'], then: 'return' }), 1)
+  assert.notEqual(await echo.ready(), first)
+})

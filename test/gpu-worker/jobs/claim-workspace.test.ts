@@ -1,27 +1,38 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { claimWorkspace } from '../../../src/gpu-worker/jobs/claim-workspace.ts'
 import { temporaryFolder } from '../../../testing/tiny-model-folder.ts'
 
-test('clears what dead workers left, and leaves living ones and other files alone', () => {
+/** As a worker leaves it that was killed so many minutes ago. */
+function left(parent: string, minutes: number): string {
+  const { folder } = claimWorkspace(parent)
+  writeFileSync(join(folder, 'step-3'), 'half a checkpoint')
+  const then = Date.now() / 1000 - minutes * 60
+  utimesSync(join(folder, 'alive'), then, then)
+  return folder
+}
+
+test('two workers never share a folder, whatever their process ids and hosts are', () => {
   const parent = temporaryFolder()
-  const dead = spawnSync(process.execPath, ['--version']).pid
-  for (const name of [`worker-${dead}`, `worker-${process.ppid}`, 'worker-notes']) {
-    mkdirSync(join(parent, name))
-    writeFileSync(join(parent, name, 'file'), '')
-  }
-  assert.equal(claimWorkspace(parent, process.pid), join(parent, `worker-${process.pid}`))
-  assert.deepEqual(
-    readdirSync(parent).sort(),
-    [`worker-${process.pid}`, `worker-${process.ppid}`, 'worker-notes'].sort(),
-  )
+  const [one, other] = [claimWorkspace(parent), claimWorkspace(parent)]
+  assert.notEqual(one.folder, other.folder)
+  assert.deepEqual(readdirSync(parent).length, 2)
+  one.leave()
+  assert.deepEqual([existsSync(one.folder), existsSync(other.folder)], [false, true])
 })
 
-test('a folder that an earlier process of the same id left is emptied', () => {
+test('clears what dead workers left, and leaves living ones and other files alone', () => {
   const parent = temporaryFolder()
-  writeFileSync(join(claimWorkspace(parent, process.pid), 'left'), '')
-  assert.deepEqual(readdirSync(claimWorkspace(parent, process.pid)), [])
+  const [dead, living] = [left(parent, 11), left(parent, 9)]
+  mkdirSync(join(parent, 'worker-notes'))
+  const diedAtBirth = left(parent, 0)
+  rmSync(join(diedAtBirth, 'alive'))
+  const longAgo = Date.now() / 1000 - 3600
+  utimesSync(diedAtBirth, longAgo, longAgo)
+  const { folder } = claimWorkspace(parent)
+  assert.deepEqual([existsSync(dead), existsSync(diedAtBirth), existsSync(living)], [false, false, true])
+  assert.ok(existsSync(join(parent, 'worker-notes')))
+  assert.deepEqual(readdirSync(folder), ['alive'])
 })

@@ -27,14 +27,17 @@ async function run(
     fetch: appFetch(app, fate),
     sleep: async () => {},
   })
-  const options = { threads: 1, roots: [MODEL], hub: { cacheFolder: temporaryFolder() } }
   const working = runWorker({
     api,
     name: 'w',
     workspace: temporaryFolder(),
     signal: stop.signal,
     log: () => {},
-    ...options,
+    engine: { threads: 1 },
+    sources: { roots: [MODEL], hub: { cacheFolder: temporaryFolder() } },
+    trustedTenants: [],
+    limits: { stallSeconds: 60, memoryBytes: Infinity, graceSeconds: 25 },
+    environment: process.env,
   })
   for (;;) {
     const job = await app.json(`/v1/jobs/${id}`)

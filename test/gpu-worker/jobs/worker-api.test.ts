@@ -70,6 +70,30 @@ describe('WorkerApi', () => {
     await assert.rejects(page.job.release(), { code: 'storage_unavailable', message: /502 .*Bad Gateway/ })
   })
 
+  test('a job that came as the worker was told to leave is not lost: it can be given back', async () => {
+    const leaving = new AbortController()
+    const source = {
+      pull(stream: ReadableStreamDefaultController) {
+        leaving.abort()
+        stream.enqueue(new TextEncoder().encode('{"job":{"id":"job_1","fence":1}}'))
+        stream.close()
+      },
+    }
+    const body = new ReadableStream(source, { highWaterMark: 0 })
+    const api = new WorkerApi({
+      url: 'http://gavel.test',
+      key: 'k',
+      async fetch(_, init) {
+        const response = new Response(body)
+        init!.signal!.addEventListener('abort', () => assert.fail('the answer had begun'))
+        return response
+      },
+    })
+    assert.equal((await api.lease('w', 20, leaving.signal))?.id, 'job_1')
+    assert.ok(leaving.signal.aborted)
+    await assert.rejects(api.lease('w', 20, leaving.signal), { name: 'AbortError' })
+  })
+
   test('a heartbeat and a lease are asked for once: the next comes anyway', async () => {
     const { api, job, asked } = scripted(unreachable)
     await assert.rejects(job.heartbeat(), { code: 'storage_unavailable' })

@@ -245,6 +245,14 @@ describe('the tokenizer', () => {
   const settings = (edit: (value: Json) => void) => editJson('tokenizer_config.json', edit)
   const cases: Record<string, Case<string>> = {
     'an id that is no whole number': [tokenizer((t) => (t.model.vocab['5'] = 1.5)), /the id of "5" is 1\.5/],
+    'an id that takes a table without end': [
+      tokenizer((t) => (t.model.vocab['5'] = 2 ** 31)),
+      /the id of "5" is 2147483648; ids are whole numbers below 16777216/,
+    ],
+    'an added id that does': [
+      tokenizer((t) => (t.added_tokens[0]!.id = 2 ** 31)),
+      /is 2147483648; ids are whole numbers below/,
+    ],
     'a negative id': [tokenizer((t) => (t.model.vocab['5'] = -1)), /the id of "5" is -1/],
     'one id for two tokens': [
       tokenizer((t) => (t.model.vocab['5'] = t.model.vocab['6'])),

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { appendFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { openFolder, openModel, openPath, saveFolder } from '../../../src/gpu-worker/models/source.ts'
+import {
+  openFolder,
+  openModel,
+  openPath,
+  saveFolder,
+  sourcesFor,
+  tenantsIn,
+} from '../../../src/gpu-worker/models/source.ts'
 import { readSafetensors, writeSafetensors } from '../../../src/gpu-worker/weights/safetensors.ts'
 import { temporaryFolder, tinyModelFolder, tinyTokenizer } from '../../../testing/tiny-model-folder.ts'
 import { codec, initialWeights, TINY_CONFIG } from '../../../testing/tiny-model.ts'
@@ -167,4 +174,15 @@ test('a file is opened by its ending', () => {
     code: 'unsupported_model',
     message: /neither a folder nor a \.gguf/,
   })
+})
+
+test('a stranger’s job gets neither folders nor token, nor the cache that the token filled', () => {
+  const own = { roots: ['/models'], hub: { cacheFolder: '/cache/hub', token: 'hf_operator', endpoint: 'https://hub' } }
+  assert.equal(sourcesFor({ tenant: 'default', trusted: true }, own), own)
+  assert.deepEqual(sourcesFor({ tenant: 'acme', trusted: false }, own), {
+    roots: [],
+    hub: { cacheFolder: '/cache/hub-public', token: undefined, endpoint: 'https://hub' },
+    stranger: 'acme',
+  })
+  assert.deepEqual([tenantsIn(undefined), tenantsIn(' a, b,,')], [[], ['a', 'b']])
 })

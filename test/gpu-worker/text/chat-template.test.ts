@@ -34,3 +34,25 @@ describe('an expression of a template', () => {
   for (const { template, ...expected } of fixture.expressions)
     test(JSON.stringify(template), () => check(template, 'long', true, expected as Rendered))
 })
+
+describe('a template that would never end is refused, with', () => {
+  const LOOP = '{% for a in range(100000) %}'
+  const HANGING = {
+    'loops in loops': `${LOOP}${LOOP}{{ a }}{% endfor %}{% endfor %}`,
+    'macros that call themselves twice':
+      '{% macro f(n) %}{% if n > 0 %}{{ f(n-1) }}{{ f(n-1) }}{% endif %}{% endmacro %}{{ f(60) }}',
+  }
+  for (const [what, template] of Object.entries(HANGING))
+    test(what, () =>
+      assert.throws(() => new ChatTemplate(template, {}).render([{ role: 'user', content: 'x' }]), {
+        code: 'invalid_request',
+        message: /goes through more than 500000 parts, and perhaps never ends/,
+      }),
+    )
+
+  test('and one that goes through a thousand messages is not', () => {
+    const template = '{% for m in messages %}{% if m.role == "user" %}<{{ m.content | trim }}>{% endif %}{% endfor %}'
+    const messages = Array.from({ length: 1000 }, () => ({ role: 'user' as const, content: ' x ' }))
+    assert.equal(new ChatTemplate(template, {}).render(messages), '<x>'.repeat(1000))
+  })
+})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { JudgeBody } from '../../../src/service/database.ts'
+import { jobInputs, judgesOf } from '../../../src/service/jobs/job-inputs.ts'
 import { sftJob, studentAndData, TRAINING } from '../../contracts/api.ts'
 import { testApp, type TestApp } from '../../helpers/test-app.ts'
 
@@ -81,6 +82,49 @@ test('rows are looked at when a job is made: the first that are of no use are na
     const canary = await refused({ ...rl, type: 'grpo', data: { labelled: 'pairs', canary: 'silent' } })
     assert.equal(canary.param, 'data.canary')
     assert.equal((await refused({ type: 'eval', model: 'student', dataset: 'silent', verifier: 'math' })).param, 'dataset') // prettier-ignore
+  }))
+
+test('a run rolls back to looks at a canary, and goes on by a recipe that would have been taken from the first', () =>
+  withData(async (app) => {
+    const headers = { 'content-type': 'application/jsonl' }
+    await app.json('/v1/datasets?name=held', { body: '{"prompt":"3+3?","answer":"6"}', headers })
+    const { id: judge } = await app.json('/v1/judges', { json: { name: 'j', provider } })
+    const { id: other } = await app.json('/v1/judges', { json: { name: 'other', provider } })
+    const shown = { name: 'shown', provider, template: 'answer-correctness-with-reference' }
+    await app.json('/v1/judges', { json: shown })
+    const rolling = {
+      type: 'grpo',
+      model: 'student',
+      data: { labelled: 'pairs', unlabelled: 'pairs', canary: 'held' },
+      reward: { lambda: 1, mu: 1, verifier: 'math', judge: 'j' },
+      fallback_reward: { lambda: 3, mu: 1, verifier: 'math', judge: 'other' },
+      config: { ...config, on_hacking: 'rollback' },
+    }
+    const refused = async (changes: object, param: string, message: RegExp, code = 422) => {
+      const { error } = await app.json('/v1/jobs', { json: { ...rolling, ...changes } }, code)
+      assert.equal(error.param, param, error.message)
+      assert.match(error.message, message)
+    }
+    await refused({ data: { labelled: 'pairs' } }, 'config.on_hacking', /goes back to the best look at the canary/)
+    await refused({ config: { ...rolling.config, canary_every: 0 } }, 'config.on_hacking', /canary_every above 0/)
+    await refused({ config }, 'fallback_reward', /set `config.on_hacking` to "rollback"/)
+    await refused({ fallback_reward: { judge: 'nobody' } }, 'fallback_reward.judge', /nobody/, 404)
+    await refused({ fallback_reward: { judge: 'shown' } }, 'fallback_reward.judge', /shows a reference answer/)
+    await refused({ fallback_reward: { verifier: 'exact' } }, 'fallback_reward.verifier', /another verifier/)
+    await refused(
+      { fallback_reward: { verifier: 'math' }, data: { unlabelled: 'pairs', canary: 'held' } },
+      'data.labelled',
+      /`fallback_reward` weighs only the verifier/,
+    )
+    const { id } = await app.json('/v1/jobs', { json: rolling })
+    const spec = await specOf(app, id)
+    assert.deepEqual((spec.fallback_reward as { judge: string }).judge, other)
+    const inputs = await jobInputs(app.deps, (await app.deps.database.jobs.get(id))!, async (key) => key)
+    assert.deepEqual([inputs.judge!.id, inputs.fallback!.judge!.id, inputs.fallback!.reranker], [judge, other, null])
+    assert.deepEqual(judgesOf({ spec } as never), [judge, other])
+    const plain = await app.json('/v1/jobs', { json: { ...rolling, fallback_reward: undefined } })
+    const row = (await app.deps.database.jobs.get(plain.id))!
+    assert.equal((await jobInputs(app.deps, row, async (key) => key)).fallback, undefined)
   }))
 
 test('validation is a share, or a dataset that is not trained on; its rows are looked at and sent to the worker', () =>

@@ -8,7 +8,7 @@ import { testApp, type TestApp } from '../../helpers/test-app.ts'
 const asking = (more: Partial<Parameters<typeof leaseJob>[1]> = {}) => ({
   worker: 'w',
   kinds: ['sft' as const],
-  tenant: null,
+  tenant: 'default',
   waitSeconds: 0,
   signal: new AbortController().signal,
   ...more,
@@ -196,5 +196,50 @@ describe('a lease', () => {
       assert.equal(await leaseJob(app.deps, asking({ kinds: ['grpo'] })), null)
       assert.equal(await leaseJob(app.deps, asking({ tenant: 'other' })), null)
       assert.equal((await leaseJob(app.deps, asking({ tenant: 'default' })))?.type, 'sft')
+    }))
+
+  test('is given to no worker whose connection has ended, neither before the claim nor during it', async () => {
+    const turn = { connection: new AbortController(), during: false }
+    const plain = await testApp()
+    const blobs: Deps['blobs'] = {
+      ...plain.deps.blobs,
+      presign: async () => {
+        if (turn.during) turn.connection.abort()
+        return null
+      },
+    }
+    await withApp(
+      async (app) => {
+        const { id } = await app.json('/v1/jobs', { json: sftJob(await studentAndData(app)) })
+        const job = async () => (await app.deps.database.jobs.get(id))!
+        assert.equal(await leaseJob(app.deps, asking({ signal: AbortSignal.abort() })), null)
+        assert.deepEqual([(await job()).state, (await job()).attempt], ['queued', 0])
+
+        turn.during = true
+        assert.equal(await leaseJob(app.deps, asking({ signal: turn.connection.signal })), null)
+        assert.deepEqual([(await job()).state, (await job()).tries, (await job()).error], ['queued', 0, null])
+        turn.during = false
+        assert.equal((await leaseJob(app.deps, asking()))?.id, id, 'another has it at once')
+      },
+      { blobs },
+    )
+    plain.close()
+  })
+
+  test('says whose the job is, and whether that is the worker’s own tenant', () =>
+    withApp(async (app) => {
+      const told = async (asker: string) => {
+        const { tenant, own } = (await leaseJob(app.deps, asking({ tenant: asker })))!
+        return [tenant, own]
+      }
+      await app.json('/v1/jobs', { json: sftJob(await studentAndData(app)) })
+      assert.deepEqual(await told('default'), ['default', true])
+      const { key } = await app.json('/v1/keys', { json: { tenant: 'acme', scopes: ['data', 'train'] } })
+      const theirs: TestApp = { ...app, json: (path, given = {}, status) => app.json(path, { ...given, key }, status) }
+      const dataset = await studentAndData(theirs)
+      for (const asker of ['default', 'acme']) {
+        await theirs.json('/v1/jobs', { json: sftJob(dataset) })
+        assert.deepEqual(await told(asker), ['acme', asker === 'acme'])
+      }
     }))
 })
