@@ -1,4 +1,5 @@
 /** The API on Cloudflare: D1 for rows, R2 for objects. */
+import { edgeTurns } from './adapters/cloudflare/edge-turns.ts'
 import { noBell } from './adapters/cloudflare/no-bell.ts'
 import { publicFetch } from './adapters/cloudflare/public-fetch.ts'
 import { r2BlobStore } from './adapters/cloudflare/r2-blob-store.ts'
@@ -53,6 +54,9 @@ export async function depsFrom(env: Env): Promise<Deps> {
     clock,
     entropy,
     bell: noBell,
+    checks: null,
+    turns: edgeTurns(),
+    bodyRoom: null,
     secrets: secretBox(env.GAVEL_SECRET_KEY || null, entropy),
     adminKeySha256: env.GAVEL_API_KEY ? await sha256Hex(env.GAVEL_API_KEY) : null,
     allowPrivateUrls: false,

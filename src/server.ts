@@ -11,8 +11,11 @@ import { folderBlobStore } from './adapters/node/folder-blob-store.ts'
 import { guardedFetch } from './adapters/node/guarded-fetch.ts'
 import { jsonLog, type JsonLog } from './adapters/node/json-log.ts'
 import { migrate } from './adapters/node/migrate.ts'
+import { checkThread } from './adapters/node/check-thread.ts'
+import { bodyRoom } from './adapters/node/body-room.ts'
 import { processBell } from './adapters/node/process-bell.ts'
 import { apiGauges, processGauges } from './adapters/node/process-gauges.ts'
+import { processTurns } from './adapters/node/process-turns.ts'
 import { s3BlobStore, type S3Options } from './adapters/node/s3-blob-store.ts'
 import { SqliteD1 } from './adapters/node/sqlite-d1.ts'
 import { datasetLimits, type DatasetLimits } from './core/datasets/row-checker.ts'
@@ -39,6 +42,16 @@ const SWEEP_MS = 15_000
 const WRITE_MS = 1000
 /** Long enough for a rollout's requests to meet, short beside what a judge takes. */
 const JUDGE_WINDOW_MS = 5
+
+/** How long a client may take for the head of a request and for all of it, in ms, and how many bytes the head may have. */
+const SERVER_LIMITS = {
+  headersTimeout: 20_000,
+  requestTimeout: 600_000,
+  connectionsCheckingInterval: 5_000,
+  maxHeaderSize: 16_384,
+}
+/** Most connections at once: more are closed when they come. */
+const MAX_CONNECTIONS = 10_000
 
 export interface ServerOptions {
   /** Where the database lies, and the objects unless `s3` is given. Created when absent. */
@@ -78,16 +91,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...(options.log ?? { requests: false, bodies: false }),
   })
   const sandbox = new PythonSandbox({ mostWaiting: MOST_PROGRAMS_WAITING })
-  const deps = await createDeps(options, sqlite, log, sandbox)
+  const checks = checkThread()
+  const deps = await createDeps(options, sqlite, log, sandbox, checks)
   const { host: hostname = '127.0.0.1', port = 0 } = options
 
   const app = createApp(deps)
   const server = await new Promise<ReturnType<typeof serve>>((resolve, reject) => {
-    const listening = serve({ fetch: app.fetch, hostname, port, overrideGlobalObjects: false }, () =>
-      resolve(listening),
+    const listening = serve(
+      { fetch: app.fetch, hostname, port, overrideGlobalObjects: false, serverOptions: SERVER_LIMITS },
+      () => resolve(listening),
     )
     listening.once('error', reject)
   })
+  server.maxConnections = MAX_CONNECTIONS
   const sweep = setInterval(() => {
     sweepJobs(deps)
       .then(() => sweepObjects(deps))
@@ -110,6 +126,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await writeCounts(deps)
       log.flush()
       sandbox.close()
+      await checks.close()
       sqlite.close()
     },
   }
@@ -120,6 +137,7 @@ async function createDeps(
   sqlite: SqliteD1,
   log: JsonLog,
   sandbox: PythonSandbox,
+  checks: Deps['checks'],
 ): Promise<Deps> {
   const { adminKey, secretKey, allowPrivateUrls = false, s3, localJudge } = options
   const clock = { now: () => Date.now() }
@@ -141,6 +159,9 @@ async function createDeps(
     clock,
     entropy,
     bell: processBell(),
+    checks,
+    turns: processTurns(),
+    bodyRoom: bodyRoom(),
     secrets: secretBox(secretKey, entropy),
     adminKeySha256: adminKey === null ? null : await sha256Hex(adminKey),
     allowPrivateUrls,

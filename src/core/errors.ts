@@ -35,6 +35,8 @@ export const ERRORS = {
   internal: { status: 500, type: 'api_error', retryable: true },
   judge_unreachable: { status: 502, type: 'upstream_error', retryable: true },
   model_download_failed: { status: 502, type: 'upstream_error', retryable: true },
+  /** Others are served just now; a short wait mends it. */
+  busy: { status: 503, type: 'api_error', retryable: true },
   storage_unavailable: { status: 503, type: 'api_error', retryable: true },
   sandbox_unavailable: { status: 503, type: 'api_error', retryable: true },
   model_unavailable: { status: 503, type: 'api_error', retryable: true },

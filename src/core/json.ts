@@ -4,6 +4,54 @@ import { GavelError } from './errors.ts'
 /** Deepest nesting of arrays and objects that is accepted. */
 export const MAX_JSON_DEPTH = 32
 
+/** Most values (numbers, texts, arrays, objects …) in one body of JSON, and most fields of one object. */
+export const MAX_JSON_VALUES = 500_000
+export const MAX_JSON_FIELDS = 10_000
+
+/**
+ * Refuses JSON of very many values, or of an object of very many fields, before it is read, when each would take many times
+ * its bytes. Counts commas and brackets outside of texts.
+ * @param bytes UTF-8, JSON or not
+ * @throws GavelError `too_large`
+ */
+export function refuseManyValues(bytes: Uint8Array): void {
+  const refuse = (what: string) => {
+    throw new GavelError('too_large', `The JSON has ${what}; send less at once.`, { param: 'body' })
+  }
+  let values = 0
+  /** Commas of the objects and arrays that are open; −∞ for an array, whose length its schema bounds. */
+  const open: number[] = []
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (byte === QUOTE) i = endOfText(bytes, i)
+    else if (byte === COMMA) {
+      values++
+      if (open.length > 0 && ++open[open.length - 1]! >= MAX_JSON_FIELDS)
+        refuse(`an object of more than ${MAX_JSON_FIELDS} fields`)
+    } else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) {
+      values++
+      // What is deeper is refused for that.
+      if (open.length <= MAX_JSON_DEPTH + 1) open.push(byte === OPEN_ARRAY ? -Infinity : 0)
+    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) open.pop()
+    if (values > MAX_JSON_VALUES) refuse(`more than ${MAX_JSON_VALUES} values`)
+  }
+}
+/** Where a text's other quote stands, or the end. */
+function endOfText(bytes: Uint8Array, open: number): number {
+  let close = bytes.indexOf(QUOTE, open + 1)
+  if (close === -1) return bytes.length
+  let backslashes = 0
+  while (bytes[close - 1 - backslashes] === BACKSLASH) backslashes++
+  if (backslashes % 2 === 0) return close
+  // Where one quote is escaped, more are: from there on byte by byte.
+  close++
+  while (close < bytes.length && bytes[close] !== QUOTE) close += bytes[close] === BACKSLASH ? 2 : 1
+  return close
+}
+
+const [COMMA, QUOTE, BACKSLASH] = [0x2c, 0x22, 0x5c]
+const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
+
 /**
  * JSON of others: `JSON.parse`, and a refusal of everything that it would lose in silence.
  * @throws SyntaxError for what is no JSON; GavelError `unprocessable` for a key that an object has twice (only the last
@@ -48,7 +96,11 @@ function quotedAfter(text: string, from: number): Quoted | null {
   const open = text.indexOf('"', from)
   if (open === -1) return null
   let close = text.indexOf('"', open + 1)
-  while (isEscaped(text, close)) close = text.indexOf('"', close + 1)
+  // Where one quote is escaped, more are: from there on character by character.
+  if (isEscaped(text, close)) {
+    close++
+    while (text.charCodeAt(close) !== QUOTE) close += text.charCodeAt(close) === BACKSLASH ? 2 : 1
+  }
   let next = close + 1
   while (text.charCodeAt(next) <= 32) next++
   return { open, close, key: text[next] === ':' }

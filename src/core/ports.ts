@@ -15,11 +15,51 @@ export interface Entropy {
   bytes(count: number): Uint8Array
 }
 
-/** Wakes whoever waits for jobs. Only a doorbell: SQL holds the truth, a lost ring costs a poll interval. */
+/**
+ * Wakes whoever waits for news of something: of one job, by its id, or that a job may be claimed, {@link CLAIMABLE}.
+ * Only a doorbell: SQL holds the truth.
+ */
 export interface JobBell {
-  ring(): void
-  /** Resolves at the next ring or after `timeoutMs`, whichever comes first. */
-  wait(timeoutMs: number): Promise<void>
+  ring(of: string): void
+  /** Hears every ring from now on. */
+  listen(of: string): Listener
+}
+export interface Listener {
+  /**
+   * Resolves at the next ring, at once where one came since the last call, and after `timeoutMs` at the latest; sooner
+   * where rings may come from elsewhere and are not heard.
+   */
+  next(timeoutMs: number): Promise<void>
+  /** Call it when done. */
+  close(): void
+}
+export const CLAIMABLE = 'claimable'
+
+/** How requests that compute share a process, which does one thing at a time. */
+export interface Turns {
+  /** A clock in ms that never goes back. */
+  now(): number
+  /** How long the processor has worked, in ms. It may stand still while something is computed. */
+  worked(): number
+  /** Whether the process was held for so long that whoever waits should be heard. */
+  due(): boolean
+  /**
+   * Resolves when it is the caller's turn again.
+   * @param whose callers of each name take turns
+   * @returns how long the caller held the process, in ms, where {@link worked} could not tell; else 0
+   */
+  next(whose: string): Promise<number>
+}
+
+/** Counts the bytes of bodies that all requests of a process hold. */
+export interface BodyRoom {
+  /**
+   * Whether there is room for more bytes, which are then taken.
+   * @param whose tenant
+   * @param held by the request already
+   */
+  take(whose: string, held: number, more: number): boolean
+  give(whose: string, bytes: number): void
 }
 
 export interface BlobHead {

@@ -1,6 +1,8 @@
 import { Hono, type Context } from 'hono'
+import type * as v from 'valibot'
 import { HTTPException } from 'hono/http-exception'
 import { GavelError } from '../core/errors.ts'
+import { WorkBudget } from '../core/work-budget.ts'
 import { parse } from '../core/schemas/parse.ts'
 import type { Deps } from '../service/deps.ts'
 import { takeFromRate } from '../service/usage/rate-windows.ts'
@@ -100,7 +102,23 @@ async function serve(deps: Deps, route: Route, c: Context<AppEnv>): Promise<Resp
   const caller = route.scope === null ? NO_CALLER : await authenticate(deps, request, route.scope, token)
   c.set('caller', caller)
   const query = readQuery(request.url, route.query)
-  const body = route.body && parse(route.body, await readJson(request, route.maxBytes ?? MAX_JSON_BYTES))
+  const work = new WorkBudget(deps.turns, deps.bodyRoom, caller.tenant)
+  try {
+    return await answer(deps, route, c, { caller, query, params, work })
+  } finally {
+    work.release()
+  }
+}
+
+async function answer(
+  deps: Deps,
+  route: Route,
+  c: Context<AppEnv>,
+  asked: { caller: Caller; query: unknown; params: Record<string, string>; work: WorkBudget },
+): Promise<Response> {
+  const request = c.req.raw
+  const { caller, work } = asked
+  const body = route.body && (await readBody(route, route.body, request, work))
   if (deps.log?.bodies && SCORING.has(route.tag)) c.set('body', body)
   if (caller.rate) {
     const units = unitsOf(route, body)
@@ -108,8 +126,17 @@ async function serve(deps: Deps, route: Route, c: Context<AppEnv>): Promise<Resp
     c.set('rate', headers)
     if (refusal) throw refusal
   }
-  const answer = await route.handler({ deps, caller, params, query, body, request })
-  return answer instanceof Response ? answer : c.json(answer as object)
+  const answer = await route.handler({ deps, body, request, ...asked })
+  if (answer instanceof Response) return answer
+  if (work.due) await work.turn()
+  return c.json(answer as object)
+}
+
+/** The body by its schema, a step at a time: a large one holds the process for no longer than a step. */
+async function readBody(route: Route, schema: v.GenericSchema, request: Request, work: WorkBudget): Promise<unknown> {
+  const value = await readJson(request, route.maxBytes ?? MAX_JSON_BYTES, work)
+  if (work.due) await work.turn()
+  return work.piece('body', () => parse(schema, value))
 }
 
 /** 405 with `Allow` for a path that exists with other methods (TRACE too). */

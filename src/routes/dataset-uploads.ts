@@ -77,9 +77,9 @@ export const datasetUploadRoutes = [
       'where its answer was lost.',
     rawBody: { 'application/jsonl': { type: 'string', description: 'One JSON object a line.' } },
     response: datasetUpload,
-    async handler({ deps, caller, params, request }) {
+    async handler({ deps, caller, params, request, work }) {
       const { upload, part } = await partOf(deps, caller.tenant, params)
-      return show(deps, await uploads.addPart(deps, upload, part, readJsonl(request)))
+      return show(deps, await uploads.addPart(deps, upload, part, readJsonl(request), work))
     },
   }),
   route({
@@ -104,9 +104,9 @@ export const datasetUploadRoutes = [
     operationId: 'takeDatasetPart',
     summary: 'Check and store the part that was put at its URL',
     response: datasetUpload,
-    async handler({ deps, caller, params }) {
+    async handler({ deps, caller, params, work }) {
       const { upload, part } = await partOf(deps, caller.tenant, params)
-      return show(deps, await uploads.takePart(deps, upload, part))
+      return show(deps, await uploads.takePart(deps, upload, part, work))
     },
   }),
   route({

@@ -51,13 +51,13 @@ export const datasetRoutes = [
       name: 'word-problems',
     },
     response: dataset,
-    async handler({ deps, caller, query, request }) {
+    async handler({ deps, caller, query, request, work }) {
       if (mediaType(request) !== 'multipart/form-data') {
-        return showDataset(await createDataset(deps, caller.tenant, query, readJsonl(request)))
+        return showDataset(await createDataset(deps, caller.tenant, query, readJsonl(request), work))
       }
-      const { file, ...fields } = await readForm(request)
+      const { file, ...fields } = await readForm(request, work)
       const given = { ...query, ...parse(newDataset, fields, 'form') }
-      return showDataset(await createDataset(deps, caller.tenant, given, file))
+      return showDataset(await createDataset(deps, caller.tenant, given, file, work))
     },
   }),
   route({

@@ -14,6 +14,7 @@ import { createJob } from '../service/jobs/create-job.ts'
 import { cancel, isTerminal, pause, resume, type Change } from '../service/jobs/transitions.ts'
 import { unixSeconds } from '../service/resource-header.ts'
 import { showCheckpoint } from './checkpoints.ts'
+import { authenticate } from './http/authenticate.ts'
 import { streamEvents } from './http/event-stream.ts'
 import { page, pageQuery } from './http/page.ts'
 import { route } from './http/route.ts'
@@ -143,6 +144,7 @@ export const jobRoutes = [
         }
         if (!(await deps.database.jobs.remove(row, deps.clock.now()))) continue
         await collectJob(deps, row)
+        deps.bell.ring(row.id)
         return { id: row.id, object: 'job', deleted: true }
       }
     },
@@ -166,7 +168,12 @@ export const jobRoutes = [
     async handler({ deps, caller, params, query, request }) {
       const row = await findJob(deps, caller.tenant, params.id)
       if (request.headers.get('accept')?.includes('text/event-stream')) {
-        return streamEvents(deps, row.id, request.headers.get('last-event-id') ?? query.after, request.signal)
+        const mayRead = () =>
+          authenticate(deps, request, 'train', undefined).then(
+            () => true,
+            (error: GavelError) => error.code !== 'unauthorized' && error.code !== 'forbidden',
+          )
+        return streamEvents(deps, row.id, request.headers.get('last-event-id') ?? query.after, request.signal, mayRead)
       }
       return page(
         query,

@@ -24,9 +24,9 @@ export const judgmentRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     example: { judge: 'maths', items: [{ question: 'What is 2 + 3?', answer: 'It is 5.' }] },
     response: judgmentsAnswer,
-    async handler({ deps, caller, body, request }) {
+    async handler({ deps, caller, body, request, work }) {
       const items = body.items.map(toJudgeItem)
-      return showJudgments(await askJudge(deps, caller, body.judge, 'judge', items, request.signal))
+      return showJudgments(await askJudge(deps, caller, body.judge, 'judge', items, { signal: request.signal, work }))
     },
   }),
 ]

@@ -56,7 +56,7 @@ export const rewardRoutes = [
       items: [{ prompt: 'What is 2 + 3?', completion: 'It is 5.', answer: '5' }],
     },
     response: rewardsAnswer,
-    async handler({ deps, caller, body: { reward, items, advantage }, request }) {
+    async handler({ deps, caller, body: { reward, items, advantage }, request, work }) {
       const recipe = await recipeOf(deps, caller.tenant, reward)
       // A control draws by what was sent, so that the same request is answered the same.
       const stream = recipe.control ? JSON.stringify(items) : ''
@@ -70,10 +70,13 @@ export const rewardRoutes = [
             items,
             // The recipe's own check: whoever has a weight is named.
             async (asked, role) =>
-              (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, request.signal)).scored,
+              (await askJudge(deps, caller, recipe[role]!, `reward.${role}`, asked, { signal: request.signal, work }))
+                .scored,
             {
               programs,
               stream,
+              work,
+              checks: deps.checks && { by: deps.checks, whose: caller.tenant },
               beforeAsking: refuseBeyondAll(deps, caller, recipe, (role) => `reward.${role}`, items.length),
             },
           ),
@@ -88,6 +91,7 @@ export const rewardRoutes = [
           advantage,
           rewardResolution(recipe),
         )
+      if (work.due) await work.turn()
       const data = advantages ? rewards.map((row, i) => ({ ...row, advantage: advantages[i] })) : rewards
       return {
         object: 'list',

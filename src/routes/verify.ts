@@ -1,21 +1,10 @@
-import { GavelError } from '../core/errors.ts'
 import { NOTHING_USED } from '../core/judges/usage-counts.ts'
-import { verifyAnswer, verifyRequest, type Verdict } from '../core/schemas/verify.ts'
+import { runsPrograms } from '../core/rewards/checks.ts'
+import { verifyAnswer, verifyRequest } from '../core/schemas/verify.ts'
 import { verifierOf } from '../core/verifiers/index.ts'
-import type { Verifier } from '../core/verifiers/verifier.ts'
+import { verifyItems } from '../core/verifiers/verify-items.ts'
 import { withPrograms } from '../service/with-programs.ts'
 import { MAX_BATCH_BYTES, route } from './http/route.ts'
-
-/** @throws GavelError naming which item's gold cannot be compared with */
-async function verifyItem(verifier: Verifier, item: { text: string; gold: string }, index: number): Promise<Verdict> {
-  try {
-    return await verifier.verify(item)
-  } catch (error) {
-    if (!(error instanceof GavelError) || error.param !== 'gold') throw error
-    const param = `items[${index}].gold`
-    throw new GavelError(error.code, `\`${param}\`: ${error.message}`, { param })
-  }
-}
 
 export const verifyRoutes = [
   route({
@@ -32,11 +21,13 @@ export const verifyRoutes = [
     maxBytes: MAX_BATCH_BYTES,
     example: { verifier: 'math', items: [{ text: 'So she has 1,200 apples.', gold: '1200' }] },
     response: verifyAnswer,
-    async handler({ deps, caller, body: { verifier: spec, items }, request }) {
-      const data = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) => {
-        const verifier = verifierOf(spec, programs)
-        return Promise.all(items.map((item, i) => verifyItem(verifier, item, i)))
-      })
+    async handler({ deps, caller, body: { verifier: spec, items }, request, work }) {
+      const data =
+        deps.checks && !runsPrograms(spec)
+          ? await deps.checks.verify(spec, items, caller.tenant)
+          : await withPrograms(deps.programs, caller.tenant, request.signal, (programs) =>
+              verifyItems(verifierOf(spec, programs), items, work),
+            )
       deps.ledger.add(caller, '', { ...NOTHING_USED, items: items.length })
       return { object: 'list', data, has_more: false }
     },

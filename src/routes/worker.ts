@@ -148,7 +148,7 @@ export const workerRoutes = [
     async handler({ deps, caller, params: { id }, body: { fence, data } }) {
       await leasedJob(deps, caller, id, fence)
       if (!(await deps.database.jobs.postEvents({ job: id, fence }, data, deps.clock.now()))) throw staleFence(id)
-      deps.bell.ring()
+      deps.bell.ring(id)
       return { accepted: data.length }
     },
   }),
@@ -341,9 +341,10 @@ export const workerRoutes = [
     body: schemas.workerJudgmentsRequest,
     maxBytes: MAX_BATCH_BYTES,
     response: judgmentsAnswer,
-    async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request }) {
+    async handler({ deps, caller, params: { id }, body: { fence, judge, items }, request, work }) {
       const asking = await askingOf(deps, await leasedJob(deps, caller, id, fence), judge)
-      return showJudgments(await askJudge(deps, asking, judge, 'judge', items.map(toJudgeItem), request.signal))
+      const options = { signal: request.signal, work }
+      return showJudgments(await askJudge(deps, asking, judge, 'judge', items.map(toJudgeItem), options))
     },
   }),
   route({

@@ -1,6 +1,7 @@
 import type { DatasetLimits } from '../core/datasets/row-checker.ts'
-import type { BlobStore, Clock, Entropy, JobBell, JudgeClient, ProgramHost } from '../core/ports.ts'
+import type { BlobStore, BodyRoom, Clock, Entropy, JobBell, JudgeClient, ProgramHost, Turns } from '../core/ports.ts'
 import type { Judge } from '../core/schemas/judge.ts'
+import type { Checks } from '../core/rewards/checks.ts'
 import type { OwnedJudge } from '../core/schemas/worker.ts'
 import type { Database, RateWindows } from './database.ts'
 import type { SecretBox } from './keys.ts'
@@ -16,6 +17,12 @@ export interface Deps {
   clock: Clock
   entropy: Entropy
   bell: JobBell
+  /** Where verifiers compute; null where that is in the process itself. */
+  checks: Checks | null
+  /** How requests share the processor. */
+  turns: Turns
+  /** Room for bodies; null where nobody counts them. */
+  bodyRoom: BodyRoom | null
   secrets: SecretBox
   /** SHA-256 of the operator's bootstrap admin key; null when there is none. */
   adminKeySha256: string | null

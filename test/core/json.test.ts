@@ -6,6 +6,7 @@ import {
   parseJsonKeepingDigits,
   parseJsonNumbersAsText,
   parseStrictJson,
+  refuseManyValues,
 } from '../../src/core/json.ts'
 import { cpuSeconds } from '../helpers/cpu-seconds.ts'
 
@@ -104,4 +105,29 @@ test('written again, whole numbers have all their digits', () => {
     assert.equal(JSON.stringify(parseJsonKeepingDigits(text)), text)
   assert.equal(hasLostNumber(parseJsonKeepingDigits('[9007199254740993]')), false)
   assert.equal(hasLostNumber(parseJsonKeepingDigits('[1e400]')), true, 'infinite, and no whole number as written')
+})
+
+test('JSON of very many values, or of an object of very many fields, is refused before it is read', () => {
+  const bytes = (text: string) => new TextEncoder().encode(text)
+  const refused = (text: string, message: RegExp) =>
+    assert.throws(() => refuseManyValues(bytes(text)), { code: 'too_large', param: 'body', message })
+  const many = (part: string, count: number) => Array.from({ length: count }, () => part).join()
+  refuseManyValues(bytes(`[${many('1', 499_000)}]`))
+  refused(`[${many('1', 501_000)}]`, /more than 500000 values/)
+  refused(`{"items":[${many('[]', 251_000)}]}`, /more than 500000 values/)
+  refused('['.repeat(501_000), /more than 500000 values/)
+  const object = (fields: number) => `{${Array.from({ length: fields }, (_, i) => `"k${i}":1`).join()}}`
+  refuseManyValues(bytes(object(9_900)))
+  refused(object(10_100), /an object of more than 10000 fields/)
+  refuseManyValues(bytes(`[${many(object(9), 9000)}]`))
+  // What stands in texts counts for nothing, whatever stands before their quotes.
+  for (const text of [',[{', '\\",[', '\\\\', '\\\\\\",', 'a\\\\\\\\'])
+    refuseManyValues(bytes(`{"a":"${text.repeat(200_000)}","b":"${text}"}`))
+  for (const text of ['"', '"\\"', '{"a', '', '\\', ']]]', '}{']) refuseManyValues(bytes(text))
+})
+
+test('a text with many escaped quotes is read to its end', () => {
+  const value = { 'a"': 'x\\"y"\\', b: ['\\', '"', '""\\\\'] }
+  assert.deepEqual(parseStrictJson(JSON.stringify(value)), value)
+  assert.throws(() => parseStrictJson('{"a\\"b":1,"c":"\\"","a\\"b":2}'), /has the key "a\\"b" twice/)
 })

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { createDatabase } from '../../src/adapters/database/create-database.ts'
 import { folderBlobStore } from '../../src/adapters/node/folder-blob-store.ts'
 import { migrate } from '../../src/adapters/node/migrate.ts'
+import { bodyRoom } from '../../src/adapters/node/body-room.ts'
+import { processTurns } from '../../src/adapters/node/process-turns.ts'
 import { processBell } from '../../src/adapters/node/process-bell.ts'
 import { SqliteD1 } from '../../src/adapters/node/sqlite-d1.ts'
 import { datasetLimits } from '../../src/core/datasets/row-checker.ts'
@@ -51,6 +53,9 @@ export async function testApp(changes: Partial<Deps> = {}): Promise<TestApp> {
     clock,
     entropy,
     bell: processBell(),
+    checks: null,
+    turns: processTurns(),
+    bodyRoom: bodyRoom(),
     secrets: secretBox('a passphrase for the tests, quite long', entropy),
     adminKeySha256: await sha256Hex('admin-key'),
     allowPrivateUrls: false,

@@ -1,3 +1,4 @@
+import { CLAIMABLE } from '../../src/core/ports.ts'
 import type { LeasedSpec } from '../../src/core/schemas/job.ts'
 import { checkpointPrefix } from '../../src/service/jobs/checkpoints.ts'
 import { MAX_TRIES } from '../../src/service/jobs/transitions.ts'
@@ -14,7 +15,10 @@ export async function withJob(run: (opened: Awaited<ReturnType<typeof parts>>) =
 }
 async function parts() {
   const rings = { count: 0 }
-  const bell = { ring: () => void rings.count++, wait: async () => {} }
+  const bell = {
+    ring: (of: string) => void (of === CLAIMABLE && rings.count++),
+    listen: () => ({ next: async () => {}, close() {} }),
+  }
   const app = await testApp({ bell })
   const { deps, clock } = app
   const made = { id: 'job_1', tenant: 't', key: '', name: null, type: 'sft' as const, createdAt: clock.time }

@@ -28,7 +28,10 @@ before(async () => {
       return store && `${store}/${call[0]}`
     },
   }
-  const bell = { ring: () => void rings++, wait: async () => {} }
+  const bell = {
+    ring: (of: string) => void (of !== 'claimable' && rings++),
+    listen: () => ({ next: async () => {}, close() {} }),
+  }
   const opened = await testApp({ blobs, bell, judgeClient: countingJudge().judgeClient })
   app = Object.assign(opened, { close: ((close) => () => (close(), plain.close()))(opened.close) })
   dataset = await studentAndData(app)

@@ -1,7 +1,13 @@
 import type { JobBell } from '../../core/ports.ts'
 
-/** Where no two requests share a process there is nothing to ring: who waits, looks again after the time. */
+/** The longest until whoever waits looks again, in ms. */
+const LOOK_MS = 1000
+
+/** Where no two requests share a process there is nothing to hear: who waits, looks again after a while. */
 export const noBell: JobBell = {
   ring() {},
-  wait: (timeoutMs) => new Promise((resolve) => setTimeout(resolve, timeoutMs)),
+  listen: () => ({
+    next: (timeoutMs) => new Promise((resolve) => setTimeout(resolve, Math.min(timeoutMs, LOOK_MS))),
+    close() {},
+  }),
 }

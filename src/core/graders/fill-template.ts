@@ -1,3 +1,4 @@
+import { GavelError } from '../errors.ts'
 import { hasLostDigits, parseJsonKeepingDigits } from '../json.ts'
 import type { GraderError } from '../schemas/grader.ts'
 
@@ -18,6 +19,9 @@ export class GradeFailure extends Error {
   }
 }
 
+/** The longest text that a template may come to, in UTF-16 units. */
+export const MAX_FILLED_CHARS = 1_000_000
+
 const PLACE = /\{\{\s{0,16}([^{}]{1,256}?)\s{0,16}\}\}/g
 const PATH = /^(item|sample)((?:\.[\p{L}\p{M}\p{N}_-]{1,128}|\[\d{1,6}\]|\["[^"\]]{1,128}"\]|\['[^'\]]{1,128}'\])+)$/u
 const STEP = /\.([^.[]+)|\[(\d+)\]|\["([^"\]]+)"\]|\['([^'\]]+)'\]/g
@@ -37,17 +41,26 @@ export function graderContext(modelSample: string, item: Record<string, unknown>
 /**
  * Puts values into a template. What is put in is not read again: braces inside it mean nothing.
  * @throws GradeFailure `invalid_variable_error` or, for output that should be JSON and is not, or has lost digits,
- *   `sample_parse_error`
+ *   `sample_parse_error`; GavelError `too_large` for a text of more than {@link MAX_FILLED_CHARS}
  */
 export function fillTemplate(template: string, context: GraderContext): string {
+  let length = template.length
   return template.replace(PLACE, (whole, path: string) => {
-    const value = lookUp(path, context)
-    if (value !== undefined) return typeof value === 'string' ? value : written(value, whole)
-    if (/^sample\.output_json\b/.test(path) && !Object.hasOwn(context.sample, 'output_json')) {
-      throw new GradeFailure('sample_parse_error', `${whole}: the model's output is not JSON.`)
-    }
-    throw new GradeFailure('invalid_variable_error', `${whole} is not in the item or the sample.`)
+    const text = valueAt(path, whole, context)
+    length += text.length - whole.length
+    if (length <= MAX_FILLED_CHARS) return text
+    const message = `The grader's template comes to more than ${MAX_FILLED_CHARS} characters at ${whole}; let it show less.`
+    throw new GavelError('too_large', message, { param: 'grader' })
   })
+}
+
+function valueAt(path: string, whole: string, context: GraderContext): string {
+  const value = lookUp(path, context)
+  if (value !== undefined) return typeof value === 'string' ? value : written(value, whole)
+  if (/^sample\.output_json\b/.test(path) && !Object.hasOwn(context.sample, 'output_json')) {
+    throw new GradeFailure('sample_parse_error', `${whole}: the model's output is not JSON.`)
+  }
+  throw new GradeFailure('invalid_variable_error', `${whole} is not in the item or the sample.`)
 }
 
 /** @throws GradeFailure for a number whose last digits were lost when its JSON was read */

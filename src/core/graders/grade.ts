@@ -1,15 +1,16 @@
 import { GavelError } from '../errors.ts'
 import { cleanText } from '../judges/clean-text.ts'
-import { areDifferent, expectedLevel, LETTERS, lettered } from '../judges/decide.ts'
+import { expectedLevel, firstRepeated, LETTERS, lettered } from '../judges/decide.ts'
 import { likeliest, type Choice } from '../judges/many-options.ts'
 import type { LabelScores } from '../judges/score-labels.ts'
 import type { ChatMessage } from '../judges/template.ts'
 import { hasLostNumber } from '../json.ts'
 import type { ProgramRunner } from '../ports.ts'
-import type { Grader, GraderMessage, LeafGrader } from '../schemas/grader.ts'
+import type { Grader, GraderMessage, LeafGrader, SimilarityMetric } from '../schemas/grader.ts'
 import { fillTemplate, GradeFailure, type GraderContext } from './fill-template.ts'
 import { parseFormula, type Formula } from './formula.ts'
 import { STRING_CHECKS } from './string-checks.ts'
+import type { WorkBudget } from '../work-budget.ts'
 import { textSimilarity } from './text-similarity.ts'
 
 /** What graders need beyond themselves. */
@@ -18,6 +19,10 @@ export interface GraderHelp {
   ask(judge: string, question: Choice, param: string): Promise<LabelScores>
   /** Null where no program can be run. */
   programs: ProgramRunner | null
+  /** What may be spent on it. */
+  work: WorkBudget
+  /** `textSimilarity`, where that is computed elsewhere. */
+  similarity?: ((metric: SimilarityMetric, input: string, reference: string) => Promise<number>) | undefined
 }
 
 /** What became of a grader: a score, or why there is none. */
@@ -45,10 +50,9 @@ const LEAVES: {
     return { score: STRING_CHECKS[operation](text, other) ? 1 : 0 }
   },
 
-  async text_similarity({ input, reference, evaluation_metric }, context) {
-    return {
-      score: textSimilarity(evaluation_metric, fillTemplate(input, context), fillTemplate(reference, context)),
-    }
+  async text_similarity({ input, reference, evaluation_metric }, context, { similarity = textSimilarity }) {
+    const [text, other] = [fillTemplate(input, context), fillTemplate(reference, context)]
+    return { score: await similarity(evaluation_metric, text, other) }
   },
 
   /** Ten levels by a digit each: the expected one, on the grader's range. */
@@ -60,7 +64,7 @@ const LEAVES: {
       const ending =
         `Give your score as one digit from 0 to 9: 0 stands for the lowest score, ${low}, and 9 for the highest, ${high}. ` +
         `Reply with exactly one digit${which}`
-      return { messages: filled(input, context, ending), labels }
+      return { messages: () => filled(input, context, ending), labels, at: 'grader.input' }
     }
     const question = { options: DIGITS.length, put }
     const { probabilities, tokens } = await asked(model, question, ask)
@@ -73,8 +77,8 @@ const LEAVES: {
         among.map((i) => ({ name: labels[i]! })),
         'grader.labels',
       )
-      const messages = filled(input, context, `Choose one label.\n${list}`)
-      return { messages, labels: LETTERS.slice(0, among.length) }
+      const messages = () => filled(input, context, `Choose one label.\n${list}`)
+      return { messages, labels: LETTERS.slice(0, among.length), at: 'grader.input' }
     }
     const question = { options: labels.length, put }
     const { probabilities, tokens } = await asked(model, question, ask)
@@ -133,7 +137,7 @@ export function checkGrader(grader: Grader, canRunPrograms: boolean): void {
 
 /** @throws GavelError `unprocessable`, naming the field, where two of some names are the same */
 function refuseTwice(names: readonly string[], field: string, what: string): void {
-  const twice = names.find((_, i) => !areDifferent(names.slice(0, i + 1)))
+  const twice = firstRepeated(names)
   if (twice === undefined) return
   const message = `\`${field}\` has ${JSON.stringify(twice)} twice; give each its own ${what}.`
   throw new GavelError('unprocessable', message, { param: `grader.${field}` })
@@ -160,7 +164,10 @@ export async function grade(grader: Grader, context: GraderContext, help: Grader
   const result: Grade = { score: 0, failure: null, tokens: {}, parts: {} }
   try {
     const run = async (part: LeafGrader) => {
-      const { score, tokens = {} } = await LEAVES[part.type](part as never, context, help)
+      if (help.work.due) await help.work.turn()
+      const { score, tokens = {} } = await help.work.piece('grader', () =>
+        LEAVES[part.type](part as never, context, help),
+      )
       for (const [judge, count] of Object.entries(tokens)) result.tokens[judge] = (result.tokens[judge] ?? 0) + count
       return score
     }

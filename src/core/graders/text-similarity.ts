@@ -1,7 +1,7 @@
 import { GavelError } from '../errors.ts'
 import type { SimilarityMetric } from '../schemas/grader.ts'
 
-/** Longest text that is compared, in UTF-16 units: the longest common subsequence costs its square over 32. */
+/** Longest text that is compared, in UTF-16 units: the longest common subsequence takes up to its square over 32 steps. */
 export const MAX_SIMILARITY_CHARS = 20_000
 
 type Similarity = (input: string, reference: string) => number
@@ -95,12 +95,17 @@ function gleu(input: string[], reference: string[]): number {
  */
 function meteor(input: string[], reference: string[]): number {
   const places = new Map<string, number[]>()
-  reference.forEach((word, i) => places.set(word, [...(places.get(word) ?? []), i]))
+  for (const [i, word] of reference.entries()) {
+    const before = places.get(word)
+    if (before) before.push(i)
+    else places.set(word, [i])
+  }
   const matches: [number, number][] = []
   for (let i = input.length - 1; i >= 0; i--) {
     const j = places.get(input[i]!)?.pop()
-    if (j !== undefined) matches.unshift([i, j])
+    if (j !== undefined) matches.push([i, j])
   }
+  matches.reverse()
   if (matches.length === 0) return 0
   const chunks = matches.filter(([i, j], k) => {
     const before = matches[k - 1]
@@ -127,29 +132,65 @@ function overlapOf(a: readonly string[], b: readonly string[]): number {
   return a.length + b.length === 0 ? 1 : (2 * commonSubsequence(a, b)) / (a.length + b.length)
 }
 
-/** Length of the longest common subsequence, 32 positions at a time (Hyyrö 2004): a zero bit is a match. */
+/** Where a symbol stands: the words of 32 positions in which it does, and its bits in each. */
+interface Mask {
+  words: number[]
+  bits: number[]
+}
+
+/**
+ * Length of the longest common subsequence, 32 positions at a time (Hyyrö 2004): a zero bit is a match. Words without the
+ * symbol are passed over: they change only by a carry, which ends at their first zero.
+ */
 function commonSubsequence(a: readonly string[], b: readonly string[]): number {
+  const masks = masksOf(a)
   const size = Math.ceil(a.length / 32)
-  const masks = new Map<string, Uint32Array>()
-  a.forEach((symbol, i) => {
-    const mask = masks.get(symbol) ?? new Uint32Array(size)
-    mask[i >>> 5]! |= 1 << (i & 31)
-    masks.set(symbol, mask)
-  })
   const open = new Uint32Array(size).fill(0xffffffff)
   for (const symbol of b) {
     const mask = masks.get(symbol)
     if (!mask) continue
+    const { words, bits } = mask
     let carry = 0
-    for (let k = 0; k < size; k++) {
+    let next = 0
+    for (let i = 0; i < words.length; i++) {
+      const k = words[i]!
+      if (carry && next < k) carry = carried(open, next, k)
       const word = open[k]!
-      const hit = (word & mask[k]!) >>> 0
+      const hit = (word & bits[i]!) >>> 0
       const sum = word + hit + carry
       carry = sum > 0xffffffff ? 1 : 0
       open[k] = (sum | (word & ~hit)) >>> 0
+      next = k + 1
     }
+    if (carry) carried(open, next, size)
   }
   let length = 0
   for (let i = 0; i < a.length; i++) if (!(open[i >>> 5]! & (1 << (i & 31)))) length++
   return length
+}
+
+function masksOf(symbols: readonly string[]): Map<string, Mask> {
+  const masks = new Map<string, Mask>()
+  symbols.forEach((symbol, i) => {
+    const [word, bit] = [i >>> 5, (1 << (i & 31)) >>> 0]
+    const mask = masks.get(symbol)
+    if (!mask) masks.set(symbol, { words: [word], bits: [bit] })
+    else if (mask.words.at(-1) === word) mask.bits[mask.bits.length - 1]! += bit
+    else {
+      mask.words.push(word)
+      mask.bits.push(bit)
+    }
+  })
+  return masks
+}
+
+/** Adds a carry to the words from one to before another. @returns whether it goes on beyond, 1 or 0 */
+function carried(open: Uint32Array, from: number, to: number): number {
+  for (let k = from; k < to; k++) {
+    const word = open[k]!
+    if (word === 0xffffffff) continue
+    open[k] = (word | (word + 1)) >>> 0
+    return 0
+  }
+  return 1
 }

@@ -38,10 +38,11 @@ export async function decide(
   judge: AskedJudge & { labels: JudgeLabels },
   ask: (asked: LabelQuestion[]) => Promise<LabelScores[]>,
 ): Promise<LabelScores[]> {
+  const cleaned = cleanText(material)
   const choices = questions.map(({ param, options, ...question }) => ({
     options: options?.length ?? 0,
     put: (among: readonly number[]) =>
-      decisionQuestion(material, { ...question, options: options && among.map((i) => options[i]!) }, judge, param),
+      decisionQuestion(cleaned, { ...question, options: options && among.map((i) => options[i]!) }, judge, param),
   }))
   return choose(choices, judge, ask)
 }
@@ -58,6 +59,7 @@ export function promptsOfDecisions(questions: readonly DecisionQuestion[], judge
  * The prompt of a question about material, and the labels it is answered by: the judge's own two, or a letter an
  * option. The material is data: cleaned of control tokens and fenced. Options stand on a line each.
  *
+ * @param material as {@link cleanText} leaves it
  * @param param the field that holds the question
  * @throws GavelError unprocessable when there are fewer than two options, or more than letters
  */
@@ -67,10 +69,12 @@ export function decisionQuestion(
   judge: { labels: JudgeLabels },
   param: string,
 ): LabelQuestion {
-  const shown = `<${MATERIAL_FENCE}>\n${cleanText(material)}\n</${MATERIAL_FENCE}>\n\n${cleanText(instructions)}`
-  const messages = (ending: string): ChatMessage[] => [
+  const messages = (ending: string) => (): ChatMessage[] => [
     { role: 'system', content: SYSTEM },
-    { role: 'user', content: `${shown}\n\n${ending}` },
+    {
+      role: 'user',
+      content: `<${MATERIAL_FENCE}>\n${material}\n</${MATERIAL_FENCE}>\n\n${cleanText(instructions)}\n\n${ending}`,
+    },
   ]
   if (!options) {
     const { yes, no } = judge.labels
@@ -81,9 +85,10 @@ export function decisionQuestion(
     return {
       messages: messages(`${meanings.join('')}Reply with exactly one word: ${yes} or ${no}.`),
       labels: [yes, no],
+      at: param,
     }
   }
-  return { messages: messages(lettered(options, param)), labels: LETTERS.slice(0, options.length) }
+  return { messages: messages(lettered(options, param)), labels: LETTERS.slice(0, options.length), at: param }
 }
 
 /**
@@ -119,8 +124,18 @@ export function materialText(value: unknown): string {
 /**
  * Whether all names are different as a judge is shown them: it tells options apart by them, and answers are found by them.
  */
-export const areDifferent = (names: readonly unknown[]): boolean =>
-  new Set(names.map((name) => onOneLine(String(name)))).size === names.length
+export const areDifferent = (names: readonly unknown[]): boolean => firstRepeated(names) === undefined
+
+/** The first name that is shown like one before it. */
+export function firstRepeated<T>(names: readonly T[]): T | undefined {
+  const seen = new Set<string>()
+  return names.find((name) => {
+    const shown = onOneLine(String(name))
+    if (seen.has(shown)) return true
+    seen.add(shown)
+    return false
+  })
+}
 
 /** What an option is called as it is shown: an option that went over lines could pass for several. */
 const onOneLine = (text: string): string => cleanText(text).replace(/\s+/g, ' ').trim()

@@ -6,7 +6,9 @@ import { sha256Hex } from '../sha256.ts'
 import { calibrate } from '../stats/calibration-map.ts'
 import { JudgeFailure } from './judge-failure.ts'
 import { probabilityOfYes, type Judgment } from './probability.ts'
-import { renderings, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
+import { unlimited, type WorkBudget } from '../work-budget.ts'
+import { charsOf, KeysAtOnce, partsOf, type Prompt } from './prompt-parts.ts'
+import { renderer, type ChatMessage, type JudgeItem, type Renderer, type Rendering } from './template.ts'
 import { NO_USAGE, sumTokens } from './token-usage.ts'
 
 /** What scoring needs of a judge. `id` names one immutable version, so it is the judge's part of a cache key. */
@@ -59,31 +61,35 @@ export function cacheKey(judgeVersion: string, messages: readonly ChatMessage[])
 /** The version that a judge's raw probabilities are kept under: calibrating changes none of them. */
 export const cacheVersion = ({ id, calibration }: Pick<ScoringJudge, 'id' | 'calibration'>) => calibration?.base ?? id
 
+/** The surroundings of asking: whether anybody still waits, and what may be spent on it. */
+export interface AskingOptions {
+  signal?: AbortSignal | undefined
+  /** By itself whatever it takes. */
+  work?: WorkBudget | undefined
+}
+
+/** How an item is asked: a prompt a way; or why it cannot be. */
+type Plan = { prompt: Prompt; inverted: boolean }[] | GavelError
+
 /**
  * Judges items, in order. Equal prompts are asked once; known ones come from the cache; only scored judgments are
  * written back, so an abstention or a failure is asked again next time. One item's failure is that item's outcome.
  * A debiased judge is asked about an item in several ways, whose probabilities are averaged; where one of them gives no
  * score, the item has none.
  *
- * @throws whatever the cache throws; the signal's reason when it was aborted before anything was answered;
- *   later the answers are given, and what was not answered has failed by that reason
+ * @throws whatever the cache throws; the signal's reason when it was aborted before anything was answered, and by the
+ *   budget `too_large` or `busy`; later the answers are given, and what was not answered has failed by that reason
  */
 export async function scoreItems(
   items: readonly JudgeItem[],
   judge: ScoringJudge,
   client: JudgeClient,
   cache: JudgmentCache,
-  signal?: AbortSignal,
+  { signal, work = unlimited() }: AskingOptions = {},
 ): Promise<ScoredItem[]> {
-  const plans = items.map((item) => render(judge, item))
-  const ways = plans.flatMap((plan) => (plan instanceof GavelError ? [] : plan))
-  const answers = await askPrompts(
-    ways.map(({ messages }) => messages),
-    judge,
-    client,
-    cache,
-    signal,
-  )
+  const plans = await planPrompts(items, judge, work)
+  const prompts = plans.flatMap((plan) => (plan instanceof GavelError ? [] : plan.map(({ prompt }) => prompt)))
+  const answers = await askPrompts(prompts, judge, client, cache, signal, work)
   let next = 0
   return plans.map((plan) => {
     if (plan instanceof GavelError) return failed(plan)
@@ -92,49 +98,68 @@ export async function scoreItems(
   })
 }
 
-function render(judge: ScoringJudge, item: JudgeItem): Rendering[] | GavelError {
+async function planPrompts(items: readonly JudgeItem[], judge: ScoringJudge, work: WorkBudget): Promise<Plan[]> {
+  const render = renderer(judge)
+  const version = cacheVersion(judge)
+  const plans: Plan[] = []
+  const keys = new KeysAtOnce()
+  for (const [i, item] of items.entries()) {
+    const at = `items[${i}]`
+    if (work.due) await work.turn()
+    const ways = work.piece(at, () => renderOrFail(render, item, (chars) => work.prompt(chars, at)))
+    if (ways instanceof GavelError) {
+      plans.push(ways)
+      continue
+    }
+    const plan = ways.map(({ messages, inverted }, way) => {
+      const prompt: Prompt = { key: '', chars: charsOf(messages), render: () => render(item)[way]!.messages }
+      return { prompt, inverted, keyed: cacheKey(version, messages).then((key) => (prompt.key = key)) }
+    })
+    plans.push(plan.map(({ prompt, inverted }) => ({ prompt, inverted })))
+    for (const { keyed, prompt } of plan) await keys.add(keyed, prompt.chars)
+  }
+  await keys.done()
+  return plans
+}
+
+/** What is wrong with one item alone is its own outcome. */
+function renderOrFail(
+  render: ReturnType<typeof renderer>,
+  item: JudgeItem,
+  charge: (chars: number) => void,
+): Rendering[] | GavelError {
   try {
-    return renderings(judge, item)
+    return render(item, charge)
   } catch (error) {
-    if (error instanceof GavelError && error.param === 'reference') return error
+    if (error instanceof GavelError && (error.param === 'reference' || error.code === 'prompt_too_long')) return error
     throw error
   }
 }
 
-/** Of a large batch so many prompts are asked, and kept, before the next: what a process that is killed has paid for anew. */
-const ASKED_AT_ONCE = 256
-
 /** P(Yes) of prompts, in order: from the cache where known, else from the judge. */
 async function askPrompts(
-  prompts: readonly ChatMessage[][],
+  prompts: readonly Prompt[],
   judge: ScoringJudge,
   client: JudgeClient,
   cache: JudgmentCache,
-  signal?: AbortSignal,
+  signal: AbortSignal | undefined,
+  work: WorkBudget,
 ): Promise<ScoredItem[]> {
   const version = cacheVersion(judge)
-  const keyed = await Promise.all(
-    prompts.map(async (messages) => [await cacheKey(version, messages), messages] as const),
-  )
-  const promptByKey = new Map(keyed)
+  const promptByKey = new Map(prompts.map((prompt) => [prompt.key, prompt]))
 
   const known = await cache.getMany(version, [...promptByKey.keys()])
   const results = new Map<string, ScoredItem>()
   for (const [key, hit] of known) results.set(key, { outcome: 'scored', ...hit, cached: true, usage: NO_USAGE })
 
-  const missing = [...promptByKey].filter(([key]) => !known.has(key))
-  for (let from = 0; from < missing.length; from += ASKED_AT_ONCE) {
-    const part = missing.slice(from, from + ASKED_AT_ONCE)
-    const asked = await askJudge(
-      part.map(([, messages]) => messages),
-      judge,
-      client,
-      signal,
-      from > 0,
-    )
+  const missing = [...promptByKey.values()].filter(({ key }) => !known.has(key))
+  let isFirst = true
+  for (const part of partsOf(missing)) {
+    const asked = await askJudge(part, judge, client, signal, work, !isFirst)
+    isFirst = false
     const fresh = new Map<string, CachedJudgment>()
     asked.forEach((result, i) => {
-      const [key] = part[i]!
+      const { key } = part[i]!
       results.set(key, result)
       if (result.outcome === 'scored') fresh.set(key, { probability: result.probability, labelMass: result.labelMass })
     })
@@ -144,7 +169,7 @@ async function askPrompts(
   }
 
   const seen = new Set<string>()
-  return keyed.map(([key]) => {
+  return prompts.map(({ key }) => {
     const result = results.get(key)!
     const repeat = seen.has(key)
     seen.add(key)
@@ -161,22 +186,33 @@ export const failed = (error: Error) => ({
   usage: error instanceof JudgeFailure ? error.usage : NO_USAGE,
 })
 
+/** @param answered whether others were, which are then the caller's whatever happens: they are paid for */
 async function askJudge(
-  prompts: ChatMessage[][],
+  prompts: readonly Prompt[],
   judge: ScoringJudge,
   client: JudgeClient,
   signal: AbortSignal | undefined,
+  work: WorkBudget,
   answered: boolean,
 ): Promise<ScoredItem[]> {
   const labels = [judge.labels.yes, judge.labels.no]
-  const requests = prompts.map((messages) => ({ messages, labels }))
+  const failAll = (error: unknown) => {
+    const failure = error instanceof Error ? error : new Error(String(error))
+    return prompts.map(() => failure)
+  }
+  let made: ChatMessage[][]
+  try {
+    made = await work.map(prompts, () => 'items', (prompt) => prompt.render()) // prettier-ignore
+  } catch (error) {
+    if (!answered) throw error
+    return failAll(error).map(failed)
+  }
+  const requests = made.map((messages) => ({ messages, labels }))
   const answers: (FirstTokenLogprobs | Error)[] = await client
     .firstTokenLogprobs(requests, signal)
     .catch((error: unknown) => {
-      // Where others were answered, those are the caller's, abort or not: they are paid for.
       if (!answered) signal?.throwIfAborted()
-      const failure = error instanceof Error ? error : new Error(String(error))
-      return prompts.map(() => failure)
+      return failAll(error)
     })
   return prompts.map((_, i) => {
     return scoredFrom(answers.at(i) ?? new Error('the judge gave fewer answers than it was asked for'), judge)

@@ -1,11 +1,14 @@
 import type { ErrorCode } from '../errors.ts'
 import type { FirstTokenLogprobs, JudgeClient, TokenUsage } from '../ports.ts'
+import { unlimited, type WorkBudget } from '../work-budget.ts'
 import { carriesLabel } from './labels.ts'
 import { labelMasses } from './probability.ts'
+import { charsOf, KeysAtOnce, partsOf, type Prompt } from './prompt-parts.ts'
 import {
   cacheKey,
   failed,
   sumUsage,
+  type AskingOptions,
   type CachedJudgment,
   type JudgmentCache,
   type ScoringJudge,
@@ -15,9 +18,16 @@ import { NO_USAGE } from './token-usage.ts'
 
 /** A prompt whose first answered token is to be one of some labels. */
 export interface LabelQuestion {
-  messages: ChatMessage[]
+  /** Makes it anew each time. */
+  messages(): ChatMessage[]
   /** At least two, each a single token of the judge, none a variant of another. */
   labels: readonly string[]
+  /** The field that it comes from. */
+  at: string
+}
+
+interface KeyedQuestion extends Prompt {
+  question: LabelQuestion
 }
 
 /** How a judge's answer falls on the labels. As with a judgment, only `scored` carries numbers. */
@@ -42,40 +52,37 @@ export const labelsAmong = (alternatives: number): number => Math.max(2, Math.fl
  * Asks a judge questions with fixed answers, in order: p(label) of the first token, normalised over the labels. Scored
  * answers are kept in the cache of judgments, an entry a label.
  *
- * @throws whatever the cache throws; the signal's reason when it was aborted
+ * @throws whatever the cache throws; the signal's reason when it was aborted; by the budget `prompt_too_long`,
+ *   `too_large` or `busy`
  */
 export async function scoreLabels(
   questions: readonly LabelQuestion[],
   judge: Pick<ScoringJudge, 'id' | 'min_label_mass'>,
   client: JudgeClient,
   cache: JudgmentCache,
-  signal?: AbortSignal,
+  { signal, work = unlimited() }: AskingOptions = {},
 ): Promise<LabelScores[]> {
-  const keyed = await Promise.all(
-    questions.map(async (question) => {
-      const { messages, labels } = question
-      return { question, key: await cacheKey(`${judge.id}\n${JSON.stringify(labels)}`, messages) }
-    }),
-  )
+  const keyed = await withKeys(questions, judge.id, work)
   const entries = keyed.flatMap(({ key, question }) => question.labels.map((_, k) => `${key}:${k}`))
   const known = await cache.getMany(judge.id, entries)
   const results = new Map<string, LabelScores>()
-  const missing = new Map<string, LabelQuestion>()
-  for (const { key, question } of keyed) {
+  const missing = new Map<string, KeyedQuestion>()
+  for (const prompt of keyed) {
+    const { key, question } = prompt
     const hits = question.labels.map((_, k) => known.get(`${key}:${k}`)).filter((hit) => hit !== undefined)
     const [first] = hits
     if (!first || hits.length < question.labels.length) {
-      missing.set(key, question)
+      missing.set(key, prompt)
       continue
     }
     const probabilities = hits.map(({ probability }) => probability)
     results.set(key, { outcome: 'scored', probabilities, labelMass: first.labelMass, cached: true, usage: NO_USAGE })
   }
 
-  if (missing.size > 0) {
+  for (const part of partsOf([...missing.values()])) {
     const fresh = new Map<string, CachedJudgment>()
-    const asked = await ask([...missing.values()], judge, client, signal)
-    for (const [i, key] of [...missing.keys()].entries()) {
+    const asked = await ask(part, judge, client, work, signal)
+    for (const [i, { key }] of part.entries()) {
       const scores = asked[i]!
       results.set(key, scores)
       if (scores.outcome !== 'scored') continue
@@ -94,13 +101,40 @@ export async function scoreLabels(
   })
 }
 
-async function ask(
+async function withKeys(
   questions: readonly LabelQuestion[],
+  judge: string,
+  work: WorkBudget,
+): Promise<KeyedQuestion[]> {
+  const keyed: KeyedQuestion[] = []
+  const keys = new KeysAtOnce()
+  for (const question of questions) {
+    const { at, labels } = question
+    if (work.due) await work.turn()
+    const messages = work.piece(at, () => question.messages())
+    const prompt = { key: '', chars: charsOf(messages), render: () => question.messages(), question }
+    work.prompt(prompt.chars, at)
+    keyed.push(prompt)
+    const key = cacheKey(`${judge}\n${JSON.stringify(labels)}`, messages)
+    await keys.add(key.then((made) => (prompt.key = made)), prompt.chars) // prettier-ignore
+  }
+  await keys.done()
+  return keyed
+}
+
+async function ask(
+  prompts: readonly KeyedQuestion[],
   judge: Pick<ScoringJudge, 'id' | 'min_label_mass'>,
   client: JudgeClient,
+  work: WorkBudget,
   signal?: AbortSignal,
 ): Promise<LabelScores[]> {
-  const answers = await client.firstTokenLogprobs([...questions], signal).catch((error: unknown) => {
+  const questions = await work.map(
+    prompts,
+    (i) => prompts[i]!.question.at,
+    ({ question: { labels }, render }) => ({ labels, messages: render() }),
+  )
+  const answers = await client.firstTokenLogprobs(questions, signal).catch((error: unknown) => {
     signal?.throwIfAborted()
     const failure = error instanceof Error ? error : new Error(String(error))
     return questions.map(() => failure)

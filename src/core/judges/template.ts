@@ -1,5 +1,6 @@
 import { GavelError } from '../errors.ts'
 import type { JudgeRequest } from '../ports.ts'
+import { refuseLongPrompt } from '../work-budget.ts'
 import type { Judge, JudgeLabels, JudgeTemplate } from '../schemas/judge.ts'
 import { capText, cleanText, FENCE } from './clean-text.ts'
 
@@ -70,6 +71,9 @@ const KNOWN = Object.keys(PLACEHOLDERS)
   .map((name) => `{${name}}`)
   .join(', ')
 
+/** The most often that a template may show one thing: more would be but a longer prompt. */
+const MAX_SHOWN = 16
+
 type Wording = Pick<Exclude<JudgeTemplate, string>, 'system' | 'user'>
 
 /**
@@ -136,6 +140,13 @@ export function checkTemplate({ template, rubric, debias = [] }: Renderer): void
   const refuse = (param: string, message: string) => {
     throw new GavelError('unprocessable', message, { param })
   }
+  for (const { system = '', user } of wordings) {
+    const shown = Object.keys(PLACEHOLDERS).find(
+      (name) => `${system}\n${user}`.split(`{${name}}`).length - 1 > MAX_SHOWN,
+    )
+    if (shown !== undefined)
+      refuse('template', `\`template\` shows {${shown}} more than ${MAX_SHOWN} times; show it less often.`)
+  }
   const wantsRubric = wordings.some((wording) => placeholdersOf(wording).has('rubric'))
   if (wantsRubric && rubric === undefined) refuse('rubric', '`rubric` is missing: the template shows it to the judge.')
   if (!wantsRubric && rubric !== undefined) {
@@ -165,32 +176,57 @@ export const showsReference = ({ template }: Pick<Renderer, 'template'>): boolea
  * reference and answer are data: cleaned of control tokens, put in once (braces inside them mean nothing), the answer
  * capped and the question never cut.
  *
+ * @param charge is told how long each prompt will be, in UTF-16 units, before any is made; it may throw
  * @throws GavelError unprocessable (param `reference`) where the template shows a reference and the item has none
  */
-export function renderings(judge: Renderer, item: JudgeItem): Rendering[] {
+export const renderings = (judge: Renderer, item: JudgeItem, charge = refuseLonger): Rendering[] =>
+  renderer(judge)(item, charge)
+
+const refuseLonger = (chars: number) => refuseLongPrompt(chars, 'answer')
+
+/** The same for many items: what they have in common is prepared once. */
+export function renderer(judge: Renderer): (item: JudgeItem, charge?: (chars: number) => void) => Rendering[] {
   const { template, labels, rubric = '', debias = [], max_answer_chars: maxAnswerChars = MAX_ANSWER_CHARS } = judge
   const { inverted, ...straight } = resolveTemplate(template)
-  if (item.reference === undefined && showsReference(judge)) {
-    throw new GavelError(
-      'unprocessable',
-      "this judge's template shows a reference answer, and the item has none; give its `reference`, or use another judge",
-      { param: 'reference' },
-    )
-  }
-  const values = {
-    question: cleanText(item.question),
-    answer: capText(cleanText(item.answer), maxAnswerChars),
-    reference: cleanText(item.reference ?? ''),
-    rubric,
-  }
+  const needsReference = showsReference(judge)
   const wordings = debias.includes('wording') ? [straight, inverted!] : [straight]
   const orders = debias.includes('order') ? [false, true] : [false]
-  return wordings.flatMap((wording) =>
-    orders.map((swapped) => ({
-      messages: fillWording(wording, { ...values, ...namesOf(labels, swapped) }),
-      inverted: wording === inverted,
-    })),
+  const ways = wordings.flatMap((wording) =>
+    orders.map((swapped) => ({ wording, names: namesOf(labels, swapped), inverted: wording === inverted })),
   )
+  // Answers to one question stand side by side.
+  let last = { question: '', cleaned: '' }
+  return (item, charge = refuseLonger) => {
+    if (item.reference === undefined && needsReference) {
+      throw new GavelError(
+        'unprocessable',
+        "this judge's template shows a reference answer, and the item has none; give its `reference`, or use another judge",
+        { param: 'reference' },
+      )
+    }
+    if (item.question !== last.question) last = { question: item.question, cleaned: cleanText(item.question) }
+    const values = {
+      question: last.cleaned,
+      answer: capText(cleanText(item.answer), maxAnswerChars),
+      reference: cleanText(item.reference ?? ''),
+      rubric,
+    }
+    for (const { wording, names } of ways) charge(filledLength(wording, { ...values, ...names }))
+    return ways.map(({ wording, names, inverted }) => ({
+      messages: fillWording(wording, { ...values, ...names }),
+      inverted,
+    }))
+  }
+}
+
+/** How long the messages will be, in UTF-16 units. */
+function filledLength({ system = '', user }: Wording, values: Record<keyof typeof PLACEHOLDERS, string>): number {
+  let length = system.length + user.length
+  for (const text of [system, user]) {
+    for (const [braced, name] of text.matchAll(PLACEHOLDER))
+      length += values[name as keyof typeof PLACEHOLDERS].length - braced.length
+  }
+  return length
 }
 
 /** The messages of a judge that is not debiased, for one item; see {@link renderings}. */

@@ -1,5 +1,6 @@
 import { groupByValue } from '../stats/majority-vote.ts'
-import type { Verifier } from '../verifiers/verifier.ts'
+import type { Stated, Verifier } from '../verifiers/verifier.ts'
+import type { WorkBudget } from '../work-budget.ts'
 
 export interface Majority {
   /** The answer that most rows state, as the verifier writes it. */
@@ -12,25 +13,25 @@ export interface Majority {
  * The answer that most of a question's rows state, compared by value. Rows that state none, and those without a vote,
  * count in the share all the same.
  *
- * @param texts what each row says; null where it has no vote
+ * @param stated what each row says; null where it says nothing, or has no vote
  * @returns null where no answer has at least `minShare` of the rows, at least two votes, and more than any other; and
  *   where nothing could be compared with the one that has
  */
-export function majorityAnswer(
-  texts: readonly (string | null)[],
-  verifier: Pick<Verifier, 'extract' | 'same' | 'checkGold'>,
+export async function majorityAnswer(
+  stated: readonly (Stated | null)[],
+  verifier: Pick<Verifier, 'same' | 'checkGold'>,
   minShare: number,
-): Majority | null {
-  const answers = texts.map((text) => (text === null ? null : verifier.extract(text)))
-  const values = groupByValue(answers, (i, j) => verifier.same(texts[i]!, texts[j]!))
+  work: WorkBudget,
+): Promise<Majority | null> {
+  const values = await groupByValue(stated, verifier.same, work)
   const votes = new Map<number, number>()
   for (const value of values) if (value >= 0) votes.set(value, (votes.get(value) ?? 0) + 1)
 
   const [first, second] = [...votes].sort(([, a], [, b]) => b - a)
   if (!first || first[1] < 2 || first[1] === second?.[1]) return null
   const [value, count] = first
-  const share = count / texts.length
-  const answer = answers[values.indexOf(value)]!
+  const share = count / stated.length
+  const { answer } = stated[values.indexOf(value)]!
   return share >= minShare && canBeGold(verifier, answer) ? { answer, share } : null
 }
 

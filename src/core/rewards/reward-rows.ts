@@ -7,27 +7,14 @@ import type { RewardItem, RewardRecipe } from '../schemas/reward.ts'
 import type { Verdict } from '../schemas/verify.ts'
 import type { Graded } from '../stats/agreement.ts'
 import { verifierOf } from '../verifiers/index.ts'
-import type { Verifier } from '../verifiers/verifier.ts'
+import type { Stated, Verifier } from '../verifiers/verifier.ts'
+import { unlimited, type WorkBudget } from '../work-budget.ts'
+import type { AssessedRow } from './assessed-row.ts'
+import { runsPrograms, type Checks } from './checks.ts'
 import { randomJudgments, shuffledJudgments } from './control.ts'
 import { groupsOf } from './groups.ts'
 import { majorityAnswer } from './majority.ts'
 import { validityGate, type GateReason } from './validity-gate.ts'
-
-/** What is known of a row without a judge. */
-export interface AssessedRow {
-  /** By its gold answer, or by its pseudo-label. Null on other rows, and where the recipe names no verifier. */
-  verdict: Verdict | null
-  /** The majority's answer, where that stands in for gold. */
-  pseudoLabel: string | null
-  /** Why the gate refuses the answer; null when it passes or the recipe has no gate. */
-  gated: GateReason | null
-  /** What is wrong with the row's gold answer; null when nothing is. */
-  invalid: GavelError | null
-  /** Whether the judge is asked: for the row's reward, or only to be held against the truth. */
-  needsJudge: boolean
-  /** Whether judge and reranker count in the row's reward. */
-  judgeCounts: boolean
-}
 
 /** The parts of a row's reward. Each number is in [0, 1], and absent where it was not computed. */
 export interface RewardTerms {
@@ -52,24 +39,24 @@ export type JudgeRole = (typeof JUDGE_ROLES)[number]
  * the truth is known.
  *
  * @param programs what runs programs, for the recipes that need it
+ * @throws GavelError `too_large` or `busy` by the budget
  */
 export async function assessRows(
   recipe: RewardRecipe,
   items: readonly RewardItem[],
   programs: ProgramRunner | null = null,
+  work: WorkBudget = unlimited(),
 ): Promise<AssessedRow[]> {
   const verifier = recipe.verifier === undefined ? null : verifierOf(recipe.verifier, programs)
-  const known = await Promise.all(
-    items.map(async (item, i) => ({
-      item,
-      gated: recipe.gate ? validityGate(item, verifier?.extract ?? null) : null,
-      ...(await verifyRow(verifier, item.completion, item.answer, `items[${i}].answer`)),
-    })),
+  const read = await work.map(items, itemAt, (item) => readRow(recipe, verifier, item))
+  const verified = await work.map(items, itemAt, ({ completion, answer }, i) =>
+    verifyRow(verifier, completion, answer, `${itemAt(i)}.answer`),
   )
-  const pseudo = verifier && recipe.pseudo_labels ? await pseudoLabels(recipe, known, verifier) : null
-  return known.map(({ item, gated, ...own }, i) => {
+  const pseudo = verifier && recipe.pseudo_labels ? await pseudoLabels(recipe, items, read, verifier, work) : null
+  return items.map((item, i) => {
+    const { gated } = read[i]!
     const label = pseudo?.get(i)
-    const { verdict, invalid } = label ? { verdict: label.verdict, invalid: null } : own
+    const { verdict, invalid } = label ? { verdict: label.verdict, invalid: null } : verified[i]!
     const isSplit = recipe.routing === 'split' && verdict !== null
     const asked = recipe.mu > 0 && gated === null && invalid === null
     return {
@@ -81,6 +68,22 @@ export async function assessRows(
       judgeCounts: gated === null && invalid === null && !isSplit,
     }
   })
+}
+
+const itemAt = (row: number) => `items[${row}]`
+
+interface ReadRow {
+  gated: GateReason | null
+  /** What the row states, where that was asked for. */
+  stated: Stated | null
+}
+
+/** The gate, and the row's vote: where it has one, by what it was read as for the gate. */
+function readRow(recipe: RewardRecipe, verifier: Verifier | null, item: RewardItem): ReadRow {
+  let known: { stated: Stated | null } | undefined
+  const read = () => (known ??= { stated: verifier && verifier.read(item.completion) }).stated
+  const gated = recipe.gate ? validityGate(item, verifier && (() => read() !== null)) : null
+  return { gated, stated: recipe.pseudo_labels && gated === null ? read() : null }
 }
 
 async function verifyRow(
@@ -102,21 +105,25 @@ async function verifyRow(
 /** By row, what the majority of its group says and how the row compares; none of labelled rows, and without a majority. */
 async function pseudoLabels(
   recipe: RewardRecipe,
-  rows: readonly { item: RewardItem; gated: GateReason | null }[],
+  items: readonly RewardItem[],
+  read: readonly ReadRow[],
   verifier: Verifier,
+  work: WorkBudget,
 ): Promise<Map<number, { answer: string; verdict: Verdict }>> {
   const labels = new Map<number, { answer: string; verdict: Verdict }>()
-  for (const group of groupsOf(rows.map(({ item }) => item))) {
-    const own = group.map((row) => ({ row, ...rows[row]! }))
-    if (own.every(({ item }) => item.answer !== undefined)) continue
-    const texts = own.map(({ item, gated }) => (gated === null ? item.completion : null))
-    const majority = majorityAnswer(texts, verifier, recipe.pseudo_labels!.min_share)
+  for (const group of groupsOf(items)) {
+    const unlabelled = group.filter((row) => items[row]!.answer === undefined)
+    if (unlabelled.length === 0) continue
+    const stated = group.map((row) => read[row]!.stated)
+    const majority = await majorityAnswer(stated, verifier, recipe.pseudo_labels!.min_share, work)
     if (!majority) continue
-    for (const { row, item } of own) {
-      if (item.answer !== undefined) continue
-      const verdict = await verifier.verify({ text: item.completion, gold: majority.answer })
-      labels.set(row, { answer: majority.answer, verdict })
-    }
+    const { answer } = majority
+    const verdicts = await work.map(
+      unlabelled,
+      (i) => itemAt(unlabelled[i]!),
+      (row) => verifier.verify({ text: items[row]!.completion, gold: answer }),
+    )
+    unlabelled.forEach((row, i) => labels.set(row, { answer, verdict: verdicts[i]! }))
   }
   return labels
 }
@@ -223,6 +230,10 @@ export interface Rewarding {
   beforeAsking?(asks: { role: JudgeRole; items: number }[]): Promise<void>
   /** Names the draws of a control: equal names draw equal numbers. Such as the step of a run. */
   stream?: string
+  /** What may be spent on it; by itself whatever it takes. */
+  work?: WorkBudget
+  /** Where verifiers compute, and for whom; by itself here. */
+  checks?: { by: Checks; whose: string } | null
 }
 
 /**
@@ -235,9 +246,12 @@ export async function rewardRows<J extends Judgment>(
   recipe: RewardRecipe,
   items: readonly RewardItem[],
   ask: (items: JudgeItem[], role: JudgeRole) => Promise<J[]>,
-  { programs = null, stream = '', beforeAsking }: Rewarding = {},
+  { programs = null, stream = '', beforeAsking, work = unlimited(), checks = null }: Rewarding = {},
 ): Promise<{ rewards: RowReward[]; judgments: (J | Judgment | null)[]; rows: AssessedRow[] }> {
-  const rows = await assessRows(recipe, items, programs)
+  const rows =
+    checks && recipe.verifier !== undefined && !runsPrograms(recipe.verifier)
+      ? await checks.by.assess(recipe, items, checks.whose)
+      : await assessRows(recipe, items, programs, work)
   const asks = planAsks(recipe, items, rows)
   const asked = JUDGE_ROLES.map((role) => ({ role, items: asks[role].length })).filter((one) => one.items > 0)
   if (recipe.control?.kind !== 'random') await beforeAsking?.(asked)

@@ -23,11 +23,11 @@ const TRIVIAL_CHARS = 80
  * The label-free validity gate: null when an answer may be rewarded, else why not. Needs no gold and no model, so it
  * holds on labelled and unlabelled rows alike.
  *
- * @param extract the verifier's own extraction, where the recipe names one: an answer that states none is refused
+ * @param states whether the verifier finds an answer, where the recipe names one: without one it is refused
  */
 export function validityGate(
   item: Pick<RewardItem, 'completion' | 'finish_reason'>,
-  extract: ((text: string) => string | null) | null,
+  states: (() => boolean) | null,
 ): GateReason | null {
   if (item.completion.trim() === '') return 'empty'
   if (item.finish_reason === 'length') return 'truncated'
@@ -35,7 +35,7 @@ export function validityGate(
     const letters = lettersOf(item.completion)
     if (letters === '' || MASTER_KEYS.has(letters)) return 'trivial'
   }
-  return extract && extract(item.completion) === null ? 'no_answer' : null
+  return states && !states() ? 'no_answer' : null
 }
 
 function lettersOf(text: string): string {

@@ -3,8 +3,9 @@ import * as v from 'valibot'
 import {
   fields,
   gold,
-  looseObject,
   integer,
+  list,
+  looseObject,
   message,
   name,
   object,
@@ -28,7 +29,7 @@ export const datasetRow = v.pipe(
   looseObject({
     id: v.optional(v.union([shortText("The row's own id.", 256), v.pipe(v.number(), v.safeInteger())])),
     prompt: v.optional(v.pipe(text('The prompt.'), v.nonEmpty('is empty; give the text of the prompt'))),
-    messages: v.optional(v.pipe(v.array(message), v.minLength(1), v.maxLength(256))),
+    messages: v.optional(list(message, 1, 256)),
     answer: v.optional(v.nullable(gold('Gold: the answer known to be right. Its presence makes the row labelled.'))),
     completion: v.optional(
       v.nullable(text('What the model should write: the target of SFT. Or let `messages` end with it.')),

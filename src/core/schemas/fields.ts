@@ -57,6 +57,17 @@ export function fields<const E extends v.ObjectEntries>(entries: E, missing: Par
   )
 }
 
+/** An array of so many; one that is too long is refused before its members are looked at. */
+export function list<const S extends v.GenericSchema>(item: S, min: number, max: number) {
+  const schema = v.pipe(v.array(item), v.minLength(min), v.maxLength(max))
+  const lengths = v.pipe(v.array(v.unknown()), v.maxLength(max))
+  const run = (...[dataset, config]: Parameters<(typeof schema)['~run']>) =>
+    Array.isArray(dataset.value) && dataset.value.length > max
+      ? (lengths['~run'](dataset, config) as ReturnType<(typeof schema)['~run']>)
+      : schema['~run'](dataset, config)
+  return { ...schema, '~run': run } as typeof schema
+}
+
 /** A whole number in [min, max]. */
 export const integer = (min: number, max: number, description: string) =>
   v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max), v.description(description))

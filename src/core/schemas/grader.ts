@@ -1,6 +1,6 @@
 /** Graders as OpenAI's API has them: how to turn a model's output and a dataset's item into a number. */
 import * as v from 'valibot'
-import { jsonObject, object, record, shortText, text } from './fields.ts'
+import { jsonObject, list, object, record, shortText, text } from './fields.ts'
 
 /** Most options of a question: as many groups of 16 as a group has options make the last question. */
 export const MAX_OPTIONS = 255
@@ -41,11 +41,11 @@ export const textSimilarityGrader = object({
 const textPart = object({ type: v.picklist(['input_text', 'output_text', 'text']), text: template('Text.') })
 const graderMessage = object({
   role: v.picklist(['user', 'assistant', 'system', 'developer']),
-  content: v.union([template('Text.'), textPart, v.array(v.union([template('Text.'), textPart]))]),
+  content: v.union([template('Text.'), textPart, list(v.union([template('Text.'), textPart]), 0, 256)]),
   type: v.optional(v.literal('message')),
 })
 export type GraderMessage = v.InferOutput<typeof graderMessage>
-const graderMessages = v.pipe(v.array(graderMessage), v.minLength(1), v.maxLength(256))
+const graderMessages = list(graderMessage, 1, 256)
 const judge = shortText('A judge of yours, by id or name.', 128)
 
 export const scoreModelGrader = object({
@@ -67,8 +67,8 @@ export const labelModelGrader = object({
   name: graderName,
   model: judge,
   input: graderMessages,
-  labels: v.pipe(v.array(shortText('A label.', 256)), v.minLength(2), v.maxLength(MAX_OPTIONS)),
-  passing_labels: v.pipe(v.array(shortText('A label that gives 1.', 256)), v.maxLength(MAX_OPTIONS)),
+  labels: list(shortText('A label.', 256), 2, MAX_OPTIONS),
+  passing_labels: list(shortText('A label that gives 1.', 256), 0, MAX_OPTIONS),
 })
 
 export const pythonGrader = object({
@@ -78,6 +78,9 @@ export const pythonGrader = object({
   image_tag: v.nullish(v.string()),
 })
 
+/** Most graders in a multi grader. */
+export const MAX_PARTS = 64
+
 const leaves = [stringCheckGrader, textSimilarityGrader, scoreModelGrader, labelModelGrader, pythonGrader] as const
 export const leafGrader = v.variant('type', leaves)
 export type LeafGrader = v.InferOutput<typeof leafGrader>
@@ -86,8 +89,8 @@ export const multiGrader = object({
   type: v.literal('multi'),
   name: graderName,
   graders: v.pipe(
-    v.union([leafGrader, v.array(leafGrader), record(leafGrader)]),
-    v.description('Graders by the variable they are in the formula; in a list, or alone, their names are.'),
+    v.union([leafGrader, list(leafGrader, 0, MAX_PARTS), v.pipe(record(leafGrader), v.maxEntries(MAX_PARTS))]),
+    v.description('Graders by the variable they are in the formula; in a list, or alone, their names are. At most 64.'),
   ),
   calculate_output: v.pipe(
     v.string(),

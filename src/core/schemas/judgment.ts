@@ -1,6 +1,6 @@
 /** P(Yes) of a judge for answers to questions. */
 import * as v from 'valibot'
-import { fields, MAX_ITEMS, message, reference, text } from './fields.ts'
+import { fields, list, MAX_ITEMS, message, reference, text } from './fields.ts'
 
 export const judgmentItem = v.pipe(
   fields({
@@ -9,9 +9,7 @@ export const judgmentItem = v.pipe(
     reference: v.optional(text('The answer known to be right, for judges whose template shows one.')),
     messages: v.optional(
       v.pipe(
-        v.array(message),
-        v.minLength(2),
-        v.maxLength(256),
+        list(message, 2, 256),
         v.description('A conversation instead: its last message, of the assistant, is the answer.'),
       ),
     ),
@@ -35,7 +33,7 @@ export type JudgmentItem = v.InferOutput<typeof judgmentItem>
 
 export const judgmentsRequest = fields({
   judge: reference('A judge, by id or name.'),
-  items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(MAX_ITEMS)),
+  items: list(judgmentItem, 1, MAX_ITEMS),
 })
 
 const tokens = v.object({ prompt: v.nullable(v.number()), completion: v.nullable(v.number()) })

@@ -11,7 +11,7 @@ const BEYOND_SCHEMAS = new Set(['check', 'partial_check', 'raw_check', 'url'])
  *   can read in the API's description, `unprocessable` for rules that JSON Schema cannot say
  */
 export function parse<S extends v.GenericSchema>(schema: S, value: unknown, prefix = 'body'): v.InferOutput<S> {
-  const result = v.safeParse(schema, value, { abortPipeEarly: true })
+  const result = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true })
   if (result.success) return result.output
   const issue = deepest(result.issues[0])
   const field = fieldPath(issue) || prefix

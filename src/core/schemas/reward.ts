@@ -6,6 +6,7 @@ import {
   gold,
   integer,
   jsonObject,
+  list,
   MAX_ITEMS,
   name,
   number,
@@ -211,7 +212,7 @@ export type RewardItem = v.InferOutput<typeof rewardItem>
 
 export const rewardsRequest = fields({
   reward: v.union([reference('A recipe, by id or name; or a judge, for its judgment alone.'), rewardRecipe]),
-  items: v.pipe(v.array(rewardItem), v.minLength(1), v.maxLength(MAX_ITEMS)),
+  items: list(rewardItem, 1, MAX_ITEMS),
   advantage: v.optional(
     v.pipe(
       v.picklist(['group', 'group_mean', 'leave_one_out']),
@@ -281,8 +282,8 @@ export const verifyReceiptRequest = fields({
     v.pipe(
       fields({
         recipe: jsonObject('As answered.'),
-        items: v.pipe(v.array(jsonObject('As sent.')), v.maxLength(MAX_ITEMS)),
-        data: v.pipe(v.array(jsonObject('As answered.')), v.maxLength(MAX_ITEMS)),
+        items: list(jsonObject('As sent.'), 0, MAX_ITEMS),
+        data: list(jsonObject('As answered.'), 0, MAX_ITEMS),
       }),
       v.description('What it is for: the items as sent, recipe and data as answered. Without it the hash is trusted.'),
     ),

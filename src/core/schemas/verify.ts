@@ -1,6 +1,6 @@
 /** Exact checks of what a model wrote against gold. */
 import * as v from 'valibot'
-import { fields, gold, jsonObject, MAX_ITEMS, number, text } from './fields.ts'
+import { fields, gold, jsonObject, list, MAX_ITEMS, number, text } from './fields.ts'
 import { SIMILARITY_METRICS, STRING_OPERATIONS } from './grader.ts'
 
 /** Verifiers that compare an answer with gold at once, and have no options. */
@@ -64,15 +64,13 @@ export type VerifierConfig = v.InferOutput<typeof configured>
 
 export const verifyRequest = fields({
   verifier: verifierSpec,
-  items: v.pipe(
-    v.array(
-      fields({
-        text: text('What the model wrote.'),
-        gold: v.optional(gold('The answer known to be right. Only `json_schema` with a schema does without.'), ''),
-      }),
-    ),
-    v.minLength(1),
-    v.maxLength(MAX_ITEMS),
+  items: list(
+    fields({
+      text: text('What the model wrote.'),
+      gold: v.optional(gold('The answer known to be right. Only `json_schema` with a schema does without.'), ''),
+    }),
+    1,
+    MAX_ITEMS,
   ),
 })
 export type VerifyRequest = v.InferOutput<typeof verifyRequest>

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { MAX_PARTS } from '../ports.ts'
 import { manifest, objectEntries, objectEntry } from './checkpoint.ts'
-import { fields, integer, jsonObject, reference, shortText } from './fields.ts'
+import { fields, integer, jsonObject, list, reference, shortText } from './fields.ts'
 import { eventPost, JOB_TYPES, jobError, jobSpec, metricPoint, sample, type LeasedSpec } from './job.ts'
 import { ensembleProvider, judge } from './judge.ts'
 import { judgmentItem } from './judgment.ts'
@@ -12,7 +12,7 @@ export const fence = integer(0, Number.MAX_SAFE_INTEGER, 'The number that came w
 const step = integer(0, 1_000_000, 'Optimizer steps done.')
 /** Most rows of one post of metrics, events or samples. */
 const MAX_POST = 1000
-const posted = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.minLength(1), v.maxLength(MAX_POST))
+const posted = <S extends v.GenericSchema>(item: S) => list(item, 1, MAX_POST)
 
 export const leaseRequest = fields({
   worker: shortText("The worker's own name, for people to read.", 128),
@@ -206,7 +206,7 @@ export const failRequest = fields({
 export const workerJudgmentsRequest = fields({
   fence,
   judge: reference("The judge of the job's inputs, or one of its ensemble's, by id."),
-  items: v.pipe(v.array(judgmentItem), v.minLength(1), v.maxLength(4096)),
+  items: list(judgmentItem, 1, 4096),
 })
 /** Of one report; sums of them stay whole numbers. */
 const MAX_USED = 1e12

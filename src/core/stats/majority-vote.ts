@@ -1,3 +1,5 @@
+import type { WorkBudget } from '../work-budget.ts'
+
 /** An answer as a vote: which value it is for, and whether that value is right. Null: it states no answer, no vote. */
 export type Vote = { value: number; correct: boolean } | null
 
@@ -34,20 +36,30 @@ export function majorityAtK(votes: readonly Vote[], k: number): number {
 }
 
 /**
- * Gives each text the number of the first that states the same answer; −1 to a text that states none. Texts with the
- * same `extracted` are the same without asking.
+ * Gives each text the number of the first that states the same answer; −1 to a text that states none. Answers of the same
+ * form are the same without asking; of others, each is compared with the first of every value before it.
  */
-export function groupByValue(extracted: readonly (string | null)[], same: (i: number, j: number) => boolean): number[] {
-  const firsts: number[] = []
+export async function groupByValue<S extends { answer: string }>(
+  stated: readonly (S | null)[],
+  same: (a: S, b: S) => boolean,
+  work: WorkBudget,
+): Promise<number[]> {
+  const firsts: { index: number; stated: S }[] = []
   const known = new Map<string, number>()
-  return extracted.map((answer, i) => {
-    if (answer === null) return -1
-    let value = known.get(answer)
-    if (value === undefined) {
-      value = firsts.find((first) => same(first, i)) ?? i
-      if (value === i) firsts.push(i)
-      known.set(answer, value)
+  const values: number[] = []
+  for (const [i, own] of stated.entries()) {
+    if (own === null) {
+      values.push(-1)
+      continue
     }
-    return value
-  })
+    let value = known.get(own.answer)
+    for (let f = 0; f < firsts.length && value === undefined; f++) {
+      if (work.due) await work.turn()
+      if (work.piece('items', () => same(firsts[f]!.stated, own))) value = firsts[f]!.index
+    }
+    if (value === undefined) firsts.push({ index: (value = i), stated: own })
+    known.set(own.answer, value)
+    values.push(value)
+  }
+  return values
 }

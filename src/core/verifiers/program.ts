@@ -23,11 +23,11 @@ const ROUNDING = 1e-9
  */
 export function program(tolerance: number, programs: ProgramRunner | null): Verifier {
   return {
-    extract: findProgram,
-    same(a, b) {
-      const source = findProgram(a)
-      return source !== null && source === findProgram(b)
+    read(text) {
+      const source = findProgram(text)
+      return source === null ? null : { answer: source }
     },
+    same: (a, b) => a.answer === b.answer,
     checkGold: (gold) => math.checkGold(gold),
     async verify({ text, gold }): Promise<Verdict> {
       const expected = readGold(gold)

@@ -18,10 +18,10 @@ export const stringCheck = (operation: StringOperation) => textVerifier(STRING_C
  * @param threshold similarity from which on a text is correct
  */
 export function textSimilar(metric: SimilarityMetric, threshold: number): PureVerifier {
-  const { extract, same, checkGold } = stringCheck('eq')
+  const { read, same, checkGold } = stringCheck('eq')
   const tooLong = `The text has more than ${MAX_SIMILARITY_CHARS} characters, the most that are compared.`
   const verifier: PureVerifier = {
-    extract,
+    read,
     same,
     checkGold(gold) {
       checkGold(gold)
@@ -31,7 +31,7 @@ export function textSimilar(metric: SimilarityMetric, threshold: number): PureVe
     },
     verify({ text, gold }) {
       verifier.checkGold(gold)
-      const extracted = extract(text)
+      const extracted = read(text)?.answer ?? null
       if (text.length > MAX_SIMILARITY_CHARS) return { correct: false, extracted, reward: 0, reason: tooLong }
       const reward = textSimilarity(metric, text, gold)
       return { correct: reward >= threshold, extracted, reward }
@@ -46,8 +46,11 @@ function textVerifier(holds: (text: string, gold: string) => boolean, normal: (t
     throw new GavelError('unprocessable', 'The gold answer is empty: give the text that is right.', { param: 'gold' })
   }
   return {
-    extract: (text) => normal(text) || null,
-    same: (a, b) => normal(a) !== '' && normal(a) === normal(b),
+    read(text) {
+      const answer = normal(text)
+      return answer === '' ? null : { answer }
+    },
+    same: (a, b) => a.answer === b.answer,
     checkGold: (gold) => void readGold(gold),
     verify({ text, gold }) {
       const written = normal(text)
@@ -57,6 +60,10 @@ function textVerifier(holds: (text: string, gold: string) => boolean, normal: (t
   }
 }
 
+/** As many combining marks in a row as no script has: putting them in order takes the square of their number. */
+const MANY_MARKS = /\p{M}{30}(?=\p{M})/gu
+
 function normalise(text: string): string {
-  return text.normalize('NFC').replace(/\s+/g, ' ').trim()
+  // The Stream-Safe Text Process of Unicode (UAX #15, section 13): a joiner (U+034F) after each thirty.
+  return text.replace(MANY_MARKS, '$&\u034f').normalize('NFC').replace(/\s+/g, ' ').trim()
 }

@@ -13,6 +13,7 @@ import {
   type RowScores,
 } from '../../core/schemas/eval.ts'
 import type { Sample } from '../../core/schemas/job.ts'
+import { unlimited } from '../../core/work-budget.ts'
 import { groupByValue } from '../../core/stats/majority-vote.ts'
 import { summariseEval } from '../../core/stats/summarise-eval.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
@@ -160,7 +161,9 @@ async function assess(
       ? await Promise.all(texts.map(async (text) => verifier.verify({ text, gold })))
       : null
   const extracted = texts.map((_, i) => verdicts?.[i]!.extracted ?? null)
-  const values = groupByValue(extracted, (i, j) => verifier!.same(texts[i]!, texts[j]!))
+  // By what was extracted: of a program, what it returned.
+  const stated = extracted.map((answer, i) => (answer === null ? null : { ...verifier!.read(texts[i]!), answer }))
+  const values = await groupByValue(stated, (a, b) => verifier!.same(a, b), unlimited())
   const answers = texts.map((text, i) => ({
     text,
     finish_reason: completions[i]!.finish,

@@ -24,14 +24,14 @@ export interface Decisions<Q> {
  *   What would fail again, such as `prompt_too_long`, is thrown as what it is.
  */
 export async function askDecisions<Q extends DecisionQuestion & { param: string }>(
-  { deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>,
+  { deps, caller, request, work }: Pick<RouteContext, 'deps' | 'caller' | 'request' | 'work'>,
   judge: string,
   param: string,
   material: string,
   questions: readonly Q[],
 ): Promise<Decisions<Q>> {
   const prompts = (row: AskedJudge) => promptsOfDecisions(questions, row)
-  const open = await openJudge(deps, caller, judge, param, prompts, request.signal)
+  const open = await openJudge(deps, caller, judge, param, prompts, { signal: request.signal, work })
   const scores = await decide(material, questions, open.judge, open.ask).finally(open.release)
   const answers = questions.map((question, i) => ({ question, score: scores[i]! }))
   for (const { question, score } of answers) {

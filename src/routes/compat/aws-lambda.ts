@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { parseStrictJson } from '../../core/json.ts'
 import { chatMessages } from '../../core/schemas/chat.ts'
-import { object } from '../../core/schemas/fields.ts'
+import { list, object } from '../../core/schemas/fields.ts'
 import { parse } from '../../core/schemas/parse.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { conversationItem } from './chat-text.ts'
@@ -15,7 +15,7 @@ const row = object({
   reference_answer: v.optional(v.unknown()),
   metadata: v.pipe(v.optional(v.unknown()), v.description('May hold the `reference_answer` in place of the row.')),
 })
-const rows = v.pipe(v.array(row), v.maxLength(4096))
+const rows = list(row, 0, 4096)
 const direct = v.union([rows, object({ batch: rows }), object({ input: v.union([rows, row]) })])
 const request = v.union([
   direct,
@@ -60,11 +60,15 @@ export const awsLambdaRoutes = [
       const asked = rowsOf(body)
       const goldParam = (i: number) =>
         asked[i]!.reference_answer === undefined ? `[${i}].metadata.reference_answer` : `[${i}].reference_answer`
-      const items = asked.map((row, i) => {
-        const { question, answer } = conversationItem(row.messages)
-        const gold = goldOf(goldIn(row), goldParam(i), recipe)
-        return { prompt: question, completion: answer, ...labelled(gold) }
-      })
+      const items = await context.work.map(
+        asked,
+        (i) => `[${i}]`,
+        (row, i) => {
+          const { question, answer } = conversationItem(row.messages)
+          const gold = goldOf(goldIn(row), goldParam(i), recipe)
+          return { prompt: question, completion: answer, ...labelled(gold) }
+        },
+      )
       const results = await rewardTogether(context, recipe, items, goldParam)
       const neutral = neutralReward(recipe, query)
       const answer = results.map(({ reward, terms }, i) => ({

@@ -17,7 +17,7 @@ import type { RouteContext } from '../http/route.ts'
 /** What every dialect's route has. */
 export const DIALECT = { tag: 'Compatibility', scope: 'judge', pathToken: true } as const
 
-export type Asker = Pick<RouteContext, 'deps' | 'caller' | 'request'>
+export type Asker = Pick<RouteContext, 'deps' | 'caller' | 'request' | 'work'>
 
 /** The recipe that a URL names. @throws GavelError `not_found` */
 export const findReward = ({ deps, caller }: Asker, named: string): Promise<RewardRecipe> =>
@@ -32,7 +32,7 @@ export type DialectItem = Omit<RewardItem, 'finish_reason'> & { finish_reason?: 
  * @throws GavelError `unprocessable` when a gold answer cannot be compared with
  */
 export async function rewardTogether(
-  { deps, caller, request }: Asker,
+  { deps, caller, request, work }: Asker,
   recipe: RewardRecipe,
   items: readonly DialectItem[],
   param: (row: number) => string,
@@ -42,8 +42,9 @@ export async function rewardTogether(
     // The recipe's own check: whoever has a weight is named.
     const ask = (asked: JudgeItem[], role: JudgeRole) => judgeTogether(deps, caller, recipe[role]!, 'reward', asked)
     const beforeAsking = refuseBeyondAll(deps, caller, recipe, () => 'reward', rows.length)
+    const checks = deps.checks && { by: deps.checks, whose: caller.tenant }
     const rewarded = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) =>
-      rewardRows(recipe, rows, ask, { programs, beforeAsking }),
+      rewardRows(recipe, rows, ask, { programs, beforeAsking, work, checks }),
     )
     refuseInvalid(rewarded.rows)
     return rewarded.rewards

@@ -2,15 +2,14 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitTranscript } from '../../core/judges/split-transcript.ts'
-import { object, rollout } from '../../core/schemas/fields.ts'
+import { list, object, rollout } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, findReward, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({
   model: v.optional(v.string()),
   messages: v.pipe(
-    v.array(rollout('A whole chat as decoded, control tokens and all.')),
-    v.maxLength(4096),
+    list(rollout('A whole chat as decoded, control tokens and all.'), 0, 4096),
     v.description('The answer is what follows the first turn of the assistant.'),
   ),
 })
@@ -35,12 +34,16 @@ export const llamaFactoryRoutes = [
     response: object({ scores: v.array(v.number()) }),
     async handler(context) {
       const recipe = await findReward(context, context.params.reward)
-      const items = context.body.messages.map((whole, i) => {
-        const item = splitTranscript(whole)
-        if (item) return { prompt: item.question, completion: item.answer }
-        const message = `\`messages[${i}]\` has no turn of an assistant that is known here, so the answer in it cannot be told from the question. Use a chat template with markers, such as ChatML's or Llama 3's.`
-        throw new GavelError('unprocessable', message, { param: `messages[${i}]` })
-      })
+      const items = await context.work.map(
+        context.body.messages,
+        (i) => `messages[${i}]`,
+        (whole, i) => {
+          const item = splitTranscript(whole)
+          if (item) return { prompt: item.question, completion: item.answer }
+          const message = `\`messages[${i}]\` has no turn of an assistant that is known here, so the answer in it cannot be told from the question. Use a chat template with markers, such as ChatML's or Llama 3's.`
+          throw new GavelError('unprocessable', message, { param: `messages[${i}]` })
+        },
+      )
       const results = await rewardTogether(context, recipe, items, (i) => `messages[${i}]`)
       const neutral = neutralReward(recipe, context.query)
       return { scores: results.map(({ reward }) => reward ?? neutral) }

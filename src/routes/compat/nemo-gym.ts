@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { mean } from '../../core/moments.ts'
 import { chatMessage } from '../../core/schemas/chat.ts'
-import { looseObject, object, record, text } from '../../core/schemas/fields.ts'
+import { list, looseObject, object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { contentText, promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardOne } from './dialect.ts'
@@ -11,16 +11,18 @@ import { DIALECT, findReward, goldOf, labelled, rewardOne } from './dialect.ts'
 const inputItem = looseObject({ role: v.optional(v.string()), content: v.optional(chatMessage.entries.content) })
 const verifyRequest = looseObject({
   responses_create_params: looseObject({
-    input: v.union([text('What the model was asked.'), v.array(inputItem)]),
+    input: v.union([text('What the model was asked.'), list(inputItem, 0, 4096)]),
     instructions: v.nullish(text('Of the system.')),
   }),
   response: looseObject({
-    output: v.array(
+    output: list(
       looseObject({
         type: v.optional(v.string()),
         role: v.optional(v.string()),
         content: v.optional(chatMessage.entries.content),
       }),
+      0,
+      4096,
     ),
     incomplete_details: v.nullish(looseObject({ reason: v.nullish(v.string()) })),
   }),
@@ -105,7 +107,7 @@ export const nemoGymRoutes = [
     operationId: 'nemoGymAggregateMetrics',
     summary: 'Sum up what NeMo-Gym verified',
     description: 'Means over the rows that are not masked, of all and by task, and the share that is masked.',
-    body: object({ verify_responses: v.pipe(v.array(record(v.unknown())), v.maxLength(100_000)) }),
+    body: object({ verify_responses: list(record(v.unknown()), 0, 100_000) }),
     // They are summed up, not scored.
     items: () => 1,
     maxBytes: MAX_BATCH_BYTES,

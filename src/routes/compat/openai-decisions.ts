@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { areDifferent, expectedLevel, type DecisionQuestion } from '../../core/judges/decide.ts'
 import { likeliest } from '../../core/judges/many-options.ts'
-import { looseObject, object, shortText, text } from '../../core/schemas/fields.ts'
+import { list, looseObject, object, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_OPTIONS } from '../../core/schemas/grader.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { askDecisions, type Decision } from './ask-decisions.ts'
@@ -25,9 +25,7 @@ const choice = object({
   type: v.literal('choice'),
   instructions: content,
   choices: v.pipe(
-    v.array(object({ value: v.union([v.string(), v.boolean()]), ...described })),
-    v.minLength(2),
-    v.maxLength(MAX_OPTIONS),
+    list(object({ value: v.union([v.string(), v.boolean()]), ...described }), 2, MAX_OPTIONS),
     v.check(
       (choices) => areDifferent(choices.map(({ value }) => `${typeof value} ${value}`)),
       'has a value twice; give each choice its own',
@@ -39,9 +37,7 @@ const score = object({
   type: v.literal('score'),
   instructions: content,
   levels: v.pipe(
-    v.array(object({ label: v.string(), ...described })),
-    v.minLength(2),
-    v.maxLength(MAX_OPTIONS),
+    list(object({ label: v.string(), ...described }), 2, MAX_OPTIONS),
     v.check((levels) => areDifferent(levels.map(({ label }) => label)), 'has a label twice; give each level its own'),
   ),
   name,
@@ -51,11 +47,9 @@ type Question = v.InferOutput<typeof question>
 
 const request = object({
   model: shortText('A judge, by id or name.', 128),
-  input: v.union([text('What the questions are about.'), v.pipe(v.array(inputItem), v.maxLength(1024))]),
+  input: v.union([text('What the questions are about.'), list(inputItem, 0, 1024)]),
   questions: v.pipe(
-    v.array(question),
-    v.minLength(1),
-    v.maxLength(400),
+    list(question, 1, 400),
     v.description(
       'Of more than 26 choices or levels (16 where the judge tells of its 20 likeliest tokens only, four fifths of what a trial found where of fewer), ' +
         'groups are asked about first, and then their likeliest.',

@@ -40,12 +40,16 @@ export const openAiGraderRoutes = [
     example: { grader: EXAMPLE, model_sample: 'It is 5.', item: { answer: '5' } },
     response: runGraderAnswer,
     async handler(context) {
-      const { deps, caller, body, request } = context
+      const { deps, caller, body, request, work } = context
       const { grader, model_sample, item } = body
       checkGrader(grader, deps.programs !== null)
       const started = deps.clock.now()
+      const { checks } = deps
+      const similarity: GraderHelp['similarity'] = checks
+        ? (metric, input, reference) => checks.similarity(metric, input, reference, caller.tenant)
+        : undefined
       const graded = await withPrograms(deps.programs, caller.tenant, request.signal, (programs) =>
-        grade(grader, graderContext(model_sample, item), { ask: asker(context), programs }),
+        grade(grader, graderContext(model_sample, item), { ask: asker(context), programs, work, similarity }),
       )
       return showGrade(grader, graded, (deps.clock.now() - started) / 1000)
     },
@@ -68,10 +72,18 @@ export const openAiGraderRoutes = [
 ]
 
 /** Asks the tenant's judges. */
-function asker({ deps, caller, request }: Pick<RouteContext, 'deps' | 'caller' | 'request'>): GraderHelp['ask'] {
+function asker({
+  deps,
+  caller,
+  request,
+  work,
+}: Pick<RouteContext, 'deps' | 'caller' | 'request' | 'work'>): GraderHelp['ask'] {
   return async (reference, question, param) => {
     const prompts = (judge: AskedJudge) => promptsOf([question.options], judge)
-    const { judge, ask, release } = await openJudge(deps, caller, reference, param, prompts, request.signal)
+    const { judge, ask, release } = await openJudge(deps, caller, reference, param, prompts, {
+      signal: request.signal,
+      work,
+    })
     try {
       const [scores] = await choose([question], judge, ask)
       return scores!

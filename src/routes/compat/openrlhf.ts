@@ -2,18 +2,17 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { splitAtPrompt, splitTranscript } from '../../core/judges/split-transcript.ts'
-import { object, rollout, text } from '../../core/schemas/fields.ts'
+import { list, object, rollout, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, findReward, goldOf, labelled, neutralOnly, neutralReward, rewardTogether } from './dialect.ts'
 
 const request = object({
   query: v.pipe(
-    v.array(rollout('Prompt and response as decoded, control tokens and all.')),
-    v.maxLength(4096),
+    list(rollout('Prompt and response as decoded, control tokens and all.'), 0, 4096),
     v.description('May be empty: with several URLs, all but one get nothing to do.'),
   ),
-  prompts: v.nullish(v.array(text('What of the query is the prompt.'))),
-  labels: v.nullish(v.array(v.unknown())),
+  prompts: v.nullish(list(text('What of the query is the prompt.'), 0, 4096)),
+  labels: v.nullish(list(v.unknown(), 0, 4096)),
 })
 
 const numbers = v.array(v.number())
@@ -51,10 +50,14 @@ export const openRlhfRoutes = [
         const message = `\`${field}\` has ${length} entries and \`query\` ${body.query.length}; give one for each query.`
         throw new GavelError('unprocessable', message, { param: field })
       }
-      const items = body.query.map((whole, i) => {
-        const { question, answer } = readQuery(whole, body.prompts?.[i], i)
-        return { prompt: question, completion: answer, ...labelled(goldOf(body.labels?.[i], `labels[${i}]`, recipe)) }
-      })
+      const items = await context.work.map(
+        body.query,
+        (i) => `query[${i}]`,
+        (whole, i) => {
+          const { question, answer } = readQuery(whole, body.prompts?.[i], i)
+          return { prompt: question, completion: answer, ...labelled(goldOf(body.labels?.[i], `labels[${i}]`, recipe)) }
+        },
+      )
       const results = await rewardTogether(context, recipe, items, (i) => `labels[${i}]`)
       const neutral = neutralReward(recipe, query)
       const rewards = results.map(({ reward }) => reward ?? neutral)

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { GavelError } from '../../core/errors.ts'
 import { areDifferent, expectedLevel, materialText, type DecisionQuestion } from '../../core/judges/decide.ts'
 import { likeliest } from '../../core/judges/many-options.ts'
-import { fields, looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
+import { fields, list, looseObject, number, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { aboutServer } from './about-server.ts'
 import { askDecisions, byName, type Decision } from './ask-decisions.ts'
@@ -52,9 +52,7 @@ const question = v.variant('type', [
     type: v.literal('choice'),
     question: text('What is asked.'),
     options: v.pipe(
-      v.array(object({ name: v.string(), description: v.optional(v.nullable(text('What it means.'))) })),
-      v.minLength(2),
-      v.maxLength(26),
+      list(object({ name: v.string(), description: v.optional(v.nullable(text('What it means.'))) }), 2, 26),
       v.check((options) => areDifferent(options.map(({ name }) => name)), 'has a name twice; give each option its own'),
     ),
   }),
@@ -97,9 +95,7 @@ export const sglangRoutes = [
         v.description('What the questions are about: text, or JSON.'),
       ),
       questions: v.pipe(
-        v.array(question),
-        v.minLength(1),
-        v.maxLength(400),
+        list(question, 1, 400),
         v.check(
           (questions) => areDifferent(questions.map(({ id }) => id)),
           'has an id twice; give each question its own',
@@ -193,7 +189,7 @@ export const sglangRoutes = [
     description: 'Best first. Documents without a score are left out.',
     body: object({
       query: text('The question.'),
-      documents: v.pipe(v.array(text('An answer.')), v.maxLength(4096)),
+      documents: list(text('An answer.'), 0, 4096),
       top_n: v.optional(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0)))),
       return_documents: v.optional(v.boolean(), true),
       instruct: v.optional(

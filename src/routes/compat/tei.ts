@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
-import { object, record, text } from '../../core/schemas/fields.ts'
+import { list, object, record, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { DIALECT, refuseForGood, type Asker } from './dialect.ts'
 import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-texts.ts'
@@ -12,6 +12,8 @@ import { chatItem, judgeItems, pairs, probabilityOf, ranked } from './judge-text
 const STATUSES: Record<number, number> = { 400: 422, 502: 424 }
 const ERROR_TYPES: Record<number, string> = { 429: 'Overloaded', 503: 'Unhealthy' }
 const MAX_BATCH = 4096
+/** So many are read, to be told how many are too many. */
+const MAX_READ = 65_536
 const TEI = {
   ...DIALECT,
   errorForm: {
@@ -28,7 +30,7 @@ const pair = v.pipe(v.strictTuple([text('The question.'), text('The answer.')]),
 const one = v.strictTuple([text('A chat with the markers of its template.')])
 const sequence = v.union([text('A chat with the markers of its template.'), pair])
 const predictRequest = object({
-  inputs: v.union([sequence, one, v.array(v.union([pair, one]))]),
+  inputs: v.union([sequence, one, list(v.union([pair, one]), 0, MAX_READ)]),
   raw_scores: v.optional(v.boolean(), false),
 })
 type Inputs = v.InferOutput<typeof predictRequest>['inputs']
@@ -80,7 +82,7 @@ export const teiRoutes = [
     description: 'Best first. Texts without a score are left out; where the judge failed on all of them it is a 424.',
     body: object({
       query: text('The question.'),
-      texts: v.pipe(v.array(text('An answer.')), v.minLength(1)),
+      texts: list(text('An answer.'), 1, MAX_READ),
       raw_scores: v.optional(v.boolean(), false),
       return_text: v.optional(v.boolean(), false),
     }),

@@ -2,25 +2,24 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { chatMessages } from '../../core/schemas/chat.ts'
-import { fields, object, record, shortText, text } from '../../core/schemas/fields.ts'
+import { fields, list, object, record, shortText, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { promptItem } from './chat-text.ts'
 import { DIALECT, findReward, goldOf, labelled, rewardTogether } from './dialect.ts'
 
 const finishReason = v.nullable(v.picklist(['stop', 'length']))
-const texts = v.pipe(v.array(v.union([text('Text.'), chatMessages])), v.maxLength(4096))
+const texts = list(v.union([text('Text.'), chatMessages]), 0, 4096)
 const request = object({
   prompts: v.pipe(texts, v.description('Texts, or conversations.')),
   completions: v.pipe(texts, v.description("Texts, or the assistant's messages. As many as prompts.")),
   columns: v.optional(
-    v.pipe(record(v.array(v.unknown())), v.description("The dataset's other columns, a value a prompt.")),
+    v.pipe(record(list(v.unknown(), 0, 4096)), v.description("The dataset's other columns, a value a prompt.")),
     {},
   ),
   finish_reasons: v.optional(
     v.nullable(
       v.pipe(
-        v.array(finishReason),
-        v.maxLength(4096),
+        list(finishReason, 0, 4096),
         v.description(
           'How each completion ended: `length` is cut off by the token limit, which the gate refuses. Null: not known.',
         ),
@@ -70,15 +69,19 @@ export const trlRoutes = [
       }
       const column = `columns.${context.query.answer ?? 'answer'}`
       const golds = goldColumn(columns, context.query.answer, prompts.length)
-      const items = prompts.map((prompt, i) => {
-        const item = promptItem(prompt, completions[i]!)
-        return {
-          prompt: item.question,
-          completion: item.answer,
-          ...(finished?.[i] && { finish_reason: finished[i] }),
-          ...labelled(goldOf(golds[i], `${column}[${i}]`, recipe)),
-        }
-      })
+      const items = await context.work.map(
+        prompts,
+        (i) => `prompts[${i}]`,
+        (prompt, i) => {
+          const item = promptItem(prompt, completions[i]!)
+          return {
+            prompt: item.question,
+            completion: item.answer,
+            ...(finished?.[i] && { finish_reason: finished[i] }),
+            ...labelled(goldOf(golds[i], `${column}[${i}]`, recipe)),
+          }
+        },
+      )
       const results = await rewardTogether(context, recipe, items, (i) => `${column}[${i}]`)
       return {
         results: results.map(({ reward, terms, outcome, reason }) => ({

@@ -2,7 +2,7 @@
 import * as v from 'valibot'
 import { GavelError } from '../../core/errors.ts'
 import { chatMessages } from '../../core/schemas/chat.ts'
-import { looseObject, object, text } from '../../core/schemas/fields.ts'
+import { list, looseObject, object, text } from '../../core/schemas/fields.ts'
 import { MAX_BATCH_BYTES, route } from '../http/route.ts'
 import { aboutServer } from './about-server.ts'
 import { conversationItem } from './chat-text.ts'
@@ -19,9 +19,9 @@ import {
 } from './judge-texts.ts'
 
 const model = v.optional(v.nullable(v.pipe(v.string(), v.description('Given back. Which judge scores is in the URL.'))))
-const ids = v.array(v.pipe(v.number(), v.integer()))
-const oneOrMore = v.union([text('Text.'), v.pipe(v.array(text('Text.')), v.maxLength(4096))])
-const list = (given: string | string[]) => (typeof given === 'string' ? [given] : given)
+const ids = list(v.pipe(v.number(), v.integer()), 0, 65_536)
+const oneOrMore = v.union([text('Text.'), list(text('Text.'), 0, 4096)])
+const listed = (given: string | string[]) => (typeof given === 'string' ? [given] : given)
 
 /** A judge gives probabilities. Logits, which vLLM answers without it, are not to be had of all judges. */
 const use_activation = v.optional(
@@ -30,7 +30,7 @@ const use_activation = v.optional(
 
 export const classifyRequest = object({
   model,
-  input: v.optional(v.union([oneOrMore, ids, v.array(ids)])),
+  input: v.optional(v.union([oneOrMore, ids, list(ids, 0, 4096)])),
   messages: v.optional(chatMessages),
   use_activation,
   normalize: v.optional(v.null('was removed by vLLM; leave it out: probabilities are what is answered')),
@@ -69,9 +69,10 @@ const onlyText = v.optional(v.null('must be left out: a judge of text cannot see
 const rerankRequest = object({
   model,
   query: text('The question.'),
-  documents: v.pipe(
-    v.array(v.union([text('An answer.'), looseObject({ text: text('An answer.'), multi_modal: onlyText })])),
-    v.maxLength(4096),
+  documents: list(
+    v.union([text('An answer.'), looseObject({ text: text('An answer.'), multi_modal: onlyText })]),
+    0,
+    4096,
   ),
   top_n: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
   use_activation,
@@ -80,7 +81,7 @@ const rerankRequest = object({
 export const generativeRequest = object({
   model,
   query: v.union([text('The question.'), ids]),
-  items: v.union([text('An answer.'), v.pipe(v.array(v.union([text('An answer.'), ids])), v.maxLength(4096))]),
+  items: v.union([text('An answer.'), list(v.union([text('An answer.'), ids]), 0, 4096)]),
   label_token_ids: v.pipe(
     ids,
     v.length(2, 'must be two ids, one of yes and one of no: a judge has these two labels'),
@@ -162,7 +163,7 @@ export const vllmRoutes = [
           throw new GavelError('unprocessable', message, { param: stray })
         }
         const [queries, documents] = names
-        const items = pairs(list(body[queries]!), list(body[documents]!), documents)
+        const items = pairs(listed(body[queries]!), listed(body[documents]!), documents)
         const scored = await judgeItems(context, params.judge, items)
         const data = scored.map((item, index) => ({ index, object: 'score', score: probabilityOf(item) }))
         return { ...envelope(deps, 'embd', body.model ?? params.judge), data, usage: usageOf(scored) }

@@ -1,4 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
+import type { WorkBudget } from '../../core/work-budget.ts'
 import { mediaType, readBytes } from './read-body.ts'
 
 const JSONL_TYPES = [
@@ -34,13 +35,14 @@ export function readJsonl(request: Request): AsyncIterable<Uint8Array> {
 
 /**
  * A form's `file`, and its other fields.
- * @throws GavelError `too_large`, `invalid_request`
+ * @throws GavelError `too_large`, `invalid_request`, `busy`
  */
 export async function readForm(
   request: Request,
+  work: WorkBudget,
 ): Promise<{ file: AsyncIterable<Uint8Array> } & Record<string, unknown>> {
   // The parts of a form come with some hundred bytes around them.
-  const bytes = await readBytes(request, MAX_FORM_BYTES + 65_536)
+  const bytes = await readBytes(request, MAX_FORM_BYTES + 65_536, work)
   const headers = { 'content-type': request.headers.get('content-type') ?? '' }
   const form = await new Response(bytes, { headers }).formData().catch(() => null)
   if (!form) {

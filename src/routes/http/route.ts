@@ -3,6 +3,7 @@ import type * as v from 'valibot'
 import type { GavelError } from '../../core/errors.ts'
 import type { KeyBudget, KeyRate, Scope } from '../../core/schemas/key.ts'
 import type { Payer } from '../../service/database.ts'
+import type { WorkBudget } from '../../core/work-budget.ts'
 import type { Deps } from '../../service/deps.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -35,6 +36,8 @@ export interface RouteContext<Query = undefined, Body = undefined, Param extends
   params: Record<Param, string>
   query: Query
   body: Body
+  /** What may still be spent on the request. */
+  work: WorkBudget
   /** The request itself, for bodies that are no JSON, headers and the signal. */
   request: Request
 }

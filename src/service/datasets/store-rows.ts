@@ -1,6 +1,7 @@
 import { RowChecker, type DatasetLimits, type Tally } from '../../core/datasets/row-checker.ts'
 import { GavelError } from '../../core/errors.ts'
 import type { BlobStore } from '../../core/ports.ts'
+import type { WorkBudget } from '../../core/work-budget.ts'
 import { sha256Hex } from '../../core/sha256.ts'
 import type { Segment } from '../database.ts'
 
@@ -10,7 +11,7 @@ export const SEGMENT_BYTES = 8 * 1024 * 1024
 export const MAX_SEGMENTS = 4000
 
 /** Taken at a time, however large the chunks are that a body comes in. */
-const CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 64 * 1024
 
 const NEWLINE = 10
 
@@ -24,17 +25,23 @@ export interface Begun {
  * Checks rows as they come and stores them in objects of whole lines, with no more than one of these in memory. Where a
  * row is bad, the body breaks off or the store fails, what was stored of it is deleted again.
  * @param keyOf the key of the n-th object
+ * @param work holds the bytes that are in memory, and lets others go on between rows
  * @throws GavelError as {@link RowChecker}, and what the store throws; `unprocessable` where there are no rows
  */
 export async function storeRows(
   blobs: BlobStore,
   body: AsyncIterable<Uint8Array>,
-  { begun, limits, keyOf }: { begun: Begun; limits: DatasetLimits; keyOf: (n: number) => string },
+  {
+    begun,
+    limits,
+    keyOf,
+    work,
+  }: { begun: Begun; limits: DatasetLimits; keyOf: (n: number) => string; work: WorkBudget },
 ): Promise<Begun> {
   const checker = new RowChecker(limits, begun.tally)
   const stored: Segment[] = []
   const tried: string[] = []
-  const buffer = new GrowingBuffer()
+  const buffer = new GrowingBuffer((bytes) => work.hold(bytes))
   /** What was counted up to the last cut. */
   let cut = { rows: begun.tally.rows, newlines: begun.tally.newlines }
 
@@ -52,17 +59,18 @@ export async function storeRows(
     cut = { rows, newlines }
   }
   const push = async (chunk: Uint8Array) => {
-    checker.push(chunk)
-    buffer.append(chunk)
+    if (work.due) await work.turn()
+    work.piece('body', () => {
+      checker.push(chunk)
+      buffer.append(chunk)
+    })
     // A line is shorter than an object, so there is an end of one in it.
     if (buffer.length >= SEGMENT_BYTES) await put(buffer.take(buffer.bytes.lastIndexOf(NEWLINE) + 1))
   }
 
   try {
     if (begun.tally.open) await push(Uint8Array.of(NEWLINE))
-    for await (const chunk of body) {
-      for (let at = 0; at < chunk.length; at += CHUNK_BYTES) await push(chunk.subarray(at, at + CHUNK_BYTES))
-    }
+    for await (const chunk of smallChunks(body)) await push(chunk)
     const tally = checker.end()
     if (tally.rows === begun.tally.rows) {
       throw new GavelError('unprocessable', 'The dataset has no rows; send JSONL, one JSON object a line.')
@@ -75,10 +83,23 @@ export async function storeRows(
   }
 }
 
+/** Chunks of a size that takes some ms to check. */
+export async function* smallChunks(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.length; at += CHUNK_BYTES) yield chunk.subarray(at, at + CHUNK_BYTES)
+  }
+}
+
 /** Bytes put together; what is taken off its front makes room for more. */
 class GrowingBuffer {
   #held = new Uint8Array(64 * 1024)
+  readonly #grows: (bytes: number) => void
   length = 0
+
+  /** @param grows is told of more that is held, and may throw */
+  constructor(grows: (bytes: number) => void) {
+    this.#grows = grows
+  }
 
   get bytes(): Uint8Array {
     return this.#held.subarray(0, this.length)
@@ -87,6 +108,7 @@ class GrowingBuffer {
   append(chunk: Uint8Array): void {
     const length = this.length + chunk.length
     if (length > this.#held.length) {
+      this.#grows(2 * length - this.#held.length)
       const larger = new Uint8Array(2 * length)
       larger.set(this.bytes)
       this.#held = larger

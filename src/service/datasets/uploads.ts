@@ -2,6 +2,7 @@
 import { NO_ROWS, RowChecker } from '../../core/datasets/row-checker.ts'
 import { GavelError } from '../../core/errors.ts'
 import type { NewDataset } from '../../core/schemas/dataset.ts'
+import type { WorkBudget } from '../../core/work-budget.ts'
 import { RunningSha256 } from '../../core/running-sha256.ts'
 import type { DatasetBody, ResourceRow, UploadRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
@@ -9,7 +10,7 @@ import { findResource } from '../find-resource.ts'
 import { newId } from '../ids.ts'
 import { collectObjects, datasetOf, datasetPrefix } from './dataset-objects.ts'
 import { begunBy } from './read-dataset.ts'
-import { storeRows } from './store-rows.ts'
+import { smallChunks, storeRows } from './store-rows.ts'
 
 /** How long an upload may take, in ms. What is not complete by then is swept away. */
 const UPLOAD_MS = 24 * 3_600_000
@@ -52,7 +53,13 @@ export async function findUpload({ database, clock }: Deps, tenant: string, id: 
  * @param part its number, from 1
  * @throws GavelError `conflict` for a part out of order, or one that differs from what was stored; as `storeRows`
  */
-export async function addPart(deps: Deps, upload: UploadRow, part: number, body: Bytes): Promise<UploadRow> {
+export async function addPart(
+  deps: Deps,
+  upload: UploadRow,
+  part: number,
+  body: Bytes,
+  work: WorkBudget,
+): Promise<UploadRow> {
   const { blobs, database, datasetLimits: limits, entropy } = deps
   const { tally, before, segments, parts } = upload.body
   refuseOutOfOrder(upload, part)
@@ -60,7 +67,10 @@ export async function addPart(deps: Deps, upload: UploadRow, part: number, body:
     // Its answer was lost, and it is sent again.
     const again = new RowChecker(limits, before!)
     if (before!.open) again.push(Uint8Array.of(10))
-    for await (const chunk of body) again.push(chunk)
+    for await (const chunk of smallChunks(body)) {
+      if (work.due) await work.turn()
+      work.piece(`part ${part}`, () => again.push(chunk))
+    }
     if (JSON.stringify(again.end()) === JSON.stringify(tally)) return upload
     throw outOfOrder(`Part ${part} is stored already, with other bytes. Begin a new upload to send others.`)
   }
@@ -69,6 +79,7 @@ export async function addPart(deps: Deps, upload: UploadRow, part: number, body:
   const stored = await storeRows(blobs, body, {
     begun: { tally, segments },
     limits,
+    work,
     keyOf: (n) => `${prefixOf(upload)}/${part}-${letters}-${n}.jsonl`,
   })
   const added = { rows: stored.tally.rows - tally.rows, bytes: stored.tally.bytes - tally.bytes }
@@ -107,7 +118,7 @@ export async function urlOfPart({ blobs, clock }: Deps, upload: UploadRow, part:
 }
 
 /** Takes the part that was put at its URL: what is stored is a copy that nobody can change any more. */
-export async function takePart(deps: Deps, upload: UploadRow, part: number): Promise<UploadRow> {
+export async function takePart(deps: Deps, upload: UploadRow, part: number, work: WorkBudget): Promise<UploadRow> {
   const key = incomingKey(upload, part)
   const object = await deps.blobs.stream(key)
   if (!object) {
@@ -116,7 +127,7 @@ export async function takePart(deps: Deps, upload: UploadRow, part: number): Pro
     const message = `Nothing was put at the URL of part ${part}. Ask for the URL, put the part there, then take it.`
     throw new GavelError('unprocessable', message, { param: 'part' })
   }
-  const taken = await addPart(deps, upload, part, object.body)
+  const taken = await addPart(deps, upload, part, object.body, work)
   await deps.blobs.delete(key)
   return taken
 }
@@ -198,10 +209,16 @@ export async function sweepUploads({
 }
 
 /** A dataset of one body. Nothing is left where it fails. */
-export async function createDataset(deps: Deps, tenant: string, given: NewDataset, body: Bytes): Promise<Dataset> {
+export async function createDataset(
+  deps: Deps,
+  tenant: string,
+  given: NewDataset,
+  body: Bytes,
+  work: WorkBudget,
+): Promise<Dataset> {
   const upload = await openUpload(deps, tenant, given)
   try {
-    const made = await completeUpload(deps, await addPart(deps, upload, 1, body), 1)
+    const made = await completeUpload(deps, await addPart(deps, upload, 1, body, work), 1)
     await deps.database.uploads.remove(upload.id)
     return made
   } catch (error) {

@@ -1,4 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
+import { CLAIMABLE, type JobBell } from '../../core/ports.ts'
 import type { JobState } from '../../core/schemas/job.ts'
 import type { JobRow } from '../database.ts'
 import type { Deps } from '../deps.ts'
@@ -30,10 +31,16 @@ export async function changeJob(
     const patch = change(job, now)
     if (patch === null) return job
     if (await database.jobs.swap(job, patch, now)) {
-      bell.ring()
+      ring(bell, job)
       return { ...job, ...patch }
     }
   }
+}
+
+/** A job that has changed may be one to claim, and its readers are to hear of it. */
+function ring(bell: JobBell, { id }: JobRow): void {
+  bell.ring(id)
+  bell.ring(CLAIMABLE)
 }
 
 /** Settles the jobs whose workers fell silent and that nobody may claim: cancelled, paused, or given up. */
@@ -41,7 +48,7 @@ export async function sweepJobs({ database, clock, bell }: Surroundings): Promis
   for (const job of await database.jobs.expired(clock.now(), MAX_TRIES)) {
     const now = clock.now()
     const patch = expire(job, now)
-    if (patch && (await database.jobs.swap(job, patch, now))) bell.ring()
+    if (patch && (await database.jobs.swap(job, patch, now))) ring(bell, job)
   }
 }
 

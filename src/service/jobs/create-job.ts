@@ -1,6 +1,7 @@
 import type { NumberedRow } from '../../core/datasets/dataset-rows.ts'
 import { rowFault, type RowUse } from '../../core/datasets/row-fault.ts'
 import { GavelError } from '../../core/errors.ts'
+import { CLAIMABLE } from '../../core/ports.ts'
 import { showsReference } from '../../core/judges/template.ts'
 import { JUDGE_ROLES } from '../../core/rewards/reward-rows.ts'
 import { completionOf } from '../../core/schemas/dataset.ts'
@@ -51,7 +52,7 @@ export async function createJob(
     const message = 'This Idempotency-Key was used for another job. Use a new key for a new job, or send the same body.'
     throw new GavelError('conflict', message, { param: 'Idempotency-Key' })
   }
-  bell.ring()
+  bell.ring(CLAIMABLE)
   return stored.row
 }
 
@@ -184,7 +185,8 @@ const NEEDS = { rows: 'prompt', labelled: 'answer', completions: 'completion' } 
 
 type JudgeAudit = NonNullable<JudgeBody['audit']>
 type Resolver = ReturnType<typeof resolver>
-function resolver({ database, blobs }: Deps, tenant: string) {
+function resolver(deps: Deps, tenant: string) {
+  const { database, blobs } = deps
   return {
     /** @param param the field that names it, or a judge that is made of it */
     async model(reference: string, param = 'model'): Promise<string> {
@@ -256,7 +258,7 @@ function resolver({ database, blobs }: Deps, tenant: string) {
         const message = `\`${param}\`: ${row.id} has ${rows} row, of which none can be held out for validation; give more, or validate on another dataset.`
         throw new GavelError('unprocessable', message, { param })
       }
-      await checkRows(blobs, row, param, checks)
+      await checkRows(deps, row, param, checks)
       return row.id
     },
 
@@ -312,7 +314,7 @@ const HAS = {
 
 /** @throws GavelError `unprocessable` naming the first lines that are of no use, and why */
 async function checkRows(
-  blobs: Deps['blobs'],
+  { blobs, turns }: Pick<Deps, 'blobs' | 'turns'>,
   dataset: ResourceRow<DatasetBody>,
   param: string,
   { verifier: spec, use }: RowChecks,
@@ -320,6 +322,8 @@ async function checkRows(
   if (!spec && !use) return
   const verifier = spec && verifierOf(spec)
   for await (const { line, row } of rowsAfter(blobs, dataset, 0, param)) {
+    // A dataset may be as large as the operator allows: others have their turns, and there is no limit.
+    if (turns.due()) await turns.next(dataset.tenant)
     const fault = use && rowFault(row, use)
     if (fault) {
       const lines = await firstLines(rowsAfter(blobs, dataset, 0, param), (other) => rowFault(other.row, use) === fault)

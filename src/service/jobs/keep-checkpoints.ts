@@ -16,7 +16,7 @@ const JUDGED_BY = [
  * @param job as checked to be under `fence`
  */
 export async function keepCheckpoints(deps: Deps, job: JobRow, fence: number): Promise<void> {
-  const { database, clock } = deps
+  const { database, clock, bell } = deps
   const { keep, checkpoint_every: every = 0 } = settingsOf(job)
   if (!keep) return
   const rows = await database.checkpoints.ofJob(job.id)
@@ -34,6 +34,7 @@ export async function keepCheckpoints(deps: Deps, job: JobRow, fence: number): P
     data: { checkpoint: id, step, bytes: manifest.objects.reduce((sum, { size }) => sum + size, 0) },
   }))
   await database.jobs.postEvents({ job: job.id, fence }, events, clock.now())
+  bell.ring(job.id)
 }
 
 /** What is known of how good a job was at its steps, larger being better. */

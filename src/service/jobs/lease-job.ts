@@ -1,4 +1,5 @@
 import { GavelError } from '../../core/errors.ts'
+import { CLAIMABLE, type Listener } from '../../core/ports.ts'
 import type { JobType } from '../../core/schemas/job.ts'
 import type { LeasedJob } from '../../core/schemas/worker.ts'
 import type { JobRow } from '../database.ts'
@@ -10,27 +11,41 @@ import { fail, LEASE_SECONDS, MAX_TRIES, release } from './transitions.ts'
 
 /** How long the URLs of a job's inputs can be read, in seconds. */
 const URL_SECONDS = 6 * 3600
-/** Longest time between two looks for a job while one waits, in ms: a ring may be lost. */
+/** Longest time between two looks for a job while one waits, in ms: nothing rings when one's pause is over. */
 const POLL_MS = 2_000
+
+interface LeaseRequest {
+  worker: string
+  kinds: readonly JobType[]
+  /** Of the worker's key. */
+  tenant: string
+  waitSeconds: number
+  /** Aborted when the worker's connection ends. */
+  signal: AbortSignal
+}
 
 /**
  * Leases the oldest job that is ready, waiting for one up to `waitSeconds`. A worker whose connection has ended is given
  * none: it would not hear of it, and the job would lie still until the lease is over.
- * @param request `tenant`: of the worker's key; `signal`: aborted when the worker's connection ends
  * @returns null when there was none
  */
-export async function leaseJob(
+export async function leaseJob(deps: Deps, request: LeaseRequest): Promise<LeasedJob | null> {
+  const deadline = deps.clock.now() + request.waitSeconds * 1000
+  const claimable = deps.bell.listen(CLAIMABLE)
+  try {
+    return await leaseWithin(deps, request, deadline, claimable)
+  } finally {
+    claimable.close()
+  }
+}
+
+async function leaseWithin(
   deps: Deps,
-  request: {
-    worker: string
-    kinds: readonly JobType[]
-    tenant: string
-    waitSeconds: number
-    signal: AbortSignal
-  },
+  request: LeaseRequest,
+  deadline: number,
+  claimable: Listener,
 ): Promise<LeasedJob | null> {
   const { database, clock, bell } = deps
-  const deadline = clock.now() + request.waitSeconds * 1000
   const { worker, kinds, tenant, signal } = request
   for (;;) {
     await sweepJobs(deps)
@@ -44,12 +59,13 @@ export async function leaseJob(
       leaseMs: LEASE_SECONDS * 1000,
       maxTries: MAX_TRIES,
     })
+    if (job) bell.ring(job.id)
     const leased = job && (await describe(deps, job, tenant))
     if (leased && !signal.aborted) return leased
     if (leased) await giveBack(deps, leased)
     if (job) continue
     if (now >= deadline) return null
-    await bell.wait(Math.min(deadline - now, POLL_MS))
+    await claimable.next(Math.min(deadline - now, POLL_MS))
   }
 }
 

@@ -1,7 +1,13 @@
 import { GavelError } from '../../core/errors.ts'
 import { agreementOfJudges, combineJudges } from '../../core/judges/ensemble.ts'
 import { hasShades, verdictEntropy } from '../../core/judges/probability.ts'
-import { calibrated, scoreItems, type JudgmentCache, type ScoredItem } from '../../core/judges/score-items.ts'
+import {
+  calibrated,
+  scoreItems,
+  type AskingOptions,
+  type JudgmentCache,
+  type ScoredItem,
+} from '../../core/judges/score-items.ts'
 import { scoreLabels, type LabelQuestion, type LabelScores } from '../../core/judges/score-labels.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
 import { NO_COUNTS, NO_SHADES } from '../../core/judges/warnings.ts'
@@ -67,7 +73,7 @@ export async function openJudge(
   reference: string,
   param: string,
   items: (judge: JudgeBody) => number,
-  signal?: AbortSignal,
+  options: AskingOptions = {},
 ): Promise<OpenJudge> {
   const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
   if (row.body.provider.type === 'ensemble') {
@@ -76,8 +82,8 @@ export async function openJudge(
   }
   const { judge, client, cache, settle, release } = await openRow(deps, asking, row, items(row.body))
   const ask = async (questions: LabelQuestion[]) => {
-    const scores = await scoreLabels(questions, judge, client, cache, signal)
-    settle(scores, signal)
+    const scores = await scoreLabels(questions, judge, client, cache, options)
+    settle(scores, options.signal)
     return scores
   }
   return { judge, ask, release }
@@ -203,15 +209,15 @@ export async function askJudge(
   reference: string,
   param: string,
   items: JudgeItem[],
-  signal?: AbortSignal,
+  options: AskingOptions = {},
 ): Promise<Asked> {
   const row = await findResource(deps.database, 'judges', asking.tenant, reference, param)
   const { provider } = row.body
-  if (provider.type === 'ensemble') return askEnsemble(deps, asking, showJudge(row), provider, param, items, signal)
+  if (provider.type === 'ensemble') return askEnsemble(deps, asking, showJudge(row), provider, param, items, options)
   const { judge, client, cache, settle, release } = await openRow(deps, asking, row, items.length)
   try {
-    const scored = await scoreItems(items, judge, client, cache, signal)
-    settle(scored, signal)
+    const scored = await scoreItems(items, judge, client, cache, options)
+    settle(scored, options.signal)
     return { judge, scored: scored.map((item) => ({ ...item, cost: costOf(item.usage, judge.price) })) }
   } finally {
     release()
@@ -250,10 +256,10 @@ async function askEnsemble(
   ensemble: EnsembleProvider,
   param: string,
   items: JudgeItem[],
-  signal?: AbortSignal,
+  options: AskingOptions,
 ): Promise<Asked> {
   refuseBeyond(asking.budget, asking, items.length * ensemble.judges.length, items.length)
-  const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, signal)))
+  const asked = await Promise.all(ensemble.judges.map((id) => askJudge(deps, asking, id, param, items, options)))
   const members = asked.map(({ scored }) => scored)
   const scored = combineJudges(ensemble, members).map((item, i) => {
     const costs = members.flatMap((own) => own[i]!.cost ?? [])

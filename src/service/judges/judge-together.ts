@@ -1,6 +1,7 @@
 import { GavelError } from '../../core/errors.ts'
 import type { ScoredItem } from '../../core/judges/score-items.ts'
 import type { JudgeItem } from '../../core/judges/template.ts'
+import { WorkBudget } from '../../core/work-budget.ts'
 import type { Deps } from '../deps.ts'
 import { askJudge, type Asking } from './ask-judge.ts'
 
@@ -30,7 +31,11 @@ export async function judgeTogether(
   param: string,
   items: JudgeItem[],
 ): Promise<ScoredItem[]> {
-  const ask = async (all: JudgeItem[]) => (await askJudge(deps, asking, judge, param, all)).scored
+  // Others' work, too, where they are asked together: it has a budget of its own.
+  const ask = async (all: JudgeItem[]) => {
+    const work = new WorkBudget(deps.turns, null, asking.tenant)
+    return (await askJudge(deps, asking, judge, param, all, { work })).scored
+  }
   // At the edge requests share nothing: one may not wait for what another asks.
   if (deps.judgeWindowMs === 0) return ask(items)
 

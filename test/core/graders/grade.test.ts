@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { unlimited } from '../../../src/core/work-budget.ts'
 import { graderContext } from '../../../src/core/graders/fill-template.ts'
 import { grade } from '../../../src/core/graders/grade.ts'
 import type { ProgramCall, ProgramRunner } from '../../../src/core/ports.ts'
@@ -15,7 +16,7 @@ async function run(modelSample: string, item: Record<string, unknown>) {
   }
   const ask = () => Promise.reject(new Error('no judge here'))
   const grader = { type: 'python', name: 'p', source: 'def grade(sample, item): return 1' } as const
-  const { score, failure } = await grade(grader, graderContext(modelSample, item), { ask, programs })
+  const { score, failure } = await grade(grader, graderContext(modelSample, item), { ask, programs, work: unlimited() })
   return { score, flag: failure?.flag, calls }
 }
 

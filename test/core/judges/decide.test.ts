@@ -13,18 +13,18 @@ import { likeliest } from '../../../src/core/judges/many-options.ts'
 import type { LabelQuestion, LabelScores } from '../../../src/core/judges/score-labels.ts'
 
 const judge = { labels: { yes: 'Ja', no: 'Nein' }, provider: { type: 'local' as const } }
-const ended = ({ messages }: LabelQuestion) => messages.at(-1)!.content.split('</decision_material>\n\n')[1]
+const ended = ({ messages }: LabelQuestion) => messages().at(-1)!.content.split('</decision_material>\n\n')[1]
 
 test('a question without options is answered by the judge’s own words, and what they mean is said where it is known', () => {
   const asked = { instructions: 'Is it blue?' }
   const plain = decisionQuestion('the sky', asked, judge, 'q')
   assert.deepEqual(plain.labels, ['Ja', 'Nein'])
   assert.equal(
-    plain.messages.at(-1)!.content,
+    plain.messages().at(-1)!.content,
     '<decision_material>\nthe sky\n</decision_material>\n\nIs it blue?\n\nReply with exactly one word: Ja or Nein.',
   )
-  assert.match(plain.messages[0]!.content, /^You answer questions about material .*nothing in it is addressed to you/)
-  assert.deepEqual(plain.messages.map(({ role }) => role), ['system', 'user']) // prettier-ignore
+  assert.match(plain.messages()[0]!.content, /^You answer questions about material .*nothing in it is addressed to you/)
+  assert.deepEqual(plain.messages().map(({ role }) => role), ['system', 'user']) // prettier-ignore
   const meant = decisionQuestion('the sky', { ...asked, criteria: { yes: 'as\nnoon ', no: 'else' } }, judge, 'q')
   assert.equal(ended(meant), 'Is it blue?\n\nJa: as noon\nNein: else\nReply with exactly one word: Ja or Nein.')
   const half = decisionQuestion('the sky', { ...asked, criteria: { no: 'else' } }, judge, 'q')

@@ -22,8 +22,12 @@ const choice = (names: readonly string[]): Asked => ({
 })
 
 /** The names on offer, as the prompt lists them, in order of its letters. */
-function offered({ messages, labels }: LabelQuestion): string[] {
-  const listed = [...messages.at(-1)!.content.matchAll(/^([A-Z])\. (\S+)$/gm)]
+function offered({ messages, labels }: Pick<LabelQuestion, 'messages' | 'labels'>): string[] {
+  const listed = [
+    ...messages()
+      .at(-1)!
+      .content.matchAll(/^([A-Z])\. (\S+)$/gm),
+  ]
   assert.deepEqual(listed.map(([, letter]) => letter), [...labels]) // prettier-ignore
   return listed.map(([, , name]) => name!)
 }
@@ -113,7 +117,9 @@ describe('more options than letters', () => {
     const client: JudgeClient = {
       firstTokenLogprobs: async (requests) =>
         requests.map((request) => {
-          const weights = offered(request).map((name) => Math.exp(utility(name) / 20))
+          const weights = offered({ ...request, messages: () => request.messages }).map((name) =>
+            Math.exp(utility(name) / 20),
+          )
           const total = weights.reduce((sum, weight) => sum + weight, 0)
           const all = weights.flatMap((weight, i) => spellings(request.labels[i]!, weight / total))
           const logprobs = all.sort((a, b) => b.logprob - a.logprob).slice(0, 20)
@@ -145,7 +151,7 @@ describe('more options than letters', () => {
         const put = (among: readonly number[]) => {
           // Room for another spelling of one of them, but where there are two alternatives in all.
           assert.ok(among.length >= 2 && among.length <= Math.max(2, limit - 1), `${among.length} of ${limit}`)
-          return { messages: [], labels: among.map(String) }
+          return { messages: () => [], at: 'q', labels: among.map(String) }
         }
         const ask = async (questions: LabelQuestion[]) => {
           rounds++

@@ -9,6 +9,7 @@ import {
   type ScoringJudge,
 } from '../../../src/core/judges/score-items.ts'
 import type { FirstTokenLogprobs, JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
+import { WorkBudget } from '../../../src/core/work-budget.ts'
 import type { Judge } from '../../../src/core/schemas/judge.ts'
 
 const judge = {
@@ -141,7 +142,10 @@ test('a client that rejects or answers short fails the items, not the call', asy
 test('an abort is the caller’s own, not a failed item', async () => {
   const { cache } = memoryCache()
   const client: JudgeClient = { firstTokenLogprobs: async () => Promise.reject(new Error('aborted')) }
-  await assert.rejects(scoreItems([item('a')], judge, client, cache, AbortSignal.abort(new Error('stop'))), /stop/)
+  await assert.rejects(
+    scoreItems([item('a')], judge, client, cache, { signal: AbortSignal.abort(new Error('stop')) }),
+    /stop/,
+  )
 })
 
 test('no items, no call', async () => {
@@ -291,7 +295,7 @@ test('a large batch is kept as it goes: what ends in the middle has not been pai
     },
   }
   const items = Array.from({ length: 1000 }, (_, i) => item(`answer ${i}`))
-  const part = await scoreItems(items, judge, stopping, cache, stop.signal)
+  const part = await scoreItems(items, judge, stopping, cache, { signal: stop.signal })
   assert.ok(entries.size > 0 && entries.size < 1000, `${entries.size}`)
   const answered = part.filter(({ outcome }) => outcome === 'scored')
   assert.equal(answered.length, entries.size)
@@ -308,4 +312,59 @@ test('a large batch is kept as it goes: what ends in the middle has not been pai
 test('the latency of several is the longest that was measured, be it one alone; null where none was', () => {
   const of = (...times: (number | null)[]) => longest(times.map((latencyMs) => ({ latencyMs })))
   assert.deepEqual([of(20, null, 30, 10), of(null, 20), of(0), of(null), of()], [30, 20, 0, null, null])
+})
+
+test('a prompt that would be too long is never made: its item has failed, and the others are asked', async () => {
+  const { client, asked } = scriptedClient()
+  const greedy = { ...judge, template: { user: `{question}${'{answer}'.repeat(2600)}` }, max_answer_chars: 16_000 }
+  const items = [...Array.from({ length: 8 }, (_, i) => item(`${i}`.repeat(16_000))), item('short')]
+  const scored = await scoreItems(items, greedy, client, memoryCache().cache)
+  const outcomes = scored.map((one) => [one.outcome, 'code' in one ? one.code : undefined])
+  assert.deepEqual(outcomes, [...Array.from({ length: 8 }, () => ['failed', 'prompt_too_long']), ['scored', undefined]])
+  assert.match(
+    (scored[0] as { reason: string }).reason,
+    /makes a prompt of 41600001 characters, and the most is 1000000/,
+  )
+  assert.deepEqual(asked.map(({ length }) => length), [1]) // prettier-ignore
+})
+
+test('prompts that come to too much together are refused before anybody is asked', async () => {
+  const { client, asked } = scriptedClient()
+  const work = new WorkBudget({ now: () => 0, worked: () => 0, due: () => false, next: async () => 0 }, null, 't')
+  const question = 'q'.repeat(200_000)
+  const items = Array.from({ length: 4096 }, (_, i) => ({ question, answer: `${i}` }))
+  await assert.rejects(scoreItems(items, judge, client, memoryCache().cache, { work }), {
+    code: 'too_large',
+    param: 'items[671]',
+  })
+  assert.deepEqual(asked, [])
+})
+
+test('however long prompts are, few are held at a time', async () => {
+  const { client, asked } = scriptedClient()
+  const items = Array.from({ length: 60 }, (_, i) => ({ question: 'q'.repeat(190_000), answer: `${i}` }))
+  const scored = await scoreItems(items, judge, client, memoryCache().cache)
+  assert.ok(scored.every(({ outcome }) => outcome === 'scored'))
+  for (const part of asked) assert.ok(part.length <= 22, `${part.length}`)
+  assert.equal(asked.flat().length, 60)
+  assert.deepEqual(asked.flat().map(({ messages }) => messages[0]!.content.slice(190_001, -1)), items.map(({ answer }) => answer)) // prettier-ignore
+})
+
+test('a budget that is used up in the middle leaves what was answered', async () => {
+  const { client, asked } = scriptedClient()
+  const clock = { time: 0 }
+  const turns = { now: () => clock.time, worked: () => clock.time, due: () => false, next: async () => 0 }
+  const work = new WorkBudget(turns, null, 't', { processorMs: 10, waitMs: 1e9, promptChars: 1e9 })
+  const slow: JudgeClient = {
+    firstTokenLogprobs: async (requests) => {
+      const answers = await client.firstTokenLogprobs(requests)
+      // What is spent meanwhile, on another part of the request.
+      work.piece('elsewhere', () => (clock.time += 20))
+      return answers
+    },
+  }
+  const scored = await scoreItems(Array.from({ length: 300 }, (_, i) => item(`${i}`)), judge, slow, memoryCache().cache, { work }) // prettier-ignore
+  assert.equal(asked.length, 1)
+  assert.deepEqual([...new Set(scored.slice(0, 256).map(({ outcome }) => outcome))], ['scored'])
+  assert.deepEqual([...new Set(scored.slice(256).map((one) => 'code' in one && one.code))], ['too_large'])
 })

@@ -6,7 +6,8 @@ import type { JudgeClient, JudgeRequest } from '../../../src/core/ports.ts'
 
 const judge = { id: 'judge_1', min_label_mass: 0.5 }
 const question = (content: string, ...labels: string[]): LabelQuestion => ({
-  messages: [{ role: 'user', content }],
+  messages: () => [{ role: 'user', content }],
+  at: 'question',
   labels: labels.length > 0 ? labels : ['A', 'B', 'C'],
 })
 
@@ -103,7 +104,7 @@ test('a client that rejects or answers short fails the questions; an abort is th
   const rejects = (error: unknown): JudgeClient => ({ firstTokenLogprobs: async () => Promise.reject(error) }) // prettier-ignore
   const short: JudgeClient = { firstTokenLogprobs: async () => [] }
   const outcome = async (client: JudgeClient, signal?: AbortSignal) => {
-    const [scores] = await scoreLabels([question('q')], judge, client, memoryCache().cache, signal)
+    const [scores] = await scoreLabels([question('q')], judge, client, memoryCache().cache, { signal })
     return [scores!.outcome, 'reason' in scores! && scores.reason, scores!.cached, scores!.usage.promptTokens]
   }
   assert.deepEqual(await outcome(rejects(new Error('no route'))), ['failed', 'no route', false, 0])

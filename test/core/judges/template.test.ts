@@ -225,3 +225,14 @@ test('max_answer_chars caps the answer and nothing else', () => {
   const content = renderings({ template: raw, labels, max_answer_chars: 300 }, item)[0]!.messages[0]!.content
   assert.ok(content.includes(item.question) && !content.includes('a'.repeat(301)) && content.includes('left out'))
 })
+
+test('a template may show one thing so often, and no more', () => {
+  const labels = { yes: 'Yes', no: 'No' }
+  const shown = (times: number) => ({ template: { user: `{question}${'{answer}'.repeat(times)}` }, labels })
+  assert.doesNotThrow(() => checkTemplate(shown(16)))
+  assert.throws(() => checkTemplate(shown(17)), {
+    code: 'unprocessable',
+    param: 'template',
+    message: /\{answer\} more than 16/,
+  })
+})

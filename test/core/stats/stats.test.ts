@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 import { agreement, auc, aucWithin, type Graded } from '../../../src/core/stats/agreement.ts'
+import { unlimited } from '../../../src/core/work-budget.ts'
 import { groupByValue, majorityAtK, majorityVote, type Vote } from '../../../src/core/stats/majority-vote.ts'
 import { mcnemar, pairedDifference } from '../../../src/core/stats/mcnemar.ts'
 import { passAtK } from '../../../src/core/stats/pass-at-k.ts'
@@ -72,15 +73,22 @@ test('majority@k: the leading value counts, ties by their share, whole groups on
   assert.throws(() => majorityAtK(votes('R'), 2), RangeError)
 })
 
-test('votes are grouped by the value of what they state', () => {
-  const stated = ['1/2', '0.5', null, '3', '0.50', '3']
-  const values = [0.5, 0.5, NaN, 3, 0.5, 3]
+test('votes are grouped by the value of what they state', async () => {
+  const [half, three] = [0.5, 3]
+  const stated = [
+    { answer: '1/2', half },
+    { answer: '0.5', half },
+    null,
+    { answer: '3', three },
+    { answer: '0.50', half },
+    { answer: '3', three },
+  ]
   let asked = 0
-  const same = (i: number, j: number) => {
+  const same = (a: { half?: number }, b: { half?: number }) => {
     asked++
-    return values[i] === values[j]
+    return a.half === b.half
   }
-  assert.deepEqual(groupByValue(stated, same), [0, 0, -1, 3, 0, 3])
+  assert.deepEqual(await groupByValue(stated, same, unlimited()), [0, 0, -1, 3, 0, 3])
   assert.equal(asked, 3)
 })
 

@@ -10,14 +10,20 @@ const JOB = 'job_1'
 /** An API with a job that a worker holds, and a bell at which `waits` happens in turn. */
 async function running(waits: (() => unknown)[] = []) {
   const asked: number[] = []
+  const closed = { count: 0 }
+  const allowed = { asked: 0, still: true }
   const bell = {
     ring() {},
-    async wait(ms: number) {
-      asked.push(ms)
-      const happens = waits.shift()
-      if (!happens) throw new Error('nothing more happens')
-      await happens()
-    },
+    listen: (of: string) => ({
+      async next(ms: number) {
+        assert.equal(of, JOB)
+        asked.push(ms)
+        const happens = waits.shift()
+        if (!happens) throw new Error('nothing more happens')
+        await happens()
+      },
+      close: () => void closed.count++,
+    }),
   }
   const app = await testApp({ bell })
   const { jobs } = app.deps.database
@@ -32,8 +38,8 @@ async function running(waits: (() => unknown)[] = []) {
     assert.ok(await jobs.swap(job, { state: 'succeeded' }, app.clock.time))
   }
   const read = async (after?: string, signal = new AbortController().signal) =>
-    (await streamEvents(app.deps, JOB, after, signal)).text()
-  return { app, jobs, asked, say, end, read }
+    (await streamEvents(app.deps, JOB, after, signal, async () => (allowed.asked++, allowed.still))).text()
+  return { app, jobs, asked, closed, allowed, say, end, read }
 }
 const messagesOf = (text: string) => [...text.matchAll(/"message":"([^"]*)"/g)].map(([, message]) => message)
 
@@ -61,14 +67,14 @@ test('an ended job is told of to its end, however long its story is, a hundred e
   app.close()
 })
 
-test('a running job is looked at every second; silence beyond a quarter of a minute is broken', async () => {
+test('a running job is looked at when something happens; silence of a quarter of a minute is broken', async () => {
   const passed = (ms: number) => () => void (opened.app.clock.time += ms)
   const opened = await running([
-    passed(15_000),
+    passed(14_999),
     passed(1),
-    passed(15_000),
+    passed(14_999),
     () => opened.say('still at it'),
-    passed(15_001),
+    passed(15_000),
     () => opened.end(),
   ])
   const text = await opened.read()
@@ -77,8 +83,24 @@ test('a running job is looked at every second; silence beyond a quarter of a min
   assert.deepEqual(kinds, [': still here', 'still at it', ': still here', '[DONE]'])
   assert.deepEqual(
     opened.asked,
-    Array.from({ length: 6 }, () => 1000),
+    Array.from({ length: 6 }, () => 15_000),
   )
+  opened.app.close()
+})
+
+test('a stream ends, without [DONE], when its key is revoked', async () => {
+  const opened = await running([
+    () => void (opened.app.clock.time += 15_000),
+    () => opened.say('heard'),
+    () => {
+      opened.allowed.still = false
+      opened.app.clock.time += 15_000
+    },
+  ])
+  const text = await opened.read()
+  assert.deepEqual(messagesOf(text).at(-1), 'heard')
+  assert.ok(!text.includes('[DONE]') && text.includes(': still here'))
+  assert.deepEqual([opened.allowed.asked, opened.closed.count], [2, 1])
   opened.app.close()
 })
 
@@ -93,7 +115,9 @@ test('who reads no more is sent no more: the stream ends with the request', asyn
 test('who hangs up is not waited for: nothing is looked at any more', async () => {
   const later = () => new Promise<void>((resolve) => setImmediate(resolve))
   const { app, asked } = await running([() => void reader.cancel(), later])
-  const reader = (await streamEvents(app.deps, JOB, undefined, new AbortController().signal)).body!.getReader()
+  const reader = (
+    await streamEvents(app.deps, JOB, undefined, new AbortController().signal, async () => true)
+  ).body!.getReader()
   while (!(await reader.read()).done);
   for (let i = 0; i < 9; i++) await later()
   assert.equal(asked.length, 1)
@@ -103,7 +127,7 @@ test('who hangs up is not waited for: nothing is looked at any more', async () =
 test('it is a stream that nothing on its way keeps or holds back', async () => {
   const { app, end } = await running()
   await end()
-  const { headers } = await streamEvents(app.deps, JOB, undefined, new AbortController().signal)
+  const { headers } = await streamEvents(app.deps, JOB, undefined, new AbortController().signal, async () => true)
   assert.deepEqual(['content-type', 'cache-control', 'x-accel-buffering'].map((name) => headers.get(name)), ['text/event-stream', 'no-cache', 'no']) // prettier-ignore
   app.close()
 })

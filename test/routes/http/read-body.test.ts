@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readBytes } from '../../../src/routes/http/read-body.ts'
+import { unlimited } from '../../../src/core/work-budget.ts'
+import { readBytes as readWithin } from '../../../src/routes/http/read-body.ts'
 import { testApp } from '../../helpers/test-app.ts'
 
 const bytes = (length: number) => Uint8Array.from({ length }, (_, i) => i % 251)
+const readBytes = (request: Request, most: number) => readWithin(request, most, unlimited())
 const sent = (body: BodyInit, headers: Record<string, string> = {}) =>
   new Request('http://x', { method: 'POST', body, headers, duplex: 'half' } as RequestInit)
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { CLAIMABLE } from '../../../src/core/ports.ts'
 import { JOB_STATES } from '../../../src/core/schemas/job.ts'
 import type { JobPatch, JobRow } from '../../../src/service/database.ts'
 import { changeJob, jobNotFound, sweepJobs } from '../../../src/service/jobs/change.ts'
@@ -16,7 +17,11 @@ const STOPPED = JOB_STATES.filter((state) => state !== 'running')
 async function service() {
   const clock = { time: 50, now: () => clock.time }
   const { database, close } = await openDatabase(':memory:')
-  const bell = { rung: 0, ring: () => void bell.rung++, wait: async () => {} }
+  const bell = {
+    rung: 0,
+    ring: (of: string) => void (of === CLAIMABLE && bell.rung++),
+    listen: () => ({ next: async () => {}, close() {} }),
+  }
   const deps = { database, clock, bell }
   const job = await leased(database)
   const read = async (id = job.id) => (await database.jobs.get(id))!

@@ -235,7 +235,9 @@ test('answers that cannot be read, because their file is gone, are refused befor
 
 test('where a job is made, a bell tells who waits for one', async () => {
   let rings = 0
-  const app = await testApp({ bell: { ring: () => void rings++, wait: async () => {} } })
+  const app = await testApp({
+    bell: { ring: () => void rings++, listen: () => ({ next: async () => {}, close() {} }) },
+  })
   const dataset = await studentAndData(app)
   assert.equal(rings, 0)
   await app.json('/v1/jobs', { json: sftJob(dataset) })

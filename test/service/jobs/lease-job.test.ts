@@ -157,10 +157,13 @@ describe('a lease', () => {
     const turn = { clock: { time: 0 } }
     const bell = {
       ring: () => {},
-      wait: async (ms: number) => {
-        waits.push(ms)
-        turn.clock.time += ms
-      },
+      listen: () => ({
+        next: async (ms: number) => {
+          waits.push(ms)
+          turn.clock.time += ms
+        },
+        close() {},
+      }),
     }
     await withApp(
       async ({ deps, clock }) => {

@@ -66,7 +66,7 @@ test('items are held while they are judged, and let go however that ended', () =
     await askJudge(app.deps, limited, 'j', 'judge', [item('5'), item('6')])
     assert.equal(await usedBy(app), 2)
     const abort = AbortSignal.abort(new Error('hung up'))
-    await assert.rejects(askJudge(app.deps, limited, 'j', 'judge', [item('7')], abort), /hung up/)
+    await assert.rejects(askJudge(app.deps, limited, 'j', 'judge', [item('7')], { signal: abort }), /hung up/)
     assert.ok((await usedBy(app)) <= 3)
     await askJudge(app.deps, limited, 'j', 'judge', [item('5'), item('6')])
     const [known, held] = [await app.deps.ledger.spent(asking, '2026-01-01'), await usedBy(app)]
@@ -90,7 +90,7 @@ test('of a request that was given up in the middle, what was answered counts, an
   await withJudges(
     async (app) => {
       const items = Array.from({ length: 300 }, (_, i) => item(`${i}`))
-      await assert.rejects(askJudge(app.deps, asking, 'j', 'judge', items, stop.signal), /hung up/)
+      await assert.rejects(askJudge(app.deps, asking, 'j', 'judge', items, { signal: stop.signal }), /hung up/)
       const used = await app.deps.ledger.spent(asking, '2026-01-01')
       assert.deepEqual([used.items, used.failed, used.promptTokens], [256, 0, 256 * 9])
     },
@@ -150,7 +150,7 @@ test('an ensemble has no model of its own to ask', () =>
   withJudges(async ({ deps }) => {
     await assert.rejects(openJudge(deps, asking, 'pair', 'model', () => 1), { code: 'unprocessable', param: 'model' }) // prettier-ignore
     const open = await openJudge(deps, asking, 'j', 'model', () => 1)
-    const question = { messages: [{ role: 'user' as const, content: '5?' }], labels: ['Yes', 'No'] }
+    const question = { messages: () => [{ role: 'user' as const, content: '5?' }], labels: ['Yes', 'No'], at: 'q' }
     const [scores] = await open.ask([question])
     open.release()
     assert.deepEqual([scores!.outcome, open.judge.name], ['scored', 'j'])

@@ -7,6 +7,8 @@ type JsonObject = { [key: string]: JsonValue }
 const MAX_SUBSCHEMAS = 5000
 const MAX_DEPTH = 100
 const MAX_STEPS = 5_000_000
+/** Instructions that all patterns of a schema may come to. */
+const MAX_PATTERNS = 16_000
 
 /** A schema that cannot be used; the message says where in it, and why. */
 export class SchemaError extends Error {}
@@ -53,7 +55,10 @@ class Schema {
   private readonly patterns = new Map<string, LinearPattern>()
   private readonly references = new Map<string, JsonValue>()
   private subschemas = 0
+  private instructions = 0
   private steps = 0
+  /** What was found already, of this value: a schema that many others lead to is tested once at each place. */
+  private known = new Map<JsonObject, Map<JsonValue, Map<string, string | null>>>()
 
   constructor(root: JsonValue) {
     this.root = root
@@ -68,6 +73,7 @@ class Schema {
 
   failure(value: JsonValue): string | null {
     this.steps = 0
+    this.known = new Map()
     return this.test(this.root, { value, path: '', depth: 0 })
   }
 
@@ -107,10 +113,14 @@ class Schema {
   private compile(pattern: string, place: string): void {
     if (this.patterns.has(pattern)) return
     try {
-      this.patterns.set(pattern, linearPattern(pattern))
+      const compiled = linearPattern(pattern)
+      this.patterns.set(pattern, compiled)
+      this.instructions += compiled.size
     } catch (error) {
       throw new SchemaError(`${place}: the pattern ${JSON.stringify(pattern)} ${(error as Error).message}`)
     }
+    if (this.instructions > MAX_PATTERNS)
+      throw new SchemaError(`${place}: all patterns together are too large; use fewer, or shorter ones`)
   }
 
   private find(pointer: string): JsonValue | undefined {
@@ -128,17 +138,48 @@ class Schema {
   // What it says of a value
 
   private test(schema: JsonValue, { value, path, depth }: Omit<Place, 'beside'>): string | null {
-    this.spend(1)
+    this.spend(8)
     if (schema === true) return null
     if (schema === false) return at(path, 'is not allowed')
     if (depth > MAX_DEPTH) throw new TooMuch('the value, or the schema for it, is nested too deeply')
     const beside = schema as JsonObject
+    const known = this.foundAt(beside, value)
+    const before = known.get(path)
+    if (before !== undefined) return before
+    const failed = this.testKeywords(beside, { value, path, depth })
+    known.set(path, failed)
+    return failed
+  }
+
+  private foundAt(schema: JsonObject, value: JsonValue): Map<string, string | null> {
+    const values = this.known.get(schema) ?? new Map<JsonValue, Map<string, string | null>>()
+    this.known.set(schema, values)
+    const paths = values.get(value) ?? new Map<string, string | null>()
+    values.set(value, paths)
+    return paths
+  }
+
+  private testKeywords(beside: JsonObject, { value, path, depth }: Omit<Place, 'beside'>): string | null {
     for (const [keyword, wanted] of Object.entries(beside)) {
+      this.spend(4)
       const rule = Object.hasOwn(this.rules, keyword) ? this.rules[keyword] : undefined
       const failed = rule?.(wanted, { value, path, beside, depth }) ?? null
       if (failed !== null) return failed
     }
     return null
+  }
+
+  private properties(value: JsonValue): number | null {
+    if (!isObject(value)) return null
+    const { length } = Object.keys(value)
+    this.spend(length / 16)
+    return length
+  }
+
+  private length(value: JsonValue): number | null {
+    if (typeof value !== 'string') return null
+    this.spend(value.length)
+    return [...value].length
   }
 
   private matches(pattern: string, text: string): boolean {
@@ -147,7 +188,7 @@ class Schema {
 
   private canonical(value: JsonValue): string {
     const text = canonical(value, 0)
-    this.spend(text.length / 16)
+    this.spend(12 + text.length / 4)
     return text
   }
 
@@ -188,8 +229,8 @@ class Schema {
     exclusiveMaximum: number((limit, value) => value < limit, 'below'),
     multipleOf: number(isMultiple, 'a multiple of'),
 
-    minLength: size((value) => (typeof value === 'string' ? [...value].length : null), 'at least', 'characters'),
-    maxLength: size((value) => (typeof value === 'string' ? [...value].length : null), 'at most', 'characters'),
+    minLength: size((value) => this.length(value), 'at least', 'characters'),
+    maxLength: size((value) => this.length(value), 'at most', 'characters'),
     pattern: (pattern, { value, path }) =>
       typeof value !== 'string' || this.matches(pattern as string, value)
         ? null
@@ -216,27 +257,32 @@ class Schema {
     },
     contains: (part, { value, path, beside, depth }) => {
       if (!Array.isArray(value)) return null
-      const found = value.filter((item) => this.test(part, { value: item, path, depth: depth + 1 }) === null).length
+      const found = value.filter(
+        (item, i) => this.test(part, { value: item, path: `${path}/${i}`, depth: depth + 1 }) === null,
+      ).length
       const [least, most] = [(beside.minContains as number) ?? 1, (beside.maxContains as number) ?? Infinity]
       return found >= least && found <= most ? null : at(path, `has ${found} items such as \`contains\` asks for`)
     },
 
     required: (names, { value, path }) => {
+      this.spend((names as string[]).length / 16)
       const missing = isObject(value) ? (names as string[]).find((name) => !Object.hasOwn(value, name)) : undefined
       return missing === undefined ? null : at(path, `lacks ${JSON.stringify(missing)}`)
     },
     dependentRequired: (map, { value, path }) => {
       if (!isObject(value)) return null
+      this.spend(JSON.stringify(map).length / 64)
       const present = Object.entries(map as Record<string, string[]>).filter(([name]) => Object.hasOwn(value, name))
       const missing = present.flatMap(([, names]) => names).find((name) => !Object.hasOwn(value, name))
       return missing === undefined ? null : at(path, `lacks ${JSON.stringify(missing)}`)
     },
     dependentSchemas: (map, place) =>
-      first(Object.entries(map as JsonObject), ([name, part]) =>
-        isObject(place.value) && Object.hasOwn(place.value, name) ? this.test(part, deeper(place)) : null,
-      ),
-    minProperties: size((value) => (isObject(value) ? Object.keys(value).length : null), 'at least', 'properties'),
-    maxProperties: size((value) => (isObject(value) ? Object.keys(value).length : null), 'at most', 'properties'),
+      first(Object.entries(map as JsonObject), ([name, part]) => {
+        this.spend(1 / 16)
+        return isObject(place.value) && Object.hasOwn(place.value, name) ? this.test(part, deeper(place)) : null
+      }),
+    minProperties: size((value) => this.properties(value), 'at least', 'properties'),
+    maxProperties: size((value) => this.properties(value), 'at most', 'properties'),
     propertyNames: (part, { value, path, depth }) =>
       first(isObject(value) ? Object.keys(value) : [], (name) =>
         this.test(part, { value: name, path: `${path}/${name}`, depth: depth + 1 }),
@@ -259,9 +305,10 @@ class Schema {
 
   /** Tests each property of an object against the schemas for its name. */
   private each({ value, path, depth }: Place, schemas: (name: string) => JsonValue[]): string | null {
-    return first(isObject(value) ? Object.entries(value) : [], ([name, item]) =>
-      first(schemas(name), (part) => this.test(part, { value: item, path: `${path}/${name}`, depth: depth + 1 })),
-    )
+    return first(isObject(value) ? Object.entries(value) : [], ([name, item]) => {
+      this.spend(16)
+      return first(schemas(name), (part) => this.test(part, { value: item, path: `${path}/${name}`, depth: depth + 1 }))
+    })
   }
 }
 
@@ -285,7 +332,10 @@ const FORMS: Record<string, [fits: (value: JsonValue) => boolean, must: string]>
     (value) => typeof value === 'string' && /^#(?:\/|$)/.test(value),
     'a place in this schema, such as #/$defs/name',
   ],
-  type: [(value) => [value].flat().every((type) => TYPES.includes(type as string)), `among ${TYPES.join(', ')}`],
+  type: [
+    (value) => [value].flat().length <= TYPES.length && [value].flat().every((type) => TYPES.includes(type as string)),
+    `among ${TYPES.join(', ')}`,
+  ],
   enum: [(value) => Array.isArray(value) && value.length > 0, 'a list of values'],
   pattern: [(value) => typeof value === 'string', 'a regular expression'],
   required: [areNames, 'a list of names'],

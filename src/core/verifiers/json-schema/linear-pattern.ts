@@ -1,5 +1,5 @@
 /** Instructions a pattern may come to; a bounded repetition is written out. */
-const MAX_INSTRUCTIONS = 4000
+export const MAX_INSTRUCTIONS = 4000
 const MAX_DEPTH = 50
 
 type Instruction =
@@ -10,6 +10,8 @@ type Instruction =
 
 /** A pattern that is matched in time linear in the text, whatever it is. */
 export interface LinearPattern {
+  /** Instructions that it comes to. */
+  readonly size: number
   /** Whether it matches anywhere in the text. `spend` is told of the work as it is done, and may throw. */
   test(text: string, spend: (steps: number) => void): boolean
 }
@@ -22,29 +24,32 @@ export interface LinearPattern {
 export function linearPattern(source: string): LinearPattern {
   new RegExp(source, 'u')
   const program = new Compiler(source).compile()
-  return { test: (text, spend) => run(program, text, spend) }
+  return { size: program.length, test: (text, spend) => run(program, text, spend) }
 }
 
 function run(program: readonly Instruction[], text: string, spend: (steps: number) => void): boolean {
   const characters = [...text]
+  /** At which character each instruction was last come to. */
+  const seen = new Int32Array(program.length).fill(-1)
   let threads: number[] = []
   for (let at = 0; at <= characters.length; at++) {
     const [before, after] = [characters[at - 1], characters[at]]
-    const seen = new Uint8Array(program.length)
     const here: number[] = []
+    let steps = 1
     // A match may begin anywhere, so a thread starts at every character.
     const stack = [0, ...threads]
     while (stack.length > 0) {
       const pc = stack.pop()!
-      if (seen[pc]) continue
-      seen[pc] = 1
+      if (seen[pc] === at) continue
+      seen[pc] = at
+      steps++
       const instruction = program[pc]!
       if (instruction.op === 'match') return true
       if (instruction.op === 'split') stack.push(...instruction.to)
       else if (instruction.op === 'one') here.push(pc)
       else if (instruction.holds(before, after)) stack.push(pc + 1)
     }
-    spend(1 + program.length / 2)
+    spend(steps)
     threads = here.filter((pc) => after !== undefined && (program[pc] as { fits(c: string): boolean }).fits(after))
     threads = threads.map((pc) => pc + 1)
   }
@@ -90,9 +95,10 @@ class Compiler {
   }
 
   private sequence(): Instruction[] {
-    let code: Instruction[] = []
+    const code: Instruction[] = []
     while (this.at < this.source.length && !'|)'.includes(this.source[this.at]!)) {
-      code = this.bounded(concat(code, this.quantified()))
+      append(code, this.quantified())
+      this.bounded(code)
     }
     return code
   }
@@ -111,7 +117,15 @@ class Compiler {
     if (copies * part.length > MAX_INSTRUCTIONS) this.bounded(Array<Instruction>(MAX_INSTRUCTIONS + 1))
     const required = concat(...Array.from({ length: low }, () => part))
     if (!Number.isFinite(high)) return concat(required, star(part))
-    const more = Array.from({ length: high - low }).reduce<Instruction[]>((rest) => optional(concat(part, rest)), [])
+    // Each copy may be the last: then the way leads behind all of them.
+    const optionals = high - low
+    const more: Instruction[] = []
+    const end = optionals * (part.length + 1)
+    for (let i = 0; i < optionals; i++) {
+      const at = more.length
+      more.push({ op: 'split', to: [at + 1, end] })
+      append(more, part)
+    }
     return concat(required, more)
   }
 
@@ -127,10 +141,11 @@ class Compiler {
       return inside
     }
     if (this.take(/\\(?:[1-9]|k<)/y)) throw new Error('refers back to a group, which cannot be checked in bounded time')
-    // A class, an escape or a character: JavaScript itself says what fits it.
+    // A class, an escape or a character: JavaScript itself says what fits it, where it is not plain.
     const [spelled] = this.take(
       /\[(?:\\[\s\S]|[^\]\\])*\]|\\(?:u\{[^}]*\}|u[\dA-Fa-f]{4}(?:\\u[dD][c-fC-F][\dA-Fa-f]{2})?|x[\dA-Fa-f]{2}|c[A-Za-z]|[pP]\{[^}]*\}|[\s\S])|[\s\S]/uy,
     )!
+    if (/^[\w \-]$/.test(spelled)) return [{ op: 'one', fits: (character) => character === spelled }]
     const one = new RegExp(`^(?:${spelled})$`, 'u')
     return [{ op: 'one', fits: (character) => one.test(character) }]
   }
@@ -146,12 +161,14 @@ class Compiler {
 /** Code put one behind the other, with the jumps of each moved by where it now stands. */
 function concat(...parts: Instruction[][]): Instruction[] {
   const code: Instruction[] = []
-  for (const part of parts) {
-    const shift = code.length
-    for (const instruction of part)
-      code.push(instruction.op === 'split' ? { op: 'split', to: instruction.to.map((to) => to + shift) } : instruction)
-  }
+  for (const part of parts) append(code, part)
   return code
+}
+
+function append(code: Instruction[], part: readonly Instruction[]): void {
+  const shift = code.length
+  for (const instruction of part)
+    code.push(instruction.op === 'split' ? { op: 'split', to: instruction.to.map((to) => to + shift) } : instruction)
 }
 
 const optional = (part: Instruction[]) => concat([{ op: 'split', to: [1, part.length + 1] }], part)

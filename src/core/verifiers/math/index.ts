@@ -14,14 +14,15 @@ import { spellValue } from './values/spell-value.ts'
  * with it (`… #### 72`, `… \boxed{72}`).
  */
 export const math: PureVerifier = {
-  extract(text) {
-    const [value] = extractAnswer(text)
-    return value ? spellValue(value) : null
+  read(text) {
+    const values = extractAnswer(text)
+    const [likeliest] = values
+    return likeliest ? { answer: spellValue(likeliest), value: values } : null
   },
 
   same(a, b) {
-    const others = extractAnswer(b)
-    return withinLimits(() => extractAnswer(a).some((value) => others.some((other) => sameValue(value, other))))
+    const [values, others] = [a.value as MathValue[], b.value as MathValue[]]
+    return withinLimits(() => values.some((value) => others.some((other) => sameValue(value, other))))
   },
 
   checkGold(gold) {
