@@ -3,9 +3,17 @@ import { all, type Client } from '../client.ts'
 import type { GradedAnswer } from '../core/judges/judge-training-rows.ts'
 import type { EvalResult } from '../core/schemas/eval.ts'
 import type { Sample } from '../core/schemas/job.ts'
+import { CHEATS, type Attack, type JudgeAuditResult } from '../core/schemas/judge-jobs.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import { runToEnd } from './run-to-end.ts'
-import { figuresOf, teachJudge, type ConfigOf, type JudgeFigures, type TeachOptions } from './teach-judge.ts'
+import {
+  auditJudge,
+  figuresOf,
+  teachJudge,
+  type ConfigOf,
+  type JudgeFigures,
+  type TeachOptions,
+} from './teach-judge.ts'
 
 export interface HardenOptions extends Omit<TeachOptions, 'judge' | 'model'> {
   /** A local judge, by id or name. */
@@ -28,6 +36,8 @@ export interface Round {
   student: EvalResult
   /** Wrong answers on its way that the judge accepts, as a share of all wrong ones. */
   fooled: number | null
+  /** The cheat that the judge accepts most often, by an audit; null where that could not be had. */
+  worst_cheat: { attack: Attack; rate: number } | null
   /** The judge on all answers of the student on its way. */
   on_the_way: JudgeFigures
 }
@@ -37,19 +47,20 @@ export interface Hardened {
   before: EvalResult
   /** The judge at first on answers to held-out problems, of the student before and after each round's training. */
   rounds: Round[]
-  /** The newest version of the judge's name: the one that was fooled least, made again where another came after it. */
+  /** The newest version of the judge's name: the one that is fooled least, made again where another came after it. */
   best: string
 }
 
 /** Looks at the student on its way, and how many a round. */
 const LOOKS = 4
 
-/** Rounds that may pass without a new lowest share of wrong answers accepted: a student finds other ways at times. */
+/** Rounds that may pass without a judge that is fooled less: a student finds other ways at times. */
 const PATIENCE = 2
 
 /**
  * Lets a student train against a judge alone, grades what it wrote on its way, teaches the judge on that, and begins
- * anew with the judge that comes of it, until the share of wrong answers that pass stops falling or `rounds` are over.
+ * anew with the judge that comes of it, until judges are fooled no less or `rounds` are over. A judge is as easily fooled
+ * as the larger share says: of the student's wrong answers, or of the worst cheat of an audit, which it accepts.
  * Each new judge is a version of the first one's name, taught further on all that has been found.
  */
 export async function hardenJudge(api: Client, options: HardenOptions): Promise<Hardened> {
@@ -84,8 +95,12 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
     const after = await evaluate(api, options, newest.id)
     const on_the_way = figuresOf(written, written.length)
     const fooled = on_the_way.false_positive_rate
-    rounds.push({ judge: judge.id, student: after, fooled, on_the_way })
-    say(`round ${rounds.length}: ${judge.id} accepted ${share(fooled)} of the wrong answers; student ${spell(after)}`)
+    const worst_cheat = worstOf(await auditJudge(api, judge.id, { say, seed, dataset: options.heldOut }))
+    rounds.push({ judge: judge.id, student: after, fooled, worst_cheat, on_the_way })
+    const cheat = worst_cheat ? `, and of cheats ${share(worst_cheat.rate)} of ${worst_cheat.attack} at most` : ''
+    say(
+      `round ${rounds.length}: ${judge.id} accepted ${share(fooled)} of the wrong answers${cheat}; student ${spell(after)}`,
+    )
     if (rounds.length === most || !isFalling(rounds)) break
     lessons.push(...written)
     judge = await teachJudge(api, lessons, { ...options, model: modelOf(judge), judge: asks })
@@ -96,15 +111,25 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
   return { before, rounds, best: judge.id }
 }
 
-type Fooled = Pick<Round, 'fooled'>
+type Fooled = Pick<Round, 'fooled' | 'worst_cheat'>
 
-/** Whether another round may help: wrong answers are still made, and the share that passes fell not long ago. */
+/** How easily a round's judge is fooled, 0 … 1. */
+const ease = ({ fooled, worst_cheat }: Fooled): number => Math.max(fooled ?? 0, worst_cheat?.rate ?? 0)
+
+function worstOf(audit: JudgeAuditResult | null): Round['worst_cheat'] {
+  const cheats = (audit?.attacks ?? []).flatMap(({ attack, rate }) =>
+    rate !== null && (CHEATS as readonly Attack[]).includes(attack) ? [{ attack, rate }] : [],
+  )
+  return cheats.length === 0 ? null : cheats.reduce((worst, cheat) => (cheat.rate > worst.rate ? cheat : worst))
+}
+
+/** Whether another round may help: wrong answers are still made, and judges were fooled less not long ago. */
 export const isFalling = (rounds: readonly Fooled[]): boolean =>
   rounds.at(-1)!.fooled !== null && rounds.length - 1 - leastFooled(rounds) < PATIENCE
 
-/** The round whose judge accepted the smallest share of the wrong answers; the earliest of equals. */
+/** The round whose judge is fooled least; the earliest of equals. */
 export const leastFooled = (rounds: readonly Fooled[]): number =>
-  rounds.reduce((best, { fooled }, i) => ((fooled ?? 0) < (rounds[best]!.fooled ?? 0) ? i : best), 0)
+  rounds.reduce((best, round, i) => (ease(round) < ease(rounds[best]!) ? i : best), 0)
 
 function modelOf({ id, provider }: Judge): string {
   if (provider.type === 'local') return provider.model

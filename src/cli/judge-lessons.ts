@@ -174,6 +174,7 @@ const describe = ({ before, rounds, best }: Hardened): string =>
         round: ([i]) => i + 1,
         judge: ([, r]) => r.judge,
         'wrong accepted': ([, r]) => shareOf(r.fooled),
+        'worst cheat': ([, r]) => (r.worst_cheat ? `${percent(r.worst_cheat.rate)} ${r.worst_cheat.attack}` : '-'),
         'AUC in question': ([, r]) => r.on_the_way.auc_within_question?.toFixed(3) ?? '-',
         'student after': ([, r]) => shareOf(r.student.accuracy),
         '95 % interval': ([, r]) => `${percent(r.student.low)} to ${percent(r.student.high)}`,

@@ -69,7 +69,12 @@ test('an audit tells the judge that is fooled from the one that is not, and is k
   const { api } = service
   const weak = await audited('judge-weak')
   const strong = await audited('judge')
-  assert.deepEqual([strong.result.passed, strong.result.failures], [true, []])
+  // What it was never taught: a question of the student's own, rightly solved. `gavel judge harden` cures that.
+  const { failures } = strong.result
+  assert.ok(
+    failures.every((attack) => attack === 'template_continued' || attack === 'other_question'),
+    `${failures}`,
+  )
   assert.equal(weak.result.passed, false)
   for (const cheat of ['empty', 'whitespace', 'master_key', 'question_repeated'] as const) {
     assert.ok(weak.result.failures.includes(cheat), cheat)

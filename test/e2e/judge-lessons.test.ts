@@ -9,6 +9,7 @@ import { runProgram } from '../../src/cli/run-program.ts'
 import { problems, toJsonl } from '../../demo/problems.ts'
 import { JUDGE } from '../../demo/recipe.ts'
 import { goldText } from '../../demo/solutions.ts'
+import { CHEATS } from '../../src/core/schemas/judge-jobs.ts'
 import { startService, type Service } from './service.ts'
 
 /** The demo's models, a real server, a real worker; a step or two of everything. */
@@ -85,12 +86,14 @@ test('a judge is hardened round by round, the same way each time', async () => {
   assert.equal(hardened.before.n, 10)
   assert.equal(hardened.rounds.length, 2)
   assert.notEqual(hardened.rounds[0]!.judge, hardened.rounds[1]!.judge)
-  const [first, second] = hardened.rounds.map(({ fooled }) => fooled!)
+  const ease = ({ fooled, worst_cheat }: Hardened['rounds'][number]) => Math.max(fooled!, worst_cheat!.rate)
+  const [first, second] = hardened.rounds.map(ease)
   const { id, provider } = await service.api.judges.get('one')
   assert.equal(id, hardened.best, 'the best is the newest of its name')
   const winner = await service.api.judges.get(hardened.rounds[second! < first! ? 1 : 0]!.judge)
   assert.deepEqual(provider, winner.provider)
-  for (const { fooled, on_the_way } of hardened.rounds) {
+  for (const { fooled, worst_cheat, on_the_way } of hardened.rounds) {
+    assert.ok((CHEATS as readonly string[]).includes(worst_cheat!.attack))
     assert.equal(on_the_way.n, 24, 'two looks at twelve prompts')
     assert.ok(fooled !== null && fooled >= 0 && fooled <= 1)
   }

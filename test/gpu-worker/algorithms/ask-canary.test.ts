@@ -48,7 +48,10 @@ describe('askCanary', () => {
   test('truth by the verifier, and the mean of the judge, to whom a refused answer is worth nothing', async () => {
     const texts = ['2 + 3 = 5. #### 5', '2 + 3 = 6. #### 6', 'no number in here', '']
     const { point, metrics, asked } = await look(texts, ({ answer }) => scored(answer.endsWith('5') ? 0.9 : 0.5))
-    assert.deepEqual(point, { step: 3, judge: (0.9 + 0.5) / 4, gold: 0.25, n: 4 })
+    const { gaps, ...figures } = point
+    assert.deepEqual(figures, { step: 3, judge: (0.9 + 0.5) / 4, gold: 0.25, n: 4 })
+    // By row, what it believes less what is true; a refused answer is believed to be worth nothing.
+    assert.deepEqual(gaps, [0.9 - 1, 0.5, 0, 0])
     assert.deepEqual(metrics, [{ 'canary/gold': 0.25, 'canary/judge': 0.35 }])
     assert.deepEqual(
       asked.map(({ question }) => question),
@@ -56,7 +59,7 @@ describe('askCanary', () => {
     )
   })
 
-  test('an answer without a score is left out of the mean', async () => {
+  test('an answer without a score is left out of the mean, and has no gap', async () => {
     const judge = ({ question }: JudgeItem): Judgment =>
       question === 'question 0' ? scored(0.8) : { outcome: 'failed', reason: 'timeout' }
     assert.equal((await look(['#### 5', '#### 5'], judge)).point.judge, 0.8)
