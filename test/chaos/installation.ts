@@ -17,6 +17,16 @@ const KEY = 'gvl_key-of-the-operator-of-this-chaos'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const MODELS = join(ROOT, 'demo/models')
 
+export interface InstallationOptions {
+  env?: Record<string, string>
+  /** Of the API; a free one unless given. */
+  port?: number
+  /** Where database and objects lie; by default in a folder of its own. */
+  data?: string
+  /** Where its workers reach the API, if not directly. */
+  workersAt?: string
+}
+
 interface Running {
   child: ChildProcess
   start(): ChildProcess
@@ -32,13 +42,13 @@ export class Installation {
   private readonly workers: Running[] = []
   private closed = false
 
-  private constructor(layout: Layout, port: number, env: Record<string, string>) {
+  private constructor(layout: Layout, port: number, { env = {}, data, workersAt }: InstallationOptions) {
     this.layout = layout
     this.port = port
     this.url = `http://127.0.0.1:${port}`
     this.api = createClient({ url: this.url, key: KEY })
     this.folder = mkdtempSync(join(tmpdir(), 'gavel-chaos-'))
-    const data = join(this.folder, 'data')
+    data ??= join(this.folder, 'data')
     const common = {
       GAVEL_API_KEY: KEY,
       GAVEL_SECRET_KEY: 'a passphrase for chaos, which is quite long',
@@ -46,8 +56,10 @@ export class Installation {
       GAVEL_MODEL_ROOTS: MODELS,
       ...env,
     }
-    const node = (name: string, args: string[], own: Record<string, string> = {}) => () =>
-      this.spawn(name, args, { ...common, ...own })
+    const node =
+      (name: string, args: string[], own: Record<string, string> = {}) =>
+      () =>
+        this.spawn(name, args, { ...common, ...own })
     if (layout === 'dev') {
       const args = ['bin/gavel.js', 'dev', '--port', `${port}`, '--data', data, '--models', MODELS, '--threads', '1']
       this.server = this.running(node('dev', args))
@@ -57,13 +69,17 @@ export class Installation {
       node('api', ['src/server.ts'], { GAVEL_PORT: `${port}`, GAVEL_DATA: data, GAVEL_ALLOW_PRIVATE_URLS: '1' }),
     )
     for (let i = 0; i < LAYOUTS[layout]; i++) {
-      const own = { GAVEL_URL: this.url, GAVEL_WORKER_NAME: `w${i}`, GAVEL_WORKSPACE: join(this.folder, 'workspace') }
+      const own = {
+        GAVEL_URL: workersAt ?? this.url,
+        GAVEL_WORKER_NAME: `w${i}`,
+        GAVEL_WORKSPACE: join(this.folder, 'workspace'),
+      }
       this.workers.push(this.running(node(`w${i}`, ['src/gpu-worker/main.ts'], own)))
     }
   }
 
-  static async start(layout: Layout, env: Record<string, string> = {}): Promise<Installation> {
-    const made = new Installation(layout, await freePort(), env)
+  static async start(layout: Layout, options: InstallationOptions = {}): Promise<Installation> {
+    const made = new Installation(layout, options.port ?? (await freePort()), options)
     await made.isUp()
     return made
   }
@@ -100,7 +116,9 @@ export class Installation {
   async close(): Promise<void> {
     this.closed = true
     const all = [this.server, ...this.workers].map(({ child }) => child)
-    const ended = all.map((child) => (child.exitCode ?? child.signalCode) !== null || new Promise((r) => child.once('exit', r)))
+    const ended = all.map(
+      (child) => (child.exitCode ?? child.signalCode) !== null || new Promise((r) => child.once('exit', r)),
+    )
     for (const child of all) signalGroup(child, 'SIGKILL')
     await Promise.all(ended)
     rmSync(this.folder, { recursive: true, force: true })
@@ -109,7 +127,10 @@ export class Installation {
   /** Waits until the API answers. */
   async isUp(): Promise<void> {
     for (let i = 0; i < 1200; i++) {
-      const up = await fetch(`${this.url}/readyz`).then(({ ok }) => ok, () => false)
+      const up = await fetch(`${this.url}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
       if (up) return
       await new Promise((resolve) => setTimeout(resolve, 100))
     }
@@ -174,7 +195,7 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): boolean {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo

@@ -60,7 +60,9 @@ export async function lossyProxy(
     response.writeHead(answer.statusCode!, answer.headers)
     if (mishap === 'cut') {
       response.flushHeaders()
-      answer.once('data', (chunk: Buffer) => response.write(chunk.subarray(0, chunk.length >> 1), () => response.destroy()))
+      answer.once('data', (chunk: Buffer) =>
+        response.write(chunk.subarray(0, chunk.length >> 1), () => response.destroy()),
+      )
       answer.once('end', () => response.destroy())
       return
     }

@@ -4,8 +4,11 @@
  */
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { ALL_LAYOUTS, kills } from './kills.ts'
+import { fullDisk } from './disk.ts'
 import type { Layout } from './installation.ts'
+import { ALL_LAYOUTS, kills } from './kills.ts'
+import { undisturbed, type Kind, type Left } from './leftovers.ts'
+import { lostAnswers, storeFaults } from './losses.ts'
 import type { Report } from './report.ts'
 
 interface Options {
@@ -17,12 +20,21 @@ interface Options {
   json?: string
 }
 
+/** Share of requests that something happens to. */
+const SHARE = 0.15
+const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`)
+let known: Promise<Record<Kind, Left>> | undefined
+const expected = () => (known ??= undisturbed())
+
 const SCENARIOS = {
-  kills: ({ seed, kills: count, layouts, atOnce }: Options) => kills({ seed, kills: count, layouts, atOnce, say }),
+  kills: async ({ seed, kills: count, layouts, atOnce }) =>
+    kills({ seed, kills: count, layouts, atOnce, expected: await expected(), say }),
+  'lost-answers': async ({ seed }) => lostAnswers({ seed, share: SHARE, expected: await expected(), say }),
+  'store-faults': async ({ seed }) => storeFaults({ seed, share: SHARE, expected: await expected(), say }),
+  'full-disk': async ({ seed }) => fullDisk({ seed, expected: await expected(), say }),
 } satisfies Record<string, (options: Options) => Promise<Report>>
 type Scenario = keyof typeof SCENARIOS
 
-const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`)
 const number = (text: string) => Number.parseInt(text, 10)
 const listOf = (known: readonly string[]) => (text: string) => {
   const names = text.split(',')
