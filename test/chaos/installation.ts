@@ -34,6 +34,8 @@ interface Running {
 
 export class Installation {
   readonly url: string
+  /** The operator's. */
+  readonly key = KEY
   readonly api: Client
   readonly folder: string
   private readonly port: number

@@ -5,16 +5,20 @@
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { fullDisk } from './disk.ts'
+import { hostile } from './hostile.ts'
 import type { Layout } from './installation.ts'
 import { ALL_LAYOUTS, kills } from './kills.ts'
 import { undisturbed, type Kind, type Left } from './leftovers.ts'
 import { lostAnswers, storeFaults } from './losses.ts'
 import type { Report } from './report.ts'
+import { soak } from './soak.ts'
 
 interface Options {
   seed: number
   only: Scenario[]
   kills: number
+  requests: number
+  minutes: number
   layouts: Layout[]
   atOnce: number
   json?: string
@@ -32,6 +36,8 @@ const SCENARIOS = {
   'lost-answers': async ({ seed }) => lostAnswers({ seed, share: SHARE, expected: await expected(), say }),
   'store-faults': async ({ seed }) => storeFaults({ seed, share: SHARE, expected: await expected(), say }),
   'full-disk': async ({ seed }) => fullDisk({ seed, expected: await expected(), say }),
+  hostile: ({ seed, requests }) => hostile({ seed, requests }),
+  soak: ({ minutes }) => soak({ minutes, say }),
 } satisfies Record<string, (options: Options) => Promise<Report>>
 type Scenario = keyof typeof SCENARIOS
 
@@ -47,6 +53,8 @@ const command = new Command('chaos')
   .addOption(new Option('--only <scenarios>', 'some of them, with commas').argParser(listOf(Object.keys(SCENARIOS))))
   .option('--seed <n>', 'what is drawn', number, 1)
   .option('--kills <n>', 'how many processes are killed', number, 1000)
+  .option('--requests <n>', 'how many hostile requests are sent', number, 10_000)
+  .option('--minutes <n>', 'how long the soak takes', number, 60)
   .addOption(new Option('--layouts <names>', 'of installations').argParser(listOf(ALL_LAYOUTS)).default(ALL_LAYOUTS))
   .option('--at-once <n>', 'installations at once', number, 3)
   .option('--json <file>', 'write what was found there')
