@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { Installation } from './installation.ts'
-import { createJobs, differences, seenThrough, type Kind, type Left } from './leftovers.ts'
+import { createJobs, differences, seenThrough, kindsOf, type Expected } from './leftovers.ts'
 import type { Report } from './report.ts'
 
 const MEGABYTES = 400
@@ -19,7 +19,7 @@ export async function fullDisk({
   say,
 }: {
   seed: number
-  expected: Record<Kind, Left>
+  expected: Expected
   say(line: string): void
 }): Promise<Report> {
   const scenario = 'full disk'
@@ -31,11 +31,11 @@ export async function fullDisk({
   const here = await Installation.start('split', { data: join(disk, 'data') })
   let over = false
   try {
-    const ids = await createJobs(here.api)
+    const ids = await createJobs(here.api, kindsOf(expected))
     const filling = fillNowAndThen(() => over)
     for (const [kind, id] of ids) {
       figures['resumed by hand'] += await seenThrough(here.api, id, ENDS_ATTEMPTS)
-      violations.push(...(await differences(here.api, { id, name: `${scenario}, ${kind}`, expected: expected[kind] })))
+      violations.push(...(await differences(here.api, { id, name: `${scenario}, ${kind}`, expected: expected[kind]! })))
       say(`${scenario}: ${kind} is through, ${violations.length} violations`)
     }
     over = true

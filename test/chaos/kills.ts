@@ -1,8 +1,8 @@
 /** Kills at random moments, of the API, a worker, the process of a job, or all at once. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
-import { Installation, LAYOUTS, TARGETS, type Layout } from './installation.ts'
-import { createJobs, differences, patiently, seenThrough, type Kind, type Left } from './leftovers.ts'
+import { Installation, LAYOUTS, TARGETS, type Layout, type Target } from './installation.ts'
+import { createJobs, differences, patiently, seenThrough, kindsOf, type Expected } from './leftovers.ts'
 import type { Report } from './report.ts'
 
 /** Mean time between two kills of an installation. */
@@ -12,14 +12,16 @@ export interface KillOptions {
   seed: number
   kills: number
   layouts: readonly Layout[]
+  /** What is killed; all kinds unless given. */
+  targets?: readonly Target[]
   /** Installations at once. */
   atOnce: number
-  expected: Record<Kind, Left>
+  expected: Expected
   say(line: string): void
 }
 
 export async function kills(options: KillOptions): Promise<Report> {
-  const { seed, say, expected } = options
+  const { seed, say, expected, targets = TARGETS } = options
   const figures = { kills: 0, jobs: 0, attempts: 0, 'resumed by hand': 0, 'kills of api': 0, 'kills of worker': 0, 'kills of job': 0, 'kills of all': 0 } // prettier-ignore
   const violations: string[] = []
   let rounds = 0
@@ -43,7 +45,7 @@ export async function kills(options: KillOptions): Promise<Report> {
   async function round(layout: Layout, name: string, rng: SeededRng): Promise<void> {
     const here = await Installation.start(layout)
     try {
-      const ids = await createJobs(here.api)
+      const ids = await createJobs(here.api, kindsOf(expected))
       let over = false
       const killing = killNowAndThen(here, rng, () => over)
       try {
@@ -53,7 +55,7 @@ export async function kills(options: KillOptions): Promise<Report> {
         await killing
       }
       for (const [kind, id] of ids) {
-        violations.push(...(await differences(here.api, { id, name: `${name}, ${kind}`, expected: expected[kind] })))
+        violations.push(...(await differences(here.api, { id, name: `${name}, ${kind}`, expected: expected[kind]! })))
         figures.attempts += (await patiently(() => here.api.jobs.get(id))).attempt
         figures.jobs++
       }
@@ -66,7 +68,7 @@ export async function kills(options: KillOptions): Promise<Report> {
     for (;;) {
       await sleep(-MEAN_MS * Math.log(1 - rng.uniform()))
       if (isOver()) return
-      const target = TARGETS[Math.floor(rng.uniform() * TARGETS.length)]!
+      const target = targets[Math.floor(rng.uniform() * targets.length)]!
       if (!(await here.kill(target, Math.floor(rng.uniform() * 100)))) continue
       figures.kills++
       figures[`kills of ${target}`]++

@@ -2,7 +2,7 @@
 import type { S3Options } from '../../src/adapters/node/s3-blob-store.ts'
 import { startSeaweed, weedBinary } from '../helpers/seaweed.ts'
 import { freePort, Installation } from './installation.ts'
-import { createJobs, differences, seenThrough, type Kind, type Left } from './leftovers.ts'
+import { createJobs, differences, seenThrough, kindsOf, type Expected } from './leftovers.ts'
 import { lossyProxy, type LossyProxy } from './lossy-proxy.ts'
 import type { Report } from './report.ts'
 
@@ -10,7 +10,7 @@ interface LossOptions {
   seed: number
   /** Of the requests, 0 … 1. */
   share: number
-  expected: Record<Kind, Left>
+  expected: Expected
   say(line: string): void
 }
 /** A call that is refused again and again ends an attempt. */
@@ -52,10 +52,10 @@ async function runThrough(
   const violations: string[] = []
   let resumed = 0
   try {
-    const ids = await createJobs(here.api)
+    const ids = await createJobs(here.api, kindsOf(expected))
     for (const [kind, id] of ids) {
       resumed += await seenThrough(here.api, id, ENDS_ATTEMPTS)
-      violations.push(...(await differences(here.api, { id, name: `${scenario}, ${kind}`, expected: expected[kind] })))
+      violations.push(...(await differences(here.api, { id, name: `${scenario}, ${kind}`, expected: expected[kind]! })))
       say(`${scenario}: ${kind} is through, ${violations.length} violations`)
     }
   } catch (error) {

@@ -8,7 +8,7 @@ import { fullDisk } from './disk.ts'
 import { hostile } from './hostile.ts'
 import type { Layout } from './installation.ts'
 import { ALL_LAYOUTS, kills } from './kills.ts'
-import { undisturbed, type Kind, type Left } from './leftovers.ts'
+import { undisturbed, type Expected } from './leftovers.ts'
 import { lostAnswers, storeFaults } from './losses.ts'
 import type { Report } from './report.ts'
 import { soak } from './soak.ts'
@@ -27,7 +27,7 @@ interface Options {
 /** Share of requests that something happens to. */
 const SHARE = 0.15
 const say = (line: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${line}`)
-let known: Promise<Record<Kind, Left>> | undefined
+let known: Promise<Expected> | undefined
 const expected = () => (known ??= undisturbed())
 
 const SCENARIOS = {
