@@ -1,5 +1,6 @@
 /** Teaching judges, over the public API, on what fooled them. */
 import { all, type Client } from '../client.ts'
+import { cheatLessons } from '../core/judges/cheat-lessons.ts'
 import type { GradedAnswer } from '../core/judges/judge-training-rows.ts'
 import type { EvalResult } from '../core/schemas/eval.ts'
 import type { Sample } from '../core/schemas/job.ts'
@@ -54,14 +55,19 @@ export interface Hardened {
 /** Looks at the student on its way, and how many a round. */
 const LOOKS = 4
 
+/** A cheat that is accepted more often than this is taught, by so many texts of it a round. */
+const WELL_KNOWN = 0.01
+const CHEAT_LESSONS = 300
+
 /** Rounds that may pass without a judge that is fooled less: a student finds other ways at times. */
 const PATIENCE = 2
 
 /**
- * Lets a student train against a judge alone, grades what it wrote on its way, teaches the judge on that, and begins
- * anew with the judge that comes of it, until judges are fooled no less or `rounds` are over. A judge is as easily fooled
- * as the larger share says: of the student's wrong answers, or of the worst cheat of an audit, which it accepts.
- * Each new judge is a version of the first one's name, taught further on all that has been found.
+ * Lets a student train against a judge alone, grades what it wrote on its way, teaches the judge on that and on the cheats
+ * of an audit that it accepted, and begins anew with the judge that comes of it, until judges are fooled no less or
+ * `rounds` are over. A judge is as easily fooled as the larger share says: of the student's wrong answers, or of the worst
+ * cheat of an audit, which it accepts. Each new judge is a version of the first one's name, taught further on all that has
+ * been found.
  */
 export async function hardenJudge(api: Client, options: HardenOptions): Promise<Hardened> {
   const { say, seed, student, rounds: most } = options
@@ -72,7 +78,7 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
   const asks = { name, template: first.template, labels: first.labels }
   const before = await evaluate(api, options, student)
   say(`student: ${spell(before)} of held-out problems solved`)
-  const lessons = await answersOf(api, options, student, first.id)
+  const lessons: GradedAnswer[] = await answersOf(api, options, student, first.id)
 
   const rounds: Round[] = []
   let judge = first
@@ -95,7 +101,8 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
     const after = await evaluate(api, options, newest.id)
     const on_the_way = figuresOf(written, written.length)
     const fooled = on_the_way.false_positive_rate
-    const worst_cheat = worstOf(await auditJudge(api, judge.id, { say, seed, dataset: options.heldOut }))
+    const cheats = cheatsOf(await auditJudge(api, judge.id, { say, seed, dataset: options.heldOut }))
+    const worst_cheat = cheats.reduce<Round['worst_cheat']>((a, b) => (a && a.rate >= b.rate ? a : b), null)
     rounds.push({ judge: judge.id, student: after, fooled, worst_cheat, on_the_way })
     const cheat = worst_cheat ? `, and of cheats ${share(worst_cheat.rate)} of ${worst_cheat.attack} at most` : ''
     say(
@@ -103,6 +110,8 @@ export async function hardenJudge(api: Client, options: HardenOptions): Promise<
     )
     if (rounds.length === most || !isFalling(rounds)) break
     lessons.push(...written)
+    const fooledBy = cheats.filter(({ rate }) => rate > WELL_KNOWN).map(({ attack }) => attack)
+    lessons.push(...cheatLessons(fooledBy, lessons, { judge: asks, count: CHEAT_LESSONS, seed }))
     judge = await teachJudge(api, lessons, { ...options, model: modelOf(judge), judge: asks })
   }
   const best = await api.judges.get(rounds[leastFooled(rounds)]!.judge)
@@ -116,12 +125,11 @@ type Fooled = Pick<Round, 'fooled' | 'worst_cheat'>
 /** How easily a round's judge is fooled, 0 … 1. */
 const ease = ({ fooled, worst_cheat }: Fooled): number => Math.max(fooled ?? 0, worst_cheat?.rate ?? 0)
 
-function worstOf(audit: JudgeAuditResult | null): Round['worst_cheat'] {
-  const cheats = (audit?.attacks ?? []).flatMap(({ attack, rate }) =>
+/** How often an audit's cheats are accepted, of those that could be tried. */
+const cheatsOf = (audit: JudgeAuditResult | null): { attack: Attack; rate: number }[] =>
+  (audit?.attacks ?? []).flatMap(({ attack, rate }) =>
     rate !== null && (CHEATS as readonly Attack[]).includes(attack) ? [{ attack, rate }] : [],
   )
-  return cheats.length === 0 ? null : cheats.reduce((worst, cheat) => (cheat.rate > worst.rate ? cheat : worst))
-}
 
 /** Whether another round may help: wrong answers are still made, and judges were fooled less not long ago. */
 export const isFalling = (rounds: readonly Fooled[]): boolean =>
