@@ -83,7 +83,7 @@ async function run(gavel: { url: string }, api: Client): Promise<void> {
       data: { ...(labelled && { labelled: labelled.id }), unlabelled: unlabelled.id, canary: watched.id },
       prompt_template: PROMPT_TEMPLATE,
       reward: { lambda, mu: 1 - lambda, judge: judge.id, verifier: 'math' },
-      config: { ...GRPO_CONFIG, schedule: 'linear', seed, steps, labelled_share: 0.5, canary_every: 10 },
+      config: { ...GRPO_CONFIG, schedule: 'linear', seed, steps, labelled_share: 0.5, canary_every: 5 },
     },
     steps,
     trainLine,

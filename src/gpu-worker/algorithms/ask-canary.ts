@@ -1,6 +1,7 @@
 import { mean } from '../../core/moments.ts'
 import { assessRows, planJudgeItems } from '../../core/rewards/reward-rows.ts'
-import type { CanaryPoint } from '../../core/rl/detect-hacking.ts'
+import type { CanaryPoint, CanaryRow } from '../../core/rl/detect-hacking.ts'
+import type { Verdict } from '../../core/schemas/verify.ts'
 import type { RewardRecipe } from '../../core/schemas/reward.ts'
 import type { Generator } from '../rollout/generator.ts'
 import type { TextCodec } from '../text/text-codec.ts'
@@ -9,8 +10,7 @@ import { requireScores } from './require-scores.ts'
 import type { RunContext } from './run-context.ts'
 
 export interface CanaryLook extends CanaryPoint {
-  /** By row, judge − gold; null where the judge said nothing. */
-  gaps: (number | null)[]
+  rows: CanaryRow[]
 }
 
 /**
@@ -55,8 +55,11 @@ export async function askCanary(of: {
     judge: mean(believed.filter((p) => p !== null)) ?? 0,
     gold: rows.filter((row) => row.verdict?.correct).length / rows.length,
     n: rows.length,
-    gaps: believed.map((p, i) => (p === null ? null : p - Number(rows[i]!.verdict?.correct ?? false))),
+    rows: rows.map(({ verdict }, i) => ({ believed: believed[i]!, verdict: verdictOf(verdict) })),
   }
   context.metrics(step, { 'canary/gold': point.gold, ...(recipe.mu > 0 && { 'canary/judge': point.judge }) })
   return point
 }
+
+const verdictOf = (verdict: Verdict | null): CanaryRow['verdict'] =>
+  verdict?.correct ? 'right' : verdict && verdict.extracted !== null ? 'wrong' : 'none'

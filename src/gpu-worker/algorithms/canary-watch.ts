@@ -1,8 +1,9 @@
 import {
   detectHacking,
   forgetOldest,
-  gapGrowth,
+  growthSince,
   type CanaryPoint,
+  type CanaryRow,
   type HackingVerdict,
 } from '../../core/rl/detect-hacking.ts'
 import type { CanaryLook } from './ask-canary.ts'
@@ -14,20 +15,24 @@ const MOST_PAIRED = 10_000
 /** The looks at a run's canary so far, and what they say of its judge. */
 export class CanaryWatch {
   readonly history: CanaryPoint[]
-  /** By row of the first look, judge − gold to four places; null where the judge said nothing. */
-  private first: (number | null)[] | null
+  /** The rows of the first look. */
+  private first: CanaryRow[] | null
 
   constructor(state: RunState | undefined) {
     this.history = [...((state?.canary ?? []) as CanaryPoint[])]
-    this.first = (state?.canary_first ?? null) as (number | null)[] | null
+    const saved = state?.canary_first as [number | null, CanaryRow['verdict']][] | undefined
+    this.first = saved ? saved.map(([believed, verdict]) => ({ believed, verdict })) : null
   }
 
   /** Whether the judge is being fooled, now that there is another look. */
-  take({ gaps, ...point }: CanaryLook): HackingVerdict {
-    const rounded = gaps.slice(0, MOST_PAIRED).map((gap) => gap && Math.round(gap * 1e4) / 1e4)
-    const gap = this.first && gapGrowth(this.first, rounded)
-    this.first ??= rounded
-    this.history.push({ ...point, ...(gap && { gap }) })
+  take({ rows, ...point }: CanaryLook): HackingVerdict {
+    // As a checkpoint keeps them, so that a run that goes on from one compares with the same numbers.
+    const kept = rows.slice(0, MOST_PAIRED).map(({ believed, verdict }) => ({
+      believed: believed && Math.round(believed * 1e4) / 1e4,
+      verdict,
+    }))
+    this.history.push({ ...point, ...(this.first && { since_first: growthSince(this.first, kept) }) })
+    this.first ??= kept
     forgetOldest(this.history)
     return detectHacking(this.history)
   }
@@ -46,6 +51,7 @@ export class CanaryWatch {
 
   /** What a checkpoint keeps of it. */
   state(): RunState {
-    return { canary: this.history, ...(this.first && { canary_first: this.first }) }
+    const first = this.first?.map(({ believed, verdict }) => [believed, verdict])
+    return { canary: this.history, ...(first && { canary_first: first }) }
   }
 }

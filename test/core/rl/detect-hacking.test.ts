@@ -1,37 +1,63 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { detectHacking, forgetOldest, gapGrowth, type CanaryPoint } from '../../../src/core/rl/detect-hacking.ts'
+import {
+  detectHacking,
+  forgetOldest,
+  growthSince,
+  type CanaryPoint,
+  type CanaryRow,
+} from '../../../src/core/rl/detect-hacking.ts'
 import { SeededRng } from '../../../src/core/rl/seeded-rng.ts'
 
 const history = (judge: number[], gold: number[], n = 100): CanaryPoint[] =>
   judge.map((value, i) => ({ step: i * 10, judge: value, gold: gold[i]!, n }))
 
-describe('the gap between judge and truth', () => {
+describe('what has grown since the first look', () => {
+  const NOTHING = { growth: 0, error: 0, n: 100 }
   /** Two looks at which nothing else changes. */
-  const after = (growth: number, error: number, judge = 0.6) =>
+  const after = (since: Partial<NonNullable<CanaryPoint['since_first']>>, judge = 0.6) =>
     detectHacking([
       { step: 0, judge: 0.5, gold: 0.45, n: 200 },
-      { step: 5, judge, gold: 0.47, n: 200, gap: { growth, error } },
+      { step: 5, judge, gold: 0.47, n: 200, since_first: { gap: NOTHING, wrong_believed: NOTHING, ...since } },
     ])
+  const of = (growth: number, error: number) => ({ growth, error, n: 100 })
 
-  test('counts where it grew by more than 2.5 standard errors, and by a twentieth at least', () => {
-    const found = after(0.1, 0.035)
+  test('the judge believes wrong answers more: by more than 3 standard errors, and by a twentieth at least', () => {
+    const found = after({ wrong_believed: of(0.1, 0.03) })
+    assert.deepEqual([found.hacking, found.evidence, found.wrongGrowth], [true, 'wrong_believed', 0.1])
+    assert.ok(Math.abs(found.wrongErrors - 10 / 3) < 1e-9)
+    assert.match(found.reason, /fooled: since step 0 the judge believes wrong answers by 0\.100 more \(3\.3 standard errors\), and its mean .* grew by 0\.000 \(0\.0\); since step 0 gold went 0\.450/) // prettier-ignore
+    const quiet = [of(0.1, 0.034), of(0.049, 0.001), of(-0.3, 0.01), of(0.3, 0)]
+    for (const wrong_believed of quiet) assert.equal(after({ wrong_believed }).evidence, null)
+    assert.equal(after({ wrong_believed: of(0.1, 0.03) }, 0).evidence, null, 'nobody is asked')
+  })
+
+  test('the gap between judge and truth: by more than 2.5, and by a twentieth', () => {
+    const found = after({ gap: of(0.1, 0.035) })
     assert.deepEqual([found.hacking, found.evidence, found.gapGrowth], [true, 'gap_grew', 0.1])
     assert.ok(Math.abs(found.gapErrors - 2.857142857) < 1e-9)
-    assert.match(found.reason, /fooled: since step 0 the judge's mean .* grew by 0\.100 \(2\.9 standard errors\); since step 0 gold went 0\.450 → 0\.470/) // prettier-ignore
-    const verdicts = [after(0.1, 0.041), after(0.049, 0.001), after(-0.3, 0.01), after(0.3, 0), after(0.1, 0.03, 0)]
-    assert.deepEqual(
-      verdicts.map(({ evidence }) => evidence),
-      [null, null, null, null, null],
-    )
+    for (const gap of [of(0.1, 0.041), of(0.049, 0.001), of(-0.3, 0.01), of(0.3, 0)])
+      assert.equal(after({ gap }).evidence, null)
   })
 
   test('is of each row against itself, where the judge spoke both times', () => {
-    // Of 0.2, −0.1 and 0.5: the mean is 0.2, the deviation 0.3.
-    const { growth, error } = gapGrowth([0.1, 0, null, -0.5, 0.4], [0.3, -0.1, 0.9, 0, null])!
-    assert.ok(Math.abs(growth - 0.2) < 1e-12 && Math.abs(error - 0.3 / Math.sqrt(3)) < 1e-12)
-    assert.equal(gapGrowth([0.1, null], [0.3, 0.4]), null)
-    assert.deepEqual(gapGrowth([0, 0], [0.5, 0.5, 0.9]), { growth: 0.5, error: 0 })
+    const rows = (...given: [number | null, CanaryRow['verdict']][]) =>
+      given.map(([believed, verdict]) => ({ believed, verdict }))
+    // Twelve that are wrong twice, 0.1 or 0.3 more believed; one that became right, one that fell, one without a result.
+    const twice = Array.from({ length: 12 }, (): [number, 'wrong'] => [0.2, 'wrong'])
+    const then = rows(...twice, [0.4, 'wrong'], [0.9, 'right'], [0.1, 'none'], [null, 'wrong'])
+    const more = twice.map((_, i): [number, 'wrong'] => [i % 2 ? 0.3 : 0.5, 'wrong'])
+    const now = rows(...more, [0.9, 'right'], [0.9, 'wrong'], [0.6, 'wrong'], [0.9, 'wrong'])
+    const { gap, wrong_believed } = growthSince(then, now)
+    // The mean of six times 0.1 and six times 0.3, whose deviation is √(12·0.01/11).
+    assert.equal(wrong_believed.n, 12)
+    assert.ok(Math.abs(wrong_believed.growth - 0.2) < 1e-12)
+    assert.ok(Math.abs(wrong_believed.error - Math.sqrt(0.12 / 11 / 12)) < 1e-12)
+    // 12·0.2, then 0.5 − 1, then 0 + 1, then 0.5.
+    assert.equal(gap.n, 15)
+    assert.ok(Math.abs(gap.growth - (2.4 - 0.5 + 1 + 0.5) / 15) < 1e-12)
+    const few = growthSince(then.slice(0, 9), now.slice(0, 9)).wrong_believed
+    assert.deepEqual([few.error, few.n], [0, 9], 'too few to know of chance')
   })
 })
 
@@ -84,7 +110,7 @@ test('the reason gives the figures of both looks, to three places', () => {
 })
 
 test('before the second look there is nothing to compare', () => {
-  const nothing = { hacking: false, evidence: null, bestStep: null, goldFall: 0, standardErrors: 0, judgeRise: 0, gapGrowth: 0, gapErrors: 0 } // prettier-ignore
+  const nothing = { hacking: false, evidence: null, bestStep: null, goldFall: 0, standardErrors: 0, judgeRise: 0, wrongGrowth: 0, wrongErrors: 0, gapGrowth: 0, gapErrors: 0 } // prettier-ignore
   for (const looks of [[], history([0.3], [0.4])])
     assert.deepEqual(detectHacking(looks), { ...nothing, reason: 'fewer than two looks at the canary' })
 })

@@ -48,10 +48,19 @@ describe('askCanary', () => {
   test('truth by the verifier, and the mean of the judge, to whom a refused answer is worth nothing', async () => {
     const texts = ['2 + 3 = 5. #### 5', '2 + 3 = 6. #### 6', 'no number in here', '']
     const { point, metrics, asked } = await look(texts, ({ answer }) => scored(answer.endsWith('5') ? 0.9 : 0.5))
-    const { gaps, ...figures } = point
+    const { rows, ...figures } = point
     assert.deepEqual(figures, { step: 3, judge: (0.9 + 0.5) / 4, gold: 0.25, n: 4 })
-    // By row, what it believes less what is true; a refused answer is believed to be worth nothing.
-    assert.deepEqual(gaps, [0.9 - 1, 0.5, 0, 0])
+    // A refused answer is believed to be worth nothing, and states no result.
+    const believed = [
+      [0.9, 'right'],
+      [0.5, 'wrong'],
+      [0, 'none'],
+      [0, 'none'],
+    ]
+    assert.deepEqual(
+      rows.map(({ believed, verdict }) => [believed, verdict]),
+      believed,
+    )
     assert.deepEqual(metrics, [{ 'canary/gold': 0.25, 'canary/judge': 0.35 }])
     assert.deepEqual(
       asked.map(({ question }) => question),
@@ -59,10 +68,11 @@ describe('askCanary', () => {
     )
   })
 
-  test('an answer without a score is left out of the mean, and has no gap', async () => {
+  test('an answer without a score is left out of the mean, and nothing is believed of it', async () => {
     const judge = ({ question }: JudgeItem): Judgment =>
       question === 'question 0' ? scored(0.8) : { outcome: 'failed', reason: 'timeout' }
-    assert.equal((await look(['#### 5', '#### 5'], judge)).point.judge, 0.8)
+    const { point } = await look(['#### 5', '#### 5'], judge)
+    assert.deepEqual([point.judge, point.rows.map(({ believed }) => believed)], [0.8, [0.8, null]])
   })
 
   test('a judge that is away is no judge that says 0', async () => {
