@@ -19,6 +19,8 @@ const MODELS = join(ROOT, 'demo/models')
 
 export interface InstallationOptions {
   env?: Record<string, string>
+  /** Of the API alone. */
+  serverEnv?: Record<string, string>
   /** Of the API; a free one unless given. */
   port?: number
   /** Where database and objects lie; by default in a folder of its own. */
@@ -44,7 +46,7 @@ export class Installation {
   private readonly workers: Running[] = []
   private closed = false
 
-  private constructor(layout: Layout, port: number, { env = {}, data, workersAt }: InstallationOptions) {
+  private constructor(layout: Layout, port: number, { env = {}, serverEnv, data, workersAt }: InstallationOptions) {
     this.layout = layout
     this.port = port
     this.url = `http://127.0.0.1:${port}`
@@ -68,7 +70,12 @@ export class Installation {
       return
     }
     this.server = this.running(
-      node('api', ['src/server.ts'], { GAVEL_PORT: `${port}`, GAVEL_DATA: data, GAVEL_ALLOW_PRIVATE_URLS: '1' }),
+      node('api', ['src/server.ts'], {
+        GAVEL_PORT: `${port}`,
+        GAVEL_DATA: data,
+        GAVEL_ALLOW_PRIVATE_URLS: '1',
+        ...serverEnv,
+      }),
     )
     for (let i = 0; i < LAYOUTS[layout]; i++) {
       const own = {
@@ -118,9 +125,9 @@ export class Installation {
   async close(): Promise<void> {
     this.closed = true
     const all = [this.server, ...this.workers].map(({ child }) => child)
-    const ended = all.map(
-      (child) => (child.exitCode ?? child.signalCode) !== null || new Promise((r) => child.once('exit', r)),
-    )
+    const ended = all.map(async (child) => {
+      if ((child.exitCode ?? child.signalCode) === null) await new Promise((resolve) => child.once('exit', resolve))
+    })
     for (const child of all) signalGroup(child, 'SIGKILL')
     await Promise.all(ended)
     rmSync(this.folder, { recursive: true, force: true })

@@ -7,6 +7,9 @@ import type { Report } from './report.ts'
 
 /** Mean time between two kills of an installation. */
 const MEAN_MS = 4_000
+/** One blow in so many is none: a worker and its job are stopped for a while, mostly for longer than its lease. */
+const FREEZE_EVERY = 12
+const FREEZE_MS = { least: 2_000, most: 90_000 }
 
 export interface KillOptions {
   seed: number
@@ -22,7 +25,7 @@ export interface KillOptions {
 
 export async function kills(options: KillOptions): Promise<Report> {
   const { seed, say, expected, targets = TARGETS } = options
-  const figures = { kills: 0, jobs: 0, attempts: 0, 'resumed by hand': 0, 'kills of api': 0, 'kills of worker': 0, 'kills of job': 0, 'kills of all': 0 } // prettier-ignore
+  const figures = { kills: 0, freezes: 0, jobs: 0, attempts: 0, 'resumed by hand': 0, 'kills of api': 0, 'kills of worker': 0, 'kills of job': 0, 'kills of all': 0 } // prettier-ignore
   const violations: string[] = []
   let rounds = 0
   await Promise.all(
@@ -68,6 +71,11 @@ export async function kills(options: KillOptions): Promise<Report> {
     for (;;) {
       await sleep(-MEAN_MS * Math.log(1 - rng.uniform()))
       if (isOver()) return
+      if (!options.targets && rng.uniform() < 1 / FREEZE_EVERY) {
+        const ms = FREEZE_MS.least + (FREEZE_MS.most - FREEZE_MS.least) * rng.uniform()
+        if (await here.freeze(Math.floor(rng.uniform() * 100), ms)) figures.freezes++
+        continue
+      }
       const target = targets[Math.floor(rng.uniform() * targets.length)]!
       if (!(await here.kill(target, Math.floor(rng.uniform() * 100)))) continue
       figures.kills++

@@ -4,6 +4,8 @@
  */
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { attacks } from './attacks.ts'
+import { clocks } from './clocks.ts'
 import { fullDisk } from './disk.ts'
 import { hostile } from './hostile.ts'
 import type { Layout } from './installation.ts'
@@ -36,6 +38,8 @@ const SCENARIOS = {
   'lost-answers': async ({ seed }) => lostAnswers({ seed, share: SHARE, expected: await expected(), say }),
   'store-faults': async ({ seed }) => storeFaults({ seed, share: SHARE, expected: await expected(), say }),
   'full-disk': async ({ seed }) => fullDisk({ seed, expected: await expected(), say }),
+  clocks: async ({ seed }) => clocks({ seed, expected: await expected(), say }),
+  attacks: () => attacks({ say }),
   hostile: ({ seed, requests }) => hostile({ seed, requests }),
   soak: ({ minutes }) => soak({ minutes, say }),
 } satisfies Record<string, (options: Options) => Promise<Report>>
