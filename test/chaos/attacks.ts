@@ -33,7 +33,11 @@ export async function attacks({ say }: { say(line: string): void }): Promise<Rep
 
 function run(file: string): Promise<{ code: number | null; output: string }> {
   const args = ['--test', '--test-timeout=900000', '--test-reporter=spec', file]
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...process.env, GAVEL_TEST_HOSTILE: 'all' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   child.stdout.on('data', (chunk) => (output += chunk))
   child.stderr.on('data', (chunk) => (output += chunk))

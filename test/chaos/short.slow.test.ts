@@ -20,10 +20,10 @@ function holds({ violations, figures }: Report): Report['figures'] {
 describe('chaos, for a minute or two', () => {
   test('killed processes lose and double nothing', async () => {
     // A lost worker's lease takes a minute to run out: exact-resume.test.ts waits for that.
-    const what = { layouts: ['split', 'dev'], targets: ['api', 'job'] } as const
-    const options = { seed, kills: 4, ...what, atOnce: 2, expected: await expected(), say }
+    const what = { layouts: ['split'], targets: ['api', 'job'] } as const
+    const options = { seed, kills: 3, ...what, atOnce: 1, expected: await expected(), say }
     const figures = holds(await kills(options))
-    assert.ok(figures.kills! >= 4 && figures.attempts! >= figures.jobs!)
+    assert.ok(figures.kills! >= 3 && figures.attempts! >= figures.jobs!)
   })
 
   test('nor do broken connections between worker and API', async () => {
@@ -32,6 +32,6 @@ describe('chaos, for a minute or two', () => {
   })
 
   test('hostile requests meet no 500, and keep nobody waiting', async () => {
-    assert.equal(holds(await hostile({ seed, requests: 300 })).requests, 300)
+    assert.equal(holds(await hostile({ seed, requests: 200 })).requests, 200)
   })
 })
