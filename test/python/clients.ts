@@ -33,6 +33,11 @@ const provider = createServer((request, response) => {
     const top = [
       { token: yes, logprob: Math.log(0.9 * p) },
       { token: no, logprob: Math.log(0.9 * (1 - p)) },
+      // What is left is of many, as with a real model.
+      ...['C', ...Array.from({ length: 17 }, (_, i) => `other ${i}`)].map((token) => ({
+        token,
+        logprob: Math.log(0.1 / 18),
+      })),
     ]
     const choice = { index: 0, message: { role: 'assistant', content: yes }, finish_reason: 'length' }
     const logprobs = { content: [{ ...top[0], top_logprobs: top }] }
