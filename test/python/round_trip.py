@@ -26,6 +26,6 @@ for folder in folders:
         prompt, ids = whole[0].tolist()[: inputs["input_ids"].shape[1]], whole[0].tolist()[inputs["input_ids"].shape[1] :]
         text = tokenizer.decode(prompt + ids, skip_special_tokens=True)
         before = tokenizer.decode(prompt, skip_special_tokens=True)
-        answers.append({"prompt": prompt, "ids": ids, "text": text[len(before) :], "tokens": [tokenizer.decode([i], skip_special_tokens=True) for i in ids]})
+        answers.append({"prompt": prompt, "ids": ids, "text": text[len(before) :]})
     out.append(answers)
 print(json.dumps(out))
