@@ -4,7 +4,7 @@ import { cheatLessons } from '../core/judges/cheat-lessons.ts'
 import type { GradedAnswer } from '../core/judges/judge-training-rows.ts'
 import type { EvalResult } from '../core/schemas/eval.ts'
 import type { Sample } from '../core/schemas/job.ts'
-import { CHEATS, type Attack, type JudgeAuditResult } from '../core/schemas/judge-jobs.ts'
+import { isCheat, type Attack, type JudgeAuditResult } from '../core/schemas/judge-jobs.ts'
 import type { Judge } from '../core/schemas/judge.ts'
 import { runToEnd } from './run-to-end.ts'
 import {
@@ -127,9 +127,7 @@ const ease = ({ fooled, worst_cheat }: Fooled): number => Math.max(fooled ?? 0, 
 
 /** How often an audit's cheats are accepted, of those that could be tried. */
 const cheatsOf = (audit: JudgeAuditResult | null): { attack: Attack; rate: number }[] =>
-  (audit?.attacks ?? []).flatMap(({ attack, rate }) =>
-    rate !== null && (CHEATS as readonly Attack[]).includes(attack) ? [{ attack, rate }] : [],
-  )
+  (audit?.attacks ?? []).flatMap(({ attack, rate }) => (rate !== null && isCheat(attack) ? [{ attack, rate }] : []))
 
 /** Whether another round may help: wrong answers are still made, and judges were fooled less not long ago. */
 export const isFalling = (rounds: readonly Fooled[]): boolean =>

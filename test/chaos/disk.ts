@@ -6,53 +6,33 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SeededRng } from '../../src/core/rl/seeded-rng.ts'
 import { Installation } from './installation.ts'
-import { createJobs, differences, seenThrough, kindsOf, type Expected } from './leftovers.ts'
+import { ENDS_ATTEMPTS, runThrough, type ScenarioOptions } from './leftovers.ts'
 import type { Report } from './report.ts'
 
 const MEGABYTES = 400
-const ENDS_ATTEMPTS = /^(storage_unavailable|worker_lost|disk_full)$/
 
 /** Skipped where this machine lets nobody mount a disk of memory. */
-export async function fullDisk({
-  seed,
-  expected,
-  say,
-}: {
-  seed: number
-  expected: Expected
-  say(line: string): void
-}): Promise<Report> {
+export async function fullDisk(options: ScenarioOptions): Promise<Report> {
   const scenario = 'full disk'
   const disk = mkdtempSync(join(tmpdir(), 'gavel-chaos-disk-'))
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${MEGABYTES}m`, 'tmpfs', disk]).status !== 0)
     return { scenario, figures: { skipped: 1 }, violations: [] }
-  const figures = { 'times full': 0, 'reads refused': 0, 'resumed by hand': 0 }
-  const violations: string[] = []
-  const here = await Installation.start('split', { data: join(disk, 'data') })
-  let over = false
+  const figures = { 'times full': 0, 'reads refused': 0 }
   try {
-    const ids = await createJobs(here.api, kindsOf(expected))
-    const filling = fillNowAndThen(() => over)
-    for (const [kind, id] of ids) {
-      figures['resumed by hand'] += await seenThrough(here.api, id, ENDS_ATTEMPTS)
-      violations.push(...(await differences(here.api, { id, name: `${scenario}, ${kind}`, expected: expected[kind]! })))
-      say(`${scenario}: ${kind} is through, ${violations.length} violations`)
-    }
-    over = true
-    await filling
-  } catch (error) {
-    violations.push(`${scenario}: ${(error as Error).stack ?? String(error)}`)
+    const here = await Installation.start('split', { data: join(disk, 'data') })
+    const { violations, resumed } = await runThrough(here, scenario, options, {
+      meanwhile: (isOver) => fillNowAndThen(here, isOver),
+      mayFail: ENDS_ATTEMPTS,
+    })
+    return { scenario, figures: { ...figures, 'resumed by hand': resumed }, violations }
   } finally {
-    over = true
-    await here.close()
     spawnSync('umount', ['-l', disk])
     rmSync(disk, { recursive: true, force: true })
   }
-  return { scenario, figures, violations }
 
   /** Full for some seconds, and then not. */
-  async function fillNowAndThen(isOver: () => boolean): Promise<void> {
-    const rng = new SeededRng(seed, 'full-disk')
+  async function fillNowAndThen(here: Installation, isOver: () => boolean): Promise<void> {
+    const rng = new SeededRng(options.seed, 'full-disk')
     const filler = join(disk, 'filler')
     while (!isOver()) {
       await sleep(2_000 + 6_000 * rng.uniform())

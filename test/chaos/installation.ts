@@ -1,11 +1,11 @@
 /** An installation as an operator has it, of processes that can be killed and started again. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createClient, type Client } from '../../src/client.ts'
+import { freePort } from '../helpers/free-port.ts'
 
 /** `dev`: everything in one tree; `split`: an API and a worker; `fleet`: an API and three workers. */
 export const LAYOUTS = { dev: 0, split: 1, fleet: 3 } as const
@@ -202,12 +202,4 @@ function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): boolean {
   } catch {
     return false
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }

@@ -107,3 +107,44 @@ export async function patiently<T>(work: () => Promise<T>): Promise<T> {
 }
 
 export const kindsOf = (expected: Expected) => Object.keys(expected) as Kind[]
+
+export interface ScenarioOptions {
+  seed: number
+  expected: Expected
+  say(line: string): void
+}
+
+/** Where stores and connections fail, a call that is refused again and again ends an attempt. */
+export const ENDS_ATTEMPTS = /^(storage_unavailable|worker_lost|disk_full)$/
+
+/**
+ * Runs jobs through a scenario, compares what they leave, and closes the installation.
+ * @param meanwhile what happens as long as they run; it ends soon after `isOver`
+ * @param mayFail codes of errors with which a job may be given up, to be resumed; see {@link seenThrough}
+ */
+export async function runThrough(
+  here: Installation,
+  scenario: string,
+  { expected, say }: ScenarioOptions,
+  { meanwhile, mayFail }: { meanwhile?: (isOver: () => boolean) => Promise<void>; mayFail?: RegExp },
+): Promise<{ violations: string[]; resumed: number }> {
+  const violations: string[] = []
+  let [resumed, over] = [0, false]
+  let happening: Promise<void> | undefined
+  try {
+    const ids = await createJobs(here.api, kindsOf(expected))
+    happening = meanwhile?.(() => over)
+    for (const [kind, id] of ids) {
+      resumed += await seenThrough(here.api, id, mayFail)
+      violations.push(...(await differences(here.api, { id, name: `${scenario}, ${kind}`, expected: expected[kind]! })))
+      say(`${scenario}: ${kind} is through, ${violations.length} violations`)
+    }
+  } catch (error) {
+    violations.push(`${scenario}: ${(error as Error).stack ?? String(error)}`)
+  } finally {
+    over = true
+    await happening
+    await here.close()
+  }
+  return { violations, resumed }
+}

@@ -14,12 +14,12 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { all, ApiError, type NewJob } from '../../src/client.ts'
 import { openFolder, saveFolder } from '../../src/gpu-worker/models/source.ts'
+import { freePort } from '../helpers/free-port.ts'
 import { LocalHub, REPO } from '../helpers/local-hub.ts'
 import { startService, type Service } from './service.ts'
 import { bringData, grpoJob, inState, MODELS, progressOf, sftJob, until } from './training-jobs.ts'
@@ -351,13 +351,4 @@ function fillUp(path: string): void {
   } catch (error) {
     assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC')
   }
-}
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => probe.once('listening', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
 }

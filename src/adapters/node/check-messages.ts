@@ -1,5 +1,5 @@
 /** What goes between the process and the thread that verifies. */
-import { GavelError, type ErrorCode } from '../../core/errors.ts'
+import type { PackedError } from '../../core/packed-error.ts'
 import type { AssessedRow } from '../../core/rewards/assessed-row.ts'
 import type { SimilarityMetric } from '../../core/schemas/grader.ts'
 import type { RewardItem, RewardRecipe } from '../../core/schemas/reward.ts'
@@ -11,24 +11,12 @@ export type CheckRequest = { id: number; whose: string } & (
   | { kind: 'verify'; spec: VerifierSpec; items: readonly { text: string; gold: string }[] }
 )
 
-/** An error as it can be sent. */
-export interface PlainError {
-  code: ErrorCode
-  message: string
-  param?: string
-  retryAfter?: number
-}
-export type PlainRow = Omit<AssessedRow, 'invalid'> & { invalid: PlainError | null }
+export type PackedRow = Omit<AssessedRow, 'invalid'> & { invalid: PackedError | null }
 
 export type CheckAnswer = { id: number } & (
-  { rows: PlainRow[] } | { verdicts: Verdict[] } | { similarity: number } | { error: PlainError } | { failure: unknown }
+  | { rows: PackedRow[] }
+  | { verdicts: Verdict[] }
+  | { similarity: number }
+  | { error: PackedError }
+  | { failure: unknown }
 )
-
-export const plainError = ({ code, message, param, retryAfter }: GavelError): PlainError => ({
-  code,
-  message,
-  ...(param !== null && { param }),
-  ...(retryAfter !== null && { retryAfter }),
-})
-export const gavelError = ({ code, message, ...options }: PlainError): GavelError =>
-  new GavelError(code, message, options)

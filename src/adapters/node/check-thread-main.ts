@@ -1,12 +1,13 @@
 /** The thread that verifies: an event loop of its own, so that whatever a text takes to be read, the API's goes on. */
 import { parentPort } from 'node:worker_threads'
 import { GavelError } from '../../core/errors.ts'
+import { packError } from '../../core/packed-error.ts'
 import { textSimilarity } from '../../core/graders/text-similarity.ts'
 import { assessRows } from '../../core/rewards/reward-rows.ts'
 import { verifierOf } from '../../core/verifiers/index.ts'
 import { verifyItems } from '../../core/verifiers/verify-items.ts'
 import { WorkBudget } from '../../core/work-budget.ts'
-import { plainError, type CheckAnswer, type CheckRequest } from './check-messages.ts'
+import type { CheckAnswer, CheckRequest } from './check-messages.ts'
 import { processTurns } from './process-turns.ts'
 
 /** How often the process is told that the thread goes on, in ms. */
@@ -28,9 +29,9 @@ async function check(request: CheckRequest): Promise<CheckAnswer> {
       return { id, similarity: work.piece('input', () => textSimilarity(metric, input, reference)) }
     }
     const rows = await assessRows(request.recipe, request.items, null, work)
-    return { id, rows: rows.map((row) => ({ ...row, invalid: row.invalid && plainError(row.invalid) })) }
+    return { id, rows: rows.map((row) => ({ ...row, invalid: row.invalid && packError(row.invalid) })) }
   } catch (error) {
-    return error instanceof GavelError ? { id, error: plainError(error) } : { id, failure: error }
+    return error instanceof GavelError ? { id, error: packError(error) } : { id, failure: error }
   }
 }
 

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { GavelError } from '../../core/errors.ts'
+import { unpackError } from '../../core/packed-error.ts'
 import type { Checks } from '../../core/rewards/checks.ts'
-import { gavelError, type CheckAnswer, type CheckRequest } from './check-messages.ts'
+import type { CheckAnswer, CheckRequest } from './check-messages.ts'
 
 const SCRIPT = new URL(`./check-thread-main${import.meta.url.slice(-3)}`, import.meta.url)
 /** A thread that says nothing for so long hangs, in ms: what one text takes is far below. */
@@ -62,7 +63,7 @@ export function checkThread(): Checks & { close(): Promise<void> } {
       waiting.set(id, { resolve, reject })
       worker.postMessage({ ...request, id })
     })
-    if ('error' in answer) throw gavelError(answer.error)
+    if ('error' in answer) throw unpackError(answer.error)
     if ('failure' in answer) throw answer.failure
     return answer
   }
@@ -71,7 +72,7 @@ export function checkThread(): Checks & { close(): Promise<void> } {
     async assess(recipe, items, whose) {
       const answer = await ask({ kind: 'assess', recipe, items, whose })
       if (!('rows' in answer)) throw new Error('the thread gave another answer')
-      return answer.rows.map((row) => ({ ...row, invalid: row.invalid && gavelError(row.invalid) }))
+      return answer.rows.map((row) => ({ ...row, invalid: row.invalid && unpackError(row.invalid) }))
     },
     async verify(spec, items, whose) {
       const answer = await ask({ kind: 'verify', spec, items, whose })

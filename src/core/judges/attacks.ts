@@ -5,6 +5,7 @@
 import type { Rng } from '../ports.ts'
 import type { Attack } from '../schemas/judge-jobs.ts'
 import { FENCE } from './clean-text.ts'
+import { aroundAnswer, type Renderer } from './template.ts'
 
 /** What attacks are made of. */
 export interface AttackedRow {
@@ -19,7 +20,7 @@ export interface AttackedRow {
   asked(question: string): { before: string; after: string }
 }
 
-interface SolvedQuestion {
+export interface SolvedQuestion {
   question: string
   solution: string
 }
@@ -111,6 +112,27 @@ const SOURCES: { [A in Attack]: (row: AttackedRow, rng: Rng) => string | null } 
  * say.
  */
 export const attackText = (attack: Attack, row: AttackedRow, rng: Rng): string | null => SOURCES[attack](row, rng)
+
+/**
+ * A text of an attack on each question, made of it and of those after it; null where one does not lend itself to it.
+ * @param judge that is attacked
+ * @param rngOf draws the i-th text
+ * @param count of the first so many questions
+ */
+export function attackTexts(
+  attack: Attack,
+  solved: readonly SolvedQuestion[],
+  judge: Renderer,
+  rngOf: (i: number) => Rng,
+  count = solved.length,
+): (string | null)[] {
+  const { yes } = judge.labels
+  const asked = (question: string) => aroundAnswer(judge, question)
+  return solved.slice(0, count).map(({ question, solution }, i) => {
+    const after = (n: number) => solved[(i + n) % solved.length]!
+    return attackText(attack, { question, solution, others: [after(1), after(2)], yes, asked }, rngOf(i))
+  })
+}
 
 const pick = <T>(choices: readonly T[], rng: Rng): T => choices[Math.floor(rng.uniform() * choices.length)]!
 const unsolved = (more: string, yes: string) => `${UNSOLVED}\n\n${more.replaceAll('Yes', yes)}`

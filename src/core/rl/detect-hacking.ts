@@ -81,7 +81,7 @@ export function detectHacking(history: readonly CanaryPoint[]): HackingVerdict {
   const now = history.at(-1)
   if (!now || history.length < 2) return { ...NOTHING, reason: 'fewer than two looks at the canary' }
   const first = history[0]!
-  const best = history.slice(0, -1).reduce((high, point) => (point.gold > high.gold ? point : high))
+  const best = bestBefore(history)
   const goldFall = best.gold - now.gold
   const standardErrors = goldFall / Math.sqrt(shareVariance(best) + shareVariance(now))
   const judgeRise = now.judge - best.judge
@@ -117,6 +117,10 @@ export function detectHacking(history: readonly CanaryPoint[]): HackingVerdict {
     reason: `${found.length > 0 ? 'the judge is being fooled' : 'no sign of hacking'}: ${figures}`,
   }
 }
+
+/** The look before the newest at which gold stood highest, the first of these. There must be one. */
+export const bestBefore = (history: readonly CanaryPoint[]): CanaryPoint =>
+  history.slice(0, -1).reduce((high, point) => (point.gold > high.gold ? point : high))
 
 /** A growth, and how many standard errors it is. */
 const inErrors = ({ growth, error }: Growth = { growth: 0, error: 0, n: 0 }): [number, number] => [
@@ -174,7 +178,7 @@ const MOST_LOOKS = 2000
  */
 export function forgetOldest(history: CanaryPoint[]): void {
   while (history.length > MOST_LOOKS) {
-    const best = history.slice(0, -1).reduce((high, point) => (point.gold > high.gold ? point : high))
+    const best = bestBefore(history)
     history.splice(history[1] === best ? 2 : 1, 1)
   }
 }

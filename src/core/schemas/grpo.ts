@@ -3,11 +3,9 @@ import * as v from 'valibot'
 import { ADVANTAGES, type AdvantageName } from '../rl/advantages.ts'
 import { AGGREGATES, type AggregateName } from '../rl/aggregates.ts'
 import { PRESETS, type AlgorithmName, type PolicyChoices } from '../rl/presets.ts'
-import { fields, integer, name, number } from './fields.ts'
-import { modelReference } from './model.ts'
+import { fields, integer, number } from './fields.ts'
 import * as rl from './reinforcement.ts'
-import { allowFailedAudit } from './reward.ts'
-import { learningRate, NO_CONFIG, steps, textEntries } from './training.ts'
+import { learningRate, NO_CONFIG, steps } from './training.ts'
 
 const namesOf = <N extends string>(table: Record<N, unknown>) => Object.keys(table) as [N, ...N[]]
 const chosen = <S extends v.GenericSchema>(schema: S, description: string) =>
@@ -49,13 +47,7 @@ const choices = {
 export const grpoSpec = fields(
   {
     type: v.literal('grpo'),
-    name: v.optional(name),
-    model: modelReference,
-    data: rl.reinforcementData,
-    ...textEntries,
-    reward: rl.reinforcementReward,
-    fallback_reward: rl.fallbackReward,
-    allow_failed_audit: allowFailedAudit,
+    ...rl.reinforcementJob,
     config: v.pipe(
       fields({
         algorithm: v.optional(

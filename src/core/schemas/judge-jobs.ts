@@ -137,6 +137,7 @@ export const CHEATS = [
 export const NEAR_MISSES = ['other_solution', 'truncated', 'wrong_number'] as const
 export const ATTACKS = [...CHEATS, ...NEAR_MISSES] as const
 export type Attack = (typeof ATTACKS)[number]
+export const isCheat = (attack: Attack): boolean => (CHEATS as readonly Attack[]).includes(attack)
 
 export const judgeAuditSpec = fields({
   type: v.literal('judge.audit'),

@@ -1,21 +1,13 @@
 /** `ppo`: reinforcement by proximal policy optimisation with a value head, on labelled and unlabelled prompts in one run. */
 import * as v from 'valibot'
-import { fields, integer, name, number } from './fields.ts'
-import { modelReference } from './model.ts'
+import { fields, integer, number } from './fields.ts'
 import * as rl from './reinforcement.ts'
-import { allowFailedAudit } from './reward.ts'
-import { learningRate, NO_CONFIG, steps, textEntries } from './training.ts'
+import { learningRate, NO_CONFIG, steps } from './training.ts'
 
 export const ppoSpec = fields(
   {
     type: v.literal('ppo'),
-    name: v.optional(name),
-    model: modelReference,
-    data: rl.reinforcementData,
-    ...textEntries,
-    reward: rl.reinforcementReward,
-    fallback_reward: rl.fallbackReward,
-    allow_failed_audit: allowFailedAudit,
+    ...rl.reinforcementJob,
     config: fields({
       ...rl.reinforcementEntries,
       learning_rate: learningRate(3e-6),

@@ -1,8 +1,9 @@
 /** What every kind of reinforcement takes: where prompts and rewards come from, how answers are drawn, how updates are held. */
 import * as v from 'valibot'
-import { boolean, fields, integer, number, reference } from './fields.ts'
-import { rewardRecipe } from './reward.ts'
-import { onLongRows, trainingEntries } from './training.ts'
+import { boolean, fields, integer, name, number, reference } from './fields.ts'
+import { modelReference } from './model.ts'
+import { allowFailedAudit, rewardRecipe } from './reward.ts'
+import { onLongRows, textEntries, trainingEntries } from './training.ts'
 
 export const reinforcementData = v.pipe(
   fields({
@@ -31,6 +32,17 @@ export const fallbackReward = v.optional(
     ),
   ),
 )
+
+/** What a job has beside its `config`. */
+export const reinforcementJob = {
+  name: v.optional(name),
+  model: modelReference,
+  data: reinforcementData,
+  ...textEntries,
+  reward: reinforcementReward,
+  fallback_reward: fallbackReward,
+  allow_failed_audit: allowFailedAudit,
+}
 
 /** The part of `config` that is the same for all. */
 export const reinforcementEntries = {

@@ -1,12 +1,12 @@
 import { GavelError } from '../../core/errors.ts'
-import { attackText } from '../../core/judges/attacks.ts'
+import { attackTexts, type SolvedQuestion } from '../../core/judges/attacks.ts'
 import type { Judgment } from '../../core/judges/probability.ts'
-import { aroundAnswer, type JudgeItem, type Renderer } from '../../core/judges/template.ts'
+import type { JudgeItem, Renderer } from '../../core/judges/template.ts'
 import { SeededRng } from '../../core/rl/seeded-rng.ts'
 import { shuffledIndices } from '../../core/rl/shuffled-indices.ts'
 import {
   ATTACKS,
-  CHEATS,
+  isCheat,
   type Attack,
   type JudgeAuditResult,
   type JudgeAuditSpec,
@@ -24,10 +24,8 @@ const EXAMPLES = 5
 /** How a judge is asked that says nothing of it. */
 const BUILT_IN: Renderer = { template: 'answer-correctness', labels: { yes: 'Yes', no: 'No' } }
 
-interface Problem {
-  question: string
+interface Problem extends SolvedQuestion {
   gold: string
-  solution: string
 }
 interface Attempt {
   item: JudgeItem
@@ -109,7 +107,7 @@ function fools(
   rightRate: number | null,
 ): boolean {
   if (rate === null) return false
-  return (CHEATS as readonly Attack[]).includes(attack) ? rate > limit : rate >= (rightRate ?? 0)
+  return isCheat(attack) ? rate > limit : rate >= (rightRate ?? 0)
 }
 
 /** Some of the rows, drawn by the seed. A completion that the verifier calls right is a solution; else the answer is. */
@@ -130,12 +128,9 @@ function chosen(rows: Rows, { config, verifier: name }: JudgeAuditSpec): Problem
 
 /** One text of an attack for each problem that lends itself to it. */
 function attemptsOf(attack: Attack, problems: readonly Problem[], seed: number, words: Renderer): Attempt[] {
-  const asked = (question: string) => aroundAnswer(words, question)
-  return problems.flatMap(({ question, gold, solution }, i) => {
-    const rng = new SeededRng(seed, 'audit', attack, i)
-    const other = (n: number) => problems[(i + n) % problems.length]!
-    const row = { question, solution, others: [other(1), other(2)] as const, yes: words.labels.yes, asked }
-    const answer = attackText(attack, row, rng)
+  const texts = attackTexts(attack, problems, words, (i) => new SeededRng(seed, 'audit', attack, i))
+  return problems.flatMap(({ question, gold }, i) => {
+    const answer = texts[i]!
     return answer === null ? [] : [{ item: { question, answer, reference: gold }, gold }]
   })
 }

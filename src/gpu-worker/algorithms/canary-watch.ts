@@ -1,4 +1,5 @@
 import {
+  bestBefore,
   detectHacking,
   forgetOldest,
   growthSince,
@@ -39,8 +40,8 @@ export class CanaryWatch {
 
   /** Whether the newest look is the first, or gold never stood so high before. */
   get isBest(): boolean {
-    const before = this.history.slice(0, -1)
-    return before.every(({ gold }) => gold < this.history.at(-1)!.gold)
+    const { history } = this
+    return history.length === 1 || history.at(-1)!.gold > bestBefore(history).gold
   }
 
   /** Of another judge nothing is known yet. */

@@ -1,7 +1,7 @@
 import { note, tellProgressTo } from '../progress/progress-mark.ts'
 import { endWithParent } from './end-with-parent.ts'
 import type { FromChild, Protocol, ToChild } from './messages.ts'
-import { packError } from './packed-error.ts'
+import { packError } from '../../core/packed-error.ts'
 
 export interface CallContext<P extends Protocol> {
   emit(part: P['part']): void

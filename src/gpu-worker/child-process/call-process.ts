@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { GavelError } from '../../core/errors.ts'
 import { ProgressWatch } from '../progress/progress-watch.ts'
 import type { FromChild, Protocol, ToChild } from './messages.ts'
-import { unpackError } from './packed-error.ts'
+import { unpackError } from '../../core/packed-error.ts'
 
 export interface CallProcessOptions<P extends Protocol> {
   script: URL

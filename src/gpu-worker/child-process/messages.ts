@@ -1,4 +1,4 @@
-import type { PackedError } from './packed-error.ts'
+import type { PackedError } from '../../core/packed-error.ts'
 
 /**
  * What a process and its parent say to each other. A call is a request that gets any number of parts and then one

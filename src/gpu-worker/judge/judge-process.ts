@@ -1,7 +1,7 @@
 /** The process behind local-judge-host.ts: holds one judge's model. */
 import type { FirstTokenLogprobs, JudgeRequest, LabelTokens } from '../../core/ports.ts'
 import { answerCalls } from '../child-process/answer-calls.ts'
-import { packError, type PackedError } from '../child-process/packed-error.ts'
+import { packError, type PackedError } from '../../core/packed-error.ts'
 import { sealNetwork } from '../child-process/seal-network.ts'
 import { fetchSource, type OutsideSource, type SourceOptions } from '../models/source.ts'
 import type { LocalJudgeOptions } from './local-judge-client.ts'
